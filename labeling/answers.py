@@ -1,0 +1,107 @@
+"""What people have answered, as arrays: all that a model may learn from or be judged by."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from django.db.models import F, QuerySet
+
+from labeling.models import Annotation, Item, Project, Region
+
+HUMAN = (Annotation.Source.HUMAN, Annotation.Source.BULK, Annotation.Source.IMPORT)
+
+
+@dataclass(slots=True)
+class Answers:
+    """Class ids per item, in item order. `revision` is the newest annotation id among them."""
+
+    items: np.ndarray
+    labels: list[tuple[int, ...]] = field(default_factory=list)
+    revision: int = 0
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def training(project: Project) -> Answers:
+    """Return the counted human answers that may be trained on: never validation items or auto labels."""
+    return _collect(_current(project).filter(item__draw__gte=project.validation_rate))
+
+
+def validation(project: Project) -> Answers:
+    """Return the blind answers to the uniform validation draw."""
+    return _collect(
+        _current(project).filter(item__draw__lt=project.validation_rate, suggestion_visible=False)
+    )
+
+
+def audits(project: Project, certificate: int) -> list[tuple[int, bool]]:
+    """Return (item, was right) for each auto label of a certificate that was asked again, oldest first."""
+    asked = list(
+        Annotation.objects.filter(project=project, kind="audit", withdrawn_at=None, skipped=False)
+        .exclude(labeler=None)
+        .order_by("id")
+        .values_list("id", "item_id")
+    )
+    given = dict(
+        Annotation.objects.filter(
+            project=project, certificate=certificate, source="auto", item__in=[item for _, item in asked]
+        ).values_list("item_id", "id")
+    )
+    asked = [(annotation, item) for annotation, item in asked if item in given]
+    labels = classes_of([annotation for annotation, _ in asked] + list(given.values()))
+    return [(item, set(labels[annotation]) == set(labels[given[item]])) for annotation, item in asked]
+
+
+def unlabeled(project: Project) -> np.ndarray:
+    """Return the ids of readable items that still need a label, validation items left out."""
+    return _ids(
+        Item.objects.filter(project=project, state="unlabeled", draw__gte=project.validation_rate).exclude(read_at=None)
+    )
+
+
+def ready(project: Project) -> np.ndarray:
+    """Return the ids of all items whose image could be read."""
+    return _ids(Item.objects.filter(project=project).exclude(read_at=None).exclude(state__in=("broken", "removed")))
+
+
+def new_answers_since(project: Project, annotation: int) -> int:
+    """Count training answers, and withdrawals of older ones, since an annotation id."""
+    return _current(project).filter(item__draw__gte=project.validation_rate, id__gt=annotation).count()
+
+
+def classes_of(annotations: Iterable[int]) -> dict[int, tuple[int, ...]]:
+    """Return the class ids of each annotation, sorted."""
+    wanted = list(annotations)
+    found: dict[int, list[int]] = {annotation: [] for annotation in wanted}
+    for annotation, label_class in Region.objects.filter(annotation__in=wanted).values_list(
+        "annotation_id", "label_class_id"
+    ):
+        found[annotation].append(label_class)
+    return {annotation: tuple(sorted(set(classes))) for annotation, classes in found.items()}
+
+
+def _current(project: Project) -> QuerySet[Annotation]:
+    """Return the human annotations that count for an item now."""
+    return Annotation.objects.filter(
+        project=project,
+        item__current_annotation=F("id"),
+        item__state="labeled",
+        source__in=HUMAN,
+        withdrawn_at=None,
+        skipped=False,
+    )
+
+
+def _collect(annotations: QuerySet[Annotation]) -> Answers:
+    rows = list(annotations.order_by("item_id").values_list("item_id", "id"))
+    labels = classes_of(annotation for _, annotation in rows)
+    return Answers(
+        items=np.array([item for item, _ in rows], dtype=np.int64),
+        labels=[labels[annotation] for _, annotation in rows],
+        revision=max((annotation for _, annotation in rows), default=0),
+    )
+
+
+def _ids(items: QuerySet[Item]) -> np.ndarray:
+    return np.fromiter(items.order_by("id").values_list("id", flat=True).iterator(10_000), dtype=np.int64)

@@ -1,0 +1,168 @@
+"""Items, reviews, imports, exports, jobs."""
+
+from typing import Any
+
+from django.core.files.storage import default_storage
+from django.core.exceptions import PermissionDenied
+from django.http import FileResponse, Http404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from labeling import exporting, importing, permissions, review
+from labeling.api import shapes
+from labeling.models import Job
+
+MOST = 200
+
+
+def filters_from(given: dict[str, Any]) -> review.Filters:
+    fields = {key: value for key, value in given.items() if key != "class"}
+    return review.Filters(label_class=given.get("class"), **fields)
+
+
+class Items(APIView):
+    @extend_schema(
+        operation_id="items_list",
+        parameters=[
+            shapes.FilterInput,
+            OpenApiParameter("cursor", OpenApiTypes.INT),
+            OpenApiParameter("limit", OpenApiTypes.INT),
+        ],
+        responses={200: dict},
+    )
+    def get(self, request: Request, project_id: int) -> Response:
+        """List items, newest first, by state, class, labeler, source, confidence or name."""
+        project = permissions.project_or_404(request.user, project_id, "review")
+        given = shapes.FilterInput(data=request.query_params)
+        given.is_valid(raise_exception=True)
+        cursor = request.query_params.get("cursor", "")
+        limit = request.query_params.get("limit", "")
+        items, following = review.gallery(
+            project,
+            filters_from(given.validated_data),
+            int(cursor) if cursor.isdigit() else None,
+            min(int(limit), MOST) if limit.isdigit() and int(limit) else 60,
+        )
+        return Response({"results": [shapes.item_shape(each) for each in items], "next": following})
+
+
+class ItemDetail(APIView):
+    @extend_schema(operation_id="items_read", responses={200: dict})
+    def get(self, request: Request, project_id: int, item_id: int) -> Response:
+        """Read an item with its whole history."""
+        project = permissions.project_or_404(request.user, project_id, "review")
+        item = project.items.select_related("current_annotation__labeler", "suggestion").filter(pk=item_id).first()
+        if item is None:
+            raise Http404
+        history = item.annotations.select_related("labeler").prefetch_related("regions__label_class").order_by("-id")
+        reviews = item.reviews.select_related("reviewer").order_by("-id")
+        return Response(
+            {
+                **shapes.item_shape(item),
+                "history": [shapes.annotation_shape(each) for each in history],
+                "reviews": [
+                    {"verdict": each.verdict, "comment": each.comment, "reviewer": each.reviewer.label,
+                     "created_at": each.created_at}
+                    for each in reviews
+                ],
+            }
+        )  # fmt: skip
+
+
+class Reviews(APIView):
+    @extend_schema(operation_id="reviews_create", request=shapes.ReviewInput, responses={200: dict})
+    def post(self, request: Request, project_id: int) -> Response:
+        """Approve or reject items. Rejected labels are withdrawn, kept in the history, and asked again."""
+        project = permissions.project_or_404(request.user, project_id, "review")
+        given = shapes.ReviewInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        items, comment = given.validated_data["items"], given.validated_data["comment"]
+        act = review.reject if given.validated_data["verdict"] == "reject" else review.approve
+        done = act(project, items, request.user, comment)  # type: ignore[arg-type]
+        return Response({"done": len(done), "items": done, "skipped": sorted(set(items) - set(done))})
+
+
+class Imports(APIView):
+    @extend_schema(operation_id="imports_list", responses={200: dict})
+    def get(self, request: Request, project_id: int) -> Response:
+        """List what was imported, with counts and the files that gave no item."""
+        project = permissions.project_or_404(request.user, project_id, "manage")
+        sources = project.sources.order_by("-id")[:50]
+        return Response(
+            {"results": [{**importing.summary(each), "problems": importing.problems(each)} for each in sources]}
+        )
+
+    @extend_schema(operation_id="imports_create", request=shapes.ImportInput, responses={201: dict})
+    def post(self, request: Request, project_id: int) -> Response:
+        """Import uploaded images or ZIP archives (multipart `files`), or a folder or ZIP of the server."""
+        project = permissions.project_or_404(request.user, project_id, "manage")
+        files = request.FILES.getlist("files") + request.FILES.getlist("upload")
+        given = shapes.ImportInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        if files:
+            sources = importing.add_uploads(project, files, request.user)  # type: ignore[arg-type]
+        elif given.validated_data.get("url"):
+            if not getattr(request.user, "is_superuser", False):
+                raise PermissionDenied("Only a site admin may import from folders of the server.")
+            sources = [importing.add_path(project, given.validated_data["url"], request.user)]  # type: ignore[arg-type]
+        else:
+            raise importing.ImportRefused("Send files as `files`, or a folder or ZIP of the server as `url`.")
+        job = Job.objects.filter(project=project, kind="import", payload__source=sources[0].pk).order_by("id").first()
+        return Response(
+            {
+                "id": job.pk if job else None,
+                "job": shapes.job_shape(job) if job else None,
+                "imports": [importing.summary(each) for each in sources],
+            },
+            status=201,
+        )
+
+
+class Exports(APIView):
+    @extend_schema(operation_id="exports_list", responses={200: dict})
+    def get(self, request: Request, project_id: int) -> Response:
+        """List the exports that were made."""
+        project = permissions.project_or_404(request.user, project_id, "review")
+        made = Job.objects.filter(project=project, kind="export").order_by("-id")[:50]
+        return Response({"results": [shapes.job_shape(each) for each in made]})
+
+    @extend_schema(operation_id="exports_create", request=shapes.ExportInput, responses={202: dict})
+    def post(self, request: Request, project_id: int) -> Response:
+        """Start an export; follow the job to its file."""
+        project = permissions.project_or_404(request.user, project_id, "review")
+        given = shapes.ExportInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        filters = filters_from(given.validated_data["filter"])
+        job = exporting.start(project, request.user, given.validated_data["format"], filters)  # type: ignore[arg-type]
+        return Response(shapes.job_shape(job), status=202)
+
+
+class ExportFile(APIView):
+    @extend_schema(operation_id="exports_file", responses={200: OpenApiTypes.BINARY})
+    def get(self, request: Request, project_id: int, job_id: int) -> FileResponse:
+        """Download an export."""
+        project = permissions.project_or_404(request.user, project_id, "review")
+        job = Job.objects.filter(project=project, kind="export", state="done", pk=job_id).first()
+        if job is None:
+            raise Http404
+        name = f"{project.name}-{job.pk}.coco.json"
+        return FileResponse(
+            default_storage.open(job.result["name"]),
+            as_attachment=True,
+            filename=name,
+            content_type="application/json",
+        )
+
+
+class JobDetail(APIView):
+    @extend_schema(operation_id="jobs_read", responses={200: dict})
+    def get(self, request: Request, job_id: int) -> Response:
+        """Follow a job."""
+        job = Job.objects.select_related("project").filter(pk=job_id).exclude(project=None).first()
+        if job is None or job.project_id is None:
+            raise Http404
+        permissions.project_or_404(request.user, job.project_id, "review")
+        return Response(shapes.job_shape(job))

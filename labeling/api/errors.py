@@ -1,0 +1,63 @@
+"""Every error has one shape: {"error": {"code", "message", "fields"}}, with a sentence to act on."""
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+
+from labeling.exporting import ExportRefused
+from labeling.importing import ImportRefused
+from labeling.projects import ProjectRefused
+from labeling.queue import NotRunning
+from labeling.submission import InvalidAnswer
+from labeling.workforce import WorkforceRefused
+
+REFUSALS = (ExportRefused, ImportRefused, InvalidAnswer, WorkforceRefused)
+
+
+class Conflict(exceptions.APIException):
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "conflict"
+
+
+def handle(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Turn an exception into a response; None lets it become a 500."""
+    if isinstance(error, Http404):
+        return answer(404, "not_found", "There is nothing here that you can see.")
+    if isinstance(error, PermissionDenied):
+        return answer(403, "forbidden", str(error) or "You may not do this.")
+    if isinstance(error, ProjectRefused):
+        return answer(400, "invalid", str(error), {error.field: [str(error)]} if error.field else {})
+    if isinstance(error, NotRunning):
+        return answer(409, "paused", str(error))
+    if isinstance(error, REFUSALS):
+        return answer(400, "invalid", str(error))
+    if isinstance(error, exceptions.ValidationError):
+        fields = error.detail if isinstance(error.detail, dict) else {"": error.detail}
+        return answer(400, "invalid", first_sentence(fields), fields)
+    if isinstance(error, exceptions.APIException):
+        response = answer(error.status_code, str(error.get_codes()), str(error.detail))
+        for name in ("WWW-Authenticate", "Retry-After"):
+            value = getattr(error, {"WWW-Authenticate": "auth_header", "Retry-After": "wait"}[name], None)
+            if value:
+                response[name] = str(value)
+        return response
+    return None
+
+
+def answer(status_code: int, code: str, message: str, fields: Any = None) -> Response:
+    return Response({"error": {"code": code, "message": message, "fields": fields or {}}}, status=status_code)
+
+
+def first_sentence(fields: Any, name: str = "") -> str:
+    """Return the first message of nested validation errors, led by the field's name."""
+    if isinstance(fields, dict):
+        key, value = next(iter(fields.items()))
+        return first_sentence(value, key if key not in ("", "non_field_errors") else name)
+    if isinstance(fields, list):
+        for each in fields:
+            if each:
+                return first_sentence(each, name)
+    return f"{name}: {fields}" if name else str(fields)

@@ -1,0 +1,98 @@
+"""The labeler's loop: get a page, answer it, take it back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import Http404
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from labeling import permissions, queue, statistics, submission
+from labeling.api import shapes
+from labeling.models import Page, Project
+
+
+class Pages(APIView):
+    @extend_schema(operation_id="pages_create", request=shapes.PageInput, responses={201: dict, 204: None})
+    def post(self, request: Request, project_id: int) -> Response:
+        """Get a page of items to label; 204 when nothing is left for you."""
+        project = permissions.project_or_404(request.user, project_id, "label")
+        given = shapes.PageInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        page = queue.claim(project, request.user, **given.validated_data)  # type: ignore[arg-type]
+        return Response(shapes.page_shape(page), status=201) if page else Response(status=204)
+
+
+class PageSubmit(APIView):
+    @extend_schema(operation_id="pages_submit", request=shapes.SubmitInput, responses={200: dict})
+    def post(self, request: Request, project_id: int, page_id: int) -> Response:
+        """Answer a page. Repeating the same UUIDs changes nothing; late answers are kept."""
+        page = page_or_404(request, project_id, page_id)
+        given = shapes.SubmitInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        answers = answers_from(page.project, given.validated_data["answers"])
+        saved = submission.submit(page, page.labeler, answers)
+        return Response({"saved": saved, "done_today": statistics.done_today(page.project, page.labeler)})
+
+
+class PageUndo(APIView):
+    @extend_schema(operation_id="pages_undo", request=None, responses={201: dict})
+    def post(self, request: Request, project_id: int) -> Response:
+        """Take back the page that you submitted last, within ten minutes."""
+        project = permissions.project_or_404(request.user, project_id, "label")
+        undone = submission.undo(project, request.user)  # type: ignore[arg-type]
+        if undone is None:
+            raise Http404
+        return Response(shapes.undone_shape(*undone), status=201)
+
+
+class PageExtend(APIView):
+    @extend_schema(operation_id="pages_extend", request=None, responses={200: dict})
+    def post(self, request: Request, project_id: int, page_id: int) -> Response:
+        """Keep a page for longer."""
+        page = page_or_404(request, project_id, page_id)
+        return Response({"lease_expires_at": queue.extend(page)})
+
+
+class PageRelease(APIView):
+    @extend_schema(operation_id="pages_release", request=None, responses={204: None})
+    def post(self, request: Request, project_id: int, page_id: int) -> Response:
+        """Give a page back unanswered."""
+        queue.release(page_or_404(request, project_id, page_id))
+        return Response(status=204)
+
+
+def page_or_404(request: Request, project_id: int, page_id: int) -> Page:
+    """Return one of the caller's own pages."""
+    project = permissions.project_or_404(request.user, project_id, "label")
+    page = Page.objects.select_related("project", "labeler").filter(pk=page_id, project=project).first()
+    if page is None or page.labeler_id != request.user.pk:
+        raise Http404
+    return page
+
+
+def answers_from(project: Project, given: list[dict[str, Any]]) -> list[submission.Answer]:
+    """Turn checked input into answers, class names into ids. Raises InvalidAnswer."""
+    ids = {each.name.lower(): each.pk for each in project.classes.all()}
+    return [
+        submission.Answer(
+            item=each["item"],
+            uuid=each["uuid"],
+            seconds=each.get("seconds"),
+            skipped=each["skipped"],
+            exception=each["exception"],
+            regions=tuple(region_from(region, ids) for region in each["regions"]),
+        )
+        for each in given
+    ]
+
+
+def region_from(region: Mapping[str, Any], ids: Mapping[str, int]) -> submission.RegionInput:
+    label_class = region["class"]
+    if isinstance(label_class, str):
+        if label_class.lower() not in ids:
+            raise submission.InvalidAnswer(f"This project has no class “{label_class}”.")
+        label_class = ids[label_class.lower()]
+    return submission.RegionInput(label_class, region.get("bbox"), region.get("polygon"))

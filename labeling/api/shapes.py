@@ -1,0 +1,277 @@
+"""Requests as serializers, responses as dictionaries; coordinates in pixels of the upright image."""
+
+from typing import Any
+
+from django.urls import reverse
+from rest_framework import serializers
+
+from labeling import queue
+from labeling.models import Annotation, Claim, Invitation, Item, Job, LabelClass, Page, Project, Suggestion
+
+
+class ClassField(serializers.Field[Any, Any, Any, Any]):
+    """A class as a name, or as {name, description, color, parent}."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, str) or (isinstance(data, dict) and isinstance(data.get("name"), str)):
+            return data
+        raise serializers.ValidationError("A class is a name or an object with a name.")
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class ProjectInput(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=120)
+    task_type = serializers.ChoiceField(choices=Project.TaskType.choices)
+    classes = serializers.ListField(child=ClassField(), allow_empty=False, max_length=10_000)
+    instructions = serializers.CharField(required=False, allow_blank=True)
+    assist_mode = serializers.ChoiceField(choices=Project.AssistMode.choices, default=Project.AssistMode.SUGGEST)
+    target_error = serializers.FloatField(default=0.05, min_value=0.001, max_value=0.49)
+    confidence = serializers.FloatField(default=0.95, min_value=0.5, max_value=0.999)
+    labels_per_item = serializers.IntegerField(default=1, min_value=1, max_value=9)
+
+
+class SettingsInput(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=120, required=False)
+    assist_mode = serializers.ChoiceField(choices=Project.AssistMode.choices, required=False)
+    target_error = serializers.FloatField(required=False, min_value=0.001, max_value=0.49)
+    confidence = serializers.FloatField(required=False, min_value=0.5, max_value=0.999)
+
+
+class PageInput(serializers.Serializer[Any]):
+    size = serializers.ChoiceField(choices=queue.SIZES, default=1)
+    holding = serializers.ListField(child=serializers.IntegerField(), default=list, max_length=50)
+
+
+class RegionInput(serializers.Serializer[Any]):
+    bbox = serializers.ListField(child=serializers.FloatField(), min_length=4, max_length=4, required=False)
+    polygon = serializers.ListField(
+        child=serializers.ListField(child=serializers.FloatField(), min_length=6), required=False, min_length=1
+    )
+
+    def get_fields(self) -> dict[str, Any]:
+        # `class` cannot be an attribute's name in Python.
+        return {"class": ClassReference(), **super().get_fields()}
+
+
+class ClassReference(serializers.Field[Any, Any, Any, Any]):
+    """A class by id or by name."""
+
+    def to_internal_value(self, data: Any) -> int | str:
+        if isinstance(data, (int, str)) and not isinstance(data, bool):
+            return data
+        raise serializers.ValidationError("A class is given by its id or its name.")
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class AnswerInput(serializers.Serializer[Any]):
+    item = serializers.IntegerField()
+    uuid = serializers.UUIDField()
+    seconds = serializers.FloatField(required=False, allow_null=True, min_value=0, max_value=86_400)
+    skipped = serializers.BooleanField(default=False)
+    exception = serializers.BooleanField(default=False)
+    regions = RegionInput(many=True, default=list)
+
+
+class SubmitInput(serializers.Serializer[Any]):
+    answers = serializers.ListField(child=AnswerInput(), max_length=50)
+
+
+class ReviewInput(serializers.Serializer[Any]):
+    items = serializers.ListField(child=serializers.IntegerField(), allow_empty=False, max_length=10_000)
+    verdict = serializers.ChoiceField(choices=("approve", "reject"))
+    comment = serializers.CharField(required=False, allow_blank=True, default="", max_length=2_000)
+
+
+class FilterInput(serializers.Serializer[Any]):
+    state = serializers.ChoiceField(choices=Item.State.choices, required=False, allow_blank=True)
+    labeler = serializers.IntegerField(required=False)
+    source = serializers.ChoiceField(
+        choices=("human", "person", "confirmed", "auto", "imported", "import"), required=False, allow_blank=True
+    )
+    confidence_below = serializers.FloatField(required=False)
+    name = serializers.CharField(required=False, allow_blank=True, max_length=200)
+
+    def get_fields(self) -> dict[str, Any]:
+        return {"class": serializers.IntegerField(required=False), **super().get_fields()}
+
+
+class ExportInput(serializers.Serializer[Any]):
+    format = serializers.CharField(default="coco")
+    filter = FilterInput(default=dict)
+
+
+class InvitationInput(serializers.Serializer[Any]):
+    role = serializers.CharField(max_length=8)
+    email = serializers.EmailField(required=False, allow_blank=True, default="")
+
+
+class ImportInput(serializers.Serializer[Any]):
+    url = serializers.CharField(required=False, help_text="a folder or ZIP on the server; site admins only")
+
+
+def class_shape(each: LabelClass) -> dict[str, Any]:
+    return {
+        "id": each.pk,
+        "name": each.name,
+        "color": each.color,
+        "hotkey": each.hotkey,
+        "description": each.description,
+        "parent": each.parent_id,
+    }
+
+
+def project_shape(project: Project, role: str | None) -> dict[str, Any]:
+    return {
+        "id": project.pk,
+        "name": project.name,
+        "task_type": project.task_type,
+        "state": project.state,
+        "assist_mode": project.assist_mode,
+        "target_error": project.target_error,
+        "confidence": project.confidence,
+        "labels_per_item": project.labels_per_item,
+        "classes": [class_shape(each) for each in project.classes.all() if each.retired_at is None],
+        "role": role,
+        "created_at": project.created_at,
+    }
+
+
+def regions_shape(regions: Any) -> list[dict[str, Any]]:
+    shapes = []
+    for each in regions:
+        shape: dict[str, Any] = {"class": each.label_class_id}
+        if each.bbox:
+            shape["bbox"] = each.bbox
+        if each.polygon:
+            shape["polygon"] = each.polygon
+        shapes.append(shape)
+    return shapes
+
+
+def page_shape(page: Page) -> dict[str, Any]:
+    """Return what a labeler's screen needs; blind kinds look like manual ones and show no suggestion."""
+    claims = list(Claim.objects.filter(page=page, state="live").select_related("item").order_by("position"))
+    blind = page.kind in queue.BLIND
+    proposals: dict[int, Suggestion] = {}
+    if page.kind in queue.GROUPED:
+        proposals = Suggestion.objects.in_bulk([each.item_id for each in claims])
+    return {
+        "page": page.pk,
+        "kind": "manual" if blind else page.kind,
+        "why": "" if blind or not claims else claims[0].why,
+        "proposed_class": page.proposed_class_id,
+        "start_selected": page.kind == "clustered",
+        "lease_expires_at": page.expires_at,
+        "items": [
+            {
+                "id": each.item_id,
+                "file_name": each.item.file_name,
+                "width": each.item.width,
+                "height": each.item.height,
+                "image": reverse("image", args=[each.item_id]),
+                "thumbnail": reverse("thumbnail", args=[each.item_id]),
+                "why": "" if blind else each.why,
+                "suggestion": suggestion_shape(proposals.get(each.item_id)),
+            }
+            for each in claims
+        ],
+    }
+
+
+def suggestion_shape(suggestion: Suggestion | None) -> dict[str, Any] | None:
+    if suggestion is None:
+        return None
+    return {
+        "regions": suggestion.regions,
+        "confidence": suggestion.confidence,
+        "model": suggestion.model_version,
+    }
+
+
+def item_shape(item: Item) -> dict[str, Any]:
+    current = item.current_annotation
+    suggestion = getattr(item, "suggestion", None)
+    return {
+        "id": item.pk,
+        "file_name": item.file_name,
+        "path": item.path,
+        "state": item.state,
+        "reason": item.reason,
+        "width": item.width,
+        "height": item.height,
+        "image": reverse("image", args=[item.pk]),
+        "thumbnail": reverse("thumbnail", args=[item.pk]),
+        "origin": current.origin if current else None,
+        "labels": [
+            {"class": each.label_class_id, "name": each.label_class.name, "color": each.label_class.color}
+            for each in (current.regions.all() if current else ())
+        ],
+        "labeler": current.labeler.label if current and current.labeler else None,
+        "confidence": suggestion.confidence if suggestion else None,
+        "created_at": current.created_at if current else None,
+    }
+
+
+def annotation_shape(annotation: Annotation) -> dict[str, Any]:
+    """Return one entry of an item's history."""
+    return {
+        "id": annotation.pk,
+        "origin": annotation.origin,
+        "labeler": annotation.labeler.label if annotation.labeler else None,
+        "labels": [each.label_class.name for each in annotation.regions.all()],
+        "skipped": annotation.skipped,
+        "counted": annotation.counted,
+        "created_at": annotation.created_at,
+        "withdrawn_at": annotation.withdrawn_at,
+        "withdrawal": annotation.withdrawal,
+        "model_version": annotation.model_version,
+        "certificate": annotation.certificate,
+        "seconds": annotation.seconds,
+    }
+
+
+def job_shape(job: Job) -> dict[str, Any]:
+    result = dict(job.result)
+    if job.kind == "export" and job.state == Job.State.DONE:
+        result["file"] = reverse("export-file", args=[job.project_id, job.pk])
+    return {
+        "id": job.pk,
+        "kind": job.kind,
+        "project": job.project_id,
+        "state": job.state,
+        "done": job.done,
+        "total": job.total,
+        "message": job.message,
+        "error": job.error,
+        "created_at": job.created_at,
+        "finished_at": job.finished_at,
+        "result": result,
+    }
+
+
+def invitation_shape(invitation: Invitation) -> dict[str, Any]:
+    return {
+        "id": invitation.pk,
+        "role": invitation.role,
+        "email": invitation.email,
+        "url": reverse("invitation", args=[invitation.token]),
+        "expires_at": invitation.expires_at,
+        "open": invitation.is_open,
+    }
+
+
+def undone_shape(page: Page, answers: dict[int, Annotation]) -> dict[str, Any]:
+    """Return a reopened page with the answers that were taken back."""
+    return {
+        **page_shape(page),
+        "answers": {
+            item: {"skipped": each.skipped, "regions": regions_shape(each.regions.all())}
+            for item, each in answers.items()
+        },
+    }
+
+

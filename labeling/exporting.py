@@ -1,0 +1,139 @@
+"""Export: a job writes an immutable file, named by its content, in a storage that survives it."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from django.core.files import File
+from django.core.files.storage import default_storage
+from django.utils import timezone
+
+from labeling import jobs, review
+from labeling.formats import coco
+from labeling.models import Annotation, Event, Item, Job, Project, User
+
+FORMATS = ("coco",)
+BATCH = 2_000
+
+
+class ExportRefused(Exception):
+    """Why an export was refused, in a sentence for people."""
+
+
+class Pictures:
+    """The labeled images of a project, read in batches each time they are iterated.
+
+    Which annotations belong is fixed at the start, so that both passes see the same labels although
+    people go on working.
+    """
+
+    def __init__(self, project: Project, filters: review.Filters) -> None:
+        self.project = project
+        chosen = review.select(project, filters)
+        rows = chosen.exclude(current_annotation=None).order_by("id").values_list("id", "current_annotation_id")
+        self.chosen: list[tuple[int, int]] = list(rows.iterator(BATCH))
+        self.counts: dict[str, int] = dict.fromkeys(review.ORIGINS, 0)
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def __iter__(self) -> Iterator[coco.Picture]:
+        self.counts = dict.fromkeys(review.ORIGINS, 0)
+        for start in range(0, len(self.chosen), BATCH):
+            pairs = self.chosen[start : start + BATCH]
+            items = Item.objects.in_bulk([item for item, _ in pairs])
+            annotations = (
+                Annotation.objects.select_related("labeler", "instructions")
+                .prefetch_related("regions")
+                .in_bulk([annotation for _, annotation in pairs])
+            )
+            for item, annotation in pairs:
+                self.counts[annotations[annotation].origin] += 1
+                yield picture(items[item], annotations[annotation])
+
+
+def picture(item: Item, annotation: Annotation) -> coco.Picture:
+    shapes = [coco.Shape(each.label_class_id, each.bbox, each.polygon) for each in annotation.regions.all()]
+    return coco.Picture(item.pk, item.path, item.width or 0, item.height or 0, shapes, provenance(annotation))
+
+
+def provenance(annotation: Annotation) -> dict[str, Any]:
+    """Say who or what made a label, when, and under what."""
+    return {
+        "origin": annotation.origin,
+        "annotation_id": annotation.pk,
+        "labeler": annotation.labeler.email if annotation.labeler else None,
+        "created_at": annotation.created_at.isoformat(),
+        "queue_kind": annotation.kind or None,
+        "in_bulk": annotation.source == Annotation.Source.BULK,
+        "suggestion_visible": annotation.suggestion_visible,
+        "seconds": annotation.seconds,
+        "instructions_version": annotation.instructions.version if annotation.instructions else None,
+        "model_version": annotation.model_version,
+        "certificate": annotation.certificate,
+        "confidence": annotation.confidence,
+        "threshold": annotation.threshold,
+    }
+
+
+def start(project: Project, by: User | None, file_format: str, filters: review.Filters) -> Job:
+    """Queue an export. Raises ExportRefused."""
+    if file_format not in FORMATS:
+        raise ExportRefused(f"There is no export format {file_format!r}; there is {', '.join(FORMATS)}.")
+    Event.record("export", project, by, format=file_format, filter=asdict(filters))
+    return jobs.enqueue(
+        "export", project, {"format": file_format, "filter": asdict(filters)}, created_by=by
+    )
+
+
+@jobs.handler("export", cluster="quick", priority=-1)
+def export(job: jobs.RunningJob) -> dict[str, Any]:
+    """Write the file under a temporary name, then put it into storage whole."""
+    project = Project.objects.get(pk=job.row.project_id)
+    filters = review.Filters(**job.payload["filter"])
+    with tempfile.TemporaryDirectory(prefix="loupe-export-") as folder:
+        path = Path(folder, "export.json")
+        report = write_coco(project, filters, path, job.progress)
+        name = f"exports/{project.pk}/{report['sha256'][:16]}-{job.row.pk}.json"
+        with path.open("rb") as finished:
+            report["name"] = default_storage.save(name, File(finished))
+    return report
+
+
+def write_coco(
+    project: Project, filters: review.Filters, path: Path, progress: Any = lambda done, total: None
+) -> dict[str, Any]:
+    """Write a COCO file; returns its sha256, bytes, images, annotations and counts by origin."""
+    pictures = Pictures(project, filters)
+    classes = list(project.classes.select_related("parent"))
+    info = {
+        "description": project.name,
+        "date_created": timezone.now().isoformat(),
+        "contributor": "Loupe",
+        "task_type": project.task_type,
+        "filter": {key: value for key, value in asdict(filters).items() if value not in ("", None)},
+    }
+    categories = [coco.Category(each.pk, each.name, each.parent.name if each.parent else "") for each in classes]
+    digest, size, written, steps = hashlib.sha256(), 0, 0, 2 * len(pictures)
+    with path.open("w", encoding="utf-8") as out:
+        for number, piece in enumerate(coco.write(info, categories, pictures)):
+            out.write(piece)
+            digest.update(piece.encode())
+            size += len(piece.encode())
+            written += piece.count('"category_id"')
+            if number % BATCH == 0:
+                progress(min(number, steps), steps)
+        out.flush()
+        os.fsync(out.fileno())
+    progress(steps, steps)
+    return {
+        "sha256": digest.hexdigest(),
+        "bytes": size,
+        "images": len(pictures),
+        "annotations": written,
+        "by_origin": pictures.counts,
+    }

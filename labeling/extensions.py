@@ -1,0 +1,33 @@
+"""Where other apps add to labeling's pages without labeling knowing them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from labeling.models import Project
+
+Facts = Callable[[Project], dict[str, Any]]
+
+_facts: list[Facts] = []
+_panels: list[str] = []
+
+
+def register_facts(provider: Facts) -> Facts:
+    """Add keys to what the API and the dashboard say of a project."""
+    _facts.append(provider)
+    return provider
+
+
+def facts(project: Project) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for provider in _facts:
+        merged.update(provider(project))
+    return merged
+
+
+def register_panel(template: str) -> None:
+    """Add a template to the dashboard; it sees `project` and `facts`."""
+    _panels.append(template)
+
+
+def panels() -> list[str]:
+    return list(_panels)

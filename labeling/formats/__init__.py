@@ -1,0 +1,1 @@
+"""File formats, as pure functions of plain records."""

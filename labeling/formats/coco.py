@@ -1,0 +1,95 @@
+"""COCO instances JSON (https://cocodataset.org/#format-data), written as a stream.
+
+A class of a whole image becomes an annotation whose box is the whole image and whose
+`image_level` is true: readers that need a box (pycocotools, torchvision's CocoDetection,
+FiftyOne's importer) take it as it is, and others can tell it from a drawn box.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    id: int
+    name: str
+    supercategory: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One region: `bbox` is [x, y, width, height], `polygon` one flat list of points per part, in pixels."""
+
+    category: int
+    bbox: list[float] | None = None
+    polygon: list[list[float]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One image with its regions; `provenance` goes into every annotation."""
+
+    id: int
+    file_name: str
+    width: int
+    height: int
+    shapes: list[Shape] = field(default_factory=list)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+def polygon_area(points: list[float]) -> float:
+    """Return the area within a flat list x1, y1, x2, y2, … (shoelace formula)."""
+    xs, ys = points[0::2], points[1::2]
+    return abs(sum(xs[i - 1] * ys[i] - xs[i] * ys[i - 1] for i in range(len(xs)))) / 2
+
+
+def polygon_bbox(parts: list[list[float]]) -> list[float]:
+    """Return [x, y, width, height] around all parts."""
+    xs = [x for part in parts for x in part[0::2]]
+    ys = [y for part in parts for y in part[1::2]]
+    return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+
+
+def annotation(number: int, picture: Picture, shape: Shape) -> dict[str, Any]:
+    """Return the COCO annotation of one region."""
+    body: dict[str, Any] = {"id": number, "image_id": picture.id, "category_id": shape.category, "iscrowd": 0}
+    if shape.polygon:
+        body["segmentation"] = shape.polygon
+        body["bbox"] = polygon_bbox(shape.polygon)
+        body["area"] = sum(polygon_area(part) for part in shape.polygon)
+    else:
+        body["bbox"] = shape.bbox or [0.0, 0.0, float(picture.width), float(picture.height)]
+        body["area"] = body["bbox"][2] * body["bbox"][3]
+        body["segmentation"] = []
+    if not shape.polygon and not shape.bbox:
+        body["image_level"] = True
+    return {**body, "provenance": picture.provenance}
+
+
+def write(info: dict[str, Any], categories: Iterable[Category], pictures: Iterable[Picture]) -> Iterator[str]:
+    """Yield the file in pieces. Only the annotations of one image are held at a time.
+
+    Images and annotations are two lists, so annotations wait in a second pass: `pictures` must be
+    iterable twice.
+    """
+    yield '{"info": ' + json.dumps(info) + ',\n"licenses": [],\n"categories": '
+    yield json.dumps(
+        [{"id": each.id, "name": each.name, "supercategory": each.supercategory} for each in categories]
+    )
+    yield ',\n"images": ['
+    separator = "\n"
+    for picture in pictures:
+        yield separator + json.dumps(
+            {"id": picture.id, "file_name": picture.file_name, "width": picture.width, "height": picture.height}
+        )
+        separator = ",\n"
+    yield '\n],\n"annotations": ['
+    separator, number = "\n", 0
+    for picture in pictures:
+        for shape in picture.shapes:
+            number += 1
+            yield separator + json.dumps(annotation(number, picture, shape))
+            separator = ",\n"
+    yield "\n]}\n"

@@ -1,0 +1,168 @@
+"""Image bytes: read from their source, made upright, kept as thumbnails named by content."""
+
+import hashlib
+import io
+import warnings
+import zipfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from labeling.models import DataSource, Item
+
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".jpe", ".jfif", ".bmp", ".tif", ".tiff"})
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF")
+MAX_BYTES = 100 * 1024 * 1024
+MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485
+THUMBNAIL = 320
+ORIENTATION = 0x0112
+
+# Between one and two times the limit Pillow only warns; Loupe refuses by itself.
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+
+
+class BrokenImage(Exception):
+    """Why an image cannot be used, in a sentence for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadImage:
+    """What reading an image finds out; `width` and `height` are those of the upright image."""
+
+    sha256: str
+    size_bytes: int
+    width: int
+    height: int
+    format: str
+
+
+def read_bytes(item: Item) -> bytes:
+    """Return the file as it is at its source. Raises BrokenImage when it is gone or too large."""
+    source = item.source
+    try:
+        if source.kind == DataSource.Kind.ZIP:
+            archive = _archive(source.location, Path(source.location).stat().st_mtime_ns)
+            refuse_size(archive.getinfo(item.path).file_size)
+            return archive.read(item.path)
+        path = Path(source.location, item.path)
+        refuse_size(path.stat().st_size)
+        return path.read_bytes()
+    except (OSError, KeyError) as error:
+        raise BrokenImage("The file is no longer where it was imported from.") from error
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        raise BrokenImage("The archive's entry is damaged or encrypted.") from error
+
+
+def refuse_size(size: int) -> None:
+    if size > MAX_BYTES:
+        raise BrokenImage(f"The file is {size / 2**20:,.0f} MB; at most {MAX_BYTES // 2**20} MB can be read.")
+
+
+@lru_cache(maxsize=8)
+def _archive(location: str, changed: int) -> zipfile.ZipFile:
+    """Open an archive once per process; `changed` makes a replaced file a new key."""
+    return zipfile.ZipFile(location)
+
+
+def decode(data: bytes, at_least: int | None = None) -> Image.Image:
+    """Decode to an upright RGB image. Raises BrokenImage.
+
+    With `at_least`, a JPEG may be decoded smaller, down to that many pixels on its shorter side.
+    """
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        if image.width * image.height > MAX_PIXELS:
+            raise BrokenImage(
+                f"The image has {image.width * image.height / 1e6:,.0f} million pixels;"
+                f" at most {MAX_PIXELS / 1e6:,.0f} million can be read."
+            )
+        if at_least:
+            image.draft("RGB", (at_least, at_least))
+        image.load()
+        return to_rgb(ImageOps.exif_transpose(image))
+    except BrokenImage:
+        raise
+    except UnidentifiedImageError as error:
+        raise BrokenImage("This is not a JPEG, PNG, BMP or TIFF image.") from error
+    except Image.DecompressionBombError as error:
+        raise BrokenImage("The image has too many pixels to be read.") from error
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
+        raise BrokenImage("The image is damaged: it ends too early or cannot be decoded.") from error
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Convert any mode to RGB; 16-bit grey keeps its range, transparency becomes white."""
+    if image.mode == "RGB":
+        return image
+    if image.mode.startswith("I"):
+        return image.convert("I").point(lambda value: value / 256).convert("L").convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        layered = image.convert("RGBA")
+        white = Image.new("RGBA", layered.size, "white")
+        return Image.alpha_composite(white, layered).convert("RGB")
+    return image.convert("RGB")
+
+
+def open_upright(item: Item, at_least: int | None = None) -> Image.Image:
+    """Return an item's upright RGB image. Raises BrokenImage."""
+    return decode(read_bytes(item), at_least)
+
+
+def read(item: Item) -> ReadImage:
+    """Look at an item's bytes once and keep its thumbnail. Raises BrokenImage."""
+    data = read_bytes(item)
+    digest = hashlib.sha256(data).hexdigest()
+    image = decode(data)
+    keep(thumbnail_name(digest), webp(image, THUMBNAIL))
+    with Image.open(io.BytesIO(data), formats=FORMATS) as header:
+        file_format = header.format or ""
+        if not shows_in_browsers(header):
+            keep(display_name(digest), webp(image))
+    return ReadImage(digest, len(data), image.width, image.height, file_format)
+
+
+def shows_in_browsers(image: Image.Image) -> bool:
+    """Tell whether browsers show the file itself just as Loupe's upright image."""
+    return (
+        image.format in ("JPEG", "PNG")
+        and image.mode in ("RGB", "L", "P", "1")
+        and image.getexif().get(ORIENTATION, 1) == 1
+    )
+
+
+def webp(image: Image.Image, longest: int | None = None) -> bytes:
+    """Encode as WebP, at most `longest` pixels; small images without loss."""
+    if longest and max(image.size) > longest:
+        image = image.copy()
+        image.thumbnail((longest, longest), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    buffer = io.BytesIO()
+    tiny = max(image.size) <= 64
+    image.save(buffer, "WEBP", lossless=tiny, quality=80, method=0 if tiny else 2)
+    return buffer.getvalue()
+
+
+def thumbnail_name(sha256: str) -> str:
+    return f"thumbnails/{sha256[:2]}/{sha256}.webp"
+
+
+def display_name(sha256: str) -> str:
+    return f"display/{sha256[:2]}/{sha256}.webp"
+
+
+def keep(name: str, data: bytes) -> None:
+    """Store a derived file unless it is there: the name says its content."""
+    if not default_storage.exists(name):
+        default_storage.save(name, ContentFile(data))
+
+
+def viewable(item: Item) -> tuple[bytes, str]:
+    """Return bytes and media type of what a browser can show. Raises BrokenImage."""
+    name = display_name(item.sha256)
+    if default_storage.exists(name):
+        with default_storage.open(name) as stored:
+            return stored.read(), "image/webp"
+    return read_bytes(item), f"image/{item.format.lower()}"

@@ -1,0 +1,282 @@
+"""Import: rows first, then jobs that read the images. Damaged files become broken items."""
+
+import os
+import random
+import shutil
+import uuid
+import zipfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.db import connection, transaction
+from django.db.models import Count, Q
+from django.utils import timezone
+
+from labeling import images, jobs, validation
+from labeling.models import DataSource, Event, Item, Job, Project, User
+
+PART = 20_000  # items read by one job
+CHUNK = 200  # items settled in one transaction
+READERS = 2
+
+
+class ImportRefused(Exception):
+    """Why nothing was imported, in a sentence for people."""
+
+
+def add_path(project: Project, path: str | Path, by: User | None) -> DataSource:
+    """Import a folder or a ZIP archive of the server. Raises ImportRefused."""
+    given = Path(path).expanduser()
+    if given.is_file():
+        return add_zip(project, given, given.name, by)
+    return add_folder(project, given, by)
+
+
+def add_folder(project: Project, path: str | Path, by: User | None) -> DataSource:
+    """Import the images below a folder of the server, which stay where they are. Raises ImportRefused."""
+    folder = Path(path).expanduser().resolve()
+    if not folder.is_dir():
+        raise ImportRefused(f"There is no folder {folder} on this server.")
+    return register(project, DataSource.Kind.FOLDER, folder, folder.name, walk(folder), by)
+
+
+def add_zip(project: Project, path: str | Path, name: str, by: User | None) -> DataSource:
+    """Import the images of a ZIP archive, read in place. Raises ImportRefused."""
+    archive = Path(path).expanduser().resolve()
+    if not archive.is_file():
+        raise ImportRefused(f"There is no file {archive} on this server.")
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            names = [(each.filename, each.file_size) for each in opened.infolist() if not each.is_dir()]
+    except zipfile.BadZipFile as error:
+        raise ImportRefused(f"{name} is not a complete ZIP archive.") from error
+    return register(project, DataSource.Kind.ZIP, archive, name, names, by)
+
+
+def add_uploads(project: Project, files: Iterable[UploadedFile], by: User | None) -> list[DataSource]:
+    """Keep uploaded files and import them: archives one source each, single images together."""
+    sources: list[DataSource] = []
+    folder = settings.MEDIA_ROOT / "uploads" / uuid.uuid4().hex
+    singles: list[tuple[str, int]] = []
+    for file in files:
+        name = safe_name(file.name or "file")
+        if name.lower().endswith(".zip"):
+            target = folder / "archives" / name
+            save_upload(file, target)
+            try:
+                sources.append(add_zip(project, target, name, by))
+            except ImportRefused:
+                target.unlink()
+                raise
+        else:
+            name = free_name(folder, name)
+            if (file.size or 0) <= images.MAX_BYTES and PurePosixPath(name).suffix.lower() in images.EXTENSIONS:
+                save_upload(file, folder / name)
+            singles.append((name, file.size or 0))
+    if singles:
+        sources.append(register(project, DataSource.Kind.UPLOAD, folder, "Browser upload", singles, by))
+    return sources
+
+
+def safe_name(name: str) -> str:
+    """Keep the folders of an uploaded file's name, drop what could leave the upload's own folder."""
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    return "/".join(part[-200:] for part in parts[-6:]) or "file"
+
+
+def free_name(folder: Path, name: str) -> str:
+    path = PurePosixPath(name)
+    tries = 1
+    while (folder / name).exists():
+        tries += 1
+        name = str(path.with_name(f"{path.stem} ({tries}){path.suffix}"))
+    return name
+
+
+def save_upload(file: UploadedFile, target: Path) -> None:
+    """Write an upload under its final name only when every byte is there."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.part")
+    with partial.open("wb") as out:
+        shutil.copyfileobj(file, out, 1 << 20)
+        out.flush()
+        os.fsync(out.fileno())
+    partial.rename(target)
+
+
+def walk(folder: Path) -> Iterator[tuple[str, int]]:
+    """Yield path and size of each file below a folder, hidden ones left out."""
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            path = Path(root, name)
+            if not name.startswith(".") and path.is_file():
+                yield path.relative_to(folder).as_posix(), path.stat().st_size
+
+
+def register(
+    project: Project,
+    kind: str,
+    location: Path,
+    name: str,
+    files: Iterable[tuple[str, int]],
+    by: User | None,
+) -> DataSource:
+    """Write a row for each file by COPY, then queue their reading. Raises ImportRefused."""
+    refused: list[dict[str, str]] = []
+    wanted: list[tuple[str, int]] = []
+    for path, size in files:
+        problem = refusal(path, size)
+        if problem:
+            refused.append({"name": path, "reason": problem})
+        elif problem is None:
+            wanted.append((path, size))
+    if not wanted and not refused:
+        raise ImportRefused(f"There are no image files in {name}.")
+    with transaction.atomic():
+        source = DataSource.objects.create(
+            project=project, kind=kind, location=str(location), name=name[:255], refused=refused[:1_000], created_by=by
+        )
+        copy_rows(project, source, wanted)
+        validation.settle_rate(project)
+        Event.record("import", project, by, source=source.pk, files=len(wanted), refused=len(refused))
+        for part in range(0, len(wanted), PART):
+            low, high = part / len(wanted), min(1.0, (part + PART) / len(wanted))
+            jobs.enqueue(
+                "import",
+                project,
+                {"source": source.pk, "from": low, "to": high},
+                key=f"import:{source.pk}:{part}",
+                total=min(PART, len(wanted) - part),
+                created_by=by,
+            )
+    return source
+
+
+def refusal(path: str, size: int) -> str | None:
+    """Return why a file becomes no item: a sentence, "" to pass over silently, None to import it."""
+    parts = PurePosixPath(path).parts
+    if any(part.startswith(".") or part == "__MACOSX" for part in parts) or parts[-1] == "Thumbs.db":
+        return ""
+    if PurePosixPath(path).suffix.lower() not in images.EXTENSIONS:
+        return "Not an image type that Loupe reads (JPEG, PNG, BMP, TIFF)."
+    if len(path) > 2_000:
+        return "The path is longer than 2,000 characters."
+    try:
+        images.refuse_size(size)
+    except images.BrokenImage as error:
+        return str(error)
+    return None
+
+
+def copy_rows(project: Project, source: DataSource, files: list[tuple[str, int]]) -> None:
+    """COPY items into the table; draws come from the project's seed, so that they can be repeated."""
+    draws = random.Random(f"{project.seed}:{source.pk}")
+    now = timezone.now()
+    with connection.cursor() as cursor:
+        statement = (
+            "COPY labeling_item (project_id, source_id, path, state, reason, draw, sha256, size_bytes, format,"
+            " created_at) FROM STDIN"
+        )
+        with cursor.copy(statement) as copy:
+            for path, size in files:
+                copy.write_row(
+                    (project.pk, source.pk, path, "unlabeled", "", draws.random(), "", size, "", now)
+                )
+
+
+@jobs.handler("import", cluster="quick")
+def read_part(job: jobs.RunningJob) -> dict[str, Any]:
+    """Read a part of a source: size, hash, orientation, thumbnail. In order of draw, so that any start is fair.
+
+    Settles a chunk at a time, so a restart goes on where it stopped.
+    """
+    source = DataSource.objects.select_related("project").get(pk=job.payload["source"])
+    part = Item.objects.filter(source=source, draw__gte=job.payload["from"], draw__lt=job.payload["to"])
+    total = part.count()
+    broken = duplicates = 0
+    with ThreadPoolExecutor(READERS) as pool:
+        while chunk := list(part.filter(read_at=None).exclude(state="broken").order_by("draw")[:CHUNK]):
+            for item in chunk:
+                item.source = source
+            found = list(pool.map(look, chunk))
+            wrong, same = settle(source.project, chunk, found)
+            broken, duplicates = broken + wrong, duplicates + same
+            job.progress(total - part.filter(read_at=None).exclude(state="broken").count(), total)
+    return {"source": source.pk, "broken": broken, "duplicates": duplicates}
+
+
+def look(item: Item) -> images.ReadImage | str:
+    """Read one image; returns the reason when it is broken."""
+    try:
+        return images.read(item)
+    except images.BrokenImage as error:
+        return str(error)
+
+
+def settle(project: Project, items: list[Item], found: list[images.ReadImage | str]) -> tuple[int, int]:
+    """Write what reading found and open the queue for good items; returns counts of broken and duplicates."""
+    now = timezone.now()
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Two readers must not both take the same content for the first of its kind.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('labeling.settle'), %s)", [project.pk])
+        hashes = [each.sha256 for each in found if not isinstance(each, str)]
+        first: dict[str, int] = dict(
+            Item.objects.filter(project=project, sha256__in=hashes, duplicate_of=None)
+            .exclude(state="removed")
+            .values_list("sha256", "id")
+        )
+        good: list[int] = []
+        broken = duplicates = 0
+        for item, each in zip(items, found, strict=True):
+            if isinstance(each, str):
+                item.state, item.reason = Item.State.BROKEN, each
+                broken += 1
+                continue
+            item.sha256, item.size_bytes, item.format = each.sha256, each.size_bytes, each.format
+            item.width, item.height, item.read_at = each.width, each.height, now
+            original = first.setdefault(each.sha256, item.pk)
+            if original != item.pk:
+                item.state, item.duplicate_of_id = Item.State.REMOVED, original
+                item.reason = "The same image is in the project already."
+                duplicates += 1
+            else:
+                good.append(item.pk)
+        Item.objects.bulk_update(
+            items,
+            ["state", "reason", "sha256", "size_bytes", "format", "width", "height", "read_at", "duplicate_of"],
+        )
+        validation.add_entries(project, good)
+    return broken, duplicates
+
+
+def summary(source: DataSource) -> dict[str, Any]:
+    """Count a source's rows: total, read, broken, duplicates, refused."""
+    counts = source.items.aggregate(
+        total=Count("id"),
+        waiting=Count("id", filter=Q(read_at=None) & ~Q(state="broken")),
+        broken=Count("id", filter=Q(state="broken")),
+        duplicates=Count("id", filter=Q(duplicate_of__isnull=False)),
+    )
+    counts["read"] = counts["total"] - counts.pop("waiting")
+    failed = Job.objects.filter(kind="import", project=source.project_id, state="failed", payload__source=source.pk)
+    return {
+        "id": source.pk,
+        "name": source.name,
+        "kind": source.kind,
+        "created_at": source.created_at,
+        **counts,
+        "refused": len(source.refused),
+        "error": failed.values_list("error", flat=True).first() or "",
+    }
+
+
+def problems(source: DataSource, limit: int = 200) -> list[dict[str, str]]:
+    """List a source's files that gave no item, each with the reason."""
+    rows = source.items.filter(Q(state="broken") | Q(duplicate_of__isnull=False)).order_by("path")
+    bad = [{"name": path, "reason": reason} for path, reason in rows.values_list("path", "reason")[:limit]]
+    return (source.refused + bad)[:limit]

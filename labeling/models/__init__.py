@@ -1,0 +1,31 @@
+"""The tables of the labeling domain, one module per noun."""
+
+from labeling.models.accounts import ApiToken, User
+from labeling.models.annotations import Annotation, Region, Review, Suggestion
+from labeling.models.events import Event
+from labeling.models.items import DataSource, Item
+from labeling.models.jobs import Job, WorkerHeartbeat
+from labeling.models.projects import Instructions, Invitation, LabelClass, Membership, Project
+from labeling.models.queueing import Claim, Page, QueueEntry
+
+__all__ = [
+    "Annotation",
+    "ApiToken",
+    "Claim",
+    "DataSource",
+    "Event",
+    "Instructions",
+    "Invitation",
+    "Item",
+    "Job",
+    "LabelClass",
+    "Membership",
+    "Page",
+    "Project",
+    "QueueEntry",
+    "Region",
+    "Review",
+    "Suggestion",
+    "User",
+    "WorkerHeartbeat",
+]

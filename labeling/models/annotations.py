@@ -1,0 +1,138 @@
+"""Answers, and what models propose."""
+
+from django.conf import settings
+from django.db import models
+
+from labeling.models.items import Item
+from labeling.models.projects import Instructions, LabelClass, Project
+from labeling.models.queueing import Page, QueueKind
+
+
+class Annotation(models.Model):
+    """One labeler's or model's complete answer for one item.
+
+    Append-only: what was answered never changes; a correction is a new row. An answer that stops
+    counting gets `withdrawn_at` once and keeps everything else. `counted` is false for an answer
+    that came when it was no longer needed.
+    """
+
+    class Source(models.TextChoices):
+        HUMAN = "human"
+        AUTO = "auto"
+        IMPORT = "import"
+        BULK = "bulk"
+
+    class Withdrawal(models.TextChoices):
+        UNDONE = "undone"
+        CORRECTED = "corrected"
+        REJECTED = "rejected"
+        CERTIFICATE = "certificate"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="annotations")
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="annotations")
+    uuid = models.UUIDField(unique=True, help_text="chosen by the client; makes a repeat harmless")
+    source = models.CharField(max_length=6, choices=Source.choices)
+    labeler = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="annotations"
+    )
+    page = models.ForeignKey(Page, null=True, on_delete=models.SET_NULL, related_name="annotations")
+    kind = models.CharField(max_length=10, choices=QueueKind.choices, blank=True)
+    skipped = models.BooleanField(default=False)
+    counted = models.BooleanField(default=True)
+    suggestion_visible = models.BooleanField(default=False)
+    agreed = models.BooleanField(null=True, help_text="whether it equals the suggestion that was shown")
+    seconds = models.FloatField(null=True)
+    instructions = models.ForeignKey(Instructions, null=True, on_delete=models.SET_NULL, related_name="+")
+    inclusion_probability = models.FloatField(null=True, help_text="of validation and audit draws")
+    model_version = models.BigIntegerField(null=True, help_text="number of the model behind it")
+    certificate = models.BigIntegerField(null=True, help_text="id of the certificate it was made under")
+    confidence = models.FloatField(null=True)
+    threshold = models.FloatField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    withdrawn_at = models.DateTimeField(null=True)
+    withdrawn_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    withdrawal = models.CharField(max_length=11, choices=Withdrawal.choices, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["item", "-id"], name="annotation_history"),
+            models.Index(fields=["project", "labeler", "created_at"], name="annotation_by_labeler"),
+            models.Index(
+                fields=["project", "kind", "id"], condition=models.Q(withdrawn_at=None), name="annotation_by_kind"
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["item", "labeler"],
+                condition=models.Q(withdrawn_at=None, labeler__isnull=False),
+                name="annotation_once_per_labeler",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(source="auto") | models.Q(certificate__isnull=False, model_version__isnull=False),
+                name="annotation_auto_is_certified",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(source__in=("auto", "import")) | models.Q(labeler__isnull=False),
+                name="annotation_human_has_labeler",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(withdrawn_at=None, withdrawal="")
+                | (models.Q(withdrawn_at__isnull=False) & ~models.Q(withdrawal="")),
+                name="annotation_withdrawal_has_reason",
+            ),
+        ]
+
+    @property
+    def origin(self) -> str:
+        """Return `person`, `confirmed`, `auto` or `imported`: the mark shown beside a label."""
+        if self.source == self.Source.AUTO:
+            return "auto"
+        if self.source == self.Source.IMPORT:
+            return "imported"
+        return "confirmed" if self.suggestion_visible and self.agreed else "person"
+
+
+class Region(models.Model):
+    """One class with its geometry, in pixels of the upright image; no geometry for a classification."""
+
+    annotation = models.ForeignKey(Annotation, on_delete=models.CASCADE, related_name="regions")
+    label_class = models.ForeignKey(LabelClass, on_delete=models.PROTECT, related_name="regions")
+    bbox = models.JSONField(null=True, help_text="[x, y, width, height]")
+    polygon = models.JSONField(null=True, help_text="[[x1, y1, x2, y2, …], …], one list per part")
+    mask = models.JSONField(null=True, help_text="COCO run lengths {size, counts}")
+
+    class Meta:
+        ordering = ["id"]
+
+
+class Suggestion(models.Model):
+    """The newest model's proposal for an item: shown as such, never a label by itself."""
+
+    item = models.OneToOneField(Item, primary_key=True, on_delete=models.CASCADE, related_name="suggestion")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="suggestions")
+    model_version = models.BigIntegerField()
+    regions = models.JSONField(help_text="[{class: id, confidence, bbox?, polygon?}]")
+    top_class = models.ForeignKey(LabelClass, null=True, on_delete=models.SET_NULL, related_name="+")
+    confidence = models.FloatField()
+    created_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["project", "confidence"], name="suggestion_by_confidence")]
+
+
+class Review(models.Model):
+    """A reviewer's verdict on an annotation."""
+
+    class Verdict(models.TextChoices):
+        APPROVE = "approve"
+        REJECT = "reject"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="reviews")
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="reviews")
+    annotation = models.ForeignKey(Annotation, null=True, on_delete=models.CASCADE, related_name="reviews")
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    verdict = models.CharField(max_length=7, choices=Verdict.choices)
+    comment = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)

@@ -1,0 +1,151 @@
+"""Projects, their classes, people and instructions."""
+
+import secrets
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+
+class Project(models.Model):
+    class TaskType(models.TextChoices):
+        MULTICLASS = "multiclass", "One class per image"
+        MULTILABEL = "multilabel", "Several classes per image"
+        DETECTION = "detection", "Boxes"
+        SEGMENTATION = "segmentation", "Polygons"
+        SEMANTIC = "semantic", "Masks"
+
+    class State(models.TextChoices):
+        RUNNING = "running"
+        PAUSED = "paused"
+
+    class AssistMode(models.TextChoices):
+        SUGGEST = "suggest", "Propose, a person confirms"
+        ACCEPT = "accept", "Label what is certified"
+        OFF = "off", "No help from a model"
+
+    name = models.CharField(max_length=120)
+    task_type = models.CharField(max_length=12, choices=TaskType.choices)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.RUNNING)
+    assist_mode = models.CharField(max_length=8, choices=AssistMode.choices, default=AssistMode.SUGGEST)
+    target_error = models.FloatField(default=0.05, help_text="share of auto labels that may be wrong")
+    confidence = models.FloatField(default=0.95, help_text="how sure the certificate must be")
+    backbone = models.CharField(max_length=80, default="bundled")
+    labels_per_item = models.PositiveSmallIntegerField(default=1)
+    validation_rate = models.FloatField(
+        default=0.0, help_text="share of the pool drawn for blind validation: items with draw < rate"
+    )
+    validation_share = models.FloatField(default=0.2, help_text="share of answers spent on validation")
+    seed = models.BigIntegerField(default=0)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True)
+    deleted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            # Deleted projects keep their row, so that a name is never used again.
+            models.UniqueConstraint(Lower("name"), name="project_name_once"),
+            models.CheckConstraint(
+                condition=models.Q(target_error__gt=0, target_error__lt=0.5), name="project_target_error"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(confidence__gte=0.5, confidence__lt=1), name="project_confidence"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(labels_per_item__gte=1, labels_per_item__lte=9),
+                name="project_labels_per_item",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_classification(self) -> bool:
+        return self.task_type in (self.TaskType.MULTICLASS, self.TaskType.MULTILABEL)
+
+
+class LabelClass(models.Model):
+    """A class that an item or region can get. Retired classes stay for the labels that name them."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="classes")
+    name = models.CharField(max_length=120)
+    color = models.CharField(max_length=7)
+    hotkey = models.CharField(max_length=1, blank=True)
+    description = models.TextField(blank=True, help_text="the prompt that a zero-shot model sees")
+    parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="children")
+    position = models.PositiveIntegerField()
+    retired_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint("project", Lower("name"), name="class_name_once"),
+            models.UniqueConstraint(fields=["project", "position"], name="class_position_once"),
+            models.UniqueConstraint(
+                fields=["project", "hotkey"], condition=~models.Q(hotkey=""), name="class_hotkey_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    class Role(models.TextChoices):
+        MANAGER = "manager"
+        REVIEWER = "reviewer"
+        LABELER = "labeler"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=8, choices=Role.choices)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "user"], name="membership_once")]
+
+
+def in_two_weeks() -> datetime:
+    return timezone.now() + timedelta(days=14)
+
+
+def invitation_token() -> str:
+    return secrets.token_urlsafe(24)
+
+
+class Invitation(models.Model):
+    """A link that makes whoever opens it a member, once."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField(blank=True, help_text="when set, only this address may accept")
+    role = models.CharField(max_length=8, choices=Membership.Role.choices)
+    token = models.CharField(max_length=64, unique=True, default=invitation_token)
+    invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(default=in_two_weeks)
+    accepted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    accepted_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    @property
+    def is_open(self) -> bool:
+        return self.accepted_at is None and self.revoked_at is None and self.expires_at > timezone.now()
+
+
+class Instructions(models.Model):
+    """One version of what labelers are told; every label names the version it was made under."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="instructions")
+    version = models.PositiveIntegerField()
+    text = models.TextField()
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-version"]
+        constraints = [models.UniqueConstraint(fields=["project", "version"], name="instructions_version_once")]

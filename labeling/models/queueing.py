@@ -1,0 +1,110 @@
+"""What still needs people, and who holds it now."""
+
+from django.conf import settings
+from django.db import models
+
+from labeling.models.items import Item
+from labeling.models.projects import Instructions, LabelClass, Project
+
+
+class QueueKind(models.TextChoices):
+    MANUAL = "manual"
+    CLUSTERED = "clustered"
+    PRELABELED = "prelabeled"
+    VALIDATION = "validation"
+    AUDIT = "audit"
+    GOLD = "gold"
+    REVIEW = "review"
+
+
+class QueueEntry(models.Model):
+    """An item that needs answers. Finished items have no entry.
+
+    `open_slots` is `needed` less the live claims: what may still be handed out.
+    """
+
+    item = models.OneToOneField(Item, primary_key=True, on_delete=models.CASCADE, related_name="entry")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="queue")
+    kind = models.CharField(max_length=10, choices=QueueKind.choices)
+    group = models.BigIntegerField(null=True, help_text="items that belong on one page")
+    proposed_class = models.ForeignKey(LabelClass, null=True, on_delete=models.SET_NULL, related_name="+")
+    priority = models.FloatField(default=0, help_text="lower comes first")
+    why = models.CharField(max_length=80, blank=True)
+    inclusion_probability = models.FloatField(null=True, help_text="of validation and audit draws")
+    needed = models.PositiveSmallIntegerField(default=1)
+    open_slots = models.PositiveSmallIntegerField(default=1)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["project", "kind", "priority", "item"],
+                condition=models.Q(open_slots__gt=0),
+                name="entry_next",
+            ),
+            models.Index(
+                fields=["project", "kind", "group", "priority", "item"],
+                condition=models.Q(open_slots__gt=0, group__isnull=False),
+                name="entry_next_in_group",
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(needed__gte=1, open_slots__gte=0, open_slots__lte=models.F("needed")),
+                name="entry_slots",
+            ),
+        ]
+
+
+class Page(models.Model):
+    """What one labeler has on screen: items claimed together."""
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        SUBMITTED = "submitted"
+        RELEASED = "released"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="pages")
+    labeler = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="pages")
+    kind = models.CharField(max_length=10, choices=QueueKind.choices)
+    proposed_class = models.ForeignKey(LabelClass, null=True, on_delete=models.SET_NULL, related_name="+")
+    instructions = models.ForeignKey(Instructions, null=True, on_delete=models.SET_NULL, related_name="+")
+    state = models.CharField(max_length=9, choices=State.choices, default=State.OPEN)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    submitted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["labeler", "project", "-id"], name="page_history")]
+
+
+class Claim(models.Model):
+    """A lease of one item to one labeler."""
+
+    class State(models.TextChoices):
+        LIVE = "live"
+        ANSWERED = "answered"
+        RELEASED = "released"
+        EXPIRED = "expired"
+
+    page = models.ForeignKey(Page, on_delete=models.CASCADE, related_name="claims")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="claims")
+    labeler = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    position = models.PositiveSmallIntegerField()
+    why = models.CharField(max_length=80, blank=True)
+    inclusion_probability = models.FloatField(null=True)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.LIVE)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["project", "expires_at"], condition=models.Q(state="live"), name="claim_expiry"
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["item", "labeler"], condition=models.Q(state="live"), name="claim_live_once"
+            ),
+            models.UniqueConstraint(fields=["page", "item"], name="claim_once_per_page"),
+        ]

@@ -1,0 +1,72 @@
+"""Who may do what: the one place that decides. Unknown and forbidden look the same."""
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import QuerySet
+from django.http import Http404
+
+from labeling.models import Item, Membership, Project
+
+MANAGER, REVIEWER, LABELER = Membership.Role.MANAGER, Membership.Role.REVIEWER, Membership.Role.LABELER
+
+# What a verb needs; a verb that is not listed is refused to everybody.
+ROLES_THAT_MAY: dict[str, frozenset[str]] = {
+    "see": frozenset({MANAGER, REVIEWER, LABELER}),
+    "label": frozenset({MANAGER, REVIEWER, LABELER}),
+    "review": frozenset({MANAGER, REVIEWER}),
+    "manage": frozenset({MANAGER}),
+}
+
+Visitor = AbstractBaseUser | AnonymousUser
+
+
+def role_of(user: Visitor, project: Project) -> str | None:
+    """Return the user's role in a project; site admins manage every project."""
+    if not user.is_authenticated:
+        return None
+    if getattr(user, "is_superuser", False):
+        return MANAGER
+    return Membership.objects.filter(project=project, user_id=user.pk).values_list("role", flat=True).first()
+
+
+def may(role: str | None, verb: str) -> bool:
+    return role in ROLES_THAT_MAY.get(verb, frozenset())
+
+
+def visible_projects(user: Visitor) -> QuerySet[Project]:
+    """Return the projects that a user is a member of, with `role` on each."""
+    projects = Project.objects.filter(deleted_at=None)
+    if getattr(user, "is_superuser", False):
+        return projects
+    return projects.filter(memberships__user_id=user.pk)
+
+
+def project_or_404(user: Visitor, project_id: int, verb: str) -> Project:
+    """Return the project when the user may do `verb` there. Raises Http404 otherwise.
+
+    The project carries the user's role as `role`.
+    """
+    project = Project.objects.filter(pk=project_id, deleted_at=None).first()
+    if project is None:
+        raise Http404
+    role = role_of(user, project)
+    if not may(role, verb):
+        raise Http404
+    project.role = role  # type: ignore[attr-defined]
+    return project
+
+
+def item_or_404(user: Visitor, item_id: int) -> Item:
+    """Return an item whose picture the user may see.
+
+    Reviewers and managers see all of a project's items; a labeler those that were handed out to them.
+    """
+    item = Item.objects.select_related("project", "source").filter(pk=item_id).first()
+    if item is None or item.project.deleted_at is not None:
+        raise Http404
+    role = role_of(user, item.project)
+    if may(role, "review"):
+        return item
+    if may(role, "label") and item.claims.filter(labeler_id=user.pk).exists():
+        return item
+    raise Http404

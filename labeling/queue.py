@@ -1,0 +1,204 @@
+"""Handing out work: claim, extend, release. Pages are formed at the moment they are asked for."""
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from labeling.models import Claim, Instructions, Page, Project, QueueEntry, User
+
+LEASE = timedelta(minutes=10)
+SIZES = (1, 4, 6, 9)
+
+# How often each kind comes first when it has something; the others follow when it is empty.
+WEIGHTS = {"review": 8.0, "gold": 1.0, "audit": 1.0, "prelabeled": 6.0, "clustered": 5.0, "manual": 3.0}
+GROUPED = ("clustered", "prelabeled")
+BLIND = ("validation", "audit", "gold")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    item: int
+    why: str
+    group: int | None
+    proposed_class: int | None
+    inclusion_probability: float | None
+
+
+class NotRunning(Exception):
+    """The project is paused: nobody can label now."""
+
+
+def claim(project: Project, labeler: User, size: int, holding: Sequence[int] = ()) -> Page | None:
+    """Lease up to `size` items to a labeler as a page; None when nothing is left for them.
+
+    `holding` names the pages that the labeler's screen has already: when the queue is empty, a page
+    of theirs that is not on screen (after a reload, say) is handed out again. Raises NotRunning.
+    """
+    if project.state != Project.State.RUNNING:
+        raise NotRunning("This project is paused. Labeling goes on when a manager starts it again.")
+    now = timezone.now()
+    with transaction.atomic():
+        reclaim_expired(project, now)
+        for kind in order_of_kinds(project, size):
+            found = candidates(project, labeler, kind, 1 if kind in BLIND else size)
+            if found:
+                return lease(project, labeler, kind, found, now)
+    return (
+        Page.objects.filter(project=project, labeler=labeler, state="open", claims__state="live", expires_at__gt=now)
+        .exclude(pk__in=holding)
+        .order_by("id")
+        .first()
+    )
+
+
+def order_of_kinds(project: Project, size: int) -> list[str]:
+    """Return the kinds in the order to try: validation with its share of answers, the rest by weight.
+
+    Validation pages hold one item and others `size`, so a share s of the answers takes a share
+    s·size / (1 - s + s·size) of the pages.
+    """
+    share = project.validation_share
+    first = random.random() < share * size / (1 - share + share * size)
+    others = sorted(WEIGHTS, key=lambda kind: random.random() ** (1 / WEIGHTS[kind]), reverse=True)
+    return ["validation", *others] if first else [*others, "validation"]
+
+
+def reclaim_expired(project: Project, now: datetime) -> None:
+    """Give back what expired claims hold."""
+    gone = list(
+        Claim.objects.select_for_update(skip_locked=True)
+        .filter(project=project, state="live", expires_at__lt=now)
+        .order_by("id")[:500]
+        .values_list("id", "item_id")
+    )
+    if gone:
+        give_back([item for _, item in gone])
+        Claim.objects.filter(pk__in=[pk for pk, _ in gone]).update(state=Claim.State.EXPIRED)
+
+
+def give_back(items: list[int]) -> None:
+    """Open one slot for each item; their claims must be locked."""
+    entries = QueueEntry.objects.select_for_update().filter(item__in=items).order_by("item_id")
+    held: dict[int, int] = {}
+    for item in items:
+        held[item] = held.get(item, 0) + 1
+    for item in entries.values_list("item_id", flat=True):
+        QueueEntry.objects.filter(pk=item).update(open_slots=F("open_slots") + held[item])
+
+
+NOT_MINE = """
+    AND NOT EXISTS (SELECT 1 FROM labeling_annotation a
+        WHERE a.item_id = e.item_id AND a.labeler_id = %(labeler)s AND a.withdrawn_at IS NULL)
+    AND NOT EXISTS (SELECT 1 FROM labeling_claim c
+        WHERE c.item_id = e.item_id AND c.labeler_id = %(labeler)s AND c.state = 'live')
+"""
+
+
+def candidates(project: Project, labeler: User, kind: str, size: int) -> list[Candidate]:
+    """Lock the next entries of a kind that this labeler may have, passing over what others are claiming."""
+    where = "e.project_id = %(project)s AND e.kind = %(kind)s AND e.open_slots > 0"
+    params: dict[str, object] = {"project": project.pk, "kind": kind, "labeler": labeler.pk, "size": size}
+    with connection.cursor() as cursor:
+        if kind in GROUPED:
+            cursor.execute(
+                f'SELECT e."group" FROM labeling_queueentry e WHERE {where} AND e."group" IS NOT NULL {NOT_MINE}'
+                " ORDER BY e.priority, e.item_id LIMIT 1 FOR UPDATE OF e SKIP LOCKED",
+                params,
+            )
+            best = cursor.fetchone()
+            if best is None:
+                return []
+            where += ' AND e."group" = %(group)s'
+            params["group"] = best[0]
+        cursor.execute(
+            'SELECT e.item_id, e.why, e."group", e.proposed_class_id, e.inclusion_probability'
+            f" FROM labeling_queueentry e WHERE {where} {NOT_MINE}"
+            " ORDER BY e.priority, e.item_id LIMIT %(size)s FOR UPDATE OF e SKIP LOCKED",
+            params,
+        )
+        return [Candidate(*row) for row in cursor.fetchall()]
+
+
+def lease(project: Project, labeler: User, kind: str, found: list[Candidate], now: datetime) -> Page:
+    """Turn locked candidates into a page with a claim for each."""
+    QueueEntry.objects.filter(pk__in=[each.item for each in found]).update(open_slots=F("open_slots") - 1)
+    page = Page.objects.create(
+        project=project,
+        labeler=labeler,
+        kind=kind,
+        proposed_class_id=found[0].proposed_class if kind in GROUPED else None,
+        instructions=Instructions.objects.filter(project=project).order_by("-version").first(),
+        expires_at=now + LEASE,
+    )
+    Claim.objects.bulk_create(
+        Claim(
+            page=page,
+            project=project,
+            item_id=each.item,
+            labeler=labeler,
+            position=position,
+            why=each.why,
+            inclusion_probability=each.inclusion_probability,
+            expires_at=page.expires_at,
+        )
+        for position, each in enumerate(found)
+    )
+    return page
+
+
+def extend(page: Page) -> datetime:
+    """Extend a page's lease, taking back expired items that nobody else has; returns the new expiry."""
+    until = timezone.now() + LEASE
+    with transaction.atomic():
+        claims = list(Claim.objects.select_for_update().filter(page=page).order_by("id"))
+        live = [each.pk for each in claims if each.state == Claim.State.LIVE]
+        live += take_back(each for each in claims if each.state == Claim.State.EXPIRED)
+        Claim.objects.filter(pk__in=live).update(state=Claim.State.LIVE, expires_at=until)
+        if page.state == Page.State.OPEN:
+            Page.objects.filter(pk=page.pk).update(expires_at=until)
+    return until
+
+
+def take_back(lost: Iterable[Claim]) -> list[int]:
+    """Reserve a slot again for lost claims where one is open; returns the claims' ids."""
+    by_item = {each.item_id: each.pk for each in lost}
+    free = list(
+        QueueEntry.objects.select_for_update()
+        .filter(item__in=by_item, open_slots__gt=0)
+        .order_by("item_id")
+        .values_list("item_id", flat=True)
+    )
+    QueueEntry.objects.filter(pk__in=free).update(open_slots=F("open_slots") - 1)
+    return [by_item[item] for item in free]
+
+
+def release(page: Page) -> None:
+    """Give a page's unanswered items back at once."""
+    with transaction.atomic():
+        release_claims(page)
+        Page.objects.filter(pk=page.pk, state=Page.State.OPEN).update(state=Page.State.RELEASED)
+
+
+def release_claims(page: Page) -> None:
+    claims = Claim.objects.select_for_update().filter(page=page, state="live").order_by("id")
+    held = list(claims.values_list("id", "item_id"))
+    give_back([item for _, item in held])
+    Claim.objects.filter(pk__in=[pk for pk, _ in held]).update(state=Claim.State.RELEASED)
+
+
+def finish(current: dict[int, int]) -> None:
+    """Make annotations current for their items and take the items off the queue: item id to annotation id."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE labeling_item i SET state = 'labeled', reason = '', current_annotation_id = w.annotation
+            FROM unnest(%s::bigint[], %s::bigint[]) AS w(item, annotation) WHERE i.id = w.item
+            """,
+            [list(current), list(current.values())],
+        )
+    QueueEntry.objects.filter(item__in=list(current)).delete()

@@ -1,0 +1,166 @@
+"""Looking over what is labeled: the gallery, rejecting, approving."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from labeling.models import Annotation, Claim, Event, Item, Project, QueueEntry, Review, User
+from labeling.validation import kind_for
+
+ORIGINS = ("person", "confirmed", "auto", "imported")
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What the gallery shows; each field narrows it. `source` takes an origin or `human`."""
+
+    state: str = ""
+    label_class: int | None = None
+    labeler: int | None = None
+    source: str = ""
+    confidence_below: float | None = None
+    name: str = ""
+
+
+def of_origin(origin: str, prefix: str = "") -> Q:
+    """Return the condition for annotations of an origin; `human` is person or confirmed."""
+    human = Q(**{f"{prefix}source__in": ("human", "bulk")})
+    confirmed = Q(**{f"{prefix}suggestion_visible": True, f"{prefix}agreed": True})
+    conditions = {
+        "human": human,
+        "person": human & ~confirmed,
+        "confirmed": human & confirmed,
+        "auto": Q(**{f"{prefix}source": "auto"}),
+        "imported": Q(**{f"{prefix}source": "import"}),
+        "import": Q(**{f"{prefix}source": "import"}),
+    }
+    return conditions[origin]
+
+
+def select(project: Project, filters: Filters) -> QuerySet[Item]:
+    """Return the items that filters choose; without a state, the labeled ones."""
+    items = Item.objects.filter(project=project, state=filters.state or Item.State.LABELED)
+    if filters.label_class is not None:
+        items = items.filter(current_annotation__regions__label_class=filters.label_class)
+    if filters.labeler is not None:
+        items = items.filter(current_annotation__labeler=filters.labeler)
+    if filters.source:
+        items = items.filter(of_origin(filters.source, "current_annotation__"))
+    if filters.confidence_below is not None:
+        items = items.filter(suggestion__confidence__lt=filters.confidence_below)
+    if filters.name:
+        items = items.filter(path__icontains=filters.name)
+    return items.distinct() if filters.label_class is not None else items
+
+
+def gallery(
+    project: Project, filters: Filters, cursor: int | None = None, limit: int = 60
+) -> tuple[list[Item], int | None]:
+    """Return items, newest first, and the cursor of the next page, None at the end."""
+    items = select(project, filters)
+    if cursor is not None:
+        items = items.filter(pk__lt=cursor)
+    found = list(
+        items.select_related("current_annotation__labeler", "suggestion")
+        .prefetch_related("current_annotation__regions__label_class")
+        .order_by("-id")[: limit + 1]
+    )
+    return found[:limit], found[limit - 1].pk if len(found) > limit else None
+
+
+def reject(project: Project, items: Sequence[int], reviewer: User, comment: str = "") -> list[int]:
+    """Withdraw the labels of items and send them back to people; returns the items that changed.
+
+    The labels stay in the history. Skipped items and those that need review go back to the queue too.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        chosen = lock(project, items)
+        counted = Annotation.objects.filter(item__in=chosen, counted=True, withdrawn_at=None)
+        latest = {each.item_id: each for each in counted.order_by("id")}
+        Review.objects.bulk_create(
+            Review(
+                project=project,
+                item=item,
+                annotation=item.current_annotation or latest.get(item.pk),
+                reviewer=reviewer,
+                verdict=Review.Verdict.REJECT,
+                comment=comment,
+            )
+            for item in chosen
+        )
+        counted.update(withdrawn_at=now, withdrawn_by=reviewer, withdrawal=Annotation.Withdrawal.REJECTED)
+        Item.objects.filter(pk__in=[item.pk for item in chosen]).update(
+            state=Item.State.UNLABELED, current_annotation=None, reason=""
+        )
+        requeue(project, chosen)
+        record(project, reviewer, "reject", chosen, now, comment)
+    return [item.pk for item in chosen]
+
+
+def approve(project: Project, items: Sequence[int], reviewer: User, comment: str = "") -> list[int]:
+    """Note that labels are right; a skipped item is dropped from the project. Returns the items."""
+    now = timezone.now()
+    with transaction.atomic():
+        chosen = [item for item in lock(project, items) if item.state != Item.State.NEEDS_REVIEW]
+        Review.objects.bulk_create(
+            Review(
+                project=project,
+                item=item,
+                annotation=item.current_annotation,
+                reviewer=reviewer,
+                verdict=Review.Verdict.APPROVE,
+                comment=comment,
+            )
+            for item in chosen
+        )
+        Item.objects.filter(pk__in=[item.pk for item in chosen], state=Item.State.SKIPPED).update(
+            state=Item.State.REMOVED, reason="A labeler skipped it and a reviewer agreed."
+        )
+        record(project, reviewer, "approve", chosen, now, comment)
+    return [item.pk for item in chosen]
+
+
+def lock(project: Project, items: Sequence[int]) -> list[Item]:
+    """Lock the items that can be reviewed; held claims and open entries come before items, as everywhere."""
+    list(Claim.objects.select_for_update().filter(item__in=items, state="live").order_by("id").values_list("id"))
+    list(QueueEntry.objects.select_for_update().filter(item__in=items).order_by("item_id").values_list("item_id"))
+    return list(
+        Item.objects.select_for_update(of=("self",))
+        .select_related("current_annotation")
+        .filter(
+            project=project,
+            pk__in=items,
+            state__in=(Item.State.LABELED, Item.State.SKIPPED, Item.State.NEEDS_REVIEW),
+        )
+        .order_by("id")
+    )
+
+
+def requeue(project: Project, items: list[Item]) -> None:
+    """Ask people about items again, from scratch; an audit that is open turns into that."""
+    Claim.objects.filter(item__in=items, state="live").update(state=Claim.State.EXPIRED)
+    QueueEntry.objects.filter(item__in=items).delete()
+    QueueEntry.objects.bulk_create(
+        QueueEntry(
+            item=item,
+            project=project,
+            kind=kind_for(project, item),
+            priority=-1,
+            why="a reviewer sent it back",
+            inclusion_probability=project.validation_rate if kind_for(project, item) == "validation" else None,
+            needed=project.labels_per_item,
+            open_slots=project.labels_per_item,
+        )
+        for item in items
+    )
+
+
+def record(project: Project, reviewer: User, verb: str, items: list[Item], now: datetime, comment: str) -> None:
+    Event.record(
+        verb, project, reviewer, items=[item.pk for item in items][:1_000], count=len(items), comment=comment
+    )

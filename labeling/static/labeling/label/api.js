@@ -1,0 +1,59 @@
+// The HTTP API as the Label page uses it. Throws ApiError; knows nothing of pages on screen.
+
+/** What the server answered, or that it could not be reached (`status` 0). */
+export class ApiError extends Error {
+  /** @param {number} status @param {string} message */
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+
+  get offline() {
+    return this.status === 0 || this.status >= 500 || this.status === 429;
+  }
+
+  get signedOut() {
+    return this.status === 401 || this.status === 403;
+  }
+}
+
+const csrfToken = () => document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ?? "";
+
+/**
+ * @param {string} method @param {string} url @param {object} [body] @param {{keepalive?: boolean}} [options]
+ * @returns {Promise<any>} the reply, null when there is none
+ */
+async function call(method, url, body, options = {}) {
+  let response;
+  try {
+    response = await fetch(url, {
+      method,
+      credentials: "same-origin",
+      headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": csrfToken() },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      ...options,
+    });
+  } catch {
+    throw new ApiError(0, "The server cannot be reached.");
+  }
+  if (response.status === 204) return null;
+  const reply = await response.json().catch(() => null);
+  if (response.ok) return reply;
+  throw new ApiError(response.status, reply?.error?.message ?? `The server answered ${response.status}.`);
+}
+
+/** @param {string} base the project's address in the API, with a slash at the end */
+export function projectApi(base) {
+  return {
+    facts: () => call("GET", base),
+    /** @param {number} size @param {number[]} holding pages that this screen has already */
+    claim: (size, holding) => call("POST", `${base}pages/`, { size, holding }),
+    /** @param {number} page @param {object[]} answers */
+    submit: (page, answers) => call("POST", `${base}pages/${page}/submit/`, { answers }),
+    undo: () => call("POST", `${base}pages/undo/`, {}),
+    /** @param {number} page */
+    extend: (page) => call("POST", `${base}pages/${page}/extend/`, {}),
+    /** Also works while the page is being left. @param {number} page */
+    release: (page) => call("POST", `${base}pages/${page}/release/`, {}, { keepalive: true }),
+  };
+}

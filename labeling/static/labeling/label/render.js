@@ -1,0 +1,344 @@
+// Draws the state. Walks nodes that exist and writes only what differs.
+
+import { answers as answersOf, missing, selection, targets } from "./state.js";
+
+/** @typedef {import("./state.js").State} State @typedef {import("./state.js").Tile} Tile */
+/** @typedef {import("./state.js").LabelClass} LabelClass */
+
+const NUMBERS = ["", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+export const TINY = 64;
+
+/** @template {keyof HTMLElementTagNameMap} K @param {K} tag @param {string} [name] @returns {HTMLElementTagNameMap[K]} */
+function make(tag, name) {
+  const node = document.createElement(tag);
+  if (name) node.className = name;
+  return node;
+}
+
+/** @param {Node} node @param {string} text */
+function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+/** @param {Element} node @param {string} name @param {string|null} value */
+function setAttribute(node, name, value) {
+  if (node.getAttribute(name) === value) return;
+  if (value === null) node.removeAttribute(name);
+  else node.setAttribute(name, value);
+}
+
+/** Black or white, whichever reads on a colour. @param {string} color */
+export function inkOn(color) {
+  const [red, green, blue] = [1, 3, 5].map((at) => (parseInt(color.slice(at, at + 2), 16) / 255) ** 2.2);
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 ? "#000" : "#fff";
+}
+
+/** @param {HTMLElement} node @param {LabelClass} label */
+function paint(node, label) {
+  node.style.setProperty("--class", label.color);
+  node.style.setProperty("--class-ink", inkOn(label.color));
+  node.classList.toggle("striped", label.striped);
+}
+
+/** Columns that a page's images are laid out in. @param {number} count @param {boolean} tall */
+export function columnsFor(count, tall) {
+  if (count <= 1) return 1;
+  if (count <= 4) return count === 2 && tall ? 1 : 2;
+  return count <= 6 && tall ? 2 : 3;
+}
+
+/** @param {import("./state.js").Item} item @param {number} edge longest side in device pixels */
+export function pictureFor(item, edge) {
+  const longest = Math.max(item.width ?? 0, item.height ?? 0);
+  return longest > 320 && edge <= 400 ? item.thumbnail : item.image;
+}
+
+/** @param {number} position of a class @returns {string} the key printed on it */
+export function badge(position, hotkey = "") {
+  if (hotkey) return hotkey.toUpperCase();
+  if (position < 10) return String((position + 1) % 10);
+  return position < 20 ? `⇧${(position + 1) % 10}` : "";
+}
+
+/**
+ * @param {HTMLElement} root
+ * @param {{onTile: (index: number, event: MouseEvent) => void, onHover: (index: number|null) => void,
+ *   onFocus: (index: number) => void, onChip: (index: number, classId: number) => void,
+ *   onClass: (classId: number) => void, onNotice: (action: string) => void}} on
+ * @param {State} state
+ */
+export function renderer(root, on, state) {
+  const $ = (/** @type {string} */ name) => /** @type {HTMLElement} */ (root.querySelector(`[data-part="${name}"]`));
+  const stage = $("stage");
+  const classBar = $("classes");
+  const byId = new Map(state.classes.map((each) => [each.id, each]));
+  /** @type {ReturnType<typeof makeTile>[]} */
+  const nodes = [];
+  const classButtons = state.classes.map((label, position) => makeClassButton(label, position));
+  classBar.append(...classButtons);
+
+  /** @param {LabelClass} label @param {number} position */
+  function makeClassButton(label, position) {
+    const button = make("button", "class-button");
+    button.type = "button";
+    button.dataset.class = String(label.id);
+    const key = make("span", "class-key");
+    key.textContent = badge(position, label.hotkey);
+    const name = make("span", "class-name");
+    name.textContent = label.name;
+    const count = make("span", "class-count");
+    button.append(key, name, count);
+    button.title = label.description;
+    paint(button, label);
+    button.addEventListener("mousedown", (event) => event.preventDefault()); // the focus stays on the images
+    button.addEventListener("click", () => on.onClass(label.id));
+    return button;
+  }
+
+  /** @param {number} index */
+  function makeTile(index) {
+    const tile = make("div", "tile");
+    const face = make("button", "tile-face");
+    face.type = "button";
+    face.dataset.index = String(index);
+    const image = make("img");
+    image.alt = "";
+    image.draggable = false;
+    image.addEventListener("load", () => {
+      tile.classList.remove("loading", "failed");
+      const tiny = Math.max(image.naturalWidth, image.naturalHeight) <= TINY;
+      tile.classList.toggle("tiny", tiny);
+    });
+    image.addEventListener("error", () => tile.classList.replace("loading", "failed"));
+    const sign = make("span", "tile-sign");
+    sign.setAttribute("aria-hidden", "true");
+    face.append(image, sign);
+    const foot = make("div", "tile-foot");
+    const chips = make("div", "tile-chips");
+    const name = make("span", "tile-name");
+    foot.append(chips, name);
+    tile.append(face, foot);
+    face.addEventListener("click", (event) => on.onTile(index, event));
+    face.addEventListener("focus", () => on.onFocus(index));
+    tile.addEventListener("pointerenter", () => on.onHover(index));
+    tile.addEventListener("pointerleave", () => on.onHover(null));
+    return { tile, face, image, sign, chips, name, url: "", chipsKey: "" };
+  }
+
+  function layout() {
+    const count = Math.max(1, state.tiles.length);
+    const tall = stage.clientHeight > stage.clientWidth * 1.1;
+    const columns = columnsFor(count, tall);
+    setAttribute(stage, "data-columns", String(columns));
+    setAttribute(stage, "data-count", String(count));
+    const rows = Math.ceil(count / columns);
+    return (Math.max(stage.clientWidth / columns, stage.clientHeight / rows) || 300) * devicePixelRatio;
+  }
+
+  function drawTiles() {
+    const edge = layout();
+    const next = selection(state).length || !state.page ? [] : targets(state);
+    while (nodes.length < state.tiles.length) {
+      const made = makeTile(nodes.length);
+      nodes.push(made);
+      stage.append(made.tile);
+    }
+    nodes.forEach((node, index) => {
+      const tile = state.tiles[index];
+      node.tile.hidden = !tile;
+      if (!tile) return;
+      const url = pictureFor(tile.item, edge);
+      if (node.url !== url) {
+        node.url = url;
+        node.tile.classList.add("loading");
+        node.tile.classList.remove("failed");
+        node.image.src = url;
+      }
+      setAttribute(node.tile, "data-mark", tile.mark);
+      node.tile.classList.toggle("selected", tile.selected);
+      node.tile.classList.toggle("next", next.includes(tile));
+      const shown = byId.get(tile.classes[0] ?? tile.proposal[0]);
+      if (shown) paint(node.tile, shown);
+      setAttribute(node.face, "aria-pressed", String(tile.selected));
+      setAttribute(node.face, "aria-label", describe(tile, index));
+      setAttribute(node.face, "tabindex", index === state.cursor ? "0" : "-1");
+      setText(node.sign, { empty: "", proposed: "", person: "", skipped: "skipped", out: "✕" }[tile.mark]);
+      setText(node.name, tile.item.file_name);
+      setAttribute(node.name, "title", tile.item.why ? `${tile.item.file_name}: ${tile.item.why}` : tile.item.file_name);
+      drawChips(node, tile, index);
+    });
+  }
+
+  /** @param {ReturnType<typeof makeTile>} node @param {Tile} tile @param {number} index */
+  function drawChips(node, tile, index) {
+    const key = `${tile.item.id} ${tile.mark} ${tile.classes} ${tile.proposal} ${tile.confidence}`;
+    if (node.chipsKey === key) return;
+    node.chipsKey = key;
+    const ids = tile.mark === "out" ? tile.proposal : tile.classes;
+    node.chips.replaceChildren(...ids.map((id) => makeChip(tile, index, id)));
+  }
+
+  /** @param {Tile} tile @param {number} index @param {number} id */
+  function makeChip(tile, index, id) {
+    const label = byId.get(id);
+    const own = tile.mark === "person";
+    const chip = make(own ? "button" : "span", `class-chip ${tile.mark}`);
+    if (label) paint(chip, label);
+    const swatch = make("span", "class-swatch");
+    const name = make("span", "class-name");
+    name.textContent = tile.mark === "out" ? `not ${label?.name}` : label?.name ?? "";
+    chip.append(swatch, name);
+    if (tile.mark === "proposed" && tile.confidence !== null) {
+      const sure = make("span", "class-sure");
+      sure.textContent = tile.confidence >= 0.995 ? ".99" : tile.confidence.toFixed(2).slice(1);
+      sure.title = "how sure the model is";
+      chip.append(sure);
+    }
+    if (own) {
+      const cross = make("span", "class-cross");
+      cross.textContent = "✕";
+      chip.append(cross);
+      chip.setAttribute("aria-label", `Remove ${label?.name} from image ${index + 1}`);
+      chip.setAttribute("type", "button");
+      chip.addEventListener("mousedown", (event) => event.preventDefault());
+      chip.addEventListener("click", () => on.onChip(index, id));
+    }
+    return chip;
+  }
+
+  /** @param {Tile} tile @param {number} index */
+  function describe(tile, index) {
+    const names = tile.classes.map((id) => byId.get(id)?.name).join(", ");
+    const proposal = tile.proposal.map((id) => byId.get(id)?.name).join(", ");
+    const what = {
+      empty: "no class yet",
+      proposed: `proposed: ${names}${tile.confidence === null ? "" : ` ${Math.round(tile.confidence * 100)} %`}`,
+      person: names,
+      skipped: "skipped",
+      out: `not ${proposal}`,
+    }[tile.mark];
+    return `Image ${index + 1}, ${tile.item.file_name}: ${what}`;
+  }
+
+  function drawClasses() {
+    const wanted = state.filter.trim().toLocaleLowerCase();
+    const given = new Map();
+    for (const tile of state.tiles) for (const id of tile.classes) given.set(id, (given.get(id) ?? 0) + 1);
+    state.classes.forEach((label, position) => {
+      const button = classButtons[position];
+      button.hidden = wanted !== "" && !label.name.toLocaleLowerCase().includes(wanted);
+      button.disabled = !state.page;
+      setText(/** @type {Node} */ (button.lastChild), state.tiles.length > 1 && given.get(label.id) ? `${given.get(label.id)}` : "");
+      button.classList.toggle("given", given.has(label.id));
+    });
+  }
+
+  function drawHint() {
+    const hint = $("hint");
+    const parts = state.page ? hintFor(state, byId) : [""];
+    const text = parts.map((part) => (typeof part === "string" ? part : part.name)).join("");
+    if (hint.textContent !== text) {
+      hint.replaceChildren(
+        ...parts.map((part) => {
+          if (typeof part === "string") return part;
+          const name = make("strong", "hint-class");
+          name.textContent = part.name;
+          paint(name, part);
+          return name;
+        }),
+      );
+    }
+    setText($("why"), state.tiles.length === 1 ? state.tiles[0].item.why : (state.page?.why ?? ""));
+  }
+
+  function drawBar() {
+    setText($("today"), `${state.doneToday.toLocaleString("en")} today`);
+    const saving = $("saving");
+    setAttribute(saving, "data-saving", state.saving);
+    setText(saving, { saved: "✓ saved", saving: "saving…", offline: "! not saved yet" }[state.saving]);
+    const submit = /** @type {HTMLButtonElement} */ ($("submit"));
+    const open = state.page ? missing(state).length : 0;
+    setAttribute(submit, "aria-disabled", String(!state.page || open > 0));
+    setText($("submit-text"), submitText(state));
+    for (const name of ["skip", "undo"]) setAttribute($(name), "aria-disabled", String(name === "skip" && !state.page));
+  }
+
+  function drawMagnifier() {
+    const overlay = $("magnifier");
+    const tile = state.magnified ? state.tiles[state.hover ?? state.cursor] : undefined;
+    overlay.hidden = !tile;
+    if (!tile) return;
+    const image = /** @type {HTMLImageElement} */ (overlay.querySelector("img"));
+    if (image.getAttribute("src") !== tile.item.image) image.src = tile.item.image;
+    overlay.classList.toggle("tiny", Math.max(tile.item.width ?? 999, tile.item.height ?? 999) <= TINY);
+    const size = tile.item.width ? `${tile.item.width} × ${tile.item.height} px` : "";
+    setText(/** @type {Node} */ (overlay.querySelector("figcaption")), [tile.item.file_name, size].filter(Boolean).join(" · "));
+  }
+
+  function drawNotice() {
+    const box = $("notice");
+    box.hidden = !state.notice;
+    if (!state.notice) return;
+    const { tone, text, actions = [] } = state.notice;
+    box.className = `label-notice notice notice-${tone}`;
+    const key = text + actions.map(([action]) => action).join();
+    if (box.dataset.key === key) return;
+    box.dataset.key = key;
+    const said = make("span", "grow");
+    said.textContent = text;
+    box.replaceChildren(
+      said,
+      ...actions.map(([action, label]) => {
+        const button = make("button", "button");
+        button.type = "button";
+        button.textContent = label;
+        button.addEventListener("click", () => on.onNotice(action));
+        return button;
+      }),
+    );
+  }
+
+  return function render() {
+    stage.hidden = state.tiles.length === 0;
+    $("nothing").hidden = !state.nothing;
+    $("waiting").hidden = !state.waiting;
+    drawTiles();
+    drawClasses();
+    drawHint();
+    drawBar();
+    drawMagnifier();
+    drawNotice();
+    setText($("status"), state.said);
+  };
+}
+
+/** @param {State} state */
+function submitText(state) {
+  if (!state.page) return "Submit";
+  const back = answersOf(state).filter((answer) => answer.exception).length;
+  if (missing(state).length || state.page.kind === "manual" || state.tiles.some((tile) => tile.mark === "person")) return "Submit";
+  const confirmed = state.tiles.filter((tile) => tile.mark === "proposed").length;
+  return back && !confirmed ? "Send back" : `Confirm ${confirmed}`;
+}
+
+/** What to do now, in one line. @param {State} state @param {Map<number, LabelClass>} byId */
+function hintFor(state, byId) {
+  const count = state.tiles.length;
+  const out = state.tiles.filter((tile) => tile.mark === "out").length;
+  const open = missing(state).length;
+  const proposed = byId.get(state.page?.proposed_class ?? 0);
+  const all = count === 1 ? "This looks like " : count === 2 ? "Both look like " : `All ${NUMBERS[count]} look like `;
+  if (state.page?.kind !== "manual") {
+    if (out) return [`${out} taken out. ${state.page?.start_selected ? "Enter confirms the rest" : "Give another class by its digit, or Enter"}; what is out goes back to the queue.`];
+    if (proposed && state.page?.kind === "clustered") return [all, proposed, `. Click ${count === 1 ? "it if it is not" : "those that are not"}, then Enter.`];
+    if (proposed) return ["The model proposes ", proposed, `${count > 1 ? ` for all ${NUMBERS[count]}` : ""}. Click ${count > 1 ? "the wrong ones" : "it if that is wrong"}, then Enter.`];
+    if (state.tiles.some((tile) => tile.mark === "proposed")) return [`Proposed by the model. Click ${count > 1 ? "the wrong ones" : "it if that is wrong"}, then Enter.`];
+    if (open === count) return ["These look alike. Click those that differ, then press the digit of the class."];
+  }
+  if (!open) return ["Every image has its answer. Enter submits."];
+  const chosen = selection(state).length;
+  if (chosen) return [`${chosen} selected. Press the digit of ${chosen === 1 ? "its" : "their"} class${state.multilabel ? "es" : ""}.`];
+  if (count === 1) return [state.multilabel ? "Press the digits of all classes that it shows, then Enter." : "Press the digit of its class, then Enter."];
+  if (open === count) return ["Press a digit for the outlined image, or select several first."];
+  return [`${open} of ${count} still need a class.`];
+}

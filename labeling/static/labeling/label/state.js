@@ -1,0 +1,305 @@
+// The one mutable state of the Label page, and the only functions that change it.
+// Nothing here touches the DOM or the network.
+
+import { newUuid } from "./uuid.js";
+
+/**
+ * @typedef {{id: number, name: string, color: string, hotkey: string, description: string, striped: boolean}} LabelClass
+ * @typedef {{class: number, confidence?: number}} Region
+ * @typedef {{regions: Region[], confidence: number, model: number}} Suggestion
+ * @typedef {{id: number, file_name: string, width: number|null, height: number|null, image: string,
+ *   thumbnail: string, suggestion: Suggestion|null, why: string}} Item
+ * @typedef {{page: number, kind: "manual"|"clustered"|"prelabeled", why: string, lease_expires_at: string,
+ *   proposed_class: number|null, start_selected: boolean, items: Item[],
+ *   answers?: Record<string, {regions: Region[], skipped?: boolean}>}} Page
+ *
+ * What a tile shows now: nothing, a proposal, a person's answer, skipped, or taken out of the proposal.
+ * @typedef {"empty"|"proposed"|"person"|"skipped"|"out"} Mark
+ * @typedef {{item: Item, proposal: number[], confidence: number|null, classes: number[], mark: Mark,
+ *   selected: boolean, uuid: string}} Tile
+ * @typedef {{tiles: {classes: number[], mark: Mark, selected: boolean}[], cursor: number}} Snapshot
+ *
+ * @typedef {{classes: LabelClass[], multilabel: boolean, size: number, page: Page|null, tiles: Tile[],
+ *   cursor: number, hover: number|null, anchor: number, fresh: boolean, magnified: boolean, history: Snapshot[],
+ *   shownAt: number, doneToday: number, waiting: boolean, nothing: object|null,
+ *   saving: "saved"|"saving"|"offline", notice: {tone: string, text: string, actions?: [string, string][]}|null,
+ *   filter: string, said: string}} State
+ */
+
+/**
+ * @param {{classes: LabelClass[], multilabel: boolean, size: number, doneToday: number}} start
+ * @returns {State}
+ */
+export function newState(start) {
+  return {
+    ...start,
+    page: null,
+    tiles: [],
+    cursor: 0,
+    hover: null,
+    anchor: 0,
+    fresh: false,
+    magnified: false,
+    history: [],
+    shownAt: 0,
+    waiting: true,
+    nothing: null,
+    saving: "saved",
+    notice: null,
+    filter: "",
+    said: "",
+  };
+}
+
+/**
+ * Put a page on screen, with its own earlier answers or a draft's where there are any.
+ * @param {State} state
+ * @param {Page} page
+ * @param {Tile[]} [draft]
+ */
+export function showPage(state, page, draft) {
+  state.page = page;
+  state.tiles = page.items.map((item, index) => draft?.[index] ?? newTile(page, item));
+  state.cursor = firstOpen(state) ?? 0;
+  state.anchor = state.cursor;
+  state.hover = null;
+  state.history = [];
+  state.fresh = false;
+  state.waiting = false;
+  state.nothing = null;
+  state.filter = "";
+  state.shownAt = performance.now();
+}
+
+/** @param {State} state */
+export function showNothing(state, facts) {
+  state.page = null;
+  state.tiles = [];
+  state.history = [];
+  state.magnified = false;
+  state.waiting = false;
+  state.nothing = facts;
+}
+
+/**
+ * @param {Page} page
+ * @param {Item} item
+ * @returns {Tile}
+ */
+function newTile(page, item) {
+  const answer = page.answers?.[item.id];
+  const suggested = item.suggestion?.regions ?? [];
+  const guided = page.kind !== "manual";
+  const proposal = !guided ? [] : suggested.length ? suggested.map((region) => region.class)
+    : page.proposed_class ? [page.proposed_class] : [];
+  /** @type {Tile} */
+  const tile = {
+    item,
+    proposal: page.proposed_class && page.kind === "clustered" ? [page.proposed_class] : proposal,
+    confidence: guided ? item.suggestion?.confidence ?? null : null,
+    classes: [],
+    mark: "empty",
+    selected: false,
+    uuid: newUuid(),
+  };
+  if (answer) {
+    tile.classes = answer.regions.map((region) => region.class);
+    tile.mark = answer.skipped ? "skipped" : "person";
+  } else if (tile.proposal.length) {
+    tile.classes = [...tile.proposal];
+    tile.mark = "proposed";
+    tile.selected = page.start_selected;
+  } else {
+    tile.selected = page.start_selected;
+  }
+  return tile;
+}
+
+/** @param {Tile} tile */
+export const isAnswered = (tile) => tile.mark === "person" || tile.mark === "proposed" || tile.mark === "skipped";
+
+/** Whether images begin selected and clicking takes one out. @param {State} state */
+const beginsSelected = (state) => Boolean(state.page?.start_selected);
+
+/** @param {State} state @returns {number|null} */
+export function firstOpen(state, from = 0) {
+  const order = state.tiles.map((_, index) => (from + index) % state.tiles.length);
+  return order.find((index) => !isAnswered(state.tiles[index])) ?? null;
+}
+
+/** @param {State} state */
+export const selection = (state) => state.tiles.filter((tile) => tile.selected);
+
+/** Keep what is on screen so that one Ctrl+Z brings it back. @param {State} state */
+function remember(state) {
+  state.history.push({
+    tiles: state.tiles.map(({ classes, mark, selected }) => ({ classes: [...classes], mark, selected })),
+    cursor: state.cursor,
+  });
+}
+
+/** Take back the last change of this page. @param {State} state @returns {boolean} false when there was none */
+export function undo(state) {
+  const last = state.history.pop();
+  if (!last) return false;
+  last.tiles.forEach((saved, index) => Object.assign(state.tiles[index], saved));
+  state.cursor = last.cursor;
+  return true;
+}
+
+/** Whether a person changed anything here. @param {State} state */
+export const isTouched = (state) => state.history.length > 0;
+
+/** @param {State} state @param {number} index @param {boolean} on */
+function setSelected(state, index, on) {
+  const tile = state.tiles[index];
+  tile.selected = on;
+  if (!tile.proposal.length || tile.mark === "person" || tile.mark === "skipped") return;
+  // On a proposed image the selection is the exception, or its opposite where all begin selected.
+  const out = beginsSelected(state) ? !on : on;
+  tile.mark = out ? "out" : "proposed";
+  tile.classes = out ? [] : [...tile.proposal];
+}
+
+/** A plain or Ctrl click. @param {State} state @param {number} index */
+export function toggle(state, index) {
+  const tile = state.tiles[index];
+  if (!tile) return;
+  if (tile.proposal.length) remember(state);
+  if (state.fresh && !tile.selected) for (const other of state.tiles) other.selected = false;
+  state.fresh = false;
+  setSelected(state, index, !tile.selected);
+  state.cursor = state.anchor = index;
+}
+
+/** A Shift click: everything from the last clicked image to this one. @param {State} state @param {number} index */
+export function selectTo(state, index) {
+  remember(state);
+  const on = !beginsSelected(state) || state.tiles[index].selected === false;
+  const [from, to] = [Math.min(state.anchor, index), Math.max(state.anchor, index)];
+  for (let at = from; at <= to; at++) if (state.tiles[at].selected !== on) setSelected(state, at, on);
+  state.cursor = index;
+}
+
+/** @param {State} state */
+export function selectAll(state) {
+  remember(state);
+  for (const [index, tile] of state.tiles.entries()) {
+    if (beginsSelected(state)) setSelected(state, index, true);
+    else tile.selected = true;
+  }
+  state.fresh = false;
+}
+
+/** @param {State} state */
+export function selectNone(state) {
+  if (beginsSelected(state) && state.tiles.some((tile) => tile.selected && tile.proposal.length)) remember(state);
+  for (const [index, tile] of state.tiles.entries()) {
+    if (beginsSelected(state)) setSelected(state, index, false);
+    else tile.selected = false;
+  }
+  state.fresh = false;
+}
+
+/** @param {State} state @param {number} step */
+export function moveCursor(state, step) {
+  const count = state.tiles.length;
+  if (count) state.cursor = Math.min(count - 1, Math.max(0, state.cursor + step));
+}
+
+/**
+ * What a class or a skip applies to: the selection, else the image under the pointer, else the next open one.
+ * @param {State} state
+ * @returns {Tile[]}
+ */
+export function targets(state) {
+  const chosen = selection(state);
+  if (chosen.length) return chosen;
+  const hovered = state.hover === null ? null : state.tiles[state.hover];
+  if (hovered && (state.multilabel || !isAnswered(hovered) || state.tiles.length === 1)) return [hovered];
+  if (state.multilabel || state.tiles.length === 1) return [state.tiles[state.cursor]];
+  const open = firstOpen(state, state.cursor);
+  return [state.tiles[open ?? state.cursor]];
+}
+
+/**
+ * Give a class. One class per image: it replaces. Several: it is added, or taken away where all have it.
+ * @param {State} state @param {number} classId
+ */
+export function assign(state, classId) {
+  const chosen = targets(state);
+  remember(state);
+  const ownWork = (/** @type {Tile} */ tile) => tile.mark === "person" || tile.mark === "proposed";
+  const everywhere = chosen.every((tile) => ownWork(tile) && tile.classes.includes(classId));
+  for (const tile of chosen) {
+    const before = ownWork(tile) ? tile.classes : [];
+    if (!state.multilabel) tile.classes = [classId];
+    else if (everywhere) tile.classes = before.filter((id) => id !== classId);
+    else if (!before.includes(classId)) tile.classes = [...before, classId];
+    tile.mark = state.multilabel && !tile.classes.length ? "empty" : "person";
+  }
+  settle(state, chosen);
+  return chosen;
+}
+
+/** Take one class off one image. @param {State} state @param {number} index @param {number} classId */
+export function unassign(state, index, classId) {
+  remember(state);
+  const tile = state.tiles[index];
+  tile.classes = tile.classes.filter((id) => id !== classId);
+  tile.mark = tile.classes.length ? "person" : tile.proposal.length ? "out" : "empty";
+}
+
+/** @param {State} state @returns {boolean} whether the whole page is skipped by it */
+export function skip(state) {
+  const chosen = selection(state);
+  remember(state);
+  const skipped = chosen.length ? chosen : state.tiles.filter((tile) => tile.mark !== "person");
+  for (const tile of skipped) {
+    tile.mark = "skipped";
+    tile.classes = [];
+  }
+  settle(state, skipped);
+  return chosen.length === 0;
+}
+
+/** After an answer the hand goes on to the next open image. @param {State} state @param {Tile[]} chosen */
+function settle(state, chosen) {
+  if (state.multilabel) {
+    state.fresh = true;
+    state.cursor = state.tiles.indexOf(chosen[chosen.length - 1]);
+    return;
+  }
+  for (const tile of chosen) tile.selected = false;
+  state.cursor = firstOpen(state, state.tiles.indexOf(chosen[chosen.length - 1])) ?? state.cursor;
+}
+
+/** Images that Enter would wait for. @param {State} state */
+export function missing(state) {
+  const guided = state.page?.kind !== "manual";
+  return state.tiles.filter((tile) => {
+    if (isAnswered(tile)) return false;
+    return !(guided && (tile.mark === "out" || !tile.selected));
+  });
+}
+
+/**
+ * The answers as the API takes them. Images left out of a proposal go back as exceptions.
+ * @param {State} state
+ */
+export function answers(state) {
+  const seconds = (performance.now() - state.shownAt) / 1000 / Math.max(1, state.tiles.length);
+  return state.tiles.map((tile) => ({
+    item: tile.item.id,
+    uuid: tile.uuid,
+    seconds: Math.round(Math.min(seconds, 600) * 100) / 100,
+    ...(tile.mark === "skipped" ? { skipped: true } : {}),
+    ...(isAnswered(tile) ? {} : { exception: true }),
+    regions: isAnswered(tile) ? tile.classes.map((id) => ({ class: id })) : [],
+  }));
+}
+
+/** What survives a reload. @param {State} state */
+export function draftOf(state) {
+  return { page: state.page, tiles: state.tiles, savedAt: Date.now() };
+}

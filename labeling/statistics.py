@@ -1,0 +1,129 @@
+"""The dashboard's figures. Every number is a count of rows."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count, Q
+from django.utils import timezone
+
+from labeling import extensions
+from labeling.models import Annotation, Item, Project, QueueEntry, Region, User
+from labeling.models.queueing import QueueKind
+from labeling.review import ORIGINS
+
+
+def overview(project: Project) -> dict[str, Any]:
+    """Return all that the dashboard and the API say of a project."""
+    return {
+        "items": items_by_state(project),
+        "queue": queue_by_kind(project),
+        "labels_by_class": labels_by_class(project),
+        "labels_by_origin": labels_by_origin(project),
+        "labels_by_labeler": labels_by_labeler(project),
+        **extensions.facts(project),
+    }
+
+
+def items_by_state(project: Project) -> dict[str, int]:
+    counts = dict(Item.objects.filter(project=project).values_list("state").annotate(Count("id")))
+    return {state: counts.get(state, 0) for state in Item.State.values}
+
+
+def queue_by_kind(project: Project) -> dict[str, int]:
+    counts = dict(QueueEntry.objects.filter(project=project).values_list("kind").annotate(Count("item")))
+    return {kind: counts.get(kind, 0) for kind in QueueKind.values}
+
+
+def labels_by_class(project: Project) -> list[dict[str, Any]]:
+    """Count labeled items per class; with several classes per item the sum exceeds the items."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT r.label_class_id, count(DISTINCT i.id) FROM labeling_item i
+            JOIN labeling_region r ON r.annotation_id = i.current_annotation_id
+            WHERE i.project_id = %s AND i.state = 'labeled' GROUP BY 1
+            """,
+            [project.pk],
+        )
+        counts = dict(cursor.fetchall())
+    return [
+        {"id": each.pk, "name": each.name, "color": each.color, "count": counts.get(each.pk, 0)}
+        for each in project.classes.all()
+        if each.retired_at is None or counts.get(each.pk)
+    ]
+
+
+def labels_by_origin(project: Project) -> dict[str, int]:
+    """Count labeled items by what their current label came from."""
+    confirmed = Q(current_annotation__suggestion_visible=True, current_annotation__agreed=True)
+    human = Q(current_annotation__source__in=("human", "bulk"))
+    counts = Item.objects.filter(project=project, state="labeled").aggregate(
+        person=Count("id", filter=human & ~confirmed),
+        confirmed=Count("id", filter=human & confirmed),
+        auto=Count("id", filter=Q(current_annotation__source="auto")),
+        imported=Count("id", filter=Q(current_annotation__source="import")),
+    )
+    return {origin: counts[origin] for origin in ORIGINS}
+
+
+def labels_by_labeler(project: Project) -> list[dict[str, Any]]:
+    """Count each person's answers that stand, in all and today."""
+    counts = (
+        Annotation.objects.filter(project=project, withdrawn_at=None, labeler__isnull=False, skipped=False)
+        .values("labeler")
+        .annotate(count=Count("id"), today=Count("id", filter=Q(created_at__gte=midnight())))
+        .order_by("-count")
+    )
+    people = User.objects.in_bulk([row["labeler"] for row in counts])
+    return [
+        {"id": row["labeler"], "name": people[row["labeler"]].label, "count": row["count"], "today": row["today"]}
+        for row in counts
+    ]
+
+
+def done_today(project: Project, labeler: User) -> int:
+    """Count a labeler's answers of today that stand."""
+    return Annotation.objects.filter(
+        project=project, labeler=labeler, withdrawn_at=None, created_at__gte=midnight()
+    ).count()
+
+
+def waiting_for(project: Project) -> int:
+    """Count the items that could be handed out now."""
+    return QueueEntry.objects.filter(project=project, open_slots__gt=0).count()
+
+
+def progress_over_time(project: Project, points: int = 60) -> list[dict[str, Any]]:
+    """Return the standing labels by origin up to each of some moments, for a chart."""
+    span = Annotation.objects.filter(project=project, withdrawn_at=None, skipped=False, counted=True)
+    first = span.order_by("created_at").values_list("created_at", flat=True).first()
+    if first is None:
+        return []
+    width = max((timezone.now() - first).total_seconds() / points, 1e-6)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT least(%(points)s - 1, floor(extract(epoch FROM a.created_at - %(first)s) / %(width)s))::int,
+                CASE WHEN a.source = 'auto' THEN 'auto' WHEN a.source = 'import' THEN 'imported'
+                    WHEN a.suggestion_visible AND a.agreed THEN 'confirmed' ELSE 'person' END,
+                count(*)
+            FROM labeling_item i JOIN labeling_annotation a ON a.id = i.current_annotation_id
+            WHERE i.project_id = %(project)s AND i.state = 'labeled' GROUP BY 1, 2
+            """,
+            {"points": points, "first": first, "width": width, "project": project.pk},
+        )
+        rows = cursor.fetchall()
+    totals = dict.fromkeys(ORIGINS, 0)
+    series: list[dict[str, Any]] = []
+    for bucket in range(points):
+        for at, origin, count in rows:
+            if at == bucket:
+                totals[origin] += count
+        moment = datetime.fromtimestamp(first.timestamp() + (bucket + 1) * width, tz=first.tzinfo)
+        series.append({"at": moment, **totals})
+    return series
+
+
+def midnight() -> datetime:
+    return timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)

@@ -1,0 +1,323 @@
+"""Taking answers: once, in one transaction, never losing one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from labeling import agreement, queue
+from labeling.answers import classes_of
+from labeling.models import Annotation, Claim, Item, Page, Project, QueueEntry, Region, Suggestion, User
+from labeling.validation import kind_for
+
+UNDO_WITHIN = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class RegionInput:
+    """One class with its geometry in pixels of the upright image."""
+
+    label_class: int
+    bbox: list[float] | None = None
+    polygon: list[list[float]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A labeler's answer for one item. `exception` says that the proposal is wrong and gives no answer."""
+
+    item: int
+    uuid: UUID
+    regions: tuple[RegionInput, ...] = ()
+    seconds: float | None = None
+    skipped: bool = False
+    exception: bool = False
+
+
+class InvalidAnswer(Exception):
+    """Why answers were refused, in a sentence for people."""
+
+
+@dataclass(slots=True)
+class _Desk:
+    """All rows that a submission looks at, locked and loaded once."""
+
+    page: Page
+    labeler: User
+    now: datetime
+    items: dict[int, Item]
+    claims: dict[int, Claim]
+    entries: dict[int, QueueEntry]
+    earlier: dict[int, Annotation]
+    shown: dict[int, set[int]]
+    written: list[tuple[Annotation, Answer]] = field(default_factory=list)
+
+
+def submit(page: Page, labeler: User, answers: Sequence[Answer]) -> list[dict[str, object]]:
+    """Take the answers for a page; returns {item, status} for each.
+
+    Status: `counted`; `kept` when it came late and somebody else answers already; `skipped`;
+    `returned` for an exception. Sending the same UUIDs again changes nothing. Items of the page
+    that are not answered go back to the queue. Raises InvalidAnswer.
+    """
+    check(page, answers)
+    with transaction.atomic():
+        Page.objects.select_for_update().get(pk=page.pk)
+        known = dict(Annotation.objects.filter(uuid__in=[each.uuid for each in answers]).values_list("uuid", "counted"))
+        fresh = [each for each in answers if each.uuid not in known]
+        desk = open_desk(page, labeler, fresh)
+        status = {each.uuid: take(desk, each) for each in fresh}
+        write(desk)
+        queue.release_claims(page)
+        Page.objects.filter(pk=page.pk).update(state=Page.State.SUBMITTED, submitted_at=desk.now)
+    for each in answers:
+        if each.uuid in known:
+            status[each.uuid] = "skipped" if each.skipped else "counted" if known[each.uuid] else "kept"
+    return [{"item": each.item, "status": status[each.uuid]} for each in answers]
+
+
+def check(page: Page, answers: Sequence[Answer]) -> None:
+    """Refuse answers that make no sense for the project. Raises InvalidAnswer."""
+    project = page.project
+    if len({each.item for each in answers}) != len(answers) or len({each.uuid for each in answers}) != len(answers):
+        raise InvalidAnswer("Each item may be answered once in a submission, each answer with a UUID of its own.")
+    usable = set(project.classes.filter(retired_at=None).values_list("id", flat=True))
+    on_page = set(page.claims.values_list("item_id", flat=True))
+    for each in answers:
+        if each.item not in on_page:
+            raise InvalidAnswer(f"Item {each.item} is not on this page.")
+        if each.skipped or each.exception:
+            continue
+        if any(region.label_class not in usable for region in each.regions):
+            raise InvalidAnswer(f"Item {each.item} has a class that is not in use in this project.")
+        if project.is_classification:
+            check_classes(project, each)
+        elif any(region.bbox is None and region.polygon is None for region in each.regions):
+            raise InvalidAnswer(f"Item {each.item} has a region without a box or polygon.")
+
+
+def check_classes(project: Project, answer: Answer) -> None:
+    if any(region.bbox or region.polygon for region in answer.regions):
+        raise InvalidAnswer("This project asks for classes of whole images, not for boxes or polygons.")
+    classes = [region.label_class for region in answer.regions]
+    if project.task_type == Project.TaskType.MULTICLASS and len(classes) != 1:
+        raise InvalidAnswer(f"Item {answer.item} needs exactly one class.")
+    if not classes or len(set(classes)) != len(classes):
+        raise InvalidAnswer(f"Item {answer.item} needs at least one class, each once.")
+
+
+def open_desk(page: Page, labeler: User, answers: Sequence[Answer]) -> _Desk:
+    """Lock what the answers touch: claims, then entries, then items, each by id."""
+    wanted = [each.item for each in answers]
+    claims = Claim.objects.select_for_update().filter(page=page, item__in=wanted).order_by("id")
+    claims_by_item = {each.item_id: each for each in claims}
+    entries = QueueEntry.objects.select_for_update().filter(item__in=wanted).order_by("item_id")
+    entries_by_item = {each.pk: each for each in entries}
+    items = Item.objects.select_for_update().filter(pk__in=wanted).order_by("id")
+    items_by_id = {each.pk: each for each in items}
+    earlier = Annotation.objects.filter(item__in=wanted, labeler=labeler, withdrawn_at=None)
+    shown: dict[int, set[int]] = {}
+    if page.kind in queue.GROUPED:
+        proposals = Suggestion.objects.filter(item__in=wanted).values_list("item_id", "regions")
+        shown = {item: {region["class"] for region in regions} for item, regions in proposals}
+    return _Desk(
+        page=page,
+        labeler=labeler,
+        now=timezone.now(),
+        items=items_by_id,
+        claims=claims_by_item,
+        entries=entries_by_item,
+        earlier={each.item_id: each for each in earlier},
+        shown=shown,
+    )
+
+
+def take(desk: _Desk, answer: Answer) -> str:
+    """Decide what becomes of one answer, and note it down for writing."""
+    if answer.exception:
+        return take_exception(desk, answer)
+    earlier = desk.earlier.get(answer.item)
+    held = hold(desk, answer.item)
+    counted = earlier.counted if earlier and not held else held
+    if earlier:
+        Annotation.objects.filter(pk=earlier.pk).update(
+            withdrawn_at=desk.now, withdrawn_by=desk.labeler, withdrawal=Annotation.Withdrawal.CORRECTED
+        )
+    desk.written.append((annotation_for(desk, answer, counted), answer))
+    if held:
+        entry = desk.entries[answer.item]
+        entry.needed -= 1
+        if entry.needed:
+            QueueEntry.objects.filter(pk=entry.pk).update(needed=F("needed") - 1)
+    return "kept" if not counted else "skipped" if answer.skipped else "counted"
+
+
+def hold(desk: _Desk, item: int) -> bool:
+    """Tell whether the labeler has a slot for the item, taking an open one for a claim that was lost."""
+    entry = desk.entries.get(item)
+    if entry is None:
+        return False
+    if desk.claims[item].state == Claim.State.LIVE:
+        return True
+    if entry.open_slots:
+        entry.open_slots -= 1
+        QueueEntry.objects.filter(pk=item).update(open_slots=F("open_slots") - 1)
+        return True
+    return False
+
+
+def take_exception(desk: _Desk, answer: Answer) -> str:
+    """Send an item whose proposal was rejected to the single queue."""
+    entry = desk.entries.get(answer.item)
+    claim = desk.claims[answer.item]
+    Claim.objects.filter(pk=claim.pk).update(state=Claim.State.RELEASED)
+    if entry is not None:
+        slots = F("open_slots") + (1 if claim.state == Claim.State.LIVE else 0)
+        QueueEntry.objects.filter(pk=entry.pk).update(
+            kind=kind_for(desk.page.project, desk.items[answer.item]),
+            group=None,
+            proposed_class=None,
+            priority=-1,
+            why="somebody saw that the proposal is wrong",
+            open_slots=slots,
+        )
+    return "returned"
+
+
+def annotation_for(desk: _Desk, answer: Answer, counted: bool) -> Annotation:
+    page, claim = desk.page, desk.claims[answer.item]
+    classes = {region.label_class for region in answer.regions}
+    visible = answer.item in desk.shown
+    bulk = page.kind == "clustered" and len(desk.claims) > 1
+    return Annotation(
+        project=page.project,
+        item_id=answer.item,
+        uuid=answer.uuid,
+        source=Annotation.Source.BULK if bulk else Annotation.Source.HUMAN,
+        labeler=desk.labeler,
+        page=page,
+        kind=page.kind,
+        skipped=answer.skipped,
+        counted=counted,
+        suggestion_visible=visible,
+        agreed=classes == desk.shown[answer.item] if visible and not answer.skipped else None,
+        seconds=answer.seconds,
+        instructions_id=page.instructions_id,
+        inclusion_probability=claim.inclusion_probability,
+    )
+
+
+def write(desk: _Desk) -> None:
+    """Insert the answers with their regions and finish items that have all they need."""
+    answered = [desk.claims[answer.item].pk for _, answer in desk.written]
+    Claim.objects.filter(pk__in=answered).update(state=Claim.State.ANSWERED)
+    Annotation.objects.bulk_create([annotation for annotation, _ in desk.written])
+    Region.objects.bulk_create(
+        Region(annotation=annotation, label_class_id=each.label_class, bbox=each.bbox, polygon=each.polygon)
+        for annotation, answer in desk.written
+        for each in answer.regions
+        if not answer.skipped
+    )
+    done: dict[int, int] = {}
+    for annotation, answer in desk.written:
+        entry = desk.entries.get(answer.item)
+        item = desk.items[answer.item]
+        if not annotation.counted or (entry is not None and entry.needed and not answer.skipped):
+            continue
+        if answer.skipped:
+            skip(item)
+        elif desk.page.project.labels_per_item == 1 or desk.page.kind in queue.BLIND:
+            done[item.pk] = annotation.pk
+        else:
+            settle(item, done)
+    if done:
+        queue.finish(done)
+
+
+def skip(item: Item) -> None:
+    QueueEntry.objects.filter(pk=item.pk).delete()
+    Item.objects.filter(pk=item.pk).update(
+        state=Item.State.SKIPPED, current_annotation=None, reason="A labeler skipped it."
+    )
+
+
+def settle(item: Item, done: dict[int, int]) -> None:
+    """Form the consensus of an item's answers, or ask for a reviewer."""
+    given = list(
+        Annotation.objects.filter(item=item, counted=True, skipped=False, withdrawn_at=None, labeler__isnull=False)
+        .order_by("id")
+        .values_list("id", flat=True)
+    )
+    labels = classes_of(given)
+    agreed = agreement.majority([labels[each] for each in given])
+    if agreed is not None:
+        done[item.pk] = given[agreed]
+        return
+    QueueEntry.objects.filter(pk=item.pk).delete()
+    Item.objects.filter(pk=item.pk).update(
+        state=Item.State.NEEDS_REVIEW, current_annotation=None, reason="The labelers do not agree."
+    )
+
+
+def undo(project: Project, labeler: User) -> tuple[Page, dict[int, Annotation]] | None:
+    """Reopen the labeler's last submitted page; returns it with the withdrawn answers by item.
+
+    None when there is none from the last minutes. Items that were reviewed since stay as they are.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        page = (
+            Page.objects.select_for_update()
+            .filter(project=project, labeler=labeler, state="submitted", submitted_at__gte=now - UNDO_WITHIN)
+            .order_by("-submitted_at", "-id")
+            .first()
+        )
+        if page is None:
+            return None
+        claims = {each.item_id: each for each in Claim.objects.select_for_update().filter(page=page).order_by("id")}
+        answers = {
+            each.item_id: each
+            for each in Annotation.objects.filter(page=page, withdrawn_at=None, item__in=claims)
+            .exclude(item__reviews__created_at__gte=page.submitted_at)
+            .prefetch_related("regions")
+        }
+        reopen(project, page, answers, claims)
+        Annotation.objects.filter(pk__in=[each.pk for each in answers.values()]).update(
+            withdrawn_at=now, withdrawn_by=labeler, withdrawal=Annotation.Withdrawal.UNDONE
+        )
+        page.state, page.expires_at = Page.State.OPEN, now + queue.LEASE
+        page.save(update_fields=["state", "expires_at"])
+        return page, answers
+
+
+def reopen(project: Project, page: Page, answers: dict[int, Annotation], claims: dict[int, Claim]) -> None:
+    """Give the labeler the items of a page back, as far as they can be had."""
+    until = timezone.now() + queue.LEASE
+    mine: list[int] = queue.take_back(each for item, each in claims.items() if item not in answers)
+    entries = {
+        each.pk: each for each in QueueEntry.objects.select_for_update().filter(item__in=answers).order_by("item_id")
+    }
+    for item in Item.objects.select_for_update().filter(pk__in=answers).order_by("id"):
+        if not answers[item.pk].counted:
+            continue
+        mine.append(claims[item.pk].pk)
+        if item.pk in entries:
+            QueueEntry.objects.filter(pk=item.pk).update(needed=F("needed") + 1)
+        else:
+            QueueEntry.objects.create(
+                item=item,
+                project=project,
+                kind=kind_for(project, item) if page.kind != "audit" else "audit",
+                priority=-1,
+                open_slots=0,
+                inclusion_probability=claims[item.pk].inclusion_probability,
+            )
+        before = Annotation.objects.filter(item=item, source="auto", withdrawn_at=None).first()
+        Item.objects.filter(pk=item.pk).update(
+            state=Item.State.LABELED if before else Item.State.UNLABELED, current_annotation=before, reason=""
+        )
+    Claim.objects.filter(pk__in=mine).update(state=Claim.State.LIVE, expires_at=until)

@@ -1,0 +1,217 @@
+"""The one door through which models write: suggestions, queue order, auto labels, audits."""
+
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from labeling import queue
+from labeling.models import Annotation, Item, Project, QueueEntry, Region, Suggestion
+
+CHUNK = 5_000
+Row = TypeVar("Row")
+MODEL_KINDS = ("manual", "clustered", "prelabeled")
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a model proposes for an item; `regions` are {class, confidence, bbox?, polygon?}."""
+
+    item: int
+    regions: list[dict[str, object]]
+    top_class: int | None
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where an item stands in the queue; lower `priority` comes first."""
+
+    item: int
+    kind: str
+    priority: float
+    group: int | None
+    proposed_class: int | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class AutoLabel:
+    item: int
+    classes: list[int]
+    confidence: float
+
+
+def store(project: Project, model_version: int, proposals: Iterable[Proposal]) -> int:
+    """Replace the suggestions of the items named; returns how many."""
+    count = 0
+    for chunk in chunks(proposals):
+        Suggestion.objects.bulk_create(
+            [
+                Suggestion(
+                    item_id=each.item,
+                    project=project,
+                    model_version=model_version,
+                    regions=each.regions,
+                    top_class_id=each.top_class,
+                    confidence=each.confidence,
+                )
+                for each in chunk
+            ],
+            update_conflicts=True,
+            unique_fields=["item"],
+            update_fields=["model_version", "regions", "top_class", "confidence", "created_at"],
+        )
+        count += len(chunk)
+    return count
+
+
+def order_queue(project: Project, placements: Iterable[Placement]) -> int:
+    """Move entries within the queue; returns how many moved.
+
+    Entries that are held, or that ask for validation, audit, gold or review, stay as they are.
+    """
+    moved = 0
+    for chunk in chunks(placements):
+        with transaction.atomic(), connection.cursor() as cursor:
+            # Locked rows are on somebody's screen: leaving them alone also rules out deadlocks.
+            cursor.execute(
+                """
+                WITH wanted AS (
+                    SELECT * FROM unnest(%s::bigint[], %s::text[], %s::float8[], %s::bigint[], %s::bigint[], %s::text[])
+                        AS w(item, kind, priority, grp, proposed, why)
+                ), free AS (
+                    SELECT e.item_id FROM labeling_queueentry e JOIN wanted w ON w.item = e.item_id
+                    WHERE e.project_id = %s AND e.open_slots = e.needed AND e.kind = ANY(%s)
+                    ORDER BY e.item_id FOR UPDATE OF e SKIP LOCKED
+                )
+                UPDATE labeling_queueentry e
+                SET kind = w.kind, priority = w.priority, "group" = w.grp, proposed_class_id = w.proposed, why = w.why
+                FROM wanted w JOIN free f ON f.item_id = w.item
+                WHERE e.item_id = w.item
+                """,
+                [
+                    [each.item for each in chunk],
+                    [each.kind for each in chunk],
+                    [each.priority for each in chunk],
+                    [each.group for each in chunk],
+                    [each.proposed_class for each in chunk],
+                    [each.why for each in chunk],
+                    project.pk,
+                    list(MODEL_KINDS),
+                ],
+            )
+            moved += cursor.rowcount
+    return moved
+
+
+def accept(
+    project: Project, labels: Iterable[AutoLabel], *, model_version: int, certificate: int, threshold: float
+) -> int:
+    """Write auto labels for items that nobody holds or has labeled; returns how many were written.
+
+    The database refuses them unless the certificate is valid at that moment.
+    """
+    written = 0
+    for chunk in chunks(labels):
+        with transaction.atomic():
+            free = set(
+                QueueEntry.objects.select_for_update(skip_locked=True)
+                .filter(
+                    project=project,
+                    item__in=[each.item for each in chunk],
+                    kind__in=MODEL_KINDS,
+                    item__state="unlabeled",
+                    open_slots=project.labels_per_item,
+                    needed=project.labels_per_item,
+                )
+                .order_by("item_id")
+                .values_list("item_id", flat=True)
+            )
+            taken = [each for each in chunk if each.item in free]
+            annotations = Annotation.objects.bulk_create(
+                Annotation(
+                    project=project,
+                    item_id=each.item,
+                    uuid=uuid.uuid4(),
+                    source=Annotation.Source.AUTO,
+                    model_version=model_version,
+                    certificate=certificate,
+                    confidence=each.confidence,
+                    threshold=threshold,
+                )
+                for each in taken
+            )
+            Region.objects.bulk_create(
+                Region(annotation=annotation, label_class_id=label_class)
+                for annotation, each in zip(annotations, taken, strict=True)
+                for label_class in each.classes
+            )
+            queue.finish(dict(zip((each.item for each in taken), (a.pk for a in annotations), strict=True)))
+            written += len(taken)
+    return written
+
+
+def withdraw(project: Project, certificate: int) -> int:
+    """Send a certificate's auto labels back to people, least sure first; returns how many."""
+    now = timezone.now()
+    with transaction.atomic():
+        labels = list(
+            Annotation.objects.select_for_update()
+            .filter(project=project, certificate=certificate, source="auto", withdrawn_at=None)
+            .order_by("id")
+        )
+        Annotation.objects.filter(pk__in=[label.pk for label in labels]).update(
+            withdrawn_at=now, withdrawal=Annotation.Withdrawal.CERTIFICATE
+        )
+        confidence = {label.pk: label.confidence or 0.0 for label in labels}
+        items = list(Item.objects.select_for_update().filter(current_annotation__in=confidence).order_by("id"))
+        Item.objects.filter(pk__in=[item.pk for item in items]).update(state="unlabeled", current_annotation=None)
+        QueueEntry.objects.bulk_create(
+            [
+                QueueEntry(
+                    item=item,
+                    project=project,
+                    kind="manual",
+                    priority=-2 + confidence[item.current_annotation_id or 0],
+                    needed=project.labels_per_item,
+                    open_slots=project.labels_per_item,
+                    why="its automatic label was withdrawn",
+                )
+                for item in items
+            ],
+            # An audit may be open for the item; it asks for the same answer.
+            ignore_conflicts=True,
+        )
+    return len(labels)
+
+
+def ask_again(project: Project, items: Sequence[int], *, probability: float) -> int:
+    """Ask people blind about items that a model labeled; returns how many entries were added."""
+    asked = QueueEntry.objects.bulk_create(
+        [
+            QueueEntry(item_id=item, project=project, kind="audit", inclusion_probability=probability)
+            for item in Item.objects.filter(project=project, pk__in=items, state="labeled")
+            .filter(current_annotation__source="auto")
+            .exclude(entry__isnull=False)
+            .values_list("id", flat=True)
+        ],
+        ignore_conflicts=True,
+    )
+    return len(asked)
+
+
+def set_validation_share(project: Project, share: float) -> None:
+    """Set which share of coming answers goes to blind validation."""
+    Project.objects.filter(pk=project.pk).update(validation_share=share)
+
+
+def chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Yield the rows in lists that one statement can carry."""
+    rest = iter(rows)
+    while chunk := list(islice(rest, CHUNK)):
+        yield chunk

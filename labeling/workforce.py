@@ -1,0 +1,84 @@
+"""People of a project: invitations, members, roles."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from labeling.models import Event, Invitation, Membership, Page, Project, User
+from labeling.queue import release
+
+
+class WorkforceRefused(Exception):
+    """Why a change of people was refused, in a sentence for people."""
+
+
+def invite(project: Project, by: User, role: str, email: str = "") -> Invitation:
+    """Make an invitation link, for one address or for whoever has it. Raises WorkforceRefused."""
+    email = email.strip().lower()
+    if role not in Membership.Role.values:
+        raise WorkforceRefused(f"There is no role {role!r}.")
+    if email and project.memberships.filter(user__email=email).exists():
+        raise WorkforceRefused(f"{email} is a member already.")
+    invitation = Invitation.objects.create(project=project, role=role, email=email, invited_by=by)
+    Event.record("invite", project, by, role=role, email=email)
+    return invitation
+
+
+def find(token: str) -> Invitation | None:
+    """Return the invitation of a link while it can still be accepted."""
+    invitation = Invitation.objects.select_related("project").filter(token=token).first()
+    if invitation is None or not invitation.is_open or invitation.project.deleted_at is not None:
+        return None
+    return invitation
+
+
+def accept(invitation: Invitation, user: User) -> Membership:
+    """Make the user a member; the link works once. Raises WorkforceRefused."""
+    if invitation.email and invitation.email != user.email:
+        raise WorkforceRefused(f"This invitation is for {invitation.email}. Sign in with that address.")
+    with transaction.atomic():
+        claimed = Invitation.objects.filter(
+            pk=invitation.pk, accepted_at=None, revoked_at=None, expires_at__gt=timezone.now()
+        ).update(accepted_at=timezone.now(), accepted_by=user)
+        if not claimed:
+            raise WorkforceRefused("This invitation was used, revoked or has expired. Ask for a new one.")
+        membership, created = Membership.objects.get_or_create(
+            project=invitation.project, user=user, defaults={"role": invitation.role}
+        )
+        if created:
+            Event.record("join", invitation.project, user, role=invitation.role)
+    return membership
+
+
+def revoke(invitation: Invitation, by: User) -> None:
+    if Invitation.objects.filter(pk=invitation.pk, accepted_at=None).update(revoked_at=timezone.now()):
+        Event.record("revoke", invitation.project, by, email=invitation.email)
+
+
+def change_role(membership: Membership, role: str, by: User) -> None:
+    """Give a member another role. Raises WorkforceRefused."""
+    if role not in Membership.Role.values:
+        raise WorkforceRefused(f"There is no role {role!r}.")
+    with transaction.atomic():
+        keep_a_manager(membership, role)
+        Membership.objects.filter(pk=membership.pk).update(role=role)
+        Event.record("role", membership.project, by, user=membership.user_id, role=role)
+
+
+def remove(membership: Membership, by: User) -> None:
+    """Take a person out of a project: what they hold goes back, what they did stays. Raises WorkforceRefused."""
+    with transaction.atomic():
+        keep_a_manager(membership, "")
+        for page in Page.objects.filter(project=membership.project, labeler=membership.user, state="open"):
+            release(page)
+        Membership.objects.filter(pk=membership.pk).delete()
+        Event.record("remove", membership.project, by, user=membership.user_id)
+
+
+def keep_a_manager(membership: Membership, role: str) -> None:
+    """Refuse to leave a project without a manager."""
+    if membership.role != Membership.Role.MANAGER or role == Membership.Role.MANAGER:
+        return
+    Project.objects.select_for_update().get(pk=membership.project_id)
+    others = Membership.objects.filter(project=membership.project, role=Membership.Role.MANAGER)
+    if not others.exclude(pk=membership.pk).exists():
+        raise WorkforceRefused("A project needs a manager. Make somebody else one first.")

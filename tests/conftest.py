@@ -1,0 +1,96 @@
+"""One PostgreSQL for the whole run, and the people every test needs."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Before Django reads its settings: everything that this run writes goes to one folder of its own.
+HOME = Path(tempfile.mkdtemp(prefix="loupe-tests-"))
+os.environ["LOUPE_HOME"] = str(HOME)
+os.environ["LOUPE_SECRET_KEY"] = "only-for-tests"
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright runs its own event loop
+
+from deploy.postgres import Server  # noqa: E402
+
+SERVER = Server(HOME, fsync="off", full_page_writes="off", synchronous_commit="off")
+os.environ["DATABASE_URL"] = SERVER.acquire()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    SERVER.release()
+    shutil.rmtree(HOME, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _storage(settings, tmp_path: Path) -> None:
+    """Give each test files of its own, and hashes of passwords that cost nothing."""
+    settings.MEDIA_ROOT = tmp_path / "media"
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def manager(db):
+    from tests import factories
+
+    return factories.make_user("manager@example.com")
+
+
+@pytest.fixture
+def reviewer(db):
+    from tests import factories
+
+    return factories.make_user("reviewer@example.com")
+
+
+@pytest.fixture
+def labeler(db):
+    from tests import factories
+
+    return factories.make_user("labeler@example.com")
+
+
+@pytest.fixture
+def outsider(db):
+    from tests import factories
+
+    return factories.make_user("outsider@example.com")
+
+
+@pytest.fixture
+def admin(db):
+    from tests import factories
+
+    return factories.make_user("admin@example.com", is_superuser=True)
+
+
+@pytest.fixture
+def project(manager, reviewer, labeler):
+    """A multi-class project with three classes, its three people and no items."""
+    from tests import factories
+
+    return factories.make_project(manager=manager, reviewer=reviewer, labeler=labeler)
+
+
+@pytest.fixture
+def items(project) -> list:
+    """Twelve readable items of the project, waiting in its queue."""
+    from tests import factories
+
+    return factories.make_items(project, 12)
+
+
+@pytest.fixture
+def api(project) -> Iterator:
+    """Return a maker of API clients: `api(user)`."""
+    from rest_framework.test import APIClient
+
+    def client(user) -> APIClient:
+        made = APIClient()
+        made.force_authenticate(user)
+        return made
+
+    return client

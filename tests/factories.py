@@ -1,0 +1,120 @@
+"""Plain functions that make what tests need, through the same code that people use."""
+
+import random
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from PIL import Image, ImageDraw
+
+from labeling import importing, jobs
+from labeling.models import Annotation, Instructions, Item, Job, LabelClass, Membership, Project, Region, User
+
+PASSWORD = "correct horse battery"
+CLASSES = ("circle", "square", "triangle")
+COLORS = ("#2f6fde", "#d9480f", "#2b8a3e", "#862e9c", "#c2255c", "#0b7285", "#5c940d", "#e67700", "#495057")
+
+
+def make_user(email: str = "", password: str = PASSWORD, **fields: Any) -> User:
+    return User.objects.create_user(email or f"user-{uuid.uuid4().hex[:8]}@example.com", password, **fields)
+
+
+def make_project(
+    *,
+    manager: User | None = None,
+    reviewer: User | None = None,
+    labeler: User | None = None,
+    classes: Sequence[str] = CLASSES,
+    **fields: Any,
+) -> Project:
+    """Make a project with its classes and the given people as members."""
+    fields = {"name": f"Shapes {uuid.uuid4().hex[:6]}", "task_type": Project.TaskType.MULTICLASS} | fields
+    project = Project.objects.create(created_by=manager, **fields)
+    LabelClass.objects.bulk_create(
+        LabelClass(
+            project=project,
+            name=name,
+            position=position,
+            color=COLORS[position % len(COLORS)],
+            hotkey=str(position + 1) if position < 9 else "",
+        )
+        for position, name in enumerate(classes)
+    )
+    Instructions.objects.create(project=project, version=1, text="Name the shape.", created_by=manager)
+    people = {"manager": manager, "reviewer": reviewer, "labeler": labeler}
+    for role, user in people.items():
+        if user is not None:
+            add_member(project, user, role)
+    return project
+
+
+def add_member(project: Project, user: User, role: str = Membership.Role.LABELER) -> Membership:
+    return Membership.objects.create(project=project, user=user, role=role)
+
+
+def write_image(path: Path, shape: str = "circle", *, size: int = 32, seed: int = 0, **save: Any) -> Path:
+    """Write a small image of a shape; different seeds never give the same bytes."""
+    chance = random.Random(f"{shape}-{seed}")
+    image = Image.new("RGB", (size, size), tuple(chance.randrange(200, 256) for _ in range(3)))
+    draw = ImageDraw.Draw(image)
+    low, high = chance.randrange(2, size // 4), size - chance.randrange(2, size // 4)
+    color = tuple(chance.randrange(0, 120) for _ in range(3))
+    if shape == "circle":
+        draw.ellipse((low, low, high, high), fill=color)
+    elif shape == "square":
+        draw.rectangle((low, low, high, high), fill=color)
+    else:
+        draw.polygon([(size // 2, low), (low, high), (high, high)], fill=color)
+    image.putpixel((seed % size, seed // size % size), (seed % 256, seed // 256 % 256, 7))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, **save)
+    return path
+
+
+def write_folder(folder: Path, count: int, classes: Sequence[str] = CLASSES, **image: Any) -> Path:
+    """Write `count` images into one folder for each class, the classes in turn."""
+    for number in range(count):
+        shape = classes[number % len(classes)]
+        write_image(folder / shape / f"{number:05}.png", shape, seed=number, **image)
+    return folder
+
+
+def make_items(project: Project, count: int = 12, **image: Any) -> list[Item]:
+    """Import images from files written for the occasion; the file name's folder is their class."""
+    classes = [each.name for each in project.classes.all()]
+    folder = write_folder(Path(settings.MEDIA_ROOT).parent / f"images-{uuid.uuid4().hex[:6]}", count, classes, **image)
+    source = importing.add_folder(project, folder, project.created_by)
+    run_jobs("import")
+    return list(Item.objects.filter(source=source).order_by("id"))
+
+
+def true_class(item: Item) -> str:
+    """Return the right answer for an item of `make_items`."""
+    return item.path.split("/", 1)[0]
+
+
+def make_annotation(item: Item, label: str, labeler: User | None, **fields: Any) -> Annotation:
+    """Make a bare annotation with one class; does not touch the queue or the item."""
+    fields = {"source": Annotation.Source.HUMAN, "uuid": uuid.uuid4()} | fields
+    annotation = Annotation.objects.create(project_id=item.project_id, item=item, labeler=labeler, **fields)
+    label_class = LabelClass.objects.get(project_id=item.project_id, name=label)
+    Region.objects.create(annotation=annotation, label_class=label_class)
+    return annotation
+
+
+def run_jobs(*kinds: str) -> int:
+    """Do queued jobs here and now, the jobs they queue too; all kinds, or only those given."""
+    done = 0
+    while True:
+        queued = Job.objects.filter(state=Job.State.QUEUED)
+        if kinds:
+            queued = queued.filter(kind__in=kinds)
+        job = queued.order_by("priority", "id").first()
+        if job is None:
+            return done
+        others = Job.objects.filter(state=Job.State.QUEUED, cluster=job.cluster).exclude(pk=job.pk)
+        assert not kinds or not others.filter(priority__lt=job.priority).exists(), "a better job is in the way"
+        jobs.run(job.pk)
+        done += 1
