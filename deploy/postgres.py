@@ -90,6 +90,7 @@ class Server:
         self.url_file = self.home / "postgres.url"
         self.settings = settings
         self._use: int | None = None
+        self._keeper: subprocess.Popen[bytes] | None = None
 
     def acquire(self) -> str:
         """Return the URL of the running server, and keep it running until `release`."""
@@ -122,12 +123,14 @@ class Server:
         deadline = time.monotonic() + STOP_LIMIT
         while is_last and self._in_use("run") and time.monotonic() < deadline:
             time.sleep(0.05)
+        if is_last and self._keeper:
+            self._keeper.wait(timeout=STOP_LIMIT)
 
     def _start(self, deadline: float) -> str:
         self.url_file.unlink(missing_ok=True)
         extra = [f"{key}={value}" for key, value in self.settings.items()]
         with self.log.open("ab") as log:
-            keeper = subprocess.Popen(
+            self._keeper = keeper = subprocess.Popen(
                 [sys.executable, "-m", "deploy.postgres", str(self.home), *extra],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -191,8 +194,9 @@ class Keeper(Server):
         sockets = self._socket_directory()
         try:
             self._initialise()
-            # We hold `run`, so no server lives; what a killed one left could name a stranger's pid.
-            (self.data / "postmaster.pid").unlink(missing_ok=True)
+            # We hold `run`, so no server lives; what a killed one left may name a pid in use again.
+            for stale in ("postmaster.pid", ".s.PGSQL.5432.lock"):
+                (self.data / stale).unlink(missing_ok=True)
             server = self._spawn(sockets, run)
             self._announce(server, sockets)
             while server.poll() is None and not self._is_abandoned(use):

@@ -182,8 +182,11 @@ def _work(row: Job) -> None:
         connections.close_all()
         _give_back(row, attempts=row.attempts - 1)
         raise SystemExit(0) from None
-    except (Interrupted, OperationalError) as interruption:
+    except Interrupted as interruption:
         log.warning("job %s (%s) was interrupted: %s", row.pk, row.kind, interruption)
+        _give_back(row, attempts=row.attempts)
+    except OperationalError:
+        log.warning("job %s (%s) lost its database", row.pk, row.kind, exc_info=True)
         close_old_connections()
         _give_back(row, attempts=row.attempts)
     except Exception as error:

@@ -76,7 +76,7 @@ def submit(page: Page, labeler: User, answers: Sequence[Answer]) -> list[dict[st
         Page.objects.filter(pk=page.pk).update(state=Page.State.SUBMITTED, submitted_at=desk.now)
     for each in answers:
         if each.uuid in known:
-            status[each.uuid] = "skipped" if each.skipped else "counted" if known[each.uuid] else "kept"
+            status[each.uuid] = status_of(each, known[each.uuid])
     return [{"item": each.item, "status": status[each.uuid]} for each in answers]
 
 
@@ -153,6 +153,10 @@ def take(desk: _Desk, answer: Answer) -> str:
         entry.needed -= 1
         if entry.needed:
             QueueEntry.objects.filter(pk=entry.pk).update(needed=F("needed") - 1)
+    return status_of(answer, counted)
+
+
+def status_of(answer: Answer, counted: bool) -> str:
     return "kept" if not counted else "skipped" if answer.skipped else "counted"
 
 

@@ -6,18 +6,27 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import django
 import pytest
 
-# Before Django reads its settings: everything that this run writes goes to one folder of its own.
+# Django reads its settings after this module, which is why pyproject.toml does not name them.
+# Everything that this run writes goes to one folder of its own.
 HOME = Path(tempfile.mkdtemp(prefix="loupe-tests-"))
 os.environ["LOUPE_HOME"] = str(HOME)
 os.environ["LOUPE_SECRET_KEY"] = "only-for-tests"
+os.environ["DJANGO_SETTINGS_MODULE"] = "deploy.settings"
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright runs its own event loop
 
 from deploy.postgres import Server  # noqa: E402
 
 SERVER = Server(HOME, fsync="off", full_page_writes="off", synchronous_commit="off")
 os.environ["DATABASE_URL"] = SERVER.acquire()
+django.setup()
+
+from rest_framework.test import APIClient  # noqa: E402
+
+from labeling.models import Item, Project, User  # noqa: E402
+from tests import factories  # noqa: E402
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -34,60 +43,44 @@ def _storage(settings, tmp_path: Path) -> None:
 
 @pytest.fixture
 def manager(db):
-    from tests import factories
-
     return factories.make_user("manager@example.com")
 
 
 @pytest.fixture
 def reviewer(db):
-    from tests import factories
-
     return factories.make_user("reviewer@example.com")
 
 
 @pytest.fixture
 def labeler(db):
-    from tests import factories
-
     return factories.make_user("labeler@example.com")
 
 
 @pytest.fixture
 def outsider(db):
-    from tests import factories
-
     return factories.make_user("outsider@example.com")
 
 
 @pytest.fixture
 def admin(db):
-    from tests import factories
-
     return factories.make_user("admin@example.com", is_superuser=True)
 
 
 @pytest.fixture
 def project(manager, reviewer, labeler):
     """A multi-class project with three classes, its three people and no items."""
-    from tests import factories
-
     return factories.make_project(manager=manager, reviewer=reviewer, labeler=labeler)
 
 
 @pytest.fixture
 def items(project) -> list:
     """Twelve readable items of the project, waiting in its queue."""
-    from tests import factories
-
     return factories.make_items(project, 12)
 
 
 @pytest.fixture
 def api(project) -> Iterator:
     """Return a maker of API clients: `api(user)`."""
-    from rest_framework.test import APIClient
-
     def client(user) -> APIClient:
         made = APIClient()
         made.force_authenticate(user)

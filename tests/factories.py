@@ -2,15 +2,27 @@
 
 import random
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 from PIL import Image, ImageDraw
 
-from labeling import importing, jobs
-from labeling.models import Annotation, Instructions, Item, Job, LabelClass, Membership, Project, Region, User
+from labeling import importing, jobs, queue, submission, validation
+from labeling.models import (
+    Annotation,
+    DataSource,
+    Instructions,
+    Item,
+    Job,
+    LabelClass,
+    Membership,
+    Project,
+    Region,
+    User,
+)
 
 PASSWORD = "correct horse battery"
 CLASSES = ("circle", "square", "triangle")
@@ -86,7 +98,7 @@ def make_items(project: Project, count: int = 12, **image: Any) -> list[Item]:
     classes = [each.name for each in project.classes.all()]
     folder = write_folder(Path(settings.MEDIA_ROOT).parent / f"images-{uuid.uuid4().hex[:6]}", count, classes, **image)
     source = importing.add_folder(project, folder, project.created_by)
-    run_jobs("import")
+    run_jobs("quick")
     return list(Item.objects.filter(source=source).order_by("id"))
 
 
@@ -104,17 +116,60 @@ def make_annotation(item: Item, label: str, labeler: User | None, **fields: Any)
     return annotation
 
 
-def run_jobs(*kinds: str) -> int:
-    """Do queued jobs here and now, the jobs they queue too; all kinds, or only those given."""
+def run_jobs(*clusters: str) -> int:
+    """Do queued jobs here and now, and the jobs they queue; of all clusters, or only those given."""
     done = 0
     while True:
-        queued = Job.objects.filter(state=Job.State.QUEUED)
-        if kinds:
-            queued = queued.filter(kind__in=kinds)
+        queued = Job.objects.filter(state=Job.State.QUEUED, cluster__in=clusters or jobs.CLUSTERS)
         job = queued.order_by("priority", "id").first()
         if job is None:
             return done
-        others = Job.objects.filter(state=Job.State.QUEUED, cluster=job.cluster).exclude(pk=job.pk)
-        assert not kinds or not others.filter(priority__lt=job.priority).exists(), "a better job is in the way"
         jobs.run(job.pk)
+        job.refresh_from_db()
+        assert job.state != Job.State.FAILED, job.error
         done += 1
+
+
+def make_unread_items(project: Project, count: int) -> list[Item]:
+    """Make bare item rows with evenly spread draws, for tests that need no images."""
+    source = DataSource.objects.create(project=project, kind=DataSource.Kind.FOLDER, location="/nowhere", name="none")
+    return Item.objects.bulk_create(
+        Item(
+            project=project,
+            source=source,
+            path=f"{number:06}.png",
+            draw=number / count,
+            width=8,
+            height=8,
+            sha256=f"{source.pk}-{number}",
+            read_at=timezone.now(),
+        )
+        for number in range(count)
+    )
+
+
+def open_queue(project: Project, items: Sequence[Item]) -> None:
+    """Put items into the queue as reading them does."""
+    validation.add_entries(project, [item.pk for item in items])
+
+
+def answer(project: Project, labeler: User, label: Callable[[Item], str] = true_class, size: int = 1) -> int:
+    """Claim a page and answer it, giving each item the class that `label` names; returns how many."""
+    page = queue.claim(project, labeler, size)
+    if page is None:
+        return 0
+    classes = dict(project.classes.values_list("name", "id"))
+    items = [claim.item for claim in page.claims.filter(state="live").select_related("item")]
+    answers = [
+        submission.Answer(item.pk, uuid.uuid4(), (submission.RegionInput(classes[label(item)]),)) for item in items
+    ]
+    submission.submit(page, labeler, answers)
+    return len(answers)
+
+
+def answer_all(project: Project, labeler: User, label: Callable[[Item], str] = true_class) -> int:
+    """Answer pages until none is left."""
+    done = 0
+    while given := answer(project, labeler, label, size=9):
+        done += given
+    return done

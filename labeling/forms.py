@@ -1,0 +1,143 @@
+"""Forms of the pages."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.password_validation import validate_password
+
+from labeling.models import Membership, Project, User
+
+
+class SignInForm(AuthenticationForm):
+    """Sign in by e-mail and password."""
+
+    error_messages: ClassVar[dict[str, Any]] = {
+        "invalid_login": "This e-mail address and password do not belong together. Check both and try again.",
+        "inactive": "This account is switched off. Ask a manager.",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].label = "E-mail address"
+        self.fields["username"].widget = forms.EmailInput(attrs={"autofocus": True, "autocomplete": "username"})
+        self.fields["password"].label = "Password"
+
+
+class ProfileForm(forms.ModelForm[User]):
+    class Meta:
+        model = User
+        fields: ClassVar[list[str]] = ["name", "theme"]
+        widgets: ClassVar[dict[str, Any]] = {"theme": forms.RadioSelect}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].widget.attrs.update(autocomplete="name")
+        self.fields["theme"].label = "Light or dark"
+
+
+class JoinForm(forms.Form):
+    """Makes an account for somebody who was invited."""
+
+    email = forms.EmailField(label="E-mail address", widget=forms.EmailInput(attrs={"autocomplete": "username"}))
+    name = forms.CharField(
+        label="Your name", max_length=120, required=False, widget=forms.TextInput(attrs={"autocomplete": "name"})
+    )
+    password = forms.CharField(
+        label="Choose a password",
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="At least 8 characters, not a common word, not only digits.",
+    )
+
+    def __init__(self, *args: Any, fixed_email: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if fixed_email:
+            self.fields["email"].initial = fixed_email
+            self.fields["email"].disabled = True
+
+    def clean_email(self) -> str:
+        email = str(self.cleaned_data["email"]).lower()
+        if User.objects.filter(email__iexact=email).exists():
+            raise forms.ValidationError("This address has an account already. Sign in above to accept with it.")
+        return email
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("password"):
+            try:
+                validate_password(cleaned["password"], User(email=cleaned.get("email", "")))
+            except forms.ValidationError as error:
+                self.add_error("password", error)
+        return cleaned
+
+
+class ProjectForm(forms.Form):
+    """The new project, with a default for everything but its name and classes."""
+
+    name = forms.CharField(max_length=120, label="Name")
+    task_type = forms.ChoiceField(
+        choices=Project.TaskType.choices, initial=Project.TaskType.MULTICLASS, widget=forms.RadioSelect
+    )
+    classes = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false"}),
+        label="Classes",
+        help_text="One a line. The first ten get the digits 1 to 9 and 0. After a colon you may describe a class.",
+    )
+    instructions = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 5}),
+        required=False,
+        label="Instructions",
+        help_text="What labelers read before they start: what counts, what does not, what to do when in doubt.",
+    )
+    assist_mode = forms.ChoiceField(
+        choices=Project.AssistMode.choices, initial=Project.AssistMode.SUGGEST, widget=forms.RadioSelect
+    )
+    target = forms.FloatField(initial=95, min_value=51, max_value=99.9, label="At least this share right (%)")
+    confidence = forms.FloatField(initial=95, min_value=50, max_value=99.9, label="How sure we must be of it (%)")
+
+    def clean_classes(self) -> list[dict[str, str]]:
+        return parse_classes(self.cleaned_data["classes"])
+
+    def clean_target(self) -> float:
+        return round(1 - self.cleaned_data["target"] / 100, 6)
+
+    def clean_confidence(self) -> float:
+        return round(float(self.cleaned_data["confidence"]) / 100, 6)
+
+
+def parse_classes(text: str) -> list[dict[str, str]]:
+    """Read classes, one a line: a name, or a name, a colon and a description."""
+    classes = []
+    for line in text.splitlines():
+        name, _, description = line.partition(":")
+        if name.strip():
+            classes.append({"name": name.strip(), "description": description.strip()})
+    if not classes:
+        raise forms.ValidationError("Write at least one class.")
+    return classes
+
+
+class SettingsForm(forms.Form):
+    name = forms.CharField(max_length=120, label="Name")
+    assist_mode = forms.ChoiceField(choices=Project.AssistMode.choices, widget=forms.RadioSelect)
+    target = forms.FloatField(min_value=51, max_value=99.9, label="At least this share right (%)")
+    confidence = forms.FloatField(min_value=50, max_value=99.9, label="How sure we must be of it (%)")
+
+    clean_target = ProjectForm.clean_target
+    clean_confidence = ProjectForm.clean_confidence
+
+
+class ClassesForm(forms.Form):
+    classes = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
+        label="Add classes",
+        help_text="One a line. After a colon you may describe a class.",
+    )
+
+    clean_classes = ProjectForm.clean_classes
+
+
+class InviteForm(forms.Form):
+    role = forms.ChoiceField(choices=Membership.Role.choices, initial=Membership.Role.LABELER)
+    email = forms.EmailField(required=False, label="E-mail address (optional)")

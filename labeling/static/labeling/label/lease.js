@@ -1,0 +1,31 @@
+// Keeps pages leased while somebody works on them.
+
+/** @typedef {import("./state.js").Page} Page */
+
+const LOOK_EVERY = 20_000;
+const ACTIVE_FOR = 3 * 60_000;
+const EXTEND_BEFORE = 7 * 60_000;
+
+/**
+ * @param {ReturnType<import("./api.js").projectApi>} api
+ * @param {() => Page[]} pages that are held now
+ */
+export function keepLease(api, pages) {
+  let active = Date.now();
+  for (const kind of ["keydown", "pointerdown", "pointermove"]) {
+    addEventListener(kind, () => (active = Date.now()), { passive: true });
+  }
+  const look = () => {
+    if (document.hidden || Date.now() - active > ACTIVE_FOR) return;
+    for (const page of pages()) {
+      if (Date.parse(page.lease_expires_at) - Date.now() > EXTEND_BEFORE) continue;
+      // A lease that cannot be extended costs nothing here: late answers are kept by the server.
+      api.extend(page.page).then((reply) => (page.lease_expires_at = reply.lease_expires_at)).catch(() => {});
+    }
+  };
+  setInterval(look, LOOK_EVERY);
+  document.addEventListener("visibilitychange", () => {
+    active = Date.now();
+    look();
+  });
+}

@@ -1,0 +1,342 @@
+// The Label page: ties state, rendering, keys and network together.
+
+import { ApiError, projectApi } from "./api.js";
+import { draftStore } from "./draft.js";
+import { helpDialog, instructionsDialog } from "./dialogs.js";
+import { bindings, listen } from "./keys.js";
+import { keepLease } from "./lease.js";
+import { Outbox, Prefetcher, Sender } from "./pages.js";
+import { columnsFor, pictureFor, renderer } from "./render.js";
+import * as states from "./state.js";
+
+const root = /** @type {HTMLElement} */ (document.querySelector("[data-label-page]"));
+const config = JSON.parse(document.getElementById("label-config")?.textContent ?? "{}");
+const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (root.querySelector(`[data-part="${name}"]`));
+const stage = part("stage");
+const prefix = `loupe.${config.user}.${config.project}.`;
+const LOOK_AGAIN = 4000;
+
+const state = states.newState({
+  classes: config.classes,
+  multilabel: config.multilabel,
+  size: Number(localStorage.getItem("loupe.size")) || config.size,
+  doneToday: config.doneToday,
+});
+const api = projectApi(config.api);
+const drafts = draftStore(prefix);
+const outbox = new Outbox(prefix);
+const prefetch = new Prefetcher(api, imagesOf);
+/** Answers of pages that an undo pushed aside. @type {Map<number, states.Tile[]>} */
+const aside = new Map();
+const sender = new Sender(api, outbox, {
+  saved: (reply) => (state.doneToday = reply.done_today),
+  state: (saving) => update(() => (state.saving = saving)),
+  refused: (error) => update(() => (state.notice = refusal(error))),
+});
+let again = 0;
+
+const act = {
+  assign(/** @type {number} */ id) {
+    if (!state.page) return;
+    const chosen = states.assign(state, id);
+    const label = state.classes.find((each) => each.id === id);
+    say(`${label?.name}: ${chosen.length === 1 ? `image ${state.tiles.indexOf(chosen[0]) + 1}` : `${chosen.length} images`}`);
+    state.filter = "";
+    const box = /** @type {HTMLInputElement|null} */ (root.querySelector('[data-part="find"]'));
+    if (box) box.value = "";
+    changed();
+  },
+  submit,
+  skip() {
+    if (!state.page) return;
+    const whole = states.skip(state);
+    changed();
+    if (whole) submit();
+  },
+  undo() {
+    if (states.undo(state)) {
+      say("Taken back.");
+      changed();
+    } else undoPage();
+  },
+  selectAll: () => change(states.selectAll),
+  selectNone: () => change(states.selectNone),
+  move(/** @type {string} */ direction) {
+    if (!state.page) return;
+    const columns = Number(stage.dataset.columns);
+    states.moveCursor(state, { left: -1, right: 1, up: -columns, down: columns }[direction] ?? 0);
+    state.hover = null;
+    update();
+    /** @type {HTMLElement|null} */ (stage.querySelector(`[data-index="${state.cursor}"]`))?.focus();
+  },
+  magnify: (/** @type {boolean} */ on) => update(() => (state.magnified = on && state.page !== null)),
+  find: () => /** @type {HTMLElement|null} */ (root.querySelector('[data-part="find"]'))?.focus(),
+  instructions: () => instructions.open(),
+  help: () => help.open(),
+};
+
+const render = renderer(
+  root,
+  {
+    onTile(index, event) {
+      if (event.shiftKey) states.selectTo(state, index);
+      else states.toggle(state, index);
+      changed();
+    },
+    onHover: (index) => update(() => (state.hover = index)),
+    onFocus: (index) => update(() => (state.cursor = index)),
+    onChip(index, id) {
+      states.unassign(state, index, id);
+      changed();
+    },
+    onClass: act.assign,
+    onNotice(action) {
+      if (action === "sign-in") location.assign(config.signIn);
+      if (action === "retry") sender.retry();
+      update(() => (state.notice = null));
+    },
+  },
+  state,
+);
+const table = bindings(act, state);
+const help = helpDialog(part("help"), table);
+const instructions = instructionsDialog(part("instructions"), config.instructions, config.project);
+
+/** @param {() => void} [first] */
+function update(first) {
+  first?.();
+  render();
+}
+
+/** A change of what the labeler works on: it is drawn and kept. */
+function changed() {
+  if (state.page) drafts.save({ ...states.draftOf(state), touched: states.isTouched(state) });
+  render();
+}
+
+/** @param {(state: states.State) => void} action */
+function change(action) {
+  if (!state.page) return;
+  action(state);
+  changed();
+}
+
+/** @param {string} text for screen readers */
+function say(text) {
+  state.said = text;
+}
+
+/** @param {ApiError} error @returns {NonNullable<states.State["notice"]>} */
+function refusal(error) {
+  if (error.signedOut) {
+    return {
+      tone: "warn",
+      text: "You are signed out. Your answers are kept on this computer and go out when you are back.",
+      actions: [["sign-in", "Sign in"]],
+    };
+  }
+  return {
+    tone: "bad",
+    text: `One page was not taken: ${error.message} Its answers are kept on this computer.`,
+    actions: [["retry", "Send again"], ["close", "Close"]],
+  };
+}
+
+/** @param {states.Page} page */
+function imagesOf(page) {
+  const columns = columnsFor(page.items.length, stage.clientHeight > stage.clientWidth * 1.1);
+  const edge = ((stage.clientWidth || root.clientWidth) / columns) * devicePixelRatio;
+  return page.items.map((item) => pictureFor(item, edge));
+}
+
+const onScreen = () => [
+  ...(state.page ? [state.page.page] : []),
+  ...prefetch.ready.map(({ page }) => page),
+  ...outbox.entries().map(({ page }) => page),
+];
+
+/** @param {states.Page} page */
+function show(page) {
+  clearTimeout(again);
+  states.showPage(state, page, aside.get(page.page));
+  aside.delete(page.page);
+  // Resuming is worth it only where the labeler left something; the first change saves a draft.
+  drafts.save({ ...states.draftOf(state), touched: false });
+  if (document.activeElement && stage.contains(document.activeElement)) {
+    /** @type {HTMLElement|null} */ (stage.querySelector(`[data-index="${state.cursor}"]`))?.focus();
+  }
+  render();
+  prefetch.ahead(state.size, onScreen());
+}
+
+/** Show the next page: at once where it is here, else as soon as it comes. */
+async function next() {
+  const ready = prefetch.ready.shift();
+  if (ready) return show(ready);
+  update(() => {
+    state.page = null;
+    state.tiles = [];
+    state.waiting = !state.nothing;
+  });
+  try {
+    let page = await prefetch.take(state.size, onScreen());
+    if (!page && sender.running) {
+      await sender.running; // what is being sent may be what the rest of the queue waits for
+      page = await prefetch.take(state.size, onScreen());
+    }
+    if (page) return show(page);
+    await showNothing("");
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    if (error.signedOut) return update(() => Object.assign(state, { notice: refusal(error), waiting: false }));
+    await showNothing(error.offline ? "" : error.message, error.offline);
+  }
+}
+
+/** @param {string} reason from the server @param {boolean} [offline] */
+async function showNothing(reason, offline = false) {
+  const facts = offline ? null : await api.facts().catch(() => null);
+  const box = part("nothing");
+  const [title, text] = offline ? ["The server cannot be reached.", "Trying again by itself. Everything you did is kept."] : wayOn(facts, reason);
+  /** @type {HTMLElement} */ (box.querySelector("h2")).textContent = title;
+  /** @type {HTMLElement} */ (box.querySelector("p")).textContent = text;
+  for (const link of box.querySelectorAll("[data-when]")) {
+    const when = /** @type {HTMLElement} */ (link).dataset.when;
+    /** @type {HTMLElement} */ (link).hidden = offline || when !== (hasImages(facts) ? "images" : "no-images");
+  }
+  update(() => states.showNothing(state, facts ?? {}));
+  drafts.clear();
+  clearTimeout(again);
+  again = setTimeout(next, LOOK_AGAIN);
+}
+
+const hasImages = (/** @type {any} */ facts) => facts && Object.values(facts.items).some((count) => Number(count) > 0);
+
+/** @param {any} facts of the project @param {string} reason @returns {[string, string]} */
+function wayOn(facts, reason) {
+  if (reason) return ["Labeling is paused.", reason];
+  if (!facts) return ["Nothing is waiting for you.", "This page looks again every few seconds."];
+  if (!hasImages(facts)) return ["There are no images yet.", "As soon as some are imported, the first page appears here by itself."];
+  const waiting = Object.values(facts.queue).reduce((sum, count) => sum + Number(count), 0);
+  if (waiting) {
+    const text = "They are with other people now, or you answered them already. If one comes back, it appears here by itself.";
+    return [`${waiting.toLocaleString("en")} ${waiting === 1 ? "image waits" : "images wait"}, none of them for you.`, text];
+  }
+  if (facts.items.unlabeled) return ["Nothing is waiting for you.", "Images are still being read. The next page appears here by itself."];
+  return ["Every image has its label.", "Thank you. New images appear here by themselves when they are imported."];
+}
+
+function submit() {
+  if (!state.page) return;
+  const open = states.missing(state);
+  if (open.length) {
+    say(`${open.length} ${open.length === 1 ? "image still needs" : "images still need"} a class.`);
+    state.cursor = state.tiles.indexOf(open[0]);
+    for (const tile of state.tiles) tile.selected &&= open.includes(tile);
+    root.classList.remove("nudge");
+    requestAnimationFrame(() => root.classList.add("nudge"));
+    return update();
+  }
+  const answers = states.answers(state);
+  const count = answers.filter((answer) => !answer.skipped && !answer.exception).length;
+  state.doneToday += count;
+  sender.send(state.page.page, answers);
+  drafts.clear();
+  state.notice = null;
+  say(`${count} sent. ${state.doneToday} today.`);
+  document.dispatchEvent(new CustomEvent("loupe:submitted"));
+  next();
+}
+
+/** Bring the last submitted page back; the one on screen comes after it. */
+async function undoPage() {
+  await sender.flush();
+  if (outbox.entries().length) {
+    return update(() => (state.notice = { tone: "warn", text: "The last page is not saved yet, so it cannot be taken back now.", actions: [["close", "Close"]] }));
+  }
+  try {
+    const page = await api.undo();
+    if (state.page) {
+      aside.set(state.page.page, state.tiles);
+      prefetch.putBack(state.page);
+    }
+    state.doneToday = Math.max(0, state.doneToday - Object.keys(page.answers).length);
+    say("The last page is back.");
+    show(page);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    const text = error.status === 404 ? "There is no page of the last ten minutes to take back." : error.message;
+    say(text);
+    update(() => (state.notice = error.signedOut ? refusal(error) : { tone: "warn", text, actions: [["close", "Close"]] }));
+  }
+}
+
+/** Take up what a reload or a sign-in interrupted, else get a page. */
+async function start() {
+  sender.flush();
+  const draft = drafts.load();
+  if (!draft) return next();
+  try {
+    draft.page.lease_expires_at = (await api.extend(draft.page.page)).lease_expires_at;
+  } catch (error) {
+    if (!(error instanceof ApiError && error.offline) && !draft.touched) {
+      drafts.clear();
+      return next();
+    }
+  }
+  clearTimeout(again);
+  aside.set(draft.page.page, draft.tiles);
+  show(draft.page);
+  if (draft.touched) drafts.save({ ...draft, savedAt: Date.now() });
+}
+
+/** @param {number} size */
+function resize(size) {
+  state.size = size;
+  localStorage.setItem("loupe.size", String(size));
+  document.dispatchEvent(new CustomEvent("loupe:size", { detail: size }));
+  prefetch.releaseAll();
+  if (state.page && !states.isTouched(state)) {
+    api.release(state.page.page).catch(() => {});
+    drafts.clear();
+    next();
+  } else if (state.page) {
+    say("The new size starts with the next page.");
+    prefetch.ahead(size, onScreen());
+    render();
+  }
+}
+
+for (const radio of root.querySelectorAll("input[name=size]")) {
+  const input = /** @type {HTMLInputElement} */ (radio);
+  input.checked = Number(input.value) === state.size;
+  input.addEventListener("change", () => {
+    resize(Number(input.value));
+    input.blur();
+  });
+}
+for (const [name, action] of Object.entries({ submit: act.submit, skip: act.skip, undo: act.undo, "show-help": act.help, "show-instructions": act.instructions })) {
+  part(name).addEventListener("click", () => action());
+}
+const find = /** @type {HTMLInputElement|null} */ (root.querySelector('[data-part="find"]'));
+find?.addEventListener("input", () => update(() => (state.filter = find.value)));
+find?.addEventListener("keydown", (event) => {
+  if (event.isComposing || !["Enter", "Escape"].includes(event.key)) return;
+  event.preventDefault();
+  const first = /** @type {HTMLElement|null} */ (part("classes").querySelector("button:not([hidden])"));
+  if (event.key === "Enter" && find.value.trim() && first) act.assign(Number(first.dataset.class));
+  state.filter = find.value = "";
+  find.blur();
+  render();
+});
+
+listen(table, {
+  stage,
+  enabled: help.singleKeys,
+  fired: (id) => document.dispatchEvent(new CustomEvent("loupe:key", { detail: id })),
+});
+keepLease(api, () => [...(state.page ? [state.page] : []), ...prefetch.ready]);
+new ResizeObserver(() => render()).observe(stage);
+addEventListener("pagehide", () => prefetch.releaseAll());
+addEventListener("pageshow", (event) => event.persisted && state.page && prefetch.ahead(state.size, onScreen()));
+start();

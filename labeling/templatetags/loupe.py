@@ -1,0 +1,142 @@
+"""Template tags of the interface: tabs, marks, swatches, figures that open what they count, charts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django import template
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from labeling import charts, permissions
+from labeling.models import LabelClass, Project
+
+register = template.Library()
+
+TABS = (
+    ("project", "Dashboard", "see"),
+    ("label", "Label", "label"),
+    ("data", "Data", "review"),
+    ("models", "Models", "review"),
+    ("team", "Team", "manage"),
+    ("exports", "Export", "review"),
+    ("settings", "Settings", "manage"),
+)
+MARKS = {
+    "person": ("●", "by a person"),
+    "confirmed": ("◉", "confirmed proposal"),
+    "auto": ("◇", "auto label"),
+    "imported": ("⇣", "imported"),
+    "rejected": ("✕", "rejected"),
+    "needs_review": ("?", "needs review"),
+    "left": ("○", "left"),
+}
+DISTINCT_COLORS = 12
+
+register.simple_tag(charts.share_bar)
+register.simple_tag(charts.next_run_bar)
+register.simple_tag(charts.plain_bar)
+register.filter(charts.percent)
+
+
+@register.simple_tag
+def tabs(project: Project) -> list[tuple[str, str, str]]:
+    """Return name, label and address of the tabs that the visitor's role has."""
+    role = getattr(project, "role", None)
+    return [
+        (name, label, reverse(name, args=[project.pk])) for name, label, verb in TABS if permissions.may(role, verb)
+    ]
+
+
+@register.filter
+def may(project: Project, verb: str) -> bool:
+    return permissions.may(getattr(project, "role", None), verb)
+
+
+@register.simple_tag
+def mark(origin: str) -> SafeString:
+    """Return the mark of an origin; its name is there for readers aloud."""
+    sign, name = MARKS[origin]
+    return format_html(
+        '<span class="mark mark-{}" title="{}"><span aria-hidden="true">{}</span>'
+        '<span class="visually-hidden">{}</span></span>',
+        origin, name, sign, name,
+    )  # fmt: skip
+
+
+@register.simple_tag
+def swatch(label_class: LabelClass | Mapping[str, Any], digit: str = "") -> SafeString:
+    """Return a class's colour, with its digit where there is one; repeated colours get stripes."""
+    as_map = isinstance(label_class, Mapping)
+    color = label_class["color"] if as_map else label_class.color
+    striped = not as_map and label_class.position >= DISTINCT_COLORS
+    size = 20 if digit else 12
+    stripes = (
+        format_html('<path d="M0 {0}L{0} 0M0 {1}L{1} 0" stroke="#fff" stroke-opacity=".55" stroke-width="2"/>', size, size // 2)
+        if striped
+        else ""
+    )
+    text = format_html('<text x="10" y="14.5" text-anchor="middle" fill="{}">{}</text>', ink(color), digit) if digit else ""
+    return format_html(
+        '<svg class="swatch{}" viewBox="0 0 {} {}" aria-hidden="true"><rect width="{}" height="{}" fill="{}"/>{}{}</svg>',
+        " swatch-digit" if digit else "", size, size, size, size, color, stripes, text,
+    )  # fmt: skip
+
+
+def ink(color: str) -> str:
+    """Return black or white, whichever reads on a colour."""
+    red, green, blue = ((int(color[at : at + 2], 16) / 255) ** 2.2 for at in (1, 3, 5))
+    return "#000" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 else "#fff"
+
+
+@register.simple_tag
+def door(project: Project, count: int, query: str) -> SafeString:
+    """Return a figure that opens the items it counts, for those who may see them."""
+    text = f"{count:,}"
+    if not permissions.may(getattr(project, "role", None), "review"):
+        return format_html("{}", text)
+    return format_html('<a class="door" href="{}?{}">{}</a>', reverse("data", args=[project.pk]), query, text)
+
+
+@register.filter
+def thousands(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}"
+
+
+@register.filter
+def total(counts: Mapping[str, int]) -> int:
+    return sum(counts.values())
+
+
+@register.filter
+def most(rows: Sequence[Mapping[str, int]]) -> int:
+    """Return the largest count of rows, the length of a full bar."""
+    return max((row["count"] for row in rows), default=0)
+
+
+@register.filter
+def at(mapping: Mapping[Any, Any], key: Any) -> Any:
+    return mapping.get(key)
+
+
+@register.filter
+def words(value: str) -> str:
+    """Turn a stored name into words."""
+    return value.replace("_", " ")
+
+
+@register.filter
+def seconds(value: float | None) -> str:
+    """Say a duration as people do."""
+    if value is None:
+        return ""
+    if value < 60:
+        return f"{value:.1f} s"
+    if value < 3600:
+        return f"{value // 60:.0f} min {value % 60:.0f} s"
+    return f"{value // 3600:.0f} h {value % 3600 // 60:.0f} min"
+
+
+@register.filter
+def megabytes(value: int) -> str:
+    return f"{value / 2**20:,.1f} MB" if value >= 2**20 else f"{value / 1024:,.0f} kB"

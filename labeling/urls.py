@@ -1,0 +1,39 @@
+from django.urls import path
+
+from labeling.api import images
+from labeling.views import accounts, data, exports, label, people, projects, settings
+
+urlpatterns = [
+    path("", projects.project_list, name="projects"),
+    path("sign-in/", accounts.SignIn.as_view(), name="sign-in"),
+    path("sign-out/", accounts.SignOut.as_view(), name="sign-out"),
+    path("profile/", accounts.profile, name="profile"),
+    path("profile/password/", accounts.change_password, name="profile-password"),
+    path("profile/tokens/", accounts.make_token, name="profile-token"),
+    path("profile/tokens/<int:token_id>/revoke/", accounts.revoke_token, name="profile-token-revoke"),
+    path("profile/page-size/", accounts.remember_size, name="page-size"),
+    path("invitations/<str:token>/", accounts.invitation, name="invitation"),
+    path("images/<int:item_id>/", images.ImageFile.as_view(), name="image"),
+    path("thumbnails/<int:item_id>/", images.ThumbnailFile.as_view(), name="thumbnail"),
+    path("projects/new/", projects.project_new, name="project-new"),
+    path("projects/<int:project_id>/", projects.dashboard, name="project"),
+    path("projects/<int:project_id>/live/", projects.dashboard_live, name="project-live"),
+    path("projects/<int:project_id>/label/", label.label, name="label"),
+    path("projects/<int:project_id>/data/", data.gallery, name="data"),
+    path("projects/<int:project_id>/data/<int:item_id>/", data.item_panel, name="item-panel"),
+    path("projects/<int:project_id>/import/", data.import_page, name="import"),
+    path("projects/<int:project_id>/import/live/", data.import_live, name="import-live"),
+    path("projects/<int:project_id>/team/", people.team, name="team"),
+    path("projects/<int:project_id>/team/<int:membership_id>/", people.change_member, name="member"),
+    path(
+        "projects/<int:project_id>/team/invitations/<int:invitation_id>/revoke/",
+        people.revoke_invitation,
+        name="invitation-revoke",
+    ),
+    path("projects/<int:project_id>/exports/", exports.exports, name="exports"),
+    path("projects/<int:project_id>/exports/live/", exports.exports_live, name="exports-live"),
+    path("projects/<int:project_id>/settings/", settings.settings, name="settings"),
+    path("projects/<int:project_id>/settings/classes/", settings.add_classes, name="settings-classes"),
+    path("projects/<int:project_id>/settings/instructions/", settings.write_instructions, name="settings-instructions"),
+    path("projects/<int:project_id>/settings/state/", settings.set_state, name="settings-state"),
+]

@@ -1,0 +1,101 @@
+"""Signing in, one's own profile, accepting an invitation."""
+
+from django.contrib import messages
+from django.contrib.auth import login, update_session_auth_hash
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.views import LoginView, LogoutView
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
+
+from labeling import workforce
+from labeling.forms import JoinForm, ProfileForm, SignInForm
+from labeling.models import ApiToken, Invitation, User
+from labeling.queue import SIZES
+
+
+class SignIn(LoginView):
+    template_name = "accounts/sign_in.html"
+    authentication_form = SignInForm
+    redirect_authenticated_user = True
+
+
+class SignOut(LogoutView):
+    pass
+
+
+def profile(request: HttpRequest) -> HttpResponse:
+    form = ProfileForm(request.POST or None, instance=request.user)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, "Saved.")
+        return redirect("profile")
+    return profile_page(request, form=form)
+
+
+def profile_page(request: HttpRequest, **context: object) -> HttpResponse:
+    context.setdefault("form", ProfileForm(instance=request.user))
+    context.setdefault("password_form", PasswordChangeForm(request.user))
+    context["tokens"] = ApiToken.objects.filter(user=request.user.pk).order_by("-id")
+    return render(request, "accounts/profile.html", context)
+
+
+@require_POST
+def change_password(request: HttpRequest) -> HttpResponse:
+    form = PasswordChangeForm(request.user, request.POST)
+    if not form.is_valid():
+        return profile_page(request, password_form=form)
+    update_session_auth_hash(request, form.save())
+    messages.success(request, "Your password is changed.")
+    return redirect("profile")
+
+
+@require_POST
+def make_token(request: HttpRequest) -> HttpResponse:
+    """Show a new token's secret once, in the reply itself."""
+    name = request.POST.get("name", "").strip()[:80] or "token"
+    return profile_page(request, secret=ApiToken.issue(request.user, name), secret_name=name)
+
+
+@require_POST
+def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
+    if ApiToken.objects.filter(pk=token_id, user=request.user.pk).delete()[0]:
+        messages.success(request, "The token is revoked: nothing that used it gets in any more.")
+    return redirect("profile")
+
+
+@require_POST
+def remember_size(request: HttpRequest) -> HttpResponse:
+    """Keep how many images a labeler wants on a page."""
+    size = request.POST.get("size", "")
+    if size.isdigit() and int(size) in SIZES:
+        User.objects.filter(pk=request.user.pk).update(page_size=int(size))
+    return HttpResponse(status=204)
+
+
+@login_not_required
+def invitation(request: HttpRequest, token: str) -> HttpResponse:
+    """Join a project by link: signed in at once, else with a new account."""
+    found = workforce.find(token)
+    if found is None:
+        return render(request, "accounts/invitation_closed.html", status=404)
+    form = JoinForm(request.POST or None, fixed_email=found.email)
+    if request.method == "POST":
+        try:
+            if request.user.is_authenticated:
+                return join(request, found, request.user)
+            if form.is_valid():
+                fields = form.cleaned_data
+                user = User.objects.create_user(fields["email"], fields["password"], name=fields["name"])
+                login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+                return join(request, found, user)
+        except workforce.WorkforceRefused as error:
+            messages.error(request, str(error))
+    return render(request, "accounts/invitation.html", {"invitation": found, "form": form})
+
+
+def join(request: HttpRequest, found: Invitation, user: User) -> HttpResponse:
+    membership = workforce.accept(found, user)
+    messages.success(request, f"Welcome to {found.project.name}. You are a {membership.role} here.")
+    return redirect("project", membership.project_id)

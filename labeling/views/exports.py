@@ -1,0 +1,34 @@
+"""Exports: make one, follow it, fetch it."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+
+from labeling import exporting, permissions, statistics
+from labeling.models import Job, Project
+from labeling.views.data import SOURCES, filters_of
+
+
+def exports(request: HttpRequest, project_id: int) -> HttpResponse:
+    project = permissions.project_or_404(request.user, project_id, "review")
+    if request.method == "POST":
+        exporting.start(project, request.user, request.POST.get("format", "coco"), filters_of(request.POST))
+        messages.success(request, "The export is being written. It appears below when it is ready.")
+        return redirect("exports", project.pk)
+    context = {
+        "project": project,
+        "jobs": made(project),
+        "sources": SOURCES,
+        "origins": statistics.labels_by_origin(project),
+        "classes": project.classes.all(),
+    }
+    return render(request, "exports/exports.html", context)
+
+
+def exports_live(request: HttpRequest, project_id: int) -> HttpResponse:
+    project = permissions.project_or_404(request.user, project_id, "review")
+    return render(request, "exports/_exports.html", {"project": project, "jobs": made(project)})
+
+
+def made(project: Project) -> list[Job]:
+    return list(Job.objects.filter(project=project, kind="export").select_related("created_by").order_by("-id")[:50])

@@ -1,0 +1,67 @@
+"""The team: members, roles, invitations."""
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from labeling import permissions, statistics, workforce
+from labeling.forms import InviteForm
+from labeling.models import Membership
+
+
+def team(request: HttpRequest, project_id: int) -> HttpResponse:
+    """Show members and open invitations; a POST invites somebody."""
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    form = InviteForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            workforce.invite(project, request.user, form.cleaned_data["role"], form.cleaned_data["email"])
+        except workforce.WorkforceRefused as error:
+            form.add_error("email", str(error))
+        else:
+            messages.success(request, "The invitation is there. Copy its link and send it.")
+            return redirect("team", project.pk)
+    context = {
+        "project": project,
+        "form": form,
+        "members": project.memberships.select_related("user").order_by("role", "id"),
+        "labels": {row["id"]: row for row in statistics.labels_by_labeler(project)},
+        "roles": Membership.Role.choices,
+        "invitations": project.invitations.filter(
+            accepted_at=None, revoked_at=None, expires_at__gt=timezone.now()
+        ).order_by("-id"),
+    }
+    return render(request, "people/team.html", context)
+
+
+@require_POST
+def revoke_invitation(request: HttpRequest, project_id: int, invitation_id: int) -> HttpResponse:
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    invitation = project.invitations.filter(pk=invitation_id).first()
+    if invitation is None:
+        raise Http404
+    workforce.revoke(invitation, request.user)
+    messages.success(request, "The invitation is revoked: its link opens nothing any more.")
+    return redirect("team", project.pk)
+
+
+@require_POST
+def change_member(request: HttpRequest, project_id: int, membership_id: int) -> HttpResponse:
+    """Give a member another role, or take them out."""
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    membership = project.memberships.select_related("user", "project").filter(pk=membership_id).first()
+    if membership is None:
+        raise Http404
+    role = request.POST.get("role", "")
+    try:
+        if role == "remove":
+            workforce.remove(membership, request.user)
+            messages.success(request, f"{membership.user.label} is no longer a member. Their labels stay.")
+        else:
+            workforce.change_role(membership, role, request.user)
+            messages.success(request, f"{membership.user.label} is a {role} now.")
+    except workforce.WorkforceRefused as error:
+        messages.error(request, str(error))
+    return redirect("team", project.pk) if membership.user_id != request.user.pk else redirect("projects")

@@ -1,0 +1,79 @@
+"""The list of projects, a new one, and a project's dashboard."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+
+from labeling import extensions, permissions, projects, statistics
+from labeling.forms import ProjectForm
+from labeling.models import Job, Project
+
+
+def project_list(request: HttpRequest) -> HttpResponse:
+    found = permissions.visible_projects(request.user).order_by("name")
+    return render(request, "projects/list.html", {"cards": [card(request, each) for each in found]})
+
+
+def card(request: HttpRequest, project: Project) -> dict[str, Any]:
+    project.role = permissions.role_of(request.user, project)  # type: ignore[attr-defined]
+    items = statistics.items_by_state(project)
+    return {
+        "project": project,
+        "origins": statistics.labels_by_origin(project),
+        "labeled": items["labeled"],
+        "total": countable(items),
+        "waiting": statistics.waiting_for(project),
+    }
+
+
+def countable(items: dict[str, int]) -> int:
+    """Return how many items can ever get a label."""
+    return sum(count for state, count in items.items() if state not in ("broken", "removed"))
+
+
+def project_new(request: HttpRequest) -> HttpResponse:
+    form = ProjectForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        fields = dict(form.cleaned_data)
+        target_error = fields.pop("target")
+        try:
+            made = projects.create_project(request.user, target_error=target_error, **fields)
+        except projects.ProjectRefused as error:
+            form.add_error(error.field or None, str(error))
+        else:
+            messages.success(request, f"{made.name} is there. Now give it images.")
+            return redirect("import", made.pk)
+    return render(request, "projects/new.html", {"form": form})
+
+
+def dashboard(request: HttpRequest, project_id: int) -> HttpResponse:
+    project = permissions.project_or_404(request.user, project_id, "see")
+    return render(request, "projects/dashboard.html", dashboard_facts(project))
+
+
+def dashboard_live(request: HttpRequest, project_id: int) -> HttpResponse:
+    """Return the dashboard's changing part, for polling."""
+    project = permissions.project_or_404(request.user, project_id, "see")
+    return render(request, "projects/_dashboard.html", dashboard_facts(project))
+
+
+def dashboard_facts(project: Project) -> dict[str, Any]:
+    facts = statistics.overview(project)
+    items = facts["items"]
+    total = countable(items)
+    return {
+        "project": project,
+        "facts": facts,
+        "items": items,
+        "total": total,
+        "labeled": items["labeled"],
+        "done_share": items["labeled"] / total if total else 0,
+        "unaided": facts["labels_by_origin"]["auto"] / items["labeled"] if items["labeled"] else 0,
+        "waiting": sum(facts["queue"].values()),
+        "queue": [(kind, count) for kind, count in facts["queue"].items() if count],
+        "series": statistics.progress_over_time(project),
+        "importing": Job.objects.filter(project=project, kind="import", state__in=("queued", "running")),
+        "panels": extensions.panels(),
+    }

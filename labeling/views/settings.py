@@ -1,0 +1,82 @@
+"""A project's settings."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
+
+from labeling import permissions, projects
+from labeling.forms import ClassesForm, SettingsForm
+from labeling.models import Project
+
+
+def settings(request: HttpRequest, project_id: int) -> HttpResponse:
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    form = SettingsForm(request.POST or None, initial=initial_of(project))
+    if request.method == "POST" and form.is_valid():
+        changes = dict(form.cleaned_data)
+        changes["target_error"] = changes.pop("target")
+        try:
+            projects.change_settings(project, request.user, **changes)
+        except projects.ProjectRefused as error:
+            project.refresh_from_db()
+            form.add_error("name", str(error))
+        else:
+            messages.success(request, "Saved.")
+            return redirect("settings", project.pk)
+    return settings_page(request, project, form=form)
+
+
+def initial_of(project: Project) -> dict[str, Any]:
+    return {
+        "name": project.name,
+        "assist_mode": project.assist_mode,
+        "target": round(100 * (1 - project.target_error), 2),
+        "confidence": round(100 * project.confidence, 2),
+    }
+
+
+def settings_page(request: HttpRequest, project: Project, **context: Any) -> HttpResponse:
+    context.setdefault("form", SettingsForm(initial=initial_of(project)))
+    context.setdefault("classes_form", ClassesForm())
+    context |= {
+        "project": project,
+        "classes": project.classes.select_related("parent"),
+        "instructions": project.instructions.select_related("created_by").first(),
+    }
+    return render(request, "projects/settings.html", context)
+
+
+@require_POST
+def add_classes(request: HttpRequest, project_id: int) -> HttpResponse:
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    form = ClassesForm(request.POST)
+    if form.is_valid():
+        try:
+            added = projects.add_classes(project, form.cleaned_data["classes"])
+        except projects.ProjectRefused as error:
+            form.add_error("classes", str(error))
+        else:
+            messages.success(request, f"Added: {', '.join(each.name for each in added)}.")
+            return redirect("settings", project.pk)
+    return settings_page(request, project, classes_form=form)
+
+
+@require_POST
+def write_instructions(request: HttpRequest, project_id: int) -> HttpResponse:
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    written = projects.set_instructions(project, request.POST.get("text", "").strip(), request.user)
+    messages.success(request, f"Version {written.version} of the instructions is what labelers read now.")
+    return redirect("settings", project.pk)
+
+
+@require_POST
+def set_state(request: HttpRequest, project_id: int) -> HttpResponse:
+    """Pause labeling, or let it go on."""
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    running = request.POST.get("state") == Project.State.RUNNING
+    projects.set_state(project, Project.State.RUNNING if running else Project.State.PAUSED, request.user)
+    messages.success(request, "Labeling goes on." if running else "Labeling is paused. Nothing is lost.")
+    return redirect("settings", project.pk)

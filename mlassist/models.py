@@ -1,0 +1,122 @@
+"""What was learned and what is promised: runs, model versions, certificates, audits."""
+
+from django.db import models
+from django.db.models import Q
+
+from labeling.models import Item, Job, Project
+
+
+class ModelVersion(models.Model):
+    """A backbone and the head trained on its features. The newest of a project is in use."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="model_versions")
+    number = models.PositiveIntegerField()
+    backbone = models.CharField(max_length=80)
+    head = models.CharField(max_length=200, help_text="storage name of the head")
+    classes = models.JSONField(default=list, help_text="ids of the classes it can tell apart")
+    metrics = models.JSONField(default=dict)
+    labels = models.PositiveIntegerField(help_text="how many answers it was trained on")
+    revision = models.BigIntegerField(default=0, help_text="newest annotation that it was trained on")
+    withdrawn = models.BigIntegerField(default=0, help_text="how many human answers were withdrawn by then")
+    embedded = models.BigIntegerField(default=0, help_text="how many items had an embedding then")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "number"], name="model_version_once")]
+
+
+class Run(models.Model):
+    """One visible step of the loop."""
+
+    class Kind(models.TextChoices):
+        TRAINING = "training"
+        VALIDATION = "validation"
+        INFERENCE = "inference"
+        FEATURIZATION = "featurization"
+
+    class State(models.TextChoices):
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="runs")
+    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="runs")
+    kind = models.CharField(max_length=13, choices=Kind.choices)
+    state = models.CharField(max_length=9, choices=State.choices, default=State.RUNNING)
+    done = models.BigIntegerField(default=0)
+    total = models.BigIntegerField(default=0)
+    log = models.TextField(blank=True)
+    metrics = models.JSONField(default=dict)
+    model_version = models.ForeignKey(ModelVersion, null=True, on_delete=models.SET_NULL, related_name="runs")
+    started_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["project", "-id"], name="run_history")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project"], condition=Q(kind="featurization", state="running"), name="run_one_featurization"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="running", finished_at=None) | (~Q(state="running") & Q(finished_at__isnull=False)),
+                name="run_finished_has_time",
+            ),
+        ]
+
+
+class Certificate(models.Model):
+    """One attempt to prove a target on the blind labels, whatever came of it.
+
+    Attempts that proved nothing are kept too: each has spent its share of the error budget.
+    """
+
+    class State(models.TextChoices):
+        VALID = "valid"
+        REFUSED = "refused"
+        WITHDRAWN = "withdrawn"
+        SUPERSEDED = "superseded"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="certificates")
+    model_version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="certificates")
+    attempt = models.PositiveSmallIntegerField()
+    state = models.CharField(max_length=10, choices=State.choices)
+    target_error = models.FloatField()
+    confidence = models.FloatField()
+    alpha = models.FloatField(help_text="error budget that this attempt spent")
+    threshold = models.FloatField(null=True)
+    n = models.PositiveIntegerField(default=0, help_text="blind labels in the accepted region")
+    errors = models.PositiveIntegerField(default=0)
+    bound = models.FloatField(null=True, help_text="upper confidence bound of the error")
+    coverage = models.FloatField(default=0, help_text="share of the pool in the accepted region")
+    n_validation = models.PositiveIntegerField(help_text="blind labels in all")
+    sentence = models.TextField()
+    evidence = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+    withdrawn_at = models.DateTimeField(null=True)
+    reason = models.TextField(blank=True, help_text="why it was withdrawn")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "attempt"], name="certificate_attempt_once"),
+            models.UniqueConstraint(fields=["project"], condition=Q(state="valid"), name="certificate_one_valid"),
+            models.CheckConstraint(
+                condition=Q(state="refused") | Q(threshold__isnull=False, bound__lte=models.F("target_error")),
+                name="certificate_holds_target",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="withdrawn") | Q(withdrawn_at__isnull=False), name="certificate_withdrawn_has_time"
+            ),
+        ]
+
+
+class Audit(models.Model):
+    """An auto label that is asked again, blind."""
+
+    certificate = models.ForeignKey(Certificate, on_delete=models.CASCADE, related_name="audits")
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="+")
+    right = models.BooleanField(null=True, help_text="empty until a person has answered")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["certificate", "item"], name="audit_once")]

@@ -1,0 +1,13 @@
+from django.urls import path
+
+from mlassist import views
+
+urlpatterns = [
+    path("projects/<int:project_id>/models/", views.models, name="models"),
+    path("projects/<int:project_id>/models/live/", views.models_live, name="models-live"),
+    path("projects/<int:project_id>/models/runs/<int:run_id>/", views.run_log, name="run"),
+    path("projects/<int:project_id>/models/train/", views.train, name="train"),
+    path("projects/<int:project_id>/certificate/", views.certificate, name="certificate"),
+    path("api/projects/<int:project_id>/runs/", views.Runs.as_view(), name="api-runs"),
+    path("api/projects/<int:project_id>/certificates/", views.Certificates.as_view(), name="api-certificates"),
+]

@@ -1,0 +1,107 @@
+"""Kill real worker processes: whatever dies, the work finishes by itself."""
+
+import time
+
+import psutil
+import pytest
+from django.db import connection
+
+from labeling import jobs
+from labeling.models import Job
+from tests.crash import kinds  # noqa: F401  registers the kinds here as in the workers
+from tests.crash import processes as ps
+
+pytestmark = [pytest.mark.crash, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def loupe(transactional_db):
+    """Run the guarded ML cluster and the watchdog on the database of this test."""
+    name = connection.settings_dict["NAME"]
+    env = {
+        "DJANGO_SETTINGS_MODULE": "tests.crash.settings",
+        "DATABASE_URL": connection.settings_dict["HOST"] and f"postgresql://postgres@/{name}?host={host()}",
+        "LOUPE_JOB_LEASE": "2",
+        "LOUPE_CLUSTER_SILENCE": "4",
+    }
+    cluster, watch = ps.start("cluster", "ml", env=env), ps.start("watch", env=env)
+    ps.wait_for(lambda: ps.titled(cluster.pid, "qcluster", "idle"))
+    yield cluster
+    for process in (cluster, watch):
+        ps.end(process)
+
+
+def host() -> str:
+    return connection.settings_dict["HOST"]
+
+
+def state(job: Job) -> str:
+    job.refresh_from_db()
+    return job.state
+
+
+def worker(loupe, activity: str) -> psutil.Process:
+    return ps.wait_for(lambda: ps.titled(loupe.pid, "qcluster", activity))[0]
+
+
+def test_killed_while_busy(loupe):
+    job = jobs.enqueue("nap", payload={"seconds": 1.5})
+    ps.wait_for(lambda: state(job) == "running")
+    ps.kill(worker(loupe, "processing"))
+    ps.wait_for(lambda: state(job) == "done")
+    assert job.result == {"attempts": 2}
+
+
+def test_killed_while_idle_holding_the_queue(loupe):
+    """The dead worker keeps the lock of the queue's pipe: its replacement can never read."""
+    time.sleep(0.5)
+    ps.kill(worker(loupe, "idle"))
+    time.sleep(0.5)
+    job = jobs.enqueue("nap", payload={"seconds": 0})
+    ps.wait_for(lambda: state(job) == "done", seconds=40)
+    assert job.attempts == 1
+
+
+def test_killed_training(loupe, tmp_path):
+    tries = tmp_path / "tries"
+    job = jobs.enqueue("train-slowly-once", payload={"tries": str(tries)})
+    ps.wait_for(lambda: tries.exists() and tries.read_text().endswith("\n"))
+    psutil.Process(int(tries.read_text())).kill()
+    ps.wait_for(lambda: state(job) == "done")
+    assert len(tries.read_text().splitlines()) == 2
+
+
+def test_training_dies_with_its_worker(loupe, tmp_path):
+    tries = tmp_path / "tries"
+    job = jobs.enqueue("train-slowly-once", payload={"tries": str(tries)})
+    ps.wait_for(lambda: tries.exists() and tries.read_text().endswith("\n"))
+    training = psutil.Process(int(tries.read_text()))
+    ps.kill(worker(loupe, "processing"))
+    ps.wait_for(lambda: not ps.is_alive(training), seconds=5)
+    ps.wait_for(lambda: state(job) == "done")
+
+
+def test_killed_sentinel_leaves_no_orphans(loupe):
+    job = jobs.enqueue("nap", payload={"seconds": 2})
+    busy = worker(loupe, "processing")
+    sentinel = busy.parent()
+    below = sentinel.children(recursive=True)
+    ps.kill(sentinel)
+    ps.wait_for(lambda: not any(ps.is_alive(each) for each in below), seconds=5)
+    ps.wait_for(lambda: state(job) == "done")
+
+
+def test_poison_is_buried_after_three_attempts(loupe):
+    job, bystander = jobs.enqueue("poison", priority=-1), jobs.enqueue("nap", payload={"seconds": 0})
+    ps.wait_for(lambda: state(job) == "failed", seconds=40)
+    assert (job.attempts, "stopped 3 times" in job.error) == (3, True)
+    ps.wait_for(lambda: state(bystander) == "done")
+
+
+def test_stopping_gives_the_job_back_at_once(loupe):
+    job = jobs.enqueue("nap", payload={"seconds": 30})
+    ps.wait_for(lambda: state(job) == "running")
+    before = time.monotonic()
+    ps.end(loupe)
+    assert time.monotonic() - before < 5
+    assert (state(job), job.attempts) == ("queued", 0)

@@ -1,0 +1,77 @@
+"""Reading images: upright, in every mode, with a sentence for each thing that can be wrong."""
+
+import io
+import zlib
+
+import pytest
+from PIL import Image
+
+from labeling import images
+
+
+def encode(image: Image.Image, file_format: str, **save) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, file_format, **save)
+    return buffer.getvalue()
+
+
+def test_exif_orientation_is_applied_once() -> None:
+    picture = Image.new("RGB", (40, 20), "red")
+    picture.paste("blue", (0, 0, 20, 20))
+    exif = Image.Exif()
+    exif[images.ORIENTATION] = 6  # the camera was turned: shown upright it is 20 wide, 40 high
+    upright = images.decode(encode(picture, "JPEG", exif=exif, quality=95))
+    assert upright.size == (20, 40)
+    assert upright.getpixel((10, 5))[2] > 200
+    assert upright.getexif().get(images.ORIENTATION, 1) == 1
+
+
+@pytest.mark.parametrize(
+    ("mode", "file_format"),
+    [("L", "PNG"), ("P", "PNG"), ("RGBA", "PNG"), ("I;16", "PNG"), ("CMYK", "JPEG"), ("1", "TIFF"), ("RGB", "BMP")],
+)
+def test_every_mode_becomes_rgb(mode: str, file_format: str) -> None:
+    data = encode(Image.new(mode, (9, 7)), file_format)
+    decoded = images.decode(data)
+    assert (decoded.mode, decoded.size) == ("RGB", (9, 7))
+
+
+def test_sixteen_bit_grey_keeps_its_range() -> None:
+    deep = Image.new("I;16", (2, 1))
+    deep.putpixel((0, 0), 65535)
+    deep.putpixel((1, 0), 32768)
+    shallow = images.decode(encode(deep, "PNG"))
+    assert shallow.getpixel((0, 0))[0] == 255
+    assert abs(shallow.getpixel((1, 0))[0] - 128) <= 1
+
+
+def test_a_decompression_bomb_is_refused_before_it_is_decoded() -> None:
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
+
+    size = 20_000
+    header = size.to_bytes(4, "big") * 2 + bytes([8, 2, 0, 0, 0])
+    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    with pytest.raises(images.BrokenImage, match="pixels"):
+        images.decode(bomb)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"not an image", b"\x89PNG\r\n\x1a\n", encode(Image.new("RGB", (64, 64), "red"), "JPEG")[:-200]],
+    ids=["empty", "text", "header only", "cut short"],
+)
+def test_damaged_bytes_give_a_sentence(data: bytes) -> None:
+    with pytest.raises(images.BrokenImage) as caught:
+        images.decode(data)
+    assert str(caught.value).endswith(".")
+
+
+def test_a_file_that_is_too_large_is_refused_by_its_size() -> None:
+    with pytest.raises(images.BrokenImage, match="200 MB"):
+        images.refuse_size(200 * 2**20)
+
+
+def test_formats_that_are_not_on_the_list_are_refused_whatever_their_name() -> None:
+    with pytest.raises(images.BrokenImage, match="not a JPEG"):
+        images.decode(encode(Image.new("RGB", (8, 8)), "GIF"))
