@@ -122,7 +122,7 @@ def attempt(
     outcome = Outcome(number, target, delta, spent, len(scores), blocked=dict(blocked or {}))
     ordered = np.sort(pool_scores)
     for coverage in coverages(len(scores), fewest(target, spent)):
-        threshold = float(ordered[max(0, len(ordered) - math.floor(coverage * len(ordered)))]) if len(ordered) else 0.0
+        threshold = float(ordered[len(ordered) - max(1, math.floor(coverage * len(ordered)))])
         if not math.isfinite(threshold):
             break
         inside = scores >= threshold
@@ -150,25 +150,18 @@ def worse_classes(wrong: np.ndarray, predicted: np.ndarray, target: float) -> di
 
 
 def guard(
-    label_counts: np.ndarray,
-    confident_share: np.ndarray,
-    uniform_share: np.ndarray,
-    confident_n: np.ndarray,
-    confident_errors: np.ndarray,
-    target: float,
+    label_counts: np.ndarray, confident_n: np.ndarray, confident_errors: np.ndarray, target: float
 ) -> dict[int, str]:
     """Return the classes to leave out before the test, judged by training data alone, and why.
 
-    All arrays have one value per class: training labels; its share of confident predictions and of
-    uniformly drawn labels; confident out-of-fold predictions and how many of them were wrong.
+    All arrays have one value per class: training labels, confident out-of-fold predictions, and how
+    many of those were wrong. Blind labels have no say here: whatever they choose, they cannot test.
     """
     found = {}
-    for column in range(len(label_counts)):
+    for column, labels in enumerate(label_counts):
         guess = (confident_errors[column] + PRIOR_WEIGHT * target) / (confident_n[column] + PRIOR_WEIGHT)
-        if label_counts[column] < FEWEST_LABELS:
-            found[column] = f"only {int(label_counts[column])} labels to learn from"
-        elif uniform_share[column] > 0 and confident_share[column] > 2 * uniform_share[column]:
-            found[column] = "predicted far more often than people see it"
+        if labels < FEWEST_LABELS:
+            found[column] = f"only {int(labels)} labels to learn from"
         elif guess > 2 * target:
             found[column] = "too often wrong on labels it was not trained on"
     return found

@@ -1,10 +1,13 @@
 """Template tags of the interface: tabs, marks, swatches, figures that open what they count, charts."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django import template
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -22,6 +25,7 @@ TABS = (
     ("exports", "Export", "review"),
     ("settings", "Settings", "manage"),
 )
+INSIDE = {"certificate": "models", "run": "models", "import": "data"}  # pages without a tab of their own
 MARKS = {
     "person": ("●", "by a person"),
     "confirmed": ("◉", "confirmed proposal"),
@@ -36,15 +40,31 @@ DISTINCT_COLORS = 12
 register.simple_tag(charts.share_bar)
 register.simple_tag(charts.next_run_bar)
 register.simple_tag(charts.plain_bar)
+register.simple_tag(charts.progress_chart)
 register.filter(charts.percent)
 
 
 @register.simple_tag
-def tabs(project: Project) -> list[tuple[str, str, str]]:
-    """Return name, label and address of the tabs that the visitor's role has."""
+def accuracy_chart(points: Sequence[Mapping[str, float]], target_error: float) -> SafeString:
+    return charts.accuracy_chart(points, 1 - target_error)
+
+
+@register.simple_tag
+def coverage_chart(curve: Sequence[Mapping[str, float]], target_error: float, chosen: float | None) -> SafeString:
+    return charts.coverage_chart(curve, 1 - target_error, chosen or None)
+
+
+
+@register.simple_tag(takes_context=True)
+def tabs(context: Mapping[str, Any], project: Project) -> list[tuple[str, str, bool]]:
+    """Return text and address of the tabs that the visitor's role has, and which one is open."""
+    match = context["request"].resolver_match
+    here = INSIDE.get(match.url_name, match.url_name) if match else ""
     role = getattr(project, "role", None)
     return [
-        (name, label, reverse(name, args=[project.pk])) for name, label, verb in TABS if permissions.may(role, verb)
+        (text, reverse(name, args=[project.pk]), name == here)
+        for name, text, verb in TABS
+        if permissions.may(role, verb)
     ]
 
 
@@ -99,11 +119,6 @@ def door(project: Project, count: int, query: str) -> SafeString:
 
 
 @register.filter
-def thousands(value: float | None) -> str:
-    return "" if value is None else f"{value:,.0f}"
-
-
-@register.filter
 def total(counts: Mapping[str, int]) -> int:
     return sum(counts.values())
 
@@ -140,3 +155,93 @@ def seconds(value: float | None) -> str:
 @register.filter
 def megabytes(value: int) -> str:
     return f"{value / 2**20:,.1f} MB" if value >= 2**20 else f"{value / 1024:,.0f} kB"
+
+
+@register.filter
+def add_text(text: str, value: object) -> str:
+    return f"{text}{value}"
+
+
+@register.filter
+def complement(share: float) -> float:
+    return 1 - share
+
+
+KINDS = {
+    "manual": ("one by one", "no proposal: people decide"),
+    "clustered": ("look-alikes", "groups of images that look alike, one key for all"),
+    "prelabeled": ("to confirm", "the model is sure: people confirm"),
+    "validation": ("blind check", "drawn at random, answered without a proposal: they measure the model"),
+    "audit": ("audit", "auto labels that are asked again, blind"),
+    "gold": ("known answers", "images with known answers, to measure people"),
+    "review": ("review", "people disagree or a reviewer is needed"),
+}
+
+
+@register.filter
+def kind_name(kind: str) -> str:
+    return KINDS[kind][0]
+
+
+@register.filter
+def kind_hint(kind: str) -> str:
+    return KINDS[kind][1]
+
+
+RUN_STATES = {
+    "running": ("", "…", "running"),
+    "done": ("badge-good", "✓", "done"),
+    "failed": ("badge-bad", "✕", "failed"),
+    "cancelled": ("", "–", "cancelled"),
+    "queued": ("", "…", "waiting"),
+}
+
+
+@register.simple_tag
+def run_state(state: str) -> SafeString:
+    tone, sign, text = RUN_STATES[state]
+    return format_html('<span class="badge {}">{} {}</span>', tone, sign, text)
+
+
+@register.filter
+def run_seconds(run: Any) -> float:
+    return ((run.finished_at or timezone.now()) - run.started_at).total_seconds()
+
+
+@register.filter
+def metrics(found: Mapping[str, Any] | None) -> str:
+    """Say a run's or version's figures in a line; what is not a plain number stays in the log."""
+    parts = []
+    for name, value in (found or {}).items():
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+            continue
+        parts.append(f"{words(name)} {value:,.3g}" if isinstance(value, float) else f"{words(name)} {value}")
+    return " · ".join(parts[:6])
+
+
+@register.filter
+def filter_words(filters: Mapping[str, Any] | None) -> str:
+    """Say an export's filter in words."""
+    return ", ".join(f"{words(key)} {value}" for key, value in (filters or {}).items() if value) or "everything"
+
+
+@register.filter
+def hours(value: float) -> str:
+    if value < 1 / 60:
+        return "a minute"
+    if value < 1:
+        return f"{60 * value:.0f} min"
+    return f"{value:.0f} h" if value >= 10 else f"{value:.1f} h"
+
+
+@register.filter
+def say_date(value: Any) -> str:
+    """Name a day as people do: today, tomorrow, Thursday, 3 December."""
+    moment = parse_datetime(value) or parse_date(value) if isinstance(value, str) else value
+    day = moment.date() if isinstance(moment, datetime) else moment
+    ahead = (day - timezone.localdate()).days
+    if ahead <= 0:
+        return "today"
+    if ahead == 1:
+        return "tomorrow"
+    return f"{day:%A}" if ahead < 7 else f"{day.day} {day:%B}"

@@ -1,0 +1,99 @@
+"""Reviewing: what is wrong goes back to people, and nothing is forgotten."""
+
+import uuid
+
+import pytest
+
+from labeling import answers, queue, review, submission
+from labeling.models import Annotation, Item, QueueEntry, Review
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def labeled(project, labeler, items) -> list[Item]:
+    assert factories.answer_all(project, labeler) == len(items)
+    return list(Item.objects.filter(project=project, state="labeled").order_by("id"))
+
+
+def test_a_rejected_label_is_withdrawn_kept_in_history_and_asked_again(project, reviewer, labeled) -> None:
+    item = labeled[0]
+    answer = item.current_annotation
+    assert review.reject(project, [item.pk], reviewer, "that is a square") == [item.pk]
+    item.refresh_from_db()
+    answer.refresh_from_db()
+    assert (item.state, item.current_annotation) == ("unlabeled", None)
+    assert (answer.withdrawal, answer.withdrawn_by) == ("rejected", reviewer)
+    assert QueueEntry.objects.get(pk=item.pk).why == "a reviewer sent it back"
+    assert Review.objects.get().comment == "that is a square"
+
+
+def test_models_no_longer_learn_from_a_rejected_label(project, reviewer, labeled) -> None:
+    training = [item for item in labeled if item.draw >= project.validation_rate]
+    known = answers.training(project)
+    review.reject(project, [training[0].pk], reviewer)
+    assert set(known.items) - set(answers.training(project).items) == {training[0].pk}
+
+
+def test_rejecting_twice_changes_nothing_more(project, reviewer, labeled) -> None:
+    assert review.reject(project, [labeled[0].pk], reviewer)
+    assert review.reject(project, [labeled[0].pk], reviewer) == []
+    assert Review.objects.count() == 1
+
+
+def test_items_of_other_projects_cannot_be_rejected(project, manager, reviewer, labeled) -> None:
+    other = factories.make_project(manager=manager)
+    assert review.reject(other, [labeled[0].pk], reviewer) == []
+    assert Item.objects.get(pk=labeled[0].pk).state == "labeled"
+
+
+def skip_one(project, labeler) -> int:
+    page = queue.claim(project, labeler, 1)
+    item = page.claims.get().item_id
+    submission.submit(page, labeler, [submission.Answer(item, uuid.uuid4(), skipped=True)])
+    return item
+
+
+def test_a_skipped_item_is_sent_back_or_dropped(project, labeler, reviewer, items) -> None:
+    item = skip_one(project, labeler)
+    assert Item.objects.get(pk=item).state == "skipped"
+    review.reject(project, [item], reviewer)
+    assert Item.objects.get(pk=item).state == "unlabeled"
+    other = skip_one(project, labeler)
+    review.approve(project, [other], reviewer)
+    assert Item.objects.get(pk=other).state == "removed"
+    assert not QueueEntry.objects.filter(pk=other).exists()
+
+
+def test_the_gallery_filters_by_class_labeler_source_and_name(project, labeler, manager, labeled) -> None:
+    circle = project.classes.get(name="circle")
+
+    def found(**fields) -> set[str]:
+        return {factories.true_class(item) for item in review.gallery(project, review.Filters(**fields))[0]}
+
+    assert found(label_class=circle.pk) == {"circle"}
+    assert found(labeler=labeler.pk) == {"circle", "square", "triangle"}
+    assert found(labeler=manager.pk) == set()
+    assert found(source="human") == found(source="person") == {"circle", "square", "triangle"}
+    assert found(source="auto") == found(source="confirmed") == found(source="imported") == set()
+    assert found(name="triangle/") == {"triangle"}
+    assert found(state="skipped") == set()
+
+
+def test_the_gallery_pages_through_everything_once(project, labeled) -> None:
+    seen: list[int] = []
+    cursor = None
+    while True:
+        page, cursor = review.gallery(project, review.Filters(), cursor, limit=5)
+        seen += [item.pk for item in page]
+        if cursor is None:
+            break
+    assert seen == sorted((item.pk for item in labeled), reverse=True)
+
+
+def test_history_names_every_answer_with_its_fate(project, labeler, reviewer, labeled) -> None:
+    review.reject(project, [labeled[0].pk], reviewer)
+    factories.answer_all(project, labeler)
+    fates = list(Annotation.objects.filter(item=labeled[0]).order_by("id").values_list("withdrawal", flat=True))
+    assert fates == ["rejected", ""]
