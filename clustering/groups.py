@@ -10,7 +10,7 @@ import numpy as np
 
 SMALLEST, LARGEST = 4, 9
 AGREEMENT = 0.8  # share of labeled look-alikes that must agree: below, a grid saves no time
-SUREST = 0.7  # mean confidence of a group; neighbours that agree make it right more often than that
+SUREST = 0.65  # mean confidence of a group; neighbours that agree make it right more often than that
 FEWEST_PAIRS = 20
 LABELED_LIMIT = 3_000  # rows whose pairs are looked at
 

@@ -285,7 +285,9 @@ def _account() -> pwd.struct_passwd:
     try:
         return pwd.getpwnam(SYSTEM_USER)
     except KeyError:
-        made = subprocess.run(["useradd", "--system", SYSTEM_USER], capture_output=True, text=True, check=False)
+        made = subprocess.run(
+            ["useradd", "--system", SYSTEM_USER], capture_output=True, text=True, check=False
+        )
     try:
         return pwd.getpwnam(SYSTEM_USER)
     except KeyError:

@@ -74,7 +74,9 @@ class Part:
 class Supervisor:
     """Runs parts until `stop` is called or a signal to end arrives."""
 
-    def __init__(self, parts: Sequence[Part], *, stop_grace: float = 10.0, check_seconds: float = 2.0) -> None:
+    def __init__(
+        self, parts: Sequence[Part], *, stop_grace: float = 10.0, check_seconds: float = 2.0
+    ) -> None:
         self.parts = parts
         self.stop_grace = stop_grace
         self.check_seconds = check_seconds

@@ -56,13 +56,17 @@ def audits(project: Project, certificate: int) -> list[tuple[int, bool]]:
 def unlabeled(project: Project) -> np.ndarray:
     """Return the ids of readable items that still need a label, validation items left out."""
     return _ids(
-        Item.objects.filter(project=project, state="unlabeled", draw__gte=project.validation_rate).exclude(read_at=None)
+        Item.objects.filter(project=project, state="unlabeled", draw__gte=project.validation_rate).exclude(
+            read_at=None
+        )
     )
 
 
 def ready(project: Project) -> np.ndarray:
     """Return the ids of all items whose image could be read."""
-    return _ids(Item.objects.filter(project=project).exclude(read_at=None).exclude(state__in=("broken", "removed")))
+    return _ids(
+        Item.objects.filter(project=project).exclude(read_at=None).exclude(state__in=("broken", "removed"))
+    )
 
 
 def new_answers_since(project: Project, annotation: int) -> int:

@@ -100,9 +100,7 @@ def progress_chart(series: Sequence[Mapping[str, Any]], total: int) -> SafeStrin
     names.append((TOP + 4, f"all {total:,}"))
     return chart(
         f"Labels over time: {', '.join(text for _, text in names)}",
-        format_html(
-            '<line class="goal" x1="{}" x2="{}" y1="{}" y2="{}"/>', LEFT, WIDTH - RIGHT, TOP, TOP
-        )
+        format_html('<line class="goal" x1="{}" x2="{}" y1="{}" y2="{}"/>', LEFT, WIDTH - RIGHT, TOP, TOP)
         + format_html_join("", '<polygon class="by-{}" points="{}"/>', areas)
         + end_labels(names)
         + baseline(moment(series[0]["at"], series[-1]["at"]), "now"),
@@ -116,7 +114,10 @@ def accuracy_chart(points: Sequence[Mapping[str, float]], goal: float) -> SafeSt
     frame = Frame(min(each["labels"] for each in points), max(each["labels"] for each in points), low, 1.0)
     line = [(frame.x(each["labels"]), frame.y(each["accuracy"])) for each in points]
     band = [(frame.x(each["labels"]), frame.y(each.get("high") or each["accuracy"])) for each in points]
-    band += [(frame.x(each["labels"]), frame.y(value)) for each, value in reversed(list(zip(points, lows, strict=True)))]
+    band += [
+        (frame.x(each["labels"]), frame.y(value))
+        for each, value in reversed(list(zip(points, lows, strict=True)))
+    ]
     last = points[-1]
     labels = [(line[-1][1] + 4, percent(last["accuracy"])), (frame.y(goal) + 4, f"goal {percent(goal)}")]
     return chart(
@@ -124,7 +125,9 @@ def accuracy_chart(points: Sequence[Mapping[str, float]], goal: float) -> SafeSt
         format_html('<polygon class="band" points="{}"/>', polygon(band))
         + goal_line(frame.y(goal))
         + format_html('<polyline class="line" points="{}"/>', polygon(line))
-        + format_html_join("", '<circle class="dot" cx="{}" cy="{}" r="2.5"/>', [rounded(each) for each in line])
+        + format_html_join(
+            "", '<circle class="dot" cx="{}" cy="{}" r="2.5"/>', [rounded(each) for each in line]
+        )
         + end_labels(labels, strong=0)
         + scale(frame, (low, 1.0))
         + baseline(f"{points[0]['labels']:,} labels", f"{last['labels']:,} labels"),
@@ -148,7 +151,11 @@ def coverage_chart(curve: Sequence[Mapping[str, float]], goal: float, chosen: fl
             '<line class="goal" x1="{}" x2="{}" y1="{}" y2="{}"/><circle class="chosen" cx="{}" cy="{}" r="5"/>',
             at[0], at[0], at[1], HEIGHT - BOTTOM, *at,
         )  # fmt: skip
-    labels = [(frame.y(goal) + 4, f"goal {percent(goal)}"), (line[-1][1] + 4, "measured"), (bound[-1][1] + 4, "certain")]
+    labels = [
+        (frame.y(goal) + 4, f"goal {percent(goal)}"),
+        (line[-1][1] + 4, "measured"),
+        (bound[-1][1] + 4, "certain"),
+    ]
     return chart(
         "Share of right proposals against the share of images that get one, with the bound that is certain",
         inside + end_labels(labels) + scale(frame, (low, 1.0)) + baseline("0 % of images", "100 %"),
@@ -162,7 +169,11 @@ def moment(start: datetime, end: datetime) -> str:
 
 def chart(title: str, inside: SafeString) -> SafeString:
     return format_html(
-        '<svg class="chart" role="img" viewBox="0 0 {} {}"><title>{}</title>{}</svg>', WIDTH, HEIGHT, title, inside
+        '<svg class="chart" role="img" viewBox="0 0 {} {}"><title>{}</title>{}</svg>',
+        WIDTH,
+        HEIGHT,
+        title,
+        inside,
     )
 
 
@@ -195,7 +206,12 @@ def end_labels(labels: Sequence[tuple[float, str]], strong: int = -1) -> SafeStr
         heights[after] = max(heights[after], heights[before] + 15)
     overflow = max(0.0, heights[-1] - (HEIGHT - BOTTOM)) if heights else 0.0
     rows = [
-        (WIDTH - RIGHT + 8, round(height - overflow, 1), "strong" if index == strong else "", labels[index][1])
+        (
+            WIDTH - RIGHT + 8,
+            round(height - overflow, 1),
+            "strong" if index == strong else "",
+            labels[index][1],
+        )
         for index, height in zip(order, heights, strict=True)
     ]
     return format_html_join("", '<text x="{}" y="{}" class="{}">{}</text>', rows)

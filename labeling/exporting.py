@@ -34,7 +34,9 @@ class Pictures:
     def __init__(self, project: Project, filters: review.Filters) -> None:
         self.project = project
         chosen = review.select(project, filters)
-        rows = chosen.exclude(current_annotation=None).order_by("id").values_list("id", "current_annotation_id")
+        rows = (
+            chosen.exclude(current_annotation=None).order_by("id").values_list("id", "current_annotation_id")
+        )
         self.chosen: list[tuple[int, int]] = list(rows.iterator(BATCH))
         self.counts: dict[str, int] = dict.fromkeys(review.ORIGINS, 0)
 
@@ -85,9 +87,7 @@ def start(project: Project, by: User | None, file_format: str, filters: review.F
     if file_format not in FORMATS:
         raise ExportRefused(f"There is no export format {file_format!r}; there is {', '.join(FORMATS)}.")
     Event.record("export", project, by, format=file_format, filter=asdict(filters))
-    return jobs.enqueue(
-        "export", project, {"format": file_format, "filter": asdict(filters)}, created_by=by
-    )
+    return jobs.enqueue("export", project, {"format": file_format, "filter": asdict(filters)}, created_by=by)
 
 
 @jobs.handler("export", cluster="quick", priority=-1)
@@ -117,7 +117,9 @@ def write_coco(
         "task_type": project.task_type,
         "filter": {key: value for key, value in asdict(filters).items() if value not in ("", None)},
     }
-    categories = [coco.Category(each.pk, each.name, each.parent.name if each.parent else "") for each in classes]
+    categories = [
+        coco.Category(each.pk, each.name, each.parent.name if each.parent else "") for each in classes
+    ]
     digest, size, written, steps = hashlib.sha256(), 0, 0, 2 * len(pictures)
     with path.open("w", encoding="utf-8") as out:
         for number, piece in enumerate(coco.write(info, categories, pictures)):

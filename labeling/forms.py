@@ -20,7 +20,9 @@ class SignInForm(AuthenticationForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["username"].label = "E-mail address"
-        self.fields["username"].widget = forms.EmailInput(attrs={"autofocus": True, "autocomplete": "username"})
+        self.fields["username"].widget = forms.EmailInput(
+            attrs={"autofocus": True, "autocomplete": "username"}
+        )
         self.fields["password"].label = "Password"
 
 
@@ -39,9 +41,14 @@ class ProfileForm(forms.ModelForm[User]):
 class JoinForm(forms.Form):
     """Makes an account for somebody who was invited."""
 
-    email = forms.EmailField(label="E-mail address", widget=forms.EmailInput(attrs={"autocomplete": "username"}))
+    email = forms.EmailField(
+        label="E-mail address", widget=forms.EmailInput(attrs={"autocomplete": "username"})
+    )
     name = forms.CharField(
-        label="Your name", max_length=120, required=False, widget=forms.TextInput(attrs={"autocomplete": "name"})
+        label="Your name",
+        max_length=120,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
     password = forms.CharField(
         label="Choose a password",
@@ -59,7 +66,9 @@ class JoinForm(forms.Form):
     def clean_email(self) -> str:
         email = str(self.cleaned_data["email"]).lower()
         if User.objects.filter(email__iexact=email).exists():
-            raise forms.ValidationError("This address has an account already. Sign in above to accept with it.")
+            raise forms.ValidationError(
+                "This address has an account already. Sign in above to accept with it."
+            )
         return email
 
     def clean(self) -> dict[str, Any]:
@@ -94,7 +103,9 @@ class ProjectForm(forms.Form):
         choices=Project.AssistMode.choices, initial=Project.AssistMode.SUGGEST, widget=forms.RadioSelect
     )
     target = forms.FloatField(initial=95, min_value=51, max_value=99.9, label="At least this share right (%)")
-    confidence = forms.FloatField(initial=95, min_value=50, max_value=99.9, label="How sure we must be of it (%)")
+    confidence = forms.FloatField(
+        initial=95, min_value=50, max_value=99.9, label="How sure we must be of it (%)"
+    )
 
     def clean_classes(self) -> list[dict[str, str]]:
         return parse_classes(self.cleaned_data["classes"])

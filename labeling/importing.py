@@ -74,7 +74,9 @@ def add_uploads(project: Project, files: Iterable[UploadedFile], by: User | None
                 raise
         else:
             name = free_name(folder, name)
-            if (file.size or 0) <= images.MAX_BYTES and PurePosixPath(name).suffix.lower() in images.EXTENSIONS:
+            if (file.size or 0) <= images.MAX_BYTES and PurePosixPath(
+                name
+            ).suffix.lower() in images.EXTENSIONS:
                 save_upload(file, folder / name)
             singles.append((name, file.size or 0))
     if singles:
@@ -139,7 +141,12 @@ def register(
         raise ImportRefused(f"There are no image files in {name}.")
     with transaction.atomic():
         source = DataSource.objects.create(
-            project=project, kind=kind, location=str(location), name=name[:255], refused=refused[:1_000], created_by=by
+            project=project,
+            kind=kind,
+            location=str(location),
+            name=name[:255],
+            refused=refused[:1_000],
+            created_by=by,
         )
         copy_rows(project, source, wanted)
         validation.settle_rate(project)
@@ -179,8 +186,8 @@ def copy_rows(project: Project, source: DataSource, files: list[tuple[str, int]]
     now = timezone.now()
     with connection.cursor() as cursor:
         statement = (
-            "COPY labeling_item (project_id, source_id, path, state, reason, draw, sha256, size_bytes, format,"
-            " created_at) FROM STDIN"
+            "COPY labeling_item (project_id, source_id, path, state, reason, draw, sha256, size_bytes,"
+            " format, created_at) FROM STDIN"
         )
         with cursor.copy(statement) as copy:
             for path, size in files:
@@ -191,9 +198,10 @@ def copy_rows(project: Project, source: DataSource, files: list[tuple[str, int]]
 
 @jobs.handler("import", cluster="quick")
 def read_part(job: jobs.RunningJob) -> dict[str, Any]:
-    """Read a part of a source: size, hash, orientation, thumbnail. In order of draw, so that any start is fair.
+    """Read a part of a source: size, hash, orientation, thumbnail.
 
-    Settles a chunk at a time, so a restart goes on where it stopped.
+    In order of draw, so that what is ready first is a fair sample. Settles a chunk at a time, so a
+    restart goes on where it stopped.
     """
     source = DataSource.objects.select_related("project").get(pk=job.payload["source"])
     part = Item.objects.filter(source=source, draw__gte=job.payload["from"], draw__lt=job.payload["to"])
@@ -248,7 +256,17 @@ def settle(project: Project, items: list[Item], found: list[images.ReadImage | s
                 good.append(item.pk)
         Item.objects.bulk_update(
             items,
-            ["state", "reason", "sha256", "size_bytes", "format", "width", "height", "read_at", "duplicate_of"],
+            [
+                "state",
+                "reason",
+                "sha256",
+                "size_bytes",
+                "format",
+                "width",
+                "height",
+                "read_at",
+                "duplicate_of",
+            ],
         )
         validation.add_entries(project, good)
     return broken, duplicates
@@ -263,7 +281,9 @@ def summary(source: DataSource) -> dict[str, Any]:
         duplicates=Count("id", filter=Q(duplicate_of__isnull=False)),
     )
     counts["read"] = counts["total"] - counts.pop("waiting")
-    failed = Job.objects.filter(kind="import", project=source.project_id, state="failed", payload__source=source.pk)
+    failed = Job.objects.filter(
+        kind="import", project=source.project_id, state="failed", payload__source=source.pk
+    )
     return {
         "id": source.pk,
         "name": source.name,

@@ -66,7 +66,8 @@ def create_project(
     except IntegrityError as error:
         if "project_name_once" in str(error):
             raise ProjectRefused(
-                f"The name “{name}” is taken. Names are never used again, even after a project is deleted.", "name"
+                f"The name “{name}” is taken. Names are never used again, even after a project is deleted.",
+                "name",
             ) from error
         raise
     with transaction.atomic():
@@ -117,7 +118,9 @@ def parent_of(existing: Mapping[str, LabelClass], parent: str | None, name: str)
     while above is not None:
         depth, above = depth + 1, above.parent
     if depth > DEEPEST:
-        raise ProjectRefused(f"“{name}” would be on level {depth}; classes have at most {DEEPEST}.", "classes")
+        raise ProjectRefused(
+            f"“{name}” would be on level {depth}; classes have at most {DEEPEST}.", "classes"
+        )
     return found
 
 
@@ -136,7 +139,9 @@ def change_settings(project: Project, by: User, **changes: Any) -> None:
         with transaction.atomic():
             project.save(update_fields=list(changes))
     except IntegrityError as error:
-        raise ProjectRefused("That name is taken, or a number is out of range.", next(iter(changes))) from error
+        raise ProjectRefused(
+            "That name is taken, or a number is out of range.", next(iter(changes))
+        ) from error
     validation.settle_rate(project)
     Event.record("settings", project, by, **changes)
 

@@ -43,17 +43,26 @@ def claim(project: Project, labeler: User, size: int, holding: Sequence[int] = (
         raise NotRunning("This project is paused. Labeling goes on when a manager starts it again.")
     now = timezone.now()
     with transaction.atomic():
+        one_at_a_time(project, labeler)
         reclaim_expired(project, now)
         for kind in order_of_kinds(project, size):
             found = candidates(project, labeler, kind, 1 if kind in BLIND else size)
             if found:
                 return lease(project, labeler, kind, found, now)
     return (
-        Page.objects.filter(project=project, labeler=labeler, state="open", claims__state="live", expires_at__gt=now)
+        Page.objects.filter(
+            project=project, labeler=labeler, state="open", claims__state="live", expires_at__gt=now
+        )
         .exclude(pk__in=holding)
         .order_by("id")
         .first()
     )
+
+
+def one_at_a_time(project: Project, labeler: User) -> None:
+    """Let a labeler's second tab wait, so that both never take the same item."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [project.pk % 2**31, labeler.pk % 2**31])
 
 
 def order_of_kinds(project: Project, size: int) -> list[str]:
@@ -91,36 +100,33 @@ def give_back(items: list[int]) -> None:
         QueueEntry.objects.filter(pk=item).update(open_slots=F("open_slots") + held[item])
 
 
-NOT_MINE = """
+OPEN_TO_ME = """
+    FROM labeling_queueentry e
+    WHERE e.project_id = %(project)s AND e.kind = %(kind)s AND e.open_slots > 0
     AND NOT EXISTS (SELECT 1 FROM labeling_annotation a
         WHERE a.item_id = e.item_id AND a.labeler_id = %(labeler)s AND a.withdrawn_at IS NULL)
     AND NOT EXISTS (SELECT 1 FROM labeling_claim c
         WHERE c.item_id = e.item_id AND c.labeler_id = %(labeler)s AND c.state = 'live')
 """
+IN_ORDER = " ORDER BY e.priority, e.item_id LIMIT %(size)s FOR UPDATE OF e SKIP LOCKED"
+COLUMNS = """SELECT e.item_id, e.why, e."group", e.proposed_class_id, e.inclusion_probability"""
+NEXT = COLUMNS + OPEN_TO_ME + IN_ORDER
+NEXT_GROUP = COLUMNS + OPEN_TO_ME + """ AND e."group" IS NOT NULL""" + IN_ORDER
+NEXT_IN_GROUP = COLUMNS + OPEN_TO_ME + """ AND e."group" = %(group)s""" + IN_ORDER
 
 
 def candidates(project: Project, labeler: User, kind: str, size: int) -> list[Candidate]:
     """Lock the next entries of a kind that this labeler may have, passing over what others are claiming."""
-    where = "e.project_id = %(project)s AND e.kind = %(kind)s AND e.open_slots > 0"
-    params: dict[str, object] = {"project": project.pk, "kind": kind, "labeler": labeler.pk, "size": size}
+    params: dict[str, object] = {"project": project.pk, "kind": kind, "labeler": labeler.pk}
+    if kind not in GROUPED:
+        return pick(NEXT, params | {"size": size})
+    best = pick(NEXT_GROUP, params | {"size": 1})
+    return pick(NEXT_IN_GROUP, params | {"size": size, "group": best[0].group}) if best else []
+
+
+def pick(statement: str, params: dict[str, object]) -> list[Candidate]:
     with connection.cursor() as cursor:
-        if kind in GROUPED:
-            cursor.execute(
-                f'SELECT e."group" FROM labeling_queueentry e WHERE {where} AND e."group" IS NOT NULL {NOT_MINE}'
-                " ORDER BY e.priority, e.item_id LIMIT 1 FOR UPDATE OF e SKIP LOCKED",
-                params,
-            )
-            best = cursor.fetchone()
-            if best is None:
-                return []
-            where += ' AND e."group" = %(group)s'
-            params["group"] = best[0]
-        cursor.execute(
-            'SELECT e.item_id, e.why, e."group", e.proposed_class_id, e.inclusion_probability'
-            f" FROM labeling_queueentry e WHERE {where} {NOT_MINE}"
-            " ORDER BY e.priority, e.item_id LIMIT %(size)s FOR UPDATE OF e SKIP LOCKED",
-            params,
-        )
+        cursor.execute(statement, params)
         return [Candidate(*row) for row in cursor.fetchall()]
 
 

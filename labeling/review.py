@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -98,13 +97,12 @@ def reject(project: Project, items: Sequence[int], reviewer: User, comment: str 
             state=Item.State.UNLABELED, current_annotation=None, reason=""
         )
         requeue(project, chosen)
-        record(project, reviewer, "reject", chosen, now, comment)
+        record(project, reviewer, "reject", chosen, comment)
     return [item.pk for item in chosen]
 
 
 def approve(project: Project, items: Sequence[int], reviewer: User, comment: str = "") -> list[int]:
     """Note that labels are right; a skipped item is dropped from the project. Returns the items."""
-    now = timezone.now()
     with transaction.atomic():
         chosen = [item for item in lock(project, items) if item.state != Item.State.NEEDS_REVIEW]
         Review.objects.bulk_create(
@@ -121,14 +119,24 @@ def approve(project: Project, items: Sequence[int], reviewer: User, comment: str
         Item.objects.filter(pk__in=[item.pk for item in chosen], state=Item.State.SKIPPED).update(
             state=Item.State.REMOVED, reason="A labeler skipped it and a reviewer agreed."
         )
-        record(project, reviewer, "approve", chosen, now, comment)
+        record(project, reviewer, "approve", chosen, comment)
     return [item.pk for item in chosen]
 
 
 def lock(project: Project, items: Sequence[int]) -> list[Item]:
     """Lock the items that can be reviewed; held claims and open entries come before items, as everywhere."""
-    list(Claim.objects.select_for_update().filter(item__in=items, state="live").order_by("id").values_list("id"))
-    list(QueueEntry.objects.select_for_update().filter(item__in=items).order_by("item_id").values_list("item_id"))
+    list(
+        Claim.objects.select_for_update()
+        .filter(item__in=items, state="live")
+        .order_by("id")
+        .values_list("id")
+    )
+    list(
+        QueueEntry.objects.select_for_update()
+        .filter(item__in=items)
+        .order_by("item_id")
+        .values_list("item_id")
+    )
     return list(
         Item.objects.select_for_update(of=("self",))
         .select_related("current_annotation")
@@ -152,7 +160,9 @@ def requeue(project: Project, items: list[Item]) -> None:
             kind=kind_for(project, item),
             priority=-1,
             why="a reviewer sent it back",
-            inclusion_probability=project.validation_rate if kind_for(project, item) == "validation" else None,
+            inclusion_probability=project.validation_rate
+            if kind_for(project, item) == "validation"
+            else None,
             needed=project.labels_per_item,
             open_slots=project.labels_per_item,
         )
@@ -160,7 +170,7 @@ def requeue(project: Project, items: list[Item]) -> None:
     )
 
 
-def record(project: Project, reviewer: User, verb: str, items: list[Item], now: datetime, comment: str) -> None:
+def record(project: Project, reviewer: User, verb: str, items: list[Item], comment: str) -> None:
     Event.record(
         verb, project, reviewer, items=[item.pk for item in items][:1_000], count=len(items), comment=comment
     )

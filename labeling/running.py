@@ -73,7 +73,11 @@ class RunningJob:
     def supervise(self, argv: Sequence[str]) -> None:
         """Run a program that ends with this job, however the job ends."""
         process = subprocess.Popen(
-            tethered(argv), start_new_session=True, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            tethered(argv),
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         assert process.stderr is not None
         last_lines: collections.deque[str] = collections.deque(maxlen=20)

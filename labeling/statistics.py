@@ -8,7 +8,7 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from labeling import extensions
-from labeling.models import Annotation, Item, Project, QueueEntry, Region, User
+from labeling.models import Annotation, Item, Project, QueueEntry, User
 from labeling.models.queueing import QueueKind
 from labeling.review import ORIGINS
 
@@ -77,7 +77,12 @@ def labels_by_labeler(project: Project) -> list[dict[str, Any]]:
     )
     people = User.objects.in_bulk([row["labeler"] for row in counts])
     return [
-        {"id": row["labeler"], "name": people[row["labeler"]].label, "count": row["count"], "today": row["today"]}
+        {
+            "id": row["labeler"],
+            "name": people[row["labeler"]].label,
+            "count": row["count"],
+            "today": row["today"],
+        }
         for row in counts
     ]
 
@@ -104,7 +109,8 @@ def progress_over_time(project: Project, points: int = 60) -> list[dict[str, Any
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT least(%(points)s - 1, floor(extract(epoch FROM a.created_at - %(first)s) / %(width)s))::int,
+            SELECT
+                least(%(points)s - 1, floor(extract(epoch FROM a.created_at - %(first)s) / %(width)s))::int,
                 CASE WHEN a.source = 'auto' THEN 'auto' WHEN a.source = 'import' THEN 'imported'
                     WHEN a.suggestion_visible AND a.agreed THEN 'confirmed' ELSE 'person' END,
                 count(*)

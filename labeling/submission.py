@@ -67,7 +67,9 @@ def submit(page: Page, labeler: User, answers: Sequence[Answer]) -> list[dict[st
     check(page, answers)
     with transaction.atomic():
         Page.objects.select_for_update().get(pk=page.pk)
-        known = dict(Annotation.objects.filter(uuid__in=[each.uuid for each in answers]).values_list("uuid", "counted"))
+        known = dict(
+            Annotation.objects.filter(uuid__in=[each.uuid for each in answers]).values_list("uuid", "counted")
+        )
         fresh = [each for each in answers if each.uuid not in known]
         desk = open_desk(page, labeler, fresh)
         status = {each.uuid: take(desk, each) for each in fresh}
@@ -83,8 +85,12 @@ def submit(page: Page, labeler: User, answers: Sequence[Answer]) -> list[dict[st
 def check(page: Page, answers: Sequence[Answer]) -> None:
     """Refuse answers that make no sense for the project. Raises InvalidAnswer."""
     project = page.project
-    if len({each.item for each in answers}) != len(answers) or len({each.uuid for each in answers}) != len(answers):
-        raise InvalidAnswer("Each item may be answered once in a submission, each answer with a UUID of its own.")
+    if len({each.item for each in answers}) != len(answers) or len({each.uuid for each in answers}) != len(
+        answers
+    ):
+        raise InvalidAnswer(
+            "Each item may be answered once in a submission, each answer with a UUID of its own."
+        )
     usable = set(project.classes.filter(retired_at=None).values_list("id", flat=True))
     on_page = set(page.claims.values_list("item_id", flat=True))
     for each in answers:
@@ -252,7 +258,9 @@ def skip(item: Item) -> None:
 def settle(item: Item, done: dict[int, int]) -> None:
     """Form the consensus of an item's answers, or ask for a reviewer."""
     given = list(
-        Annotation.objects.filter(item=item, counted=True, skipped=False, withdrawn_at=None, labeler__isnull=False)
+        Annotation.objects.filter(
+            item=item, counted=True, skipped=False, withdrawn_at=None, labeler__isnull=False
+        )
         .order_by("id")
         .values_list("id", flat=True)
     )
@@ -282,7 +290,9 @@ def undo(project: Project, labeler: User) -> tuple[Page, dict[int, Annotation]] 
         )
         if page is None:
             return None
-        claims = {each.item_id: each for each in Claim.objects.select_for_update().filter(page=page).order_by("id")}
+        claims = {
+            each.item_id: each for each in Claim.objects.select_for_update().filter(page=page).order_by("id")
+        }
         answers = {
             each.item_id: each
             for each in Annotation.objects.filter(page=page, withdrawn_at=None, item__in=claims)
@@ -303,7 +313,8 @@ def reopen(project: Project, page: Page, answers: dict[int, Annotation], claims:
     until = timezone.now() + queue.LEASE
     mine: list[int] = queue.take_back(each for item, each in claims.items() if item not in answers)
     entries = {
-        each.pk: each for each in QueueEntry.objects.select_for_update().filter(item__in=answers).order_by("item_id")
+        each.pk: each
+        for each in QueueEntry.objects.select_for_update().filter(item__in=answers).order_by("item_id")
     }
     for item in Item.objects.select_for_update().filter(pk__in=answers).order_by("id"):
         if not answers[item.pk].counted:

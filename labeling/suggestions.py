@@ -82,15 +82,17 @@ def order_queue(project: Project, placements: Iterable[Placement]) -> int:
             cursor.execute(
                 """
                 WITH wanted AS (
-                    SELECT * FROM unnest(%s::bigint[], %s::text[], %s::float8[], %s::bigint[], %s::bigint[], %s::text[])
-                        AS w(item, kind, priority, grp, proposed, why)
+                    SELECT * FROM unnest(
+                        %s::bigint[], %s::text[], %s::float8[], %s::bigint[], %s::bigint[], %s::text[]
+                    ) AS w(item, kind, priority, grp, proposed, why)
                 ), free AS (
                     SELECT e.item_id FROM labeling_queueentry e JOIN wanted w ON w.item = e.item_id
                     WHERE e.project_id = %s AND e.open_slots = e.needed AND e.kind = ANY(%s)
                     ORDER BY e.item_id FOR UPDATE OF e SKIP LOCKED
                 )
                 UPDATE labeling_queueentry e
-                SET kind = w.kind, priority = w.priority, "group" = w.grp, proposed_class_id = w.proposed, why = w.why
+                SET kind = w.kind, priority = w.priority, "group" = w.grp, proposed_class_id = w.proposed,
+                    why = w.why
                 FROM wanted w JOIN free f ON f.item_id = w.item
                 WHERE e.item_id = w.item
                 """,
@@ -169,8 +171,12 @@ def withdraw(project: Project, certificate: int) -> int:
             withdrawn_at=now, withdrawal=Annotation.Withdrawal.CERTIFICATE
         )
         confidence = {label.pk: label.confidence or 0.0 for label in labels}
-        items = list(Item.objects.select_for_update().filter(current_annotation__in=confidence).order_by("id"))
-        Item.objects.filter(pk__in=[item.pk for item in items]).update(state="unlabeled", current_annotation=None)
+        items = list(
+            Item.objects.select_for_update().filter(current_annotation__in=confidence).order_by("id")
+        )
+        Item.objects.filter(pk__in=[item.pk for item in items]).update(
+            state="unlabeled", current_annotation=None
+        )
         QueueEntry.objects.bulk_create(
             [
                 QueueEntry(

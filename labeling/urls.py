@@ -34,6 +34,10 @@ urlpatterns = [
     path("projects/<int:project_id>/exports/live/", exports.exports_live, name="exports-live"),
     path("projects/<int:project_id>/settings/", settings.settings, name="settings"),
     path("projects/<int:project_id>/settings/classes/", settings.add_classes, name="settings-classes"),
-    path("projects/<int:project_id>/settings/instructions/", settings.write_instructions, name="settings-instructions"),
+    path(
+        "projects/<int:project_id>/settings/instructions/",
+        settings.write_instructions,
+        name="settings-instructions",
+    ),
     path("projects/<int:project_id>/settings/state/", settings.set_state, name="settings-state"),
 ]

@@ -65,7 +65,7 @@ def change_role(membership: Membership, role: str, by: User) -> None:
 
 
 def remove(membership: Membership, by: User) -> None:
-    """Take a person out of a project: what they hold goes back, what they did stays. Raises WorkforceRefused."""
+    """Take a person out: what they hold goes back, what they did stays. Raises WorkforceRefused."""
     with transaction.atomic():
         keep_a_manager(membership, "")
         for page in Page.objects.filter(project=membership.project, labeler=membership.user, state="open"):

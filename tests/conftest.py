@@ -25,7 +25,6 @@ django.setup()
 
 from rest_framework.test import APIClient  # noqa: E402
 
-from labeling.models import Item, Project, User  # noqa: E402
 from tests import factories  # noqa: E402
 
 
@@ -81,6 +80,7 @@ def items(project) -> list:
 @pytest.fixture
 def api(project) -> Iterator:
     """Return a maker of API clients: `api(user)`."""
+
     def client(user) -> APIClient:
         made = APIClient()
         made.force_authenticate(user)

@@ -96,7 +96,9 @@ def write_folder(folder: Path, count: int, classes: Sequence[str] = CLASSES, **i
 def make_items(project: Project, count: int = 12, **image: Any) -> list[Item]:
     """Import images from files written for the occasion; the file name's folder is their class."""
     classes = [each.name for each in project.classes.all()]
-    folder = write_folder(Path(settings.MEDIA_ROOT).parent / f"images-{uuid.uuid4().hex[:6]}", count, classes, **image)
+    folder = write_folder(
+        Path(settings.MEDIA_ROOT).parent / f"images-{uuid.uuid4().hex[:6]}", count, classes, **image
+    )
     source = importing.add_folder(project, folder, project.created_by)
     run_jobs("quick")
     return list(Item.objects.filter(source=source).order_by("id"))
@@ -132,7 +134,9 @@ def run_jobs(*clusters: str) -> int:
 
 def make_unread_items(project: Project, count: int) -> list[Item]:
     """Make bare item rows with evenly spread draws, for tests that need no images."""
-    source = DataSource.objects.create(project=project, kind=DataSource.Kind.FOLDER, location="/nowhere", name="none")
+    source = DataSource.objects.create(
+        project=project, kind=DataSource.Kind.FOLDER, location="/nowhere", name="none"
+    )
     return Item.objects.bulk_create(
         Item(
             project=project,
@@ -161,7 +165,8 @@ def answer(project: Project, labeler: User, label: Callable[[Item], str] = true_
     classes = dict(project.classes.values_list("name", "id"))
     items = [claim.item for claim in page.claims.filter(state="live").select_related("item")]
     answers = [
-        submission.Answer(item.pk, uuid.uuid4(), (submission.RegionInput(classes[label(item)]),)) for item in items
+        submission.Answer(item.pk, uuid.uuid4(), (submission.RegionInput(classes[label(item)]),))
+        for item in items
     ]
     submission.submit(page, labeler, answers)
     return len(answers)

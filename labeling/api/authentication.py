@@ -17,9 +17,13 @@ class TokenAuthentication(authentication.BaseAuthentication):
         scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "token":
             return None
-        token = ApiToken.objects.select_related("user").filter(digest=ApiToken.digest_of(secret.strip())).first()
+        token = (
+            ApiToken.objects.select_related("user").filter(digest=ApiToken.digest_of(secret.strip())).first()
+        )
         if token is None or not token.user.is_active:
-            raise exceptions.AuthenticationFailed("This token is not valid. Make a new one on your profile page.")
+            raise exceptions.AuthenticationFailed(
+                "This token is not valid. Make a new one on your profile page."
+            )
         now = timezone.now()
         if token.last_used_at is None or now - token.last_used_at > timedelta(minutes=1):
             ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)

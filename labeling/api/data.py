@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from django.core.files.storage import default_storage
 from django.core.exceptions import PermissionDenied
+from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -54,10 +54,18 @@ class ItemDetail(APIView):
     def get(self, request: Request, project_id: int, item_id: int) -> Response:
         """Read an item with its whole history."""
         project = permissions.project_or_404(request.user, project_id, "review")
-        item = project.items.select_related("current_annotation__labeler", "suggestion").filter(pk=item_id).first()
+        item = (
+            project.items.select_related("current_annotation__labeler", "suggestion")
+            .filter(pk=item_id)
+            .first()
+        )
         if item is None:
             raise Http404
-        history = item.annotations.select_related("labeler").prefetch_related("regions__label_class").order_by("-id")
+        history = (
+            item.annotations.select_related("labeler")
+            .prefetch_related("regions__label_class")
+            .order_by("-id")
+        )
         reviews = item.reviews.select_related("reviewer").order_by("-id")
         return Response(
             {
@@ -92,7 +100,11 @@ class Imports(APIView):
         project = permissions.project_or_404(request.user, project_id, "manage")
         sources = project.sources.order_by("-id")[:50]
         return Response(
-            {"results": [{**importing.summary(each), "problems": importing.problems(each)} for each in sources]}
+            {
+                "results": [
+                    {**importing.summary(each), "problems": importing.problems(each)} for each in sources
+                ]
+            }
         )
 
     @extend_schema(operation_id="imports_create", request=shapes.ImportInput, responses={201: dict})
@@ -110,7 +122,11 @@ class Imports(APIView):
             sources = [importing.add_path(project, given.validated_data["url"], request.user)]  # type: ignore[arg-type]
         else:
             raise importing.ImportRefused("Send files as `files`, or a folder or ZIP of the server as `url`.")
-        job = Job.objects.filter(project=project, kind="import", payload__source=sources[0].pk).order_by("id").first()
+        job = (
+            Job.objects.filter(project=project, kind="import", payload__source=sources[0].pk)
+            .order_by("id")
+            .first()
+        )
         return Response(
             {
                 "id": job.pk if job else None,

@@ -18,7 +18,11 @@ class ProjectList(APIView):
         """List the projects that you are a member of."""
         found = permissions.visible_projects(request.user).prefetch_related("classes").order_by("name")
         return Response(
-            {"results": [shapes.project_shape(each, permissions.role_of(request.user, each)) for each in found]}
+            {
+                "results": [
+                    shapes.project_shape(each, permissions.role_of(request.user, each)) for each in found
+                ]
+            }
         )
 
     @extend_schema(operation_id="projects_create", request=shapes.ProjectInput, responses={201: dict})
@@ -83,7 +87,9 @@ class Invitations(APIView):
     def get(self, request: Request, project_id: int) -> Response:
         """List the invitations that are open."""
         project = permissions.project_or_404(request.user, project_id, "manage")
-        return Response({"results": [shapes.invitation_shape(each) for each in project.invitations.order_by("-id")]})
+        return Response(
+            {"results": [shapes.invitation_shape(each) for each in project.invitations.order_by("-id")]}
+        )
 
     @extend_schema(operation_id="invitations_create", request=shapes.InvitationInput, responses={201: dict})
     def post(self, request: Request, project_id: int) -> Response:

@@ -26,7 +26,9 @@ class ProjectInput(serializers.Serializer[Any]):
     task_type = serializers.ChoiceField(choices=Project.TaskType.choices)
     classes = serializers.ListField(child=ClassField(), allow_empty=False, max_length=10_000)
     instructions = serializers.CharField(required=False, allow_blank=True)
-    assist_mode = serializers.ChoiceField(choices=Project.AssistMode.choices, default=Project.AssistMode.SUGGEST)
+    assist_mode = serializers.ChoiceField(
+        choices=Project.AssistMode.choices, default=Project.AssistMode.SUGGEST
+    )
     target_error = serializers.FloatField(default=0.05, min_value=0.001, max_value=0.49)
     confidence = serializers.FloatField(default=0.95, min_value=0.5, max_value=0.999)
     labels_per_item = serializers.IntegerField(default=1, min_value=1, max_value=9)
@@ -47,7 +49,9 @@ class PageInput(serializers.Serializer[Any]):
 class RegionInput(serializers.Serializer[Any]):
     bbox = serializers.ListField(child=serializers.FloatField(), min_length=4, max_length=4, required=False)
     polygon = serializers.ListField(
-        child=serializers.ListField(child=serializers.FloatField(), min_length=6), required=False, min_length=1
+        child=serializers.ListField(child=serializers.FloatField(), min_length=6),
+        required=False,
+        min_length=1,
     )
 
     def get_fields(self) -> dict[str, Any]:
@@ -90,7 +94,9 @@ class FilterInput(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=Item.State.choices, required=False, allow_blank=True)
     labeler = serializers.IntegerField(required=False)
     source = serializers.ChoiceField(
-        choices=("human", "person", "confirmed", "auto", "imported", "import"), required=False, allow_blank=True
+        choices=("human", "person", "confirmed", "auto", "imported", "import"),
+        required=False,
+        allow_blank=True,
     )
     confidence_below = serializers.FloatField(required=False)
     name = serializers.CharField(required=False, allow_blank=True, max_length=200)
@@ -273,5 +279,3 @@ def undone_shape(page: Page, answers: dict[int, Annotation]) -> dict[str, Any]:
             for item, each in answers.items()
         },
     }
-
-

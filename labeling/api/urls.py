@@ -6,21 +6,37 @@ from labeling.api import data, pages, projects
 urlpatterns = [
     path("projects/", projects.ProjectList.as_view(), name="api-projects"),
     path("projects/<int:project_id>/", projects.ProjectDetail.as_view(), name="api-project"),
-    path("projects/<int:project_id>/start/", projects.ProjectState.as_view(state="running"), name="api-start"),
+    path(
+        "projects/<int:project_id>/start/", projects.ProjectState.as_view(state="running"), name="api-start"
+    ),
     path("projects/<int:project_id>/pause/", projects.ProjectState.as_view(state="paused"), name="api-pause"),
     path("projects/<int:project_id>/members/", projects.Members.as_view(), name="api-members"),
     path("projects/<int:project_id>/invitations/", projects.Invitations.as_view(), name="api-invitations"),
     path("projects/<int:project_id>/pages/", pages.Pages.as_view(), name="api-pages"),
     path("projects/<int:project_id>/pages/undo/", pages.PageUndo.as_view(), name="api-page-undo"),
-    path("projects/<int:project_id>/pages/<int:page_id>/submit/", pages.PageSubmit.as_view(), name="api-page-submit"),
-    path("projects/<int:project_id>/pages/<int:page_id>/extend/", pages.PageExtend.as_view(), name="api-page-extend"),
-    path("projects/<int:project_id>/pages/<int:page_id>/release/", pages.PageRelease.as_view(), name="api-page-release"),
+    path(
+        "projects/<int:project_id>/pages/<int:page_id>/submit/",
+        pages.PageSubmit.as_view(),
+        name="api-page-submit",
+    ),
+    path(
+        "projects/<int:project_id>/pages/<int:page_id>/extend/",
+        pages.PageExtend.as_view(),
+        name="api-page-extend",
+    ),
+    path(
+        "projects/<int:project_id>/pages/<int:page_id>/release/",
+        pages.PageRelease.as_view(),
+        name="api-page-release",
+    ),
     path("projects/<int:project_id>/items/", data.Items.as_view(), name="api-items"),
     path("projects/<int:project_id>/items/<int:item_id>/", data.ItemDetail.as_view(), name="api-item"),
     path("projects/<int:project_id>/reviews/", data.Reviews.as_view(), name="api-reviews"),
     path("projects/<int:project_id>/imports/", data.Imports.as_view(), name="api-imports"),
     path("projects/<int:project_id>/exports/", data.Exports.as_view(), name="api-exports"),
-    path("projects/<int:project_id>/exports/<int:job_id>/file/", data.ExportFile.as_view(), name="export-file"),
+    path(
+        "projects/<int:project_id>/exports/<int:job_id>/file/", data.ExportFile.as_view(), name="export-file"
+    ),
     path("jobs/<int:job_id>/", data.JobDetail.as_view(), name="api-job"),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("docs/", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),

@@ -82,7 +82,12 @@ def write(info: dict[str, Any], categories: Iterable[Category], pictures: Iterab
     separator = "\n"
     for picture in pictures:
         yield separator + json.dumps(
-            {"id": picture.id, "file_name": picture.file_name, "width": picture.width, "height": picture.height}
+            {
+                "id": picture.id,
+                "file_name": picture.file_name,
+                "width": picture.width,
+                "height": picture.height,
+            }
         )
         separator = ",\n"
     yield '\n],\n"annotations": ['

@@ -60,7 +60,9 @@ class Annotation(models.Model):
             models.Index(fields=["item", "-id"], name="annotation_history"),
             models.Index(fields=["project", "labeler", "created_at"], name="annotation_by_labeler"),
             models.Index(
-                fields=["project", "kind", "id"], condition=models.Q(withdrawn_at=None), name="annotation_by_kind"
+                fields=["project", "kind", "id"],
+                condition=models.Q(withdrawn_at=None),
+                name="annotation_by_kind",
             ),
         ]
         constraints = [
@@ -70,7 +72,8 @@ class Annotation(models.Model):
                 name="annotation_once_per_labeler",
             ),
             models.CheckConstraint(
-                condition=~models.Q(source="auto") | models.Q(certificate__isnull=False, model_version__isnull=False),
+                condition=~models.Q(source="auto")
+                | models.Q(certificate__isnull=False, model_version__isnull=False),
                 name="annotation_auto_is_certified",
             ),
             models.CheckConstraint(

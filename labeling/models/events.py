@@ -10,7 +10,9 @@ from labeling.models.projects import Project
 
 class Event(models.Model):
     project = models.ForeignKey(Project, null=True, on_delete=models.CASCADE, related_name="events")
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
     verb = models.CharField(max_length=40)
     data = models.JSONField(default=dict)
     created_at = models.DateTimeField(auto_now_add=True)

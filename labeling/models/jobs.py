@@ -18,7 +18,9 @@ class Job(models.Model):
     kind = models.CharField(max_length=40)
     cluster = models.CharField(max_length=10)
     priority = models.SmallIntegerField(default=0, help_text="lower comes first")
-    key = models.CharField(max_length=120, null=True, unique=True, help_text="makes a repeated request one job")
+    key = models.CharField(
+        max_length=120, null=True, unique=True, help_text="makes a repeated request one job"
+    )
     payload = models.JSONField(default=dict)
     state = models.CharField(max_length=9, choices=State.choices, default=State.QUEUED)
     attempts = models.PositiveSmallIntegerField(default=0)
@@ -29,7 +31,9 @@ class Job(models.Model):
     message = models.CharField(max_length=300, blank=True)
     error = models.TextField(blank=True)
     result = models.JSONField(default=dict)
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     nudged_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
@@ -45,7 +49,8 @@ class Job(models.Model):
         ]
         constraints = [
             models.CheckConstraint(
-                condition=~models.Q(state="running") | models.Q(lease_until__isnull=False), name="job_running_has_lease"
+                condition=~models.Q(state="running") | models.Q(lease_until__isnull=False),
+                name="job_running_has_lease",
             ),
         ]
 

@@ -123,7 +123,9 @@ class Invitation(models.Model):
     email = models.EmailField(blank=True, help_text="when set, only this address may accept")
     role = models.CharField(max_length=8, choices=Membership.Role.choices)
     token = models.CharField(max_length=64, unique=True, default=invitation_token)
-    invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    invited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(default=in_two_weeks)
     accepted_by = models.ForeignKey(
@@ -148,4 +150,6 @@ class Instructions(models.Model):
 
     class Meta:
         ordering = ["-version"]
-        constraints = [models.UniqueConstraint(fields=["project", "version"], name="instructions_version_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "version"], name="instructions_version_once")
+        ]

@@ -50,9 +50,10 @@ def accuracy_chart(points: Sequence[Mapping[str, float]], target_error: float) -
 
 
 @register.simple_tag
-def coverage_chart(curve: Sequence[Mapping[str, float]], target_error: float, chosen: float | None) -> SafeString:
+def coverage_chart(
+    curve: Sequence[Mapping[str, float]], target_error: float, chosen: float | None
+) -> SafeString:
     return charts.coverage_chart(curve, 1 - target_error, chosen or None)
-
 
 
 @register.simple_tag(takes_context=True)
@@ -92,11 +93,19 @@ def swatch(label_class: LabelClass | Mapping[str, Any], digit: str = "") -> Safe
     striped = not as_map and label_class.position >= DISTINCT_COLORS
     size = 20 if digit else 12
     stripes = (
-        format_html('<path d="M0 {0}L{0} 0M0 {1}L{1} 0" stroke="#fff" stroke-opacity=".55" stroke-width="2"/>', size, size // 2)
+        format_html(
+            '<path d="M0 {0}L{0} 0M0 {1}L{1} 0" stroke="#fff" stroke-opacity=".55" stroke-width="2"/>',
+            size,
+            size // 2,
+        )
         if striped
         else ""
     )
-    text = format_html('<text x="10" y="14.5" text-anchor="middle" fill="{}">{}</text>', ink(color), digit) if digit else ""
+    text = (
+        format_html('<text x="10" y="14.5" text-anchor="middle" fill="{}">{}</text>', ink(color), digit)
+        if digit
+        else ""
+    )
     return format_html(
         '<svg class="swatch{}" viewBox="0 0 {} {}" aria-hidden="true"><rect width="{}" height="{}" fill="{}"/>{}{}</svg>',
         " swatch-digit" if digit else "", size, size, size, size, color, stripes, text,
@@ -222,7 +231,9 @@ def metrics(found: Mapping[str, Any] | None) -> str:
 @register.filter
 def filter_words(filters: Mapping[str, Any] | None) -> str:
     """Say an export's filter in words."""
-    return ", ".join(f"{words(key)} {value}" for key, value in (filters or {}).items() if value) or "everything"
+    return (
+        ", ".join(f"{words(key)} {value}" for key, value in (filters or {}).items() if value) or "everything"
+    )
 
 
 @register.filter

@@ -39,7 +39,12 @@ def gallery(request: HttpRequest, project_id: int) -> HttpResponse:
     items, following = review.gallery(project, filters, int(cursor) if cursor.isdigit() else None, BATCH)
     query = request.GET.copy()
     query.pop("cursor", None)
-    context: dict[str, Any] = {"project": project, "items": items, "next": following, "query": query.urlencode()}
+    context: dict[str, Any] = {
+        "project": project,
+        "items": items,
+        "next": following,
+        "query": query.urlencode(),
+    }
     if cursor:
         return render(request, "data/_batch.html", context)
     choices = {
@@ -63,7 +68,9 @@ def filters_of(given: QueryDict) -> review.Filters:
 
 def chips(project: Project, query: QueryDict) -> list[Chip]:
     names = {
-        "class": lambda value: f"class: {project.classes.filter(pk=value).values_list('name', flat=True).first()}",
+        "class": lambda value: (
+            f"class: {project.classes.filter(pk=value).values_list('name', flat=True).first()}"
+        ),
         "labeler": lambda value: f"labeler: {User.objects.filter(pk=value).first().label}",
         "source": lambda value: f"origin: {SOURCES.get(value, value)}",
         "state": lambda value: f"state: {value.replace('_', ' ')}",
@@ -82,10 +89,14 @@ def chips(project: Project, query: QueryDict) -> list[Chip]:
 def item_panel(request: HttpRequest, project_id: int, item_id: int) -> HttpResponse:
     """Show one item large, with its whole history."""
     project = permissions.project_or_404(request.user, project_id, "review")
-    item = project.items.select_related("current_annotation", "suggestion", "entry").filter(pk=item_id).first()
+    item = (
+        project.items.select_related("current_annotation", "suggestion", "entry").filter(pk=item_id).first()
+    )
     if item is None:
         raise Http404
-    history = item.annotations.select_related("labeler").prefetch_related("regions__label_class").order_by("-id")
+    history = (
+        item.annotations.select_related("labeler").prefetch_related("regions__label_class").order_by("-id")
+    )
     reviews = item.reviews.select_related("reviewer").order_by("-id")
     context = {"project": project, "item": item, "history": history, "reviews": reviews}
     return render(request, "data/_item.html", context)

@@ -31,4 +31,6 @@ def exports_live(request: HttpRequest, project_id: int) -> HttpResponse:
 
 
 def made(project: Project) -> list[Job]:
-    return list(Job.objects.filter(project=project, kind="export").select_related("created_by").order_by("-id")[:50])
+    return list(
+        Job.objects.filter(project=project, kind="export").select_related("created_by").order_by("-id")[:50]
+    )

@@ -17,7 +17,9 @@ def label(request: HttpRequest, project_id: int) -> HttpResponse:
         return render(request, "label/no_canvas.html", {"project": project})
     instructions = project.instructions.first()
     config = label_config(project, request.user, instructions)  # type: ignore[arg-type]
-    return render(request, "label/label.html", {"project": project, "config": config, "instructions": instructions})
+    return render(
+        request, "label/label.html", {"project": project, "config": config, "instructions": instructions}
+    )
 
 
 def label_config(project: Project, user: User, instructions: Instructions | None) -> dict[str, Any]:
@@ -29,7 +31,9 @@ def label_config(project: Project, user: User, instructions: Instructions | None
         "multilabel": project.task_type == Project.TaskType.MULTILABEL,
         "size": user.page_size,
         "doneToday": statistics.done_today(project, user),
-        "instructions": {"version": instructions.version, "text": instructions.text} if instructions else None,
+        "instructions": {"version": instructions.version, "text": instructions.text}
+        if instructions
+        else None,
         "classes": [
             {
                 "id": each.pk,

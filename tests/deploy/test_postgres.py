@@ -46,7 +46,9 @@ def servers(home: Path) -> list[psutil.Process]:
 
 
 def use(home: Path, seconds: float) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-c", USE, str(home), str(seconds)], cwd=ROOT, stdout=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, "-c", USE, str(home), str(seconds)], cwd=ROOT, stdout=subprocess.PIPE
+    )
 
 
 def wait_until_using(process: subprocess.Popen) -> None:
@@ -124,5 +126,7 @@ def test_commands_without_a_database_start_no_server(tmp_path):
     env = os.environ | {"LOUPE_HOME": str(tmp_path)}
     del env["DATABASE_URL"]
     subprocess.run([sys.executable, "manage.py", "help"], cwd=ROOT, env=env, check=True, capture_output=True)
-    subprocess.run([sys.executable, "manage.py", "token", "-h"], cwd=ROOT, env=env, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "manage.py", "token", "-h"], cwd=ROOT, env=env, check=True, capture_output=True
+    )
     assert not (tmp_path / "postgres").exists()

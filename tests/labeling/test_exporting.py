@@ -40,7 +40,9 @@ def test_what_is_written_reads_back_the_same(given_pictures) -> None:
         for number, (name, regions) in enumerate(given_pictures, 1)
     ]
     body = json.loads("".join(coco.write({}, [coco.Category(n, f"class {n}") for n in (1, 2, 3)], wanted)))
-    assert [(each["id"], each["file_name"]) for each in body["images"]] == [(p.id, p.file_name) for p in wanted]
+    assert [(each["id"], each["file_name"]) for each in body["images"]] == [
+        (p.id, p.file_name) for p in wanted
+    ]
     assert [each["id"] for each in body["annotations"]] == list(range(1, len(body["annotations"]) + 1))
     written = iter(body["annotations"])
     for picture in wanted:
@@ -61,7 +63,9 @@ def test_area_and_box_of_a_polygon() -> None:
 
 
 @pytest.mark.django_db
-def test_an_export_holds_every_label_and_loads_in_pycocotools(project, labeler, manager, items, tmp_path) -> None:
+def test_an_export_holds_every_label_and_loads_in_pycocotools(
+    project, labeler, manager, items, tmp_path
+) -> None:
     factories.answer_all(project, labeler)
     job = exporting.start(project, manager, "coco", review.Filters())
     factories.run_jobs("quick")
@@ -84,7 +88,9 @@ def test_an_export_holds_every_label_and_loads_in_pycocotools(project, labeler, 
 
 
 @pytest.mark.django_db
-def test_a_filtered_export_holds_just_what_the_filter_chooses(project, labeler, manager, items, tmp_path) -> None:
+def test_a_filtered_export_holds_just_what_the_filter_chooses(
+    project, labeler, manager, items, tmp_path
+) -> None:
     factories.answer_all(project, labeler)
     square = project.classes.get(name="square")
     report = exporting.write_coco(project, review.Filters(label_class=square.pk), tmp_path / "squares.json")

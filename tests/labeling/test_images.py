@@ -28,7 +28,15 @@ def test_exif_orientation_is_applied_once() -> None:
 
 @pytest.mark.parametrize(
     ("mode", "file_format"),
-    [("L", "PNG"), ("P", "PNG"), ("RGBA", "PNG"), ("I;16", "PNG"), ("CMYK", "JPEG"), ("1", "TIFF"), ("RGB", "BMP")],
+    [
+        ("L", "PNG"),
+        ("P", "PNG"),
+        ("RGBA", "PNG"),
+        ("I;16", "PNG"),
+        ("CMYK", "JPEG"),
+        ("1", "TIFF"),
+        ("RGB", "BMP"),
+    ],
 )
 def test_every_mode_becomes_rgb(mode: str, file_format: str) -> None:
     data = encode(Image.new(mode, (9, 7)), file_format)
@@ -51,7 +59,12 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded() -> None:
 
     size = 20_000
     header = size.to_bytes(4, "big") * 2 + bytes([8, 2, 0, 0, 0])
-    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    bomb = (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
+    )
     with pytest.raises(images.BrokenImage, match="pixels"):
         images.decode(bomb)
 

@@ -102,7 +102,9 @@ def test_uploads_keep_their_folders_and_cannot_leave_them(project, manager, fold
 
 def test_two_uploads_of_one_name_are_two_items(project, manager, folder) -> None:
     one, two = (path.read_bytes() for path in list(folder.rglob("*.png"))[:2])
-    importing.add_uploads(project, [SimpleUploadedFile("a.png", one), SimpleUploadedFile("a.png", two)], manager)
+    importing.add_uploads(
+        project, [SimpleUploadedFile("a.png", one), SimpleUploadedFile("a.png", two)], manager
+    )
     factories.run_jobs("quick")
     assert sorted(Item.objects.values_list("path", flat=True)) == ["a (2).png", "a.png"]
 

@@ -308,7 +308,9 @@ def test_a_cluster_is_stuck_when_messages_wait_unread(settings):
     assert jobs.is_stuck("quick")
     jobs.beat("quick")
     assert not jobs.is_stuck("quick")
-    WorkerHeartbeat.objects.update(beat_at=timezone.now() - timedelta(seconds=settings.LOUPE_CLUSTER_SILENCE + 1))
+    WorkerHeartbeat.objects.update(
+        beat_at=timezone.now() - timedelta(seconds=settings.LOUPE_CLUSTER_SILENCE + 1)
+    )
     assert jobs.is_stuck("quick")
     job = jobs.enqueue("note", payload={"n": 1})
     Job.objects.update(state="running", lease_until=timezone.now() + timedelta(seconds=9))

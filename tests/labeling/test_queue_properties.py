@@ -43,7 +43,11 @@ class QueueMachine(RuleBasedStateMachine):
                 assert page.claims.count() <= size
                 self.pages.append(page)
 
-    @rule(pick=st.integers(0, 50), choice=st.integers(0, 2), how=st.sampled_from(["label", "skip", "exception", "part"]))
+    @rule(
+        pick=st.integers(0, 50),
+        choice=st.integers(0, 2),
+        how=st.sampled_from(["label", "skip", "exception", "part"]),
+    )
     def submit(self, pick: int, choice: int, how: str) -> None:
         if not self.pages:
             return
@@ -82,7 +86,9 @@ class QueueMachine(RuleBasedStateMachine):
     def lease_runs_out(self, pick: int) -> None:
         if self.pages:
             past = timezone.now() - timedelta(seconds=1)
-            Claim.objects.filter(page=self.pages[pick % len(self.pages)], state="live").update(expires_at=past)
+            Claim.objects.filter(page=self.pages[pick % len(self.pages)], state="live").update(
+                expires_at=past
+            )
 
     @rule(who=st.integers(0, LABELERS - 1))
     def undo(self, who: int) -> None:

@@ -95,5 +95,7 @@ def test_the_gallery_pages_through_everything_once(project, labeled) -> None:
 def test_history_names_every_answer_with_its_fate(project, labeler, reviewer, labeled) -> None:
     review.reject(project, [labeled[0].pk], reviewer)
     factories.answer_all(project, labeler)
-    fates = list(Annotation.objects.filter(item=labeled[0]).order_by("id").values_list("withdrawal", flat=True))
+    fates = list(
+        Annotation.objects.filter(item=labeled[0]).order_by("id").values_list("withdrawal", flat=True)
+    )
     assert fates == ["rejected", ""]

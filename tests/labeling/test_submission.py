@@ -33,7 +33,9 @@ def many(project) -> list[Item]:
     return items
 
 
-def test_an_answer_after_the_lease_counts_while_nobody_else_has_the_item(project, labeler, many, circle) -> None:
+def test_an_answer_after_the_lease_counts_while_nobody_else_has_the_item(
+    project, labeler, many, circle
+) -> None:
     page = queue.claim(project, labeler, 4)
     answers = answers_for(page, circle)
     Claim.objects.filter(page=page).update(expires_at=timezone.now() - timedelta(seconds=1))
@@ -86,8 +88,14 @@ def test_a_page_of_a_lost_tab_is_handed_out_again_when_the_queue_is_empty(projec
         (lambda each, classes: {"item": 10**9}, "not on this page"),
         (lambda each, classes: {"regions": ()}, "exactly one class"),
         (lambda each, classes: {"regions": (submission.RegionInput(10**9),)}, "not in use"),
-        (lambda each, classes: {"regions": tuple(map(submission.RegionInput, classes[:2]))}, "exactly one class"),
-        (lambda each, classes: {"regions": (submission.RegionInput(classes[0], [0, 0, 1, 1]),)}, "not for boxes"),
+        (
+            lambda each, classes: {"regions": tuple(map(submission.RegionInput, classes[:2]))},
+            "exactly one class",
+        ),
+        (
+            lambda each, classes: {"regions": (submission.RegionInput(classes[0], [0, 0, 1, 1]),)},
+            "not for boxes",
+        ),
     ],
 )
 def test_answers_that_make_no_sense_are_refused_and_nothing_is_written(
@@ -150,9 +158,7 @@ def test_disagreeing_labelers_send_the_item_to_a_reviewer(project, labeler, revi
     items = factories.make_unread_items(project, 2)
     factories.open_queue(project, items)
     factories.answer(project, labeler, lambda item: "circle", size=4)
-    factories.answer(
-        project, reviewer, lambda item: "circle" if item.pk == items[0].pk else "square", size=4
-    )
+    factories.answer(project, reviewer, lambda item: "circle" if item.pk == items[0].pk else "square", size=4)
     assert Item.objects.get(pk=items[0].pk).state == "labeled"
     assert Item.objects.get(pk=items[1].pk).state == "needs_review"
 
@@ -225,7 +231,11 @@ def test_a_submission_and_an_expiry_at_the_same_moment_do_not_deadlock(project, 
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=submit_all), threading.Thread(target=reclaim), threading.Thread(target=reclaim)]
+    threads = [
+        threading.Thread(target=submit_all),
+        threading.Thread(target=reclaim),
+        threading.Thread(target=reclaim),
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -18,7 +18,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", choices=CLUSTERS)
         parser.add_argument(
-            "--unguarded", action="store_true", help="only the workers, for a supervisor that looks after them"
+            "--unguarded",
+            action="store_true",
+            help="only the workers, for a supervisor that looks after them",
         )
 
     def handle(self, *args: Any, name: str, unguarded: bool, **options: Any) -> None:

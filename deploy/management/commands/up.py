@@ -4,12 +4,12 @@ import urllib.request
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from deploy import processes
 from deploy.supervisor import Supervisor
+from labeling.management.base import migrate
 
 
 class Command(BaseCommand):
@@ -17,7 +17,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.refuse_taken_port()
-        call_command("migrate", interactive=False, verbosity=0)
+        migrate()
         connection.close()
         self.address = f"http://localhost:{settings.LOUPE_PORT}/"
         self.is_ready = False

@@ -11,7 +11,9 @@ SECONDS_BETWEEN_TRIES = 5.0
 
 
 class Command(BaseCommand):
-    help = "Run the watchdog: takes up jobs of dead workers and starts what is due. One works, others stand by."
+    help = (
+        "Run the watchdog: takes up jobs of dead workers and starts what is due. One works, others stand by."
+    )
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,0 +1,39 @@
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from django.core.files.storage import default_storage
+from django.core.management.base import CommandError, CommandParser
+
+from labeling import exporting, review
+from labeling.management.base import LoupeCommand, find_project, help_with
+from labeling.models import Job
+
+
+class Command(LoupeCommand):
+    help = "Write a project's labels to a file."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("project", help="id or name")
+        parser.add_argument("--format", default="coco", choices=exporting.FORMATS)
+        parser.add_argument("--out", required=True, type=Path, metavar="FILE")
+
+    def handle(self, *args: Any, project: str, format: str, out: Path, **options: Any) -> None:  # noqa: A002
+        if not out.resolve().parent.is_dir():
+            raise CommandError(f"There is no folder {out.resolve().parent}.")
+        job = exporting.start(find_project(project), None, format, review.Filters())
+        while job.state in (Job.State.QUEUED, Job.State.RUNNING):
+            if not help_with(job):
+                time.sleep(0.1)
+            job.refresh_from_db()
+        if job.state != Job.State.DONE:
+            raise CommandError(f"The export did not finish: {job.error or job.state}")
+        # Under its own name only when it is whole.
+        partial = out.with_name(f".{out.name}.part")
+        with default_storage.open(job.result["name"]) as source, partial.open("wb") as target:
+            shutil.copyfileobj(source, target)
+        partial.replace(out)
+        self.stdout.write(
+            f"{job.result['images']:,} images with {job.result['annotations']:,} labels in {out}"
+        )

@@ -1,0 +1,164 @@
+"""Featurization: every readable image gets its embedding, in chunks that can be repeated harmlessly.
+
+A tick pulls what has no embedding yet, so nothing has to be announced and a crash loses nothing.
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import batched
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from clustering import embeddings
+from labeling import images, jobs
+from labeling.models import Item, Job, Project
+from mlassist.models import Run
+
+if TYPE_CHECKING:
+    from mlassist.backbones import Backbone
+
+FIRST_CHUNK = 256  # small, so that the first images are soon known
+CHUNK = 1_000
+WAITING = 4  # chunks queued ahead of the worker
+DECODERS = 2
+SECONDS_AFTER_IMPORT = 15
+SECONDS_IDLE = 30
+
+log = logging.getLogger(__name__)
+_looked_at: dict[int, float] = {}
+
+
+@jobs.periodic(2)
+def pull() -> None:
+    """Queue chunks for projects that have images without an embedding."""
+    for project in Project.objects.filter(deleted_at=None).exclude(assist_mode=Project.AssistMode.OFF):
+        if project.is_classification and is_due(project):
+            queue_chunks(project)
+
+
+def is_due(project: Project) -> bool:
+    """Tell whether to look now: often while something runs or has just ended, rarely otherwise."""
+    lately = timezone.now() - timezone.timedelta(seconds=SECONDS_AFTER_IMPORT)
+    busy = Job.objects.filter(project=project).filter(
+        Q(state__in=(Job.State.QUEUED, Job.State.RUNNING)) | Q(finished_at__gt=lately)
+    )
+    now = time.monotonic()
+    if not busy.exists() and now - _looked_at.get(project.pk, -SECONDS_IDLE) < SECONDS_IDLE:
+        return False
+    _looked_at[project.pk] = now
+    return True
+
+
+def queue_chunks(project: Project) -> int:
+    """Queue what is missing, at most a few chunks ahead; returns how many images are still to be done."""
+    with transaction.atomic():
+        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        jobs_before = Job.objects.filter(project=project, kind="featurize")
+        pending = list(
+            jobs_before.filter(state__in=(Job.State.QUEUED, Job.State.RUNNING)).values_list("payload", flat=True)
+        )
+        given_up = jobs_before.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).values_list("payload", flat=True)
+        taken = [item for payload in (*pending, *given_up) for item in payload["items"]]
+        room = (WAITING - len(pending)) * CHUNK
+        fresh = embeddings.missing(project, room, but=taken) if room > 0 else []
+        if not fresh and not pending:
+            close_run(project)
+            return 0
+        left = embeddings.count_missing(project)
+        run, _ = Run.objects.get_or_create(project=project, kind=Run.Kind.FEATURIZATION, state=Run.State.RUNNING)
+        Run.objects.filter(pk=run.pk).update(total=F("done") + left)
+        first = FIRST_CHUNK if not embeddings.count(project) and not pending else CHUNK
+        for chunk in (fresh[:first], *batched(fresh[first:], CHUNK)):
+            if chunk:
+                jobs.enqueue("featurize", project, {"items": list(chunk)}, total=len(chunk))
+        return left
+
+
+def close_run(project: Project) -> None:
+    """End the project's featurization run: nothing is left to embed."""
+    for run in Run.objects.filter(project=project, kind=Run.Kind.FEATURIZATION, state=Run.State.RUNNING):
+        seconds = max((timezone.now() - run.started_at).total_seconds(), 1e-3)
+        failed = Job.objects.filter(project=project, kind="featurize", state=Job.State.FAILED).last()
+        Run.objects.filter(pk=run.pk, state=Run.State.RUNNING).update(
+            state=Run.State.FAILED if failed and not run.done else Run.State.DONE,
+            finished_at=Now(),
+            total=F("done"),
+            metrics={**run.metrics, "images": run.done, "images_per_second": round(run.done / seconds, 1)},
+            log=f"{run.log}{failed.error}\n" if failed else run.log,
+        )
+
+
+@jobs.handler("featurize", cluster="ml", priority=5)
+def featurize(job: jobs.RunningJob) -> dict[str, Any]:
+    """Embed a chunk of images and register the shard."""
+    project = job.project
+    assert project is not None
+    embedding_set = embeddings.set_of(project)
+    known = embeddings.among(embedding_set, job.payload["items"])
+    items = list(
+        Item.objects.filter(pk__in=[item for item in job.payload["items"] if item not in known])
+        .exclude(state__in=(Item.State.BROKEN, Item.State.REMOVED))
+        .select_related("source")
+        .order_by("id")
+    )
+    if not items:
+        return {"embedded": 0}
+    # Loaded here and not at import: the web process must never load torch.
+    from mlassist import backbones
+
+    backbone = backbones.load(project.backbone)
+    started = time.monotonic()
+    done, unreadable, vectors = [], [], []
+    for ids, broken, part in embed(backbone, items, backbones.BATCH):
+        done += ids
+        unreadable += broken
+        vectors.append(part)
+        job.progress(len(done) + len(unreadable), len(items))
+    seconds = time.monotonic() - started
+    matrix = np.concatenate(vectors)
+    with transaction.atomic():
+        if embeddings.add(embedding_set, done, matrix, unreadable):
+            Run.objects.filter(project=project, kind=Run.Kind.FEATURIZATION, state=Run.State.RUNNING).update(
+                done=F("done") + len(items), job=job.row
+            )
+    return {"embedded": len(done), "unreadable": len(unreadable), "images_per_second": round(len(done) / seconds, 1)}
+
+
+def embed(
+    backbone: "Backbone", items: list[Item], size: int
+) -> Iterator[tuple[list[int], list[int], np.ndarray]]:
+    """Yield (embedded ids, unreadable ids, vectors) per batch; decoding overlaps the forward pass."""
+    chunks = list(batched(items, size))
+    with ThreadPoolExecutor(DECODERS) as pool:
+
+        def start(chunk: tuple[Item, ...]) -> list[Future[np.ndarray]]:
+            return [pool.submit(look, backbone, item) for item in chunk]
+
+        ahead = start(chunks[0])
+        for number, chunk in enumerate(chunks):
+            current = ahead
+            ahead = start(chunks[number + 1]) if number + 1 < len(chunks) else []
+            ids, broken, arrays = [], [], []
+            for item, future in zip(chunk, current, strict=True):
+                try:
+                    arrays.append(future.result())
+                    ids.append(item.pk)
+                except images.BrokenImage as error:
+                    log.warning("Item %s cannot be embedded: %s", item.pk, error)
+                    broken.append(item.pk)
+            vectors = (
+                backbone.embed(np.stack(arrays)) if arrays else np.empty((0, backbone.dimension), np.float32)
+            )
+            yield ids, broken, vectors
+
+
+def look(backbone: "Backbone", item: Item) -> np.ndarray:
+    """Decode an item as the backbone wants it. Raises BrokenImage."""
+    return backbone.prepare(images.open_upright(item, at_least=backbone.side))
