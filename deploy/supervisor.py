@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
 
 from labeling.tether import tethered
@@ -167,11 +168,9 @@ def _group_is_alive(group: int) -> bool:
         return False
     if sys.platform != "linux":
         return True
-    for entry in os.scandir("/proc"):
-        if not entry.name.isdigit():
-            continue
-        with contextlib.suppress(OSError), open(f"/proc/{entry.name}/stat") as stat:
-            state, _, process_group = stat.read().rsplit(")", 1)[1].split()[:3]
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, process_group = status.read_text().rsplit(")", 1)[1].split()[:3]
             if int(process_group) == group and state not in "ZX":
                 return True
     return False

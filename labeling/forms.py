@@ -26,7 +26,7 @@ class SignInForm(AuthenticationForm):
         self.fields["password"].label = "Password"
 
 
-class ProfileForm(forms.ModelForm[User]):
+class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = User
         fields: ClassVar[list[str]] = ["name", "theme"]

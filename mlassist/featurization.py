@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,7 @@ def pull() -> None:
 
 def is_due(project: Project) -> bool:
     """Tell whether to look now: often while something runs or has just ended, rarely otherwise."""
-    lately = timezone.now() - timezone.timedelta(seconds=SECONDS_AFTER_IMPORT)
+    lately = timezone.now() - timedelta(seconds=SECONDS_AFTER_IMPORT)
     busy = Job.objects.filter(project=project).filter(
         Q(state__in=(Job.State.QUEUED, Job.State.RUNNING)) | Q(finished_at__gt=lately)
     )

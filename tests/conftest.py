@@ -13,6 +13,7 @@ import pytest
 # Everything that this run writes goes to one folder of its own.
 HOME = Path(tempfile.mkdtemp(prefix="loupe-tests-"))
 os.environ["LOUPE_HOME"] = str(HOME)
+(HOME / "static").mkdir()
 os.environ["LOUPE_SECRET_KEY"] = "only-for-tests"
 os.environ["DJANGO_SETTINGS_MODULE"] = "deploy.settings"
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright runs its own event loop

@@ -1,4 +1,3 @@
-import random
 import time
 from typing import Any
 
@@ -6,9 +5,9 @@ import requests
 from django.core.management.base import CommandError, CommandParser
 
 from deploy import simulation, webserver
+from deploy.crowd import gather
 from deploy.truth import NoTruth, known_answers
 from labeling.management.base import LoupeCommand, find_project
-from labeling.models import ApiToken, Membership, Project, User
 
 
 class Command(LoupeCommand):
@@ -38,7 +37,16 @@ class Command(LoupeCommand):
         try:
             truth = known_answers(project, options["truth"])
             with webserver.running() as address:
-                crowd = gather(project, truth, tally, address, **choose(options))
+                crowd = gather(
+                    project,
+                    truth,
+                    tally,
+                    address,
+                    labelers=options["labelers"],
+                    error=options["error"],
+                    rate=options["rate"],
+                    seed=options["seed"],
+                )
                 crowd.start()
                 crowd.join()
         except (NoTruth, simulation.SimulationFailed, requests.RequestException) as failure:
@@ -48,57 +56,7 @@ class Command(LoupeCommand):
     def report(self, tally: simulation.Tally, labelers: int, seconds: float) -> None:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in tally.by_kind.most_common())
         self.stdout.write(
-            f"{tally.answers:,} answers by {labelers} people in {seconds:.0f} s ({kinds or 'nothing was left'}); "
-            f"{tally.exceptions:,} proposals marked as exceptions, {tally.mistakes:,} wrong on purpose."
+            f"{tally.answers:,} answers by {labelers} people in {seconds:.0f} s "
+            f"({kinds or 'nothing was left'}); {tally.exceptions:,} proposals marked as exceptions, "
+            f"{tally.mistakes:,} wrong on purpose."
         )
-
-
-def choose(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: options[name] for name in ("labelers", "error", "rate", "seed")}
-
-
-def gather(
-    project: Project,
-    truth: simulation.Truth,
-    tally: simulation.Tally,
-    address: str,
-    *,
-    labelers: int,
-    error: float,
-    rate: float | None,
-    seed: int,
-) -> simulation.Crowd:
-    """Make the simulated people members of the project, each with a token, and put them together."""
-    classes = list(project.classes.filter(retired_at=None).values_list("id", flat=True))
-    people = [person(project, number + 1) for number in range(labelers)]
-    return simulation.Crowd(
-        [
-            simulation.Labeler(
-                simulation.Client(address, token_for(user), project.pk),
-                truth,
-                classes,
-                tally,
-                error=error,
-                rate=rate / labelers if rate else None,
-                chance=random.Random(f"{seed}-{number}"),
-            )
-            for number, user in enumerate(people)
-        ]
-    )
-
-
-def person(project: Project, number: int) -> User:
-    user, is_new = User.objects.get_or_create(
-        email=f"simulated-{number}@loupe.invalid", defaults={"name": f"Simulated labeler {number}"}
-    )
-    if is_new:
-        user.set_unusable_password()
-        user.save(update_fields=["password"])
-    Membership.objects.get_or_create(project=project, user=user, defaults={"role": Membership.Role.LABELER})
-    return user
-
-
-def token_for(user: User) -> str:
-    """Return a fresh token; those of earlier simulations end."""
-    ApiToken.objects.filter(user=user, name="simulation").delete()
-    return ApiToken.issue(user, "simulation")

@@ -1,0 +1,53 @@
+"""Simulated people as members of a project, each with a token."""
+
+import random
+
+from deploy import simulation
+from labeling.models import ApiToken, Membership, Project, User
+
+
+def gather(
+    project: Project,
+    truth: simulation.Truth,
+    tally: simulation.Tally,
+    address: str,
+    *,
+    labelers: int,
+    error: float,
+    rate: float | None,
+    seed: int,
+) -> simulation.Crowd:
+    """Make the simulated people members of the project, each with a token, and put them together."""
+    classes = list(project.classes.filter(retired_at=None).values_list("id", flat=True))
+    people = [person(project, number + 1) for number in range(labelers)]
+    return simulation.Crowd(
+        [
+            simulation.Labeler(
+                simulation.Client(address, token_for(user), project.pk),
+                truth,
+                classes,
+                tally,
+                error=error,
+                rate=rate / labelers if rate else None,
+                chance=random.Random(f"{seed}-{number}"),
+            )
+            for number, user in enumerate(people)
+        ]
+    )
+
+
+def person(project: Project, number: int) -> User:
+    user, is_new = User.objects.get_or_create(
+        email=f"simulated-{number}@loupe.invalid", defaults={"name": f"Simulated labeler {number}"}
+    )
+    if is_new:
+        user.set_unusable_password()
+        user.save(update_fields=["password"])
+    Membership.objects.get_or_create(project=project, user=user, defaults={"role": Membership.Role.LABELER})
+    return user
+
+
+def token_for(user: User) -> str:
+    """Return a fresh token; those of earlier simulations end."""
+    ApiToken.objects.filter(user=user, name="simulation").delete()
+    return ApiToken.issue(user, "simulation")

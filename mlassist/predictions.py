@@ -1,0 +1,63 @@
+"""What a head says of images, in the terms that the rest of the loop uses."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlassist.heads import Head
+from mlassist.strategies.uncertain import label_margins, margins
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Per row: class probabilities, the proposed answer as a 0/1 row, and the chance that all of it is right.
+
+    `top` is the most probable class column.
+    """
+
+    classes: np.ndarray
+    probabilities: np.ndarray
+    answer: np.ndarray
+    confidence: np.ndarray
+    top: np.ndarray
+    multilabel: bool
+
+    @classmethod
+    def of(cls, head: Head, features: np.ndarray) -> "Predictions":
+        return cls.from_probabilities(head, head.probabilities(features))
+
+    @classmethod
+    def from_probabilities(cls, head: Head, probabilities: np.ndarray) -> "Predictions":
+        top = probabilities.argmax(1)
+        if head.multilabel:
+            answer = probabilities >= 0.5
+            confidence = np.exp(np.log(np.maximum(probabilities, 1 - probabilities)).sum(1))
+        else:
+            answer = np.arange(probabilities.shape[1]) == top[:, None]
+            confidence = probabilities.max(1)
+        return cls(head.classes, probabilities, answer, confidence, top, head.multilabel)
+
+    @property
+    def margin(self) -> np.ndarray:
+        return label_margins(self.probabilities) if self.multilabel else margins(self.probabilities)
+
+    def wrong(self, labels: Sequence[tuple[int, ...]]) -> np.ndarray:
+        """Return whether each row's answer differs from its label in any class."""
+        columns = {int(label): column for column, label in enumerate(self.classes)}
+        truth = np.zeros(self.answer.shape, bool)
+        unknown = np.zeros(len(labels), bool)
+        for row, classes in enumerate(labels):
+            for label in classes:
+                if label in columns:
+                    truth[row, columns[label]] = True
+                else:
+                    unknown[row] = True
+        return (truth != self.answer).any(1) | unknown
+
+    def without(self, blocked: Sequence[int]) -> np.ndarray:
+        """Return the confidence with -inf where the answer has a blocked class column or no class at all."""
+        out = ~self.answer.any(1)
+        if len(blocked):
+            out |= self.answer[:, list(blocked)].any(1)
+        return np.where(out, -np.inf, self.confidence)

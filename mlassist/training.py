@@ -1,0 +1,110 @@
+"""One round of the loop in a process of its own: train, validate, infer. Needs no torch.
+
+    python -m mlassist.training --job 12
+
+A process of its own can be killed, cancelled or run out of memory without taking a worker along.
+"""
+
+import argparse
+import logging
+import os
+import uuid
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deploy.settings")
+
+if __name__ == "__main__":
+    import django
+
+    django.setup()
+
+from django.db import transaction  # noqa: E402
+from django.db.models import Max  # noqa: E402
+
+from labeling import answers  # noqa: E402
+from labeling.models import Job, Project  # noqa: E402
+from mlassist import heads, inference, runs, validation  # noqa: E402
+from mlassist.models import ModelVersion, Run  # noqa: E402
+from mlassist.pool import Pool, store_head  # noqa: E402
+from mlassist.triggers import withdrawn_answers  # noqa: E402
+
+log = logging.getLogger(__name__)
+
+
+def do_round(job: Job) -> None:
+    """Train a head, judge it on the blind labels, and let it propose for the whole pool."""
+    project = job.project
+    assert project is not None
+    pool = Pool.of(project)
+    with runs.recorded(project, job, Run.Kind.TRAINING, total=2) as step:
+        trained = train(project, pool, step)
+    with runs.recorded(project, job, Run.Kind.VALIDATION, total=2, version=trained.version) as step:
+        validation.judge(project, pool, trained, step, requested=bool(job.payload.get("requested")))
+    with runs.recorded(project, job, Run.Kind.INFERENCE, total=len(pool), version=trained.version) as step:
+        inference.propose(project, pool, trained, step)
+
+
+def train(project: Project, pool: Pool, step: runs.Step) -> validation.Trained:
+    """Fit the best head to all answers that may be learned from, and keep it as a model version."""
+    withdrawn = withdrawn_answers(project)
+    given = answers.training(project)
+    rows, labels = pool.labeled(project, given)
+    step.say(f"{len(given)} labels from people, {len(rows)} of them on embedded images; {len(pool)} images in the pool")
+    if not len(rows):
+        raise ValueError("There are no labels to learn from yet.")
+    fit = heads.train(
+        pool.features[rows],
+        labels,
+        pool.features,
+        multilabel=project.task_type == Project.TaskType.MULTILABEL,
+        seed=project.seed % 2**32,
+        report=step.say,
+    )
+    step.progress(1)
+    step.metrics = {
+        "labels": len(rows),
+        "head": fit.head.kind,
+        "out_of_fold_accuracy": round(fit.accuracy, 4),
+        "out_of_fold_loss": round(fit.loss, 4),
+        "temperature": round(fit.head.temperature, 3),
+        "candidates": fit.candidates,
+    }
+    name = store_head(project, fit.head, uuid.uuid4().hex)
+    with transaction.atomic():
+        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        newest = ModelVersion.objects.filter(project=project).aggregate(number=Max("number"))["number"]
+        version = ModelVersion.objects.create(
+            project=project,
+            number=(newest or 0) + 1,
+            backbone=project.backbone,
+            head=name,
+            classes=fit.head.classes.tolist(),
+            metrics=step.metrics,
+            labels=len(given),
+            revision=given.revision,
+            withdrawn=withdrawn,
+            embedded=len(pool),
+        )
+    step.row.model_version = version
+    step.say(f"Model {version.number}: {fit.head.kind}")
+    return validation.Trained(version, fit.head, fit.out_of_fold, rows, labels)
+
+
+def order_first(job: Job) -> None:
+    """Order the queue before there is a model: typical images first."""
+    project = job.project
+    assert project is not None
+    pool = Pool.of(project)
+    placed = inference.place_typical(project, pool)
+    Job.objects.filter(pk=job.pk).update(done=placed, total=placed, message=f"Ordered {len(pool)} images")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Do one round of a project's learning loop.")
+    parser.add_argument("--job", type=int, required=True)
+    job = Job.objects.select_related("project").get(pk=parser.parse_args().job)
+    runs.end_when_told()
+    {"round": do_round, "order": order_first}[job.kind](job)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""When the loop acts: pure rules, and the few counts they need."""
+
+import math
+
+import numpy as np
+
+from labeling.models import Annotation, Project
+
+FIRST_PER_CLASS = 10
+FIRST_IN_ALL = 50
+GROWTH = 0.3  # new answers per round, as a share of those the last model has seen
+SMALLEST_STEP = 25
+FIRST_ORDER = 100  # embedded images that are worth a first ordering
+
+
+def first_model(label_counts: list[int]) -> int:
+    """Return how many labels in all the first model needs at the least, given the labels of each class.
+
+    Ten in each class, or fifty in all, whichever comes first.
+    """
+    have = sum(label_counts)
+    to_ten_each = sum(max(0, FIRST_PER_CLASS - count) for count in label_counts)
+    return min(FIRST_IN_ALL, have + to_ten_each) if label_counts else FIRST_IN_ALL
+
+
+def step_after(labels: int) -> int:
+    """Return how many new answers the next model needs after one with that many."""
+    return max(SMALLEST_STEP, math.ceil(GROWTH * labels))
+
+
+def order_is_due(embedded: int, ordered: int, *, complete: bool) -> bool:
+    """Tell whether to order the queue (again) before there is a model: at doublings, and at the end."""
+    return embedded > ordered and (complete or embedded >= max(FIRST_ORDER, 2 * ordered))
+
+
+def withdrawn_answers(project: Project) -> int:
+    """Return how many human answers a reviewer has rejected: the loop has to unlearn them."""
+    return Annotation.objects.filter(
+        project=project, withdrawal=Annotation.Withdrawal.REJECTED, labeler__isnull=False
+    ).count()
+
+
+def typicality(cosines: np.ndarray, nearest: int = 20) -> np.ndarray:
+    """Return the inverse mean distance of each row to its nearest neighbours."""
+    near = np.asarray(cosines[:, :nearest], np.float32)
+    return 1 / np.maximum(np.sqrt(np.maximum(2 - 2 * near, 0)).mean(1), 1e-3) if near.shape[1] else np.zeros(len(near))

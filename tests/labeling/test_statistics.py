@@ -1,0 +1,48 @@
+"""Every figure of the dashboard equals a count of rows."""
+
+import pytest
+
+from labeling import review, statistics
+from labeling.models import Item
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def test_figures_add_up_to_the_rows(project, labeler, reviewer, items) -> None:
+    factories.answer(project, labeler, size=9)
+    factories.answer(project, reviewer)
+    labeled = Item.objects.filter(project=project, state="labeled").count()
+    states = statistics.items_by_state(project)
+    assert sum(states.values()) == len(items)
+    assert states["labeled"] == labeled
+    assert sum(statistics.queue_by_kind(project).values()) == len(items) - labeled
+    assert sum(row["count"] for row in statistics.labels_by_class(project)) == labeled
+    assert sum(statistics.labels_by_origin(project).values()) == labeled
+    assert sum(row["count"] for row in statistics.labels_by_labeler(project)) == labeled
+    assert statistics.done_today(project, labeler) + statistics.done_today(project, reviewer) == labeled
+
+
+def test_every_figure_opens_just_the_items_that_it_counts(project, labeler, items) -> None:
+    factories.answer(project, labeler, size=9)
+    for row in statistics.labels_by_class(project):
+        assert review.select(project, review.Filters(label_class=row["id"])).count() == row["count"]
+    for origin, count in statistics.labels_by_origin(project).items():
+        assert review.select(project, review.Filters(source=origin)).count() == count
+    for state, count in statistics.items_by_state(project).items():
+        assert review.select(project, review.Filters(state=state)).count() == count
+
+
+def test_progress_over_time_ends_at_today(project, labeler, items) -> None:
+    assert statistics.progress_over_time(project) == []
+    factories.answer(project, labeler, size=9)
+    series = statistics.progress_over_time(project)
+    now = {key: value for key, value in series[-1].items() if key != "at"}
+    assert now == statistics.labels_by_origin(project)
+
+
+def test_rejected_labels_leave_the_figures(project, labeler, reviewer, items) -> None:
+    factories.answer_all(project, labeler)
+    review.reject(project, [items[0].pk], reviewer)
+    assert statistics.items_by_state(project)["labeled"] == len(items) - 1
+    assert statistics.labels_by_labeler(project)[0]["count"] == len(items) - 1

@@ -1,0 +1,168 @@
+"""Every address by every role: what a role may not see does not exist for it."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from labeling import queue, review, workforce
+from labeling.models import Membership, Project
+from tests import factories
+
+PUBLIC, SIGNED_IN, SEE, LABEL, REVIEW, MANAGE = "public", "signed in", "see", "label", "review", "manage"
+ROLES = {
+    "labeler": {SIGNED_IN, SEE, LABEL},
+    "reviewer": {SIGNED_IN, SEE, LABEL, REVIEW},
+    "manager": {SIGNED_IN, SEE, LABEL, REVIEW, MANAGE},
+    "admin": {SIGNED_IN, SEE, LABEL, REVIEW, MANAGE},
+    "outsider": {SIGNED_IN},
+}
+
+# route: method, what it takes. A route that is not listed here fails the test.
+ROUTES = {
+    "healthz": ("get", PUBLIC),
+    "sign-in": ("get", PUBLIC),
+    "sign-out": ("post", SIGNED_IN),
+    "invitation": ("get", PUBLIC),
+    "projects": ("get", SIGNED_IN),
+    "project-new": ("get", SIGNED_IN),
+    "profile": ("get", SIGNED_IN),
+    "profile-password": ("post", SIGNED_IN),
+    "profile-token": ("post", SIGNED_IN),
+    "page-size": ("post", SIGNED_IN),
+    "project": ("get", SEE),
+    "project-live": ("get", SEE),
+    "label": ("get", LABEL),
+    "data": ("get", REVIEW),
+    "item-panel": ("get", REVIEW),
+    "import": ("get", MANAGE),
+    "import-live": ("get", MANAGE),
+    "models": ("get", REVIEW),
+    "models-live": ("get", REVIEW),
+    "train": ("post", MANAGE),
+    "certificate": ("get", REVIEW),
+    "team": ("get", MANAGE),
+    "member": ("post", MANAGE),
+    "invitation-revoke": ("post", MANAGE),
+    "exports": ("get", REVIEW),
+    "exports-live": ("get", REVIEW),
+    "settings": ("get", MANAGE),
+    "settings-classes": ("post", MANAGE),
+    "settings-instructions": ("post", MANAGE),
+    "settings-state": ("post", MANAGE),
+    "image": ("get", REVIEW),
+    "thumbnail": ("get", REVIEW),
+    "api-projects": ("get", SIGNED_IN),
+    "api-project": ("get", SEE),
+    "api-start": ("post", MANAGE),
+    "api-pause": ("post", MANAGE),
+    "api-members": ("get", MANAGE),
+    "api-invitations": ("get", MANAGE),
+    "api-pages": ("post", LABEL),
+    "api-items": ("get", REVIEW),
+    "api-item": ("get", REVIEW),
+    "api-reviews": ("post", REVIEW),
+    "api-imports": ("get", MANAGE),
+    "api-exports": ("get", REVIEW),
+    "export-file": ("get", REVIEW),
+    "api-job": ("get", REVIEW),
+    "api-runs": ("get", REVIEW),
+    "api-certificates": ("get", REVIEW),
+    "api-schema": ("get", SIGNED_IN),
+    "api-docs": ("get", SIGNED_IN),
+}
+# These belong to one person; tests of their own say whose.
+OWN = {
+    "api-page-submit", "api-page-extend", "api-page-release", "api-page-undo", "profile-token-revoke", "run",
+}  # fmt: skip
+
+
+def routes(patterns: list[Any]) -> list[str]:
+    found: list[str] = []
+    for each in patterns:
+        if isinstance(each, URLResolver):
+            found += routes(each.url_patterns)
+        elif isinstance(each, URLPattern):
+            found.append(each.name or str(each.pattern))
+    return found
+
+
+def test_every_route_says_whom_it_is_for() -> None:
+    assert set(routes(get_resolver().url_patterns)) == set(ROUTES) | OWN
+
+
+@pytest.fixture
+def place(project, labeler, reviewer, manager, admin, outsider, items) -> dict[str, Any]:
+    """Return a project in which something of everything exists, and what addresses need."""
+    from labeling import exporting
+
+    factories.answer(project, reviewer)
+    exported = exporting.start(project, manager, "coco", review.Filters())
+    factories.run_jobs("quick")
+    return {
+        "project_id": project.pk,
+        "item_id": items[0].pk,
+        "job_id": exported.pk,
+        "membership_id": Membership.objects.get(project=project, user=labeler).pk,
+        "invitation_id": workforce.invite(project, manager, "labeler").pk,
+        "token": workforce.invite(project, manager, "labeler").token,
+    }
+
+
+def address(name: str, place: dict[str, Any]) -> str:
+    pattern = next(
+        each for each in get_resolver().reverse_dict.getlist(name) if set(each[0][0][1]) <= set(place)
+    )
+    return reverse(name, kwargs={key: place[key] for key in pattern[0][0][1]})
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", sorted(ROUTES))
+def test_a_route_exists_just_for_those_it_is_for(name, place, request) -> None:
+    method, needs = ROUTES[name]
+    url = address(name, place)
+    for role, rights in ROLES.items():
+        client = Client(raise_request_exception=True)
+        client.force_login(request.getfixturevalue(role))
+        response = getattr(client, method)(url)
+        if needs == PUBLIC or needs in rights:
+            assert response.status_code not in (401, 403, 404, 500), (role, response.status_code)
+            assert not response.headers.get("Location", "").startswith("/sign-in/?"), role
+        else:
+            assert response.status_code == 404, (role, response.status_code)
+    response = getattr(Client(), method)(url)
+    if needs == PUBLIC:
+        assert response.status_code == 200
+    else:
+        assert response.status_code == 401 or response.headers["Location"].startswith("/sign-in/"), response
+
+
+@pytest.mark.django_db
+def test_a_labeler_sees_only_pictures_that_were_handed_out_to_them(project, labeler, items, client) -> None:
+    client.force_login(labeler)
+    assert client.get(reverse("image", args=[items[0].pk])).status_code == 404
+    queue.claim(project, labeler, 9)
+    page = queue.claim(project, labeler, 9)
+    mine = page.claims.first().item_id
+    assert client.get(reverse("image", args=[mine])).status_code == 200
+    assert client.get(reverse("thumbnail", args=[mine])).headers["Content-Type"] == "image/webp"
+
+
+@pytest.mark.django_db
+def test_nobody_touches_the_page_of_somebody_else(project, labeler, manager, items, api) -> None:
+    page = queue.claim(project, labeler, 1)
+    for name in ("api-page-submit", "api-page-extend", "api-page-release"):
+        url = reverse(name, args=[project.pk, page.pk])
+        assert api(manager).post(url, {"answers": []}, format="json").status_code == 404
+    assert api(labeler).post(reverse("api-page-extend", args=[project.pk, page.pk])).status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_deleted_project_is_gone_for_everybody(project, manager, client) -> None:
+    from labeling import projects
+
+    client.force_login(manager)
+    projects.delete(project, manager)
+    assert client.get(reverse("project", args=[project.pk])).status_code == 404
+    assert Project.objects.filter(pk=project.pk).exists()
