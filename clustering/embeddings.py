@@ -43,9 +43,12 @@ def missing(project: Project, limit: int | None = None, *, but: Sequence[int] = 
 
 def count_missing(project: Project) -> int:
     """Return about how many items `missing` would name; cheap, for progress bars."""
-    ready = Item.objects.filter(project=project, read_at__isnull=False).exclude(state__in=("broken", "removed"))
+    ready = Item.objects.filter(project=project, read_at__isnull=False).exclude(
+        state__in=("broken", "removed")
+    )
     known = _shards(project).aggregate(
-        embedded=Coalesce(Sum("count"), 0), unreadable=Coalesce(Sum(Func("unreadable", function="cardinality")), 0)
+        embedded=Coalesce(Sum("count"), 0),
+        unreadable=Coalesce(Sum(Func("unreadable", function="cardinality")), 0),
     )
     return max(0, ready.count() - known["embedded"] - known["unreadable"])
 

@@ -24,7 +24,9 @@ class LookAlikes:
     similarity: float
 
 
-def cosine_floor(features: np.ndarray, predicted: np.ndarray, labels: np.ndarray, wanted: float = AGREEMENT) -> float:
+def cosine_floor(
+    features: np.ndarray, predicted: np.ndarray, labels: np.ndarray, wanted: float = AGREEMENT
+) -> float:
     """Return the lowest cosine above which pairs predicted alike are labeled alike; inf if there is none.
 
     `predicted` must be out-of-fold: what the model says of labels that it was not trained on.

@@ -63,7 +63,8 @@ def neighbours(matrix: np.ndarray, k: int = NEIGHBOURS) -> Graph:
     own[~own.any(1), -1] = True
     others = ~own
     return Graph(
-        rows[others].reshape(-1, k).astype(np.int32), np.clip(cosines[others].reshape(-1, k), -1, 1).astype(np.float16)
+        rows[others].reshape(-1, k).astype(np.int32),
+        np.clip(cosines[others].reshape(-1, k), -1, 1).astype(np.float16),
     )
 
 

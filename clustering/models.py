@@ -25,7 +25,9 @@ class Shard(models.Model):
     embedding_set = models.ForeignKey(EmbeddingSet, on_delete=models.CASCADE, related_name="shards")
     name = models.CharField(max_length=200, unique=True, help_text="in storage")
     items = ArrayField(models.BigIntegerField(), help_text="ids of the items it holds, in file order")
-    unreadable = ArrayField(models.BigIntegerField(), default=list, help_text="items that could not be embedded")
+    unreadable = ArrayField(
+        models.BigIntegerField(), default=list, help_text="items that could not be embedded"
+    )
     count = models.PositiveIntegerField()
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -26,10 +26,11 @@ class Frame:
     x_high: float
     y_low: float
     y_high: float
+    left: float = LEFT
 
     def x(self, value: float) -> float:
         span = self.x_high - self.x_low or 1.0
-        return LEFT + (value - self.x_low) / span * (WIDTH - LEFT - RIGHT)
+        return self.left + (value - self.x_low) / span * (WIDTH - self.left - RIGHT)
 
     def y(self, value: float) -> float:
         span = self.y_high - self.y_low or 1.0
@@ -38,10 +39,8 @@ class Frame:
 
 def percent(value: float) -> str:
     """Format a share without claiming certainty: only exactly everything is 100 %."""
-    if 0.9995 <= value < 1:
-        return "99.9 %"
-    digits = 0 if value == 1 or value == 0 else 1
-    return f"{100 * value:.{digits}f} %"
+    shown = min(100 * value, 99.9) if value < 1 else 100.0
+    return f"{shown:.1f}".removesuffix(".0") + " %"
 
 
 def share_bar(counts: Mapping[str, int], total: int) -> SafeString:
@@ -86,24 +85,26 @@ def next_run_bar(have: int, need: int) -> SafeString:
 
 def progress_chart(series: Sequence[Mapping[str, Any]], total: int) -> SafeString:
     """Return labels by origin over time, stacked, each area named at its end."""
-    frame = Frame(0, max(1, len(series) - 1), 0, max(total, 1))
+    frame = Frame(0, max(1, len(series) - 1), 0, max(total, 1), left=0)
     floor = [0.0] * len(series)
     areas, names = [], []
     for origin, name in ORIGINS.items():
         roof = [low + point[origin] for low, point in zip(floor, series, strict=True)]
         if roof[-1] > floor[-1]:
-            outline = [(frame.x(i), frame.y(value)) for i, value in enumerate(roof)]
-            outline += [(frame.x(i), frame.y(value)) for i, value in reversed(list(enumerate(floor)))]
-            areas.append((origin, polygon(outline)))
+            top = [(frame.x(i), frame.y(value)) for i, value in enumerate(roof)]
+            bottom = [(frame.x(i), frame.y(value)) for i, value in enumerate(floor)]
+            areas.append((origin, polygon([*top, *reversed(bottom)]), polygon(top)))
             names.append((frame.y((roof[-1] + floor[-1]) / 2) + 4, f"{name} {roof[-1] - floor[-1]:,.0f}"))
         floor = roof
     names.append((TOP + 4, f"all {total:,}"))
     return chart(
         f"Labels over time: {', '.join(text for _, text in names)}",
-        format_html('<line class="goal" x1="{}" x2="{}" y1="{}" y2="{}"/>', LEFT, WIDTH - RIGHT, TOP, TOP)
-        + format_html_join("", '<polygon class="by-{}" points="{}"/>', areas)
+        goal_line(TOP, 0)
+        + format_html_join(
+            "", '<polygon class="area by-{0}" points="{1}"/><polyline class="edge edge-{0}" points="{2}"/>', areas
+        )
         + end_labels(names)
-        + baseline(moment(series[0]["at"], series[-1]["at"]), "now"),
+        + baseline(moment(series[0]["at"], series[-1]["at"]), "now", 0),
     )
 
 
@@ -177,19 +178,19 @@ def chart(title: str, inside: SafeString) -> SafeString:
     )
 
 
-def goal_line(y: float) -> SafeString:
+def goal_line(y: float, left: float = LEFT) -> SafeString:
     return format_html(
-        '<line class="goal" x1="{}" x2="{}" y1="{}" y2="{}"/>', LEFT, WIDTH - RIGHT, round(y, 1), round(y, 1)
+        '<line class="goal" x1="{}" x2="{}" y1="{}" y2="{}"/>', left, WIDTH - RIGHT, round(y, 1), round(y, 1)
     )
 
 
-def baseline(start: str, end: str) -> SafeString:
+def baseline(start: str, end: str, left: float = LEFT) -> SafeString:
     """Return the x axis with what stands at its ends."""
     y = HEIGHT - BOTTOM
     return format_html(
         '<line class="axis" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/><text x="{0}" y="{3}">{4}</text>'
         '<text x="{1}" y="{3}" text-anchor="end">{5}</text>',
-        LEFT, WIDTH - RIGHT, y, y + 18, start, end,
+        left, WIDTH - RIGHT, y, y + 18, start, end,
     )  # fmt: skip
 
 

@@ -83,7 +83,9 @@ def bundled() -> tuple[nn.Module, int, int]:
     weights = load_file(WEIGHTS / "bundled.safetensors")
     network = torchvision.models.regnet_x_400mf()
     network.fc = nn.Identity()
-    network.load_state_dict({name: tensor.float() for name, tensor in weights.items() if not name.startswith("fc.")})
+    network.load_state_dict(
+        {name: tensor.float() for name, tensor in weights.items() if not name.startswith("fc.")}
+    )
     network.eval()
     fuse_batch_norms(network)
     return LastStages(network), 96, 560

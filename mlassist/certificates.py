@@ -7,7 +7,6 @@ Scores are only compared: the promise holds however badly they are calibrated.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -197,18 +196,3 @@ def more_labels(outcome: Outcome) -> int | None:
             return n
         n = math.ceil(1.1 * n)
     return None
-
-
-def alarm(wrong: Sequence[bool], target: float) -> float:
-    """Return the audit's e-value against "the error is at most the target"; at 20 it is contradicted.
-
-    The largest value so far counts: looking again and again is allowed (Ville).
-    """
-    value = best = 1.0
-    for was_wrong in wrong:
-        value *= 1 + (float(was_wrong) - target)
-        best = max(best, value)
-    return best
-
-
-ALARM = 20.0

@@ -63,9 +63,13 @@ def queue_chunks(project: Project) -> int:
         Project.objects.select_for_update(no_key=True).get(pk=project.pk)
         jobs_before = Job.objects.filter(project=project, kind="featurize")
         pending = list(
-            jobs_before.filter(state__in=(Job.State.QUEUED, Job.State.RUNNING)).values_list("payload", flat=True)
+            jobs_before.filter(state__in=(Job.State.QUEUED, Job.State.RUNNING)).values_list(
+                "payload", flat=True
+            )
         )
-        given_up = jobs_before.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).values_list("payload", flat=True)
+        given_up = jobs_before.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).values_list(
+            "payload", flat=True
+        )
         taken = [item for payload in (*pending, *given_up) for item in payload["items"]]
         room = (WAITING - len(pending)) * CHUNK
         fresh = embeddings.missing(project, room, but=taken) if room > 0 else []
@@ -73,7 +77,9 @@ def queue_chunks(project: Project) -> int:
             close_run(project)
             return 0
         left = embeddings.count_missing(project)
-        run, _ = Run.objects.get_or_create(project=project, kind=Run.Kind.FEATURIZATION, state=Run.State.RUNNING)
+        run, _ = Run.objects.get_or_create(
+            project=project, kind=Run.Kind.FEATURIZATION, state=Run.State.RUNNING
+        )
         Run.objects.filter(pk=run.pk).update(total=F("done") + left)
         first = FIRST_CHUNK if not embeddings.count(project) and not pending else CHUNK
         for chunk in (fresh[:first], *batched(fresh[first:], CHUNK)):
@@ -129,7 +135,11 @@ def featurize(job: jobs.RunningJob) -> dict[str, Any]:
             Run.objects.filter(project=project, kind=Run.Kind.FEATURIZATION, state=Run.State.RUNNING).update(
                 done=F("done") + len(items), job=job.row
             )
-    return {"embedded": len(done), "unreadable": len(unreadable), "images_per_second": round(len(done) / seconds, 1)}
+    return {
+        "embedded": len(done),
+        "unreadable": len(unreadable),
+        "images_per_second": round(len(done) / seconds, 1),
+    }
 
 
 def embed(

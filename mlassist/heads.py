@@ -128,11 +128,21 @@ def train(
     weights, bias = best.fit(features, targets)
     squash = sigmoid if multilabel else softmax
     return Fit(
-        Head(best.name, classes, weights.astype(np.float32), bias.astype(np.float32), best.temperature, multilabel),
+        Head(
+            best.name,
+            classes,
+            weights.astype(np.float32),
+            bias.astype(np.float32),
+            best.temperature,
+            multilabel,
+        ),
         squash(best.scores / best.temperature),
         best.accuracy,
         best.loss,
-        [{"name": each.name, "loss": round(each.loss, 4), "accuracy": round(each.accuracy, 4)} for each in tried],
+        [
+            {"name": each.name, "loss": round(each.loss, 4), "accuracy": round(each.accuracy, 4)}
+            for each in tried
+        ],
     )
 
 
@@ -151,7 +161,9 @@ class Candidate:
     accuracy: float
 
     @classmethod
-    def scored(cls, name: str, fit: Fitter, scores: np.ndarray, targets: np.ndarray, multilabel: bool) -> "Candidate":
+    def scored(
+        cls, name: str, fit: Fitter, scores: np.ndarray, targets: np.ndarray, multilabel: bool
+    ) -> "Candidate":
         temperature = best_temperature(scores, targets, multilabel)
         loss = log_loss(scores / temperature, targets, multilabel)
         return cls(name, fit, scores, temperature, loss, share_right(scores, targets, multilabel))
@@ -217,7 +229,9 @@ def out_of_fold(features: np.ndarray, targets: np.ndarray, folds: np.ndarray, fi
     scores = np.empty(targets.shape, np.float32)
     for fold in range(folds.max() + 1):
         held = folds == fold
-        weights, bias = fit(features[~held] if folds.max() else features, targets[~held] if folds.max() else targets)
+        weights, bias = fit(
+            features[~held] if folds.max() else features, targets[~held] if folds.max() else targets
+        )
         scores[held] = features[held] @ weights + bias
     return scores
 

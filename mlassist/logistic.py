@@ -9,7 +9,9 @@ from threadpoolctl import threadpool_limits
 STEPS = 100
 
 
-def softmax_regression(features: np.ndarray, targets: np.ndarray, strength: float) -> tuple[np.ndarray, np.ndarray]:
+def softmax_regression(
+    features: np.ndarray, targets: np.ndarray, strength: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Return (weights, bias) of multinomial logistic regression; `strength` is C, `targets` one-hot."""
 
     def loss_and_slope(scores: np.ndarray) -> tuple[float, np.ndarray]:

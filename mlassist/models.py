@@ -56,10 +56,13 @@ class Run(models.Model):
         indexes = [models.Index(fields=["project", "-id"], name="run_history")]
         constraints = [
             models.UniqueConstraint(
-                fields=["project"], condition=Q(kind="featurization", state="running"), name="run_one_featurization"
+                fields=["project"],
+                condition=Q(kind="featurization", state="running"),
+                name="run_one_featurization",
             ),
             models.CheckConstraint(
-                condition=Q(state="running", finished_at=None) | (~Q(state="running") & Q(finished_at__isnull=False)),
+                condition=Q(state="running", finished_at=None)
+                | (~Q(state="running") & Q(finished_at__isnull=False)),
                 name="run_finished_has_time",
             ),
         ]
@@ -99,13 +102,17 @@ class Certificate(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["project", "attempt"], name="certificate_attempt_once"),
-            models.UniqueConstraint(fields=["project"], condition=Q(state="valid"), name="certificate_one_valid"),
+            models.UniqueConstraint(
+                fields=["project"], condition=Q(state="valid"), name="certificate_one_valid"
+            ),
             models.CheckConstraint(
-                condition=Q(state="refused") | Q(threshold__isnull=False, bound__lte=models.F("target_error")),
+                condition=Q(state="refused")
+                | Q(threshold__isnull=False, bound__lte=models.F("target_error")),
                 name="certificate_holds_target",
             ),
             models.CheckConstraint(
-                condition=~Q(state="withdrawn") | Q(withdrawn_at__isnull=False), name="certificate_withdrawn_has_time"
+                condition=~Q(state="withdrawn") | Q(withdrawn_at__isnull=False),
+                name="certificate_withdrawn_has_time",
             ),
         ]
 

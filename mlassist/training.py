@@ -48,7 +48,9 @@ def train(project: Project, pool: Pool, step: runs.Step) -> validation.Trained:
     withdrawn = withdrawn_answers(project)
     given = answers.training(project)
     rows, labels = pool.labeled(project, given)
-    step.say(f"{len(given)} labels from people, {len(rows)} of them on embedded images; {len(pool)} images in the pool")
+    step.say(
+        f"{len(given)} labels from people, {len(rows)} of them on embedded images; {len(pool)} images in the pool"
+    )
     if not len(rows):
         raise ValueError("There are no labels to learn from yet.")
     fit = heads.train(

@@ -2,8 +2,6 @@
 
 import math
 
-import numpy as np
-
 from labeling.models import Annotation, Project
 
 FIRST_PER_CLASS = 10
@@ -38,9 +36,3 @@ def withdrawn_answers(project: Project) -> int:
     return Annotation.objects.filter(
         project=project, withdrawal=Annotation.Withdrawal.REJECTED, labeler__isnull=False
     ).count()
-
-
-def typicality(cosines: np.ndarray, nearest: int = 20) -> np.ndarray:
-    """Return the inverse mean distance of each row to its nearest neighbours."""
-    near = np.asarray(cosines[:, :nearest], np.float32)
-    return 1 / np.maximum(np.sqrt(np.maximum(2 - 2 * near, 0)).mean(1), 1e-3) if near.shape[1] else np.zeros(len(near))

@@ -9,5 +9,7 @@ urlpatterns = [
     path("projects/<int:project_id>/models/train/", views.train, name="train"),
     path("projects/<int:project_id>/certificate/", views.certificate, name="certificate"),
     path("api/projects/<int:project_id>/runs/", views.Runs.as_view(), name="api-runs"),
-    path("api/projects/<int:project_id>/certificates/", views.Certificates.as_view(), name="api-certificates"),
+    path(
+        "api/projects/<int:project_id>/certificates/", views.Certificates.as_view(), name="api-certificates"
+    ),
 ]

@@ -82,7 +82,9 @@ def certify(
     requested: bool,
 ) -> certificates.Outcome | None:
     """Attempt a certificate when enough blind labels have come; returns the newest outcome."""
-    earlier = list(Certificate.objects.filter(project=project).select_related("model_version").order_by("attempt"))
+    earlier = list(
+        Certificate.objects.filter(project=project).select_related("model_version").order_by("attempt")
+    )
     number = len(earlier) + 1
     delta, target = 1 - project.confidence, project.target_error
     wait = certificates.needed(target, delta, number, earlier[-1].n_validation if earlier else 0)
@@ -99,7 +101,11 @@ def certify(
     blocked = guarded(trained, target, len(rows), certificates.alpha(delta, number))
     own = Predictions.from_probabilities(trained.head, trained.out_of_fold)
     promising = certificates.likely_to_pass(
-        own.wrong(trained.labels), own.without(list(blocked)), len(rows), target, certificates.alpha(delta, number)
+        own.wrong(trained.labels),
+        own.without(list(blocked)),
+        len(rows),
+        target,
+        certificates.alpha(delta, number),
     )
     complete = len(rows) + int((~remaining).sum()) >= ALL_BUT_FEW * drawn(project)
     if not (promising or complete or requested) or len(rows) < 4 * certificates.fewest(
@@ -137,7 +143,10 @@ def guarded(trained: Trained, target: float, n: int, spent: float) -> dict[int, 
     wrong = own.wrong(trained.labels)
     size = len(counts)
     return certificates.guard(
-        counts, np.bincount(own.top[sure], minlength=size), np.bincount(own.top[sure & wrong], minlength=size), target
+        counts,
+        np.bincount(own.top[sure], minlength=size),
+        np.bincount(own.top[sure & wrong], minlength=size),
+        target,
     )
 
 
@@ -184,7 +193,11 @@ def keep(
             )
         certified.save()
         Event.record(
-            "certificate", project, certificate=certified.pk, state=certified.state, sentence=certified.sentence
+            "certificate",
+            project,
+            certificate=certified.pk,
+            state=certified.state,
+            sentence=certified.sentence,
         )
     return certified
 
@@ -193,7 +206,9 @@ def region(certificate: Certificate, features: np.ndarray) -> tuple[np.ndarray, 
     """Return (whether each row is in what the certificate covers, what its own model says of the rows)."""
     head = load_head(certificate.model_version)
     seen = Predictions.of(head, features)
-    blocked = [column for column, label in enumerate(head.classes) if str(label) in certificate.evidence["blocked"]]
+    blocked = [
+        column for column, label in enumerate(head.classes) if str(label) in certificate.evidence["blocked"]
+    ]
     return seen.without(blocked) >= certificate.threshold, seen
 
 
@@ -204,7 +219,9 @@ def outlook(project: Project, outcome: certificates.Outcome | None, n: int) -> d
     if len(attempts) >= certificates.MOST_ATTEMPTS:
         return {"needed": None, "message": "All attempts are used; the last certificate stands."}
     delta = 1 - project.confidence
-    least = certificates.needed(project.target_error, delta, len(attempts) + 1, last.n_validation if last else 0)
+    least = certificates.needed(
+        project.target_error, delta, len(attempts) + 1, last.n_validation if last else 0
+    )
     if outcome is not None and not outcome.passed:
         estimate = certificates.more_labels(outcome)
         if estimate is None:
@@ -213,12 +230,7 @@ def outlook(project: Project, outcome: certificates.Outcome | None, n: int) -> d
                 "message": "The model is not accurate enough yet: more labels for training help most.",
             }
         least = estimate
-    if least <= n:
-        return {"needed": least, "message": "The model must become surer before the next attempt."}
-    return {"needed": least, "message": f"About {rounded(least - n)} more blind labels"}
-
-
-def rounded(count: int) -> int:
-    """Round up to what a person would say."""
-    unit = 10 if count < 200 else 50
-    return -(-count // unit) * unit
+    return {
+        "needed": least,
+        "message": "The model must become surer before the next attempt." if least <= n else "",
+    }

@@ -86,7 +86,9 @@ def curve_of(certificate: Certificate) -> list[dict[str, float]]:
 
 def audits_of(certificate: Certificate) -> dict[str, float]:
     counts = certificate.audits.aggregate(
-        asked=Count("id"), answered=Count("id", filter=~Q(right=None)), wrong=Count("id", filter=Q(right=False))
+        asked=Count("id"),
+        answered=Count("id", filter=~Q(right=None)),
+        wrong=Count("id", filter=Q(right=False)),
     )
     return {**counts, "share": counts["wrong"] / counts["answered"] if counts["answered"] else 0.0}
 
@@ -111,7 +113,9 @@ class Certificates(APIView):
     def get(self, request: Request, project_id: int) -> Response:
         """List all attempts to certify, with their evidence, newest first."""
         project = permissions.project_or_404(request.user, project_id, "see")
-        return Response({"results": [certificate_shape(each) for each in project.certificates.order_by("-attempt")]})
+        return Response(
+            {"results": [certificate_shape(each) for each in project.certificates.order_by("-attempt")]}
+        )
 
 
 def run_shape(run: Run) -> dict[str, Any]:

@@ -73,6 +73,7 @@ def dashboard_facts(project: Project) -> dict[str, Any]:
         "unaided": facts["labels_by_origin"]["auto"] / items["labeled"] if items["labeled"] else 0,
         "waiting": sum(facts["queue"].values()),
         "queue": [(kind, count) for kind, count in facts["queue"].items() if count],
+        "longest_queue": max(facts["queue"].values()),
         "series": statistics.progress_over_time(project),
         "importing": Job.objects.filter(project=project, kind="import", state__in=("queued", "running")),
         "panels": extensions.panels(),

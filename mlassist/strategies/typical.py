@@ -36,3 +36,13 @@ def order(features: np.ndarray, typicality: np.ndarray, count: int, seed: int = 
     _, first = np.unique(member[best_first], return_index=True)
     chosen = best_first[first]
     return chosen[np.lexsort((chosen, -sizes[member[chosen]]))]
+
+
+def typicality(cosines: np.ndarray, nearest: int = 20) -> np.ndarray:
+    """Return the inverse mean distance of each row to its nearest neighbours."""
+    near = np.asarray(cosines[:, :nearest], np.float32)
+    return (
+        1 / np.maximum(np.sqrt(np.maximum(2 - 2 * near, 0)).mean(1), 1e-3)
+        if near.shape[1]
+        else np.zeros(len(near))
+    )

@@ -1,0 +1,169 @@
+"""What the dashboard and the API say about learning. A handful of small queries."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Avg, Count
+from django.utils import timezone
+
+from clustering import embeddings
+from labeling import answers, validation
+from labeling.extensions import register_facts
+from labeling.models import Annotation, Item, Project
+from mlassist import loop, triggers
+from mlassist.models import Certificate, ModelVersion, Run
+
+RUNS_SHOWN = 12
+PACE_OVER = timedelta(hours=24)
+FEWEST_FOR_FORECAST = 20
+
+
+@register_facts
+def learning(project: Project) -> dict[str, Any]:
+    """Return next_run, model, certificate, certificate_outlook, runs, embedding, forecast."""
+    versions = list(ModelVersion.objects.filter(project=project).order_by("number"))
+    newest = versions[-1] if versions else None
+    return {
+        "next_run": next_run(project, newest),
+        "model": model(versions),
+        "certificate": certificate(project),
+        "certificate_outlook": certificate_outlook(project, newest),
+        "runs": [run_facts(run) for run in Run.objects.filter(project=project).order_by("-id")[:RUNS_SHOWN]],
+        "embedding": embedding(project),
+        "forecast": forecast(project),
+    }
+
+
+def next_run(project: Project, version: ModelVersion | None) -> dict[str, Any]:
+    running = loop.unfinished(project, "round") is not None
+    if not project.is_classification:
+        return {"have": 0, "need": 0, "running": False, "message": "Models for this task type come later"}
+    if project.assist_mode == Project.AssistMode.OFF:
+        return {"have": 0, "need": 0, "running": running, "message": "The model's help is switched off"}
+    if version is None:
+        have, need = loop.labels_for_first_model(project)
+        goal = "the first model"
+    else:
+        have, need = loop.news(project, version), triggers.step_after(version.labels)
+        goal = "the next model"
+    left = max(0, need - have)
+    if running:
+        message = "A model is being trained"
+    elif left:
+        message = f"{left} more {'label' if left == 1 else 'labels'} until {goal}"
+    else:
+        message = "Training starts in a moment"
+    return {"have": min(have, need), "need": need, "running": running, "message": message}
+
+
+def model(versions: list[ModelVersion]) -> dict[str, Any] | None:
+    """Return the newest model with the accuracy of all, measured on the blind labels.
+
+    A model from before the first blind label has only its cross-validated accuracy, and no interval.
+    """
+    if not versions:
+        return None
+    newest = versions[-1]
+    history = [{"labels": each.labels, **accuracy(each)} for each in versions]
+    return {
+        "number": newest.number,
+        **accuracy(newest),
+        "labels": newest.labels,
+        "backbone": newest.backbone,
+        "created_at": newest.created_at,
+        "history": history,
+    }
+
+
+def accuracy(version: ModelVersion) -> dict[str, float]:
+    metrics = version.metrics
+    estimate = metrics.get("out_of_fold_accuracy", 0.0)
+    return {
+        "accuracy": metrics.get("accuracy", estimate),
+        "low": metrics.get("low", 0.0),
+        "high": metrics.get("high", 1.0),
+    }
+
+
+def certificate(project: Project) -> dict[str, Any] | None:
+    """Return the certificate that holds, else the newest that held until it was withdrawn."""
+    held = Certificate.objects.filter(project=project).exclude(state=Certificate.State.REFUSED)
+    newest = held.order_by("-attempt").first()
+    if newest is None:
+        return None
+    return {
+        "id": newest.pk,
+        "state": newest.state,
+        "sentence": newest.sentence if newest.state != Certificate.State.WITHDRAWN else newest.reason,
+        **{
+            field: getattr(newest, field)
+            for field in (
+                "threshold",
+                "n",
+                "errors",
+                "bound",
+                "target_error",
+                "confidence",
+                "coverage",
+                "attempt",
+                "created_at",
+            )
+        },
+    }
+
+
+def certificate_outlook(project: Project, version: ModelVersion | None) -> dict[str, Any]:
+    """Return what the next certificate takes; the count of blind labels is that of this moment."""
+    blind = Annotation.objects.filter(
+        project=project, kind="validation", withdrawn_at=None, counted=True, skipped=False
+    ).count()
+    goal = validation.goal(project.target_error, project.confidence)
+    known = (version.metrics.get("outlook") if version else None) or {"needed": goal, "message": ""}
+    needed = known["needed"]
+    if needed is not None and needed > blind:
+        message = f"About {rounded(needed - blind)} more blind labels"
+    else:
+        message = known["message"] or "The next model tries for a certificate"
+    return {"message": message, "blind_labels": blind, "blind_labels_needed": needed or goal}
+
+
+def rounded(count: int) -> int:
+    """Round up to what a person would say."""
+    unit = 10 if count < 200 else 50
+    return -(-count // unit) * unit
+
+
+def run_facts(run: Run) -> dict[str, Any]:
+    seconds = ((run.finished_at or timezone.now()) - run.started_at).total_seconds()
+    return {
+        "id": run.pk,
+        "kind": run.kind,
+        "state": run.state,
+        "started_at": run.started_at,
+        "seconds": round(seconds, 1),
+        "done": run.done,
+        "total": run.total,
+        "metrics": run.metrics,
+    }
+
+
+def embedding(project: Project) -> dict[str, int]:
+    done = embeddings.count(project)
+    return {"done": done, "total": done + embeddings.count_missing(project)}
+
+
+def forecast(project: Project) -> dict[str, Any] | None:
+    """Return when people will be done at their pace of late; None before there is a pace."""
+    now = timezone.now()
+    recent = Annotation.objects.filter(
+        project=project, labeler__isnull=False, created_at__gt=now - PACE_OVER, withdrawn_at=None
+    ).aggregate(count=Count("id"), seconds=Avg("seconds"))
+    if recent["count"] < FEWEST_FOR_FORECAST or not recent["seconds"]:
+        return None
+    left = Item.objects.filter(project=project, state=Item.State.UNLABELED).count()
+    days = left / recent["count"]
+    return {
+        "items_left": left,
+        "hours": round(left * recent["seconds"] / 3600, 2),
+        "date": (now + timedelta(days=days)).date(),
+    }

@@ -1,0 +1,207 @@
+"""The loop: looks every two seconds at what has changed, and queues the next step.
+
+It pulls from the tables, so a crash anywhere loses nothing: the next look sees the same state.
+"""
+
+import logging
+import sys
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from clustering import embeddings
+from labeling import answers, jobs, suggestions
+from labeling.models import Annotation, Event, Job, Project, User
+from mlassist import audits, runs, triggers
+from mlassist.models import Audit, Certificate, ModelVersion, Run
+
+UNFINISHED = (Job.State.QUEUED, Job.State.RUNNING)
+
+log = logging.getLogger(__name__)
+
+
+class NotReady(Exception):
+    """Why there is nothing to train on, in a sentence for people."""
+
+
+@jobs.periodic(2)
+def tick() -> None:
+    """Look at every project that is being labeled with a model's help."""
+    close_orphans()
+    for project in Project.objects.filter(deleted_at=None, state=Project.State.RUNNING).exclude(
+        assist_mode=Project.AssistMode.OFF
+    ):
+        if project.is_classification:
+            check_audits(project)
+            advance(project)
+
+
+def advance(project: Project) -> None:
+    """Queue a round or a first ordering when one is due."""
+    if unfinished(project) is not None:
+        return
+    version = newest(project)
+    if version is not None:
+        if round_is_due(project, version):
+            enqueue_round(project, {})
+        return
+    embedded = embeddings.count(project)
+    if embedded and first_model_is_due(project):
+        enqueue_round(project, {})
+    elif embedded:
+        ordered = (
+            Job.objects.filter(project=project, kind="order")
+            .order_by("-id")
+            .values_list("payload", flat=True)
+        )
+        before = ordered.first()
+        if triggers.order_is_due(
+            embedded, before["embedded"] if before else 0, complete=not is_featurizing(project)
+        ):
+            jobs.enqueue("order", project, {"embedded": embedded})
+
+
+def request_training(project: Project, by: User | None) -> Job:
+    """Train now because somebody asks for it; returns the job, also one that is under way. Raises NotReady."""
+    if not project.is_classification:
+        raise NotReady("Models for this task type cannot be trained yet.")
+    with transaction.atomic():
+        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        waiting = unfinished(project, "round")
+        if waiting is not None:
+            return waiting
+        if not embeddings.count(project):
+            raise NotReady(
+                "No image has been looked at by the backbone yet. Import images, or wait a moment."
+            )
+        if not answers.new_answers_since(project, 0):
+            raise NotReady("There are no labels to learn from yet. Label some images first.")
+        Event.record("train", project, by)
+        return enqueue_round(project, {"requested": True}, by)
+
+
+def enqueue_round(project: Project, payload: dict[str, Any], by: User | None = None) -> Job:
+    return jobs.enqueue("round", project, payload, created_by=by)
+
+
+def unfinished(project: Project, *kinds: str) -> Job | None:
+    """Return the project's round or ordering that is queued or running."""
+    return (
+        Job.objects.filter(project=project, kind__in=kinds or ("round", "order"), state__in=UNFINISHED)
+        .order_by("id")
+        .first()
+    )
+
+
+def newest(project: Project) -> ModelVersion | None:
+    return ModelVersion.objects.filter(project=project).order_by("-number").first()
+
+
+def is_featurizing(project: Project) -> bool:
+    return Run.objects.filter(project=project, kind=Run.Kind.FEATURIZATION, state=Run.State.RUNNING).exists()
+
+
+def first_model_is_due(project: Project) -> bool:
+    # A round that failed is not tried again before there is something new to learn from.
+    failed = Job.objects.filter(
+        project=project, kind="round", state__in=(Job.State.FAILED, Job.State.CANCELLED)
+    )
+    step = triggers.SMALLEST_STEP * failed.count()
+    have, need = labels_for_first_model(project)
+    return have >= need + step
+
+
+def labels_for_first_model(project: Project) -> tuple[int, int]:
+    """Return (labels so far, labels that the first model needs)."""
+    counts = dict.fromkeys(project.classes.filter(retired_at=None).values_list("id", flat=True), 0)
+    if answers.new_answers_since(project, 0) >= triggers.FIRST_IN_ALL:
+        return answers.new_answers_since(project, 0), triggers.FIRST_IN_ALL
+    given = answers.training(project)
+    for labels in given.labels:
+        for label in labels:
+            counts[label] = counts.get(label, 0) + 1
+    return len(given), triggers.first_model(list(counts.values()))
+
+
+def news(project: Project, version: ModelVersion) -> int:
+    """Return how much the newest model has not seen: new answers, and labels that were rejected."""
+    rejected = triggers.withdrawn_answers(project) - version.withdrawn
+    return answers.new_answers_since(project, version.revision) + max(0, rejected)
+
+
+def round_is_due(project: Project, version: ModelVersion) -> bool:
+    """Tell whether there is enough new to learn, or new images that the model has not seen."""
+    since = Job.objects.filter(project=project, kind="round", created_at__gt=version.created_at)
+    setbacks = since.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).count()
+    if news(project, version) >= triggers.step_after(version.labels) * (1 + setbacks):
+        return True
+    if setbacks:
+        return False
+    return embeddings.count(project) > version.embedded and not is_featurizing(project)
+
+
+@jobs.handler("round", cluster="ml", priority=2)
+def run_round(job: jobs.RunningJob) -> dict[str, Any]:
+    """Train, validate and infer in a process of their own."""
+    return supervised(job)
+
+
+@jobs.handler("order", cluster="ml", priority=3)
+def run_order(job: jobs.RunningJob) -> dict[str, Any]:
+    """Order the queue before there is a model, in a process of its own."""
+    return supervised(job)
+
+
+def supervised(job: jobs.RunningJob) -> dict[str, Any]:
+    runs.close_dangling(job.row)  # of an attempt whose worker was killed
+    try:
+        job.supervise([sys.executable, "-m", "mlassist.training", "--job", str(job.row.pk)])
+    finally:
+        runs.close_dangling(job.row)
+    return {}
+
+
+def close_orphans() -> None:
+    """Close runs whose job has ended without them, by a kill that nobody could catch."""
+    open_runs = Run.objects.filter(state=Run.State.RUNNING).exclude(kind=Run.Kind.FEATURIZATION)
+    for run in open_runs.exclude(job__state__in=UNFINISHED).select_related("job"):
+        if run.job is not None:
+            runs.close_dangling(run.job)
+
+
+def check_audits(project: Project) -> None:
+    """Take in new audit answers of the valid certificate, and withdraw it when they contradict it."""
+    certificate = Certificate.objects.filter(project=project, state=Certificate.State.VALID).first()
+    if certificate is None:
+        return
+    waiting = Audit.objects.filter(certificate=certificate, right=None)
+    answered = Annotation.objects.filter(
+        project=project, kind="audit", withdrawn_at=None, item__in=waiting.values("item")
+    )
+    if not answered.exists():
+        return
+    results = answers.audits(project, certificate.pk)
+    for item, right in results:
+        Audit.objects.filter(certificate=certificate, item=item).update(right=right)
+    value = audits.alarm([not right for _, right in results], certificate.target_error)
+    if value >= audits.ALARM:
+        errors = sum(not right for _, right in results)
+        withdraw(
+            certificate,
+            f"The audit contradicts it: {errors} of {len(results)} auto labels that were asked again were wrong.",
+        )
+
+
+def withdraw(certificate: Certificate, reason: str, by: User | None = None) -> int:
+    """Withdraw a certificate and send its labels back to people; returns how many."""
+    with transaction.atomic():
+        ended = Certificate.objects.filter(pk=certificate.pk).exclude(state="withdrawn")
+        if not ended.update(state=Certificate.State.WITHDRAWN, withdrawn_at=Now(), reason=reason):
+            return 0
+        back = suggestions.withdraw(certificate.project, certificate.pk)
+        Event.record(
+            "certificate_withdrawn", certificate.project, by, certificate=certificate.pk, labels=back
+        )
+    log.warning("Certificate %s was withdrawn: %s", certificate.pk, reason)
+    return back
