@@ -49,10 +49,17 @@ def any_free_port() -> int:
 
 @contextlib.contextmanager
 def running() -> Iterator[str]:
-    """Yield the address of `up` if it runs, else of a web process that lives as long as this block."""
+    """Yield the address of `up` if it runs, else of a web process of our own."""
     if answers(local_address()):
         yield local_address()
-        return
+    else:
+        with temporary() as address:
+            yield address
+
+
+@contextlib.contextmanager
+def temporary() -> Iterator[str]:
+    """Yield the address of a web process that lives as long as this block."""
     port = any_free_port()
     process = subprocess.Popen(
         tethered(processes.manage("web")), env={**os.environ, "LOUPE_PORT": str(port)}, start_new_session=True

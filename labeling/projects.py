@@ -63,6 +63,11 @@ def create_project(
                 seed=secrets.randbits(48),
                 created_by=user,
             )
+            Membership.objects.create(project=project, user=user, role=Membership.Role.MANAGER)
+            add_classes(project, classes)
+            if instructions.strip():
+                Instructions.objects.create(project=project, version=1, text=instructions, created_by=user)
+            Event.record("create", project, user)
     except IntegrityError as error:
         if "project_name_once" in str(error):
             raise ProjectRefused(
@@ -70,12 +75,6 @@ def create_project(
                 "name",
             ) from error
         raise
-    with transaction.atomic():
-        Membership.objects.create(project=project, user=user, role=Membership.Role.MANAGER)
-        add_classes(project, classes)
-        if instructions.strip():
-            Instructions.objects.create(project=project, version=1, text=instructions, created_by=user)
-        Event.record("create", project, user)
     return project
 
 

@@ -99,8 +99,8 @@ def fuse_batch_norms(module: nn.Module) -> None:
     previous: tuple[str, nn.Conv2d] | None = None
     for name, child in list(module.named_children()):
         if isinstance(child, nn.BatchNorm2d) and previous is not None:
-            module._modules[previous[0]] = fuse_conv_bn_eval(previous[1], child)
-            module._modules[name] = nn.Identity()
+            setattr(module, previous[0], fuse_conv_bn_eval(previous[1], child))
+            setattr(module, name, nn.Identity())
         else:
             fuse_batch_norms(child)
         previous = (name, child) if isinstance(child, nn.Conv2d) else None

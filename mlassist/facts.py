@@ -7,7 +7,7 @@ from django.db.models import Avg, Count
 from django.utils import timezone
 
 from clustering import embeddings
-from labeling import answers, validation
+from labeling import validation
 from labeling.extensions import register_facts
 from labeling.models import Annotation, Item, Project
 from mlassist import loop, triggers

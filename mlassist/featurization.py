@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
-from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,9 +81,10 @@ def queue_chunks(project: Project) -> int:
         )
         Run.objects.filter(pk=run.pk).update(total=F("done") + left)
         first = FIRST_CHUNK if not embeddings.count(project) and not pending else CHUNK
-        for chunk in (fresh[:first], *batched(fresh[first:], CHUNK)):
+        for start in (0, *range(first, len(fresh), CHUNK)):
+            chunk = fresh[start : start + CHUNK if start else first]
             if chunk:
-                jobs.enqueue("featurize", project, {"items": list(chunk)}, total=len(chunk))
+                jobs.enqueue("featurize", project, {"items": chunk}, total=len(chunk))
         return left
 
 
@@ -146,10 +146,10 @@ def embed(
     backbone: "Backbone", items: list[Item], size: int
 ) -> Iterator[tuple[list[int], list[int], np.ndarray]]:
     """Yield (embedded ids, unreadable ids, vectors) per batch; decoding overlaps the forward pass."""
-    chunks = list(batched(items, size))
+    chunks = [items[start : start + size] for start in range(0, len(items), size)]
     with ThreadPoolExecutor(DECODERS) as pool:
 
-        def start(chunk: tuple[Item, ...]) -> list[Future[np.ndarray]]:
+        def start(chunk: list[Item]) -> list[Future[np.ndarray]]:
             return [pool.submit(look, backbone, item) for item in chunk]
 
         ahead = start(chunks[0])

@@ -167,7 +167,7 @@ def place(
 
 
 def sure_threshold(project: Project, trained: Trained) -> float:
-    """Return the confidence above which out-of-fold predictions keep to the target; no promise, a proposal."""
+    """Return the confidence above which out-of-fold predictions keep to the target: no promise."""
     own = Predictions.from_probabilities(trained.head, trained.out_of_fold)
     order = np.argsort(-own.confidence)
     errors = np.cumsum(own.wrong(trained.labels)[order])

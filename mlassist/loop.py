@@ -21,7 +21,7 @@ UNFINISHED = (Job.State.QUEUED, Job.State.RUNNING)
 log = logging.getLogger(__name__)
 
 
-class NotReady(Exception):
+class TrainingRefused(Exception):
     """Why there is nothing to train on, in a sentence for people."""
 
 
@@ -62,21 +62,24 @@ def advance(project: Project) -> None:
             jobs.enqueue("order", project, {"embedded": embedded})
 
 
-def request_training(project: Project, by: User | None) -> Job:
-    """Train now because somebody asks for it; returns the job, also one that is under way. Raises NotReady."""
+def train_now(project: Project, by: User | None) -> Job:
+    """Train because somebody asks for it; returns the job, also one that is under way.
+
+    Raises TrainingRefused.
+    """
     if not project.is_classification:
-        raise NotReady("Models for this task type cannot be trained yet.")
+        raise TrainingRefused("Models for this task type cannot be trained yet.")
     with transaction.atomic():
         Project.objects.select_for_update(no_key=True).get(pk=project.pk)
         waiting = unfinished(project, "round")
         if waiting is not None:
             return waiting
         if not embeddings.count(project):
-            raise NotReady(
+            raise TrainingRefused(
                 "No image has been looked at by the backbone yet. Import images, or wait a moment."
             )
         if not answers.new_answers_since(project, 0):
-            raise NotReady("There are no labels to learn from yet. Label some images first.")
+            raise TrainingRefused("There are no labels to learn from yet. Label some images first.")
         Event.record("train", project, by)
         return enqueue_round(project, {"requested": True}, by)
 
@@ -189,7 +192,7 @@ def check_audits(project: Project) -> None:
         errors = sum(not right for _, right in results)
         withdraw(
             certificate,
-            f"The audit contradicts it: {errors} of {len(results)} auto labels that were asked again were wrong.",
+            f"The audit contradicts it: of {len(results)} auto labels asked again, {errors} were wrong.",
         )
 
 

@@ -17,15 +17,15 @@ if __name__ == "__main__":
 
     django.setup()
 
-from django.db import transaction  # noqa: E402
-from django.db.models import Max  # noqa: E402
+from django.db import transaction
+from django.db.models import Max
 
-from labeling import answers  # noqa: E402
-from labeling.models import Job, Project  # noqa: E402
-from mlassist import heads, inference, runs, validation  # noqa: E402
-from mlassist.models import ModelVersion, Run  # noqa: E402
-from mlassist.pool import Pool, store_head  # noqa: E402
-from mlassist.triggers import withdrawn_answers  # noqa: E402
+from labeling import answers
+from labeling.models import Job, Project
+from mlassist import heads, inference, runs, validation
+from mlassist.models import ModelVersion, Run
+from mlassist.pool import Pool, store_head
+from mlassist.triggers import withdrawn_answers
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +48,7 @@ def train(project: Project, pool: Pool, step: runs.Step) -> validation.Trained:
     withdrawn = withdrawn_answers(project)
     given = answers.training(project)
     rows, labels = pool.labeled(project, given)
-    step.say(
-        f"{len(given)} labels from people, {len(rows)} of them on embedded images; {len(pool)} images in the pool"
-    )
+    step.say(f"{len(given)} labels from people, {len(rows)} of them on the {len(pool)} embedded images")
     if not len(rows):
         raise ValueError("There are no labels to learn from yet.")
     fit = heads.train(

@@ -6,7 +6,7 @@ SHARE = 0.05
 
 
 def mix_in(ordered: np.ndarray, others: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Put random picks from `others` between `ordered` rows; returns (rows, whether a row was a random pick)."""
+    """Put random picks from `others` between `ordered` rows; returns (rows, which of them are random)."""
     every = round(1 / SHARE)
     wanted = min(len(others), -(-len(ordered) // (every - 1))) if len(ordered) else 0
     picks = np.random.default_rng(seed).choice(others, wanted, replace=False) if wanted else others[:0]

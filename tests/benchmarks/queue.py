@@ -222,7 +222,7 @@ def main() -> None:
 
         project, label_class, tokens = make_project(options.items, options.labelers)
         print(f"{options.items:,} items, {options.labelers} labelers", file=sys.stderr)
-        with webserver.running() as address:
+        with webserver.temporary() as address:
             port = int(address.rsplit(":", 1)[1])
             people = [Labeler(port, token, project.pk, label_class, options.size) for token in tokens]
             full = run_phase(people, 0.0, options.seconds / 2)

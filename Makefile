@@ -1,0 +1,62 @@
+# Loupe on one machine. Needs Python 3.11 or newer and make, and nothing else.
+
+PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3.14 python3 python; do \
+	if $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$each; break; fi; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes
+
+.PHONY: help install demo clean-demo test bench lint format chromium
+
+help:
+	@echo "make demo        install, start everything, watch a sample project being labeled"
+	@echo "make clean-demo  forget the sample project"
+	@echo "make install     all that running and testing need, in .venv"
+	@echo "make test        every check and test"
+	@echo "make bench       the benchmarks, one JSON line each"
+
+install: .venv/runtime.stamp .venv/testing.stamp
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Loupe needs Python 3.11 or newer; none was found."; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/runtime.stamp: deploy/requirements.txt | .venv/bin/python
+	@echo "Installing what Loupe needs; the first time takes some minutes."
+	$(PIP) -r deploy/requirements.txt
+	@touch $@
+
+.venv/testing.stamp: deploy/requirements-test.txt .venv/runtime.stamp
+	$(PIP) -r deploy/requirements-test.txt
+	@touch $@
+
+demo: .venv/runtime.stamp
+	@LOUPE_HOME="$${LOUPE_HOME:-var/demo}" $(BIN)/python manage.py demo
+
+clean-demo:
+	rm -rf var/demo
+
+chromium:
+	@command -v chromium chromium-browser google-chrome >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
+	else \
+		echo "The browser tests need Chromium. Install it (Debian, Ubuntu: sudo apt-get install chromium)"; \
+		echo "and run make test again; until then they fail."; \
+	fi
+
+lint: .venv/testing.stamp
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+
+format: .venv/testing.stamp
+	$(BIN)/ruff format --quiet .
+	$(BIN)/ruff check --quiet --fix .
+
+test: chromium lint
+	$(BIN)/python -m pytest
+
+bench: .venv/testing.stamp
+	@for each in tests/benchmarks/[a-z]*.py; do \
+		$(BIN)/python -m tests.benchmarks.$$(basename $$each .py) $(ARGS) || exit 1; \
+	done
