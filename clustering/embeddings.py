@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
-from django.db.models import Func, Q, QuerySet, Sum
+from django.db.models import Func, IntegerField, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from clustering.models import EmbeddingSet, Shard
@@ -48,7 +48,7 @@ def count_missing(project: Project) -> int:
     )
     known = _shards(project).aggregate(
         embedded=Coalesce(Sum("count"), 0),
-        unreadable=Coalesce(Sum(Func("unreadable", function="cardinality")), 0),
+        unreadable=Coalesce(Sum(Func("unreadable", function="cardinality", output_field=IntegerField())), 0),
     )
     return max(0, ready.count() - known["embedded"] - known["unreadable"])
 

@@ -42,8 +42,12 @@ def watch() -> Part:
     return Part("watch", manage("watch"))
 
 
-def everything() -> list[Part]:
-    return [web(), *(cluster(name) for name in jobs.CLUSTERS), watch()]
+def everything(log: Path | None = None) -> list[Part]:
+    """Return all parts; what they print goes to the terminal, or to a file."""
+    parts = [web(), *(cluster(name) for name in jobs.CLUSTERS), watch()]
+    for part in parts:
+        part.log = log
+    return parts
 
 
 def gunicorn() -> list[str]:

@@ -41,11 +41,14 @@ class Client:
             raise SimulationFailed(f"POST {path} gave {answer.status_code}: {answer.text[:300]}")
         return answer.json() if answer.content else None
 
+    def get(self, url: str) -> requests.Response:
+        answer = self.session.get(url, timeout=60)
+        if answer.status_code >= 400:
+            raise SimulationFailed(f"GET {url} gave {answer.status_code}: {answer.text[:300]}")
+        return answer
+
     def project(self) -> dict[str, Any]:
-        answer = self.session.get(self.base, timeout=60)
-        if answer.status_code != 200:
-            raise SimulationFailed(f"The project gave {answer.status_code}: {answer.text[:300]}")
-        return dict(answer.json())
+        return dict(self.get(self.base).json())
 
 
 @dataclass(slots=True)

@@ -30,7 +30,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Part:
-    """One supervised process. `is_stuck` is asked every few seconds; `on_kill` runs before a restart."""
+    """One supervised process. `is_stuck` is asked every few seconds; `on_kill` runs before a restart.
+
+    What it prints goes to `log`, or to the terminal.
+    """
 
     name: str
     argv: Sequence[str]
@@ -38,6 +41,7 @@ class Part:
     is_stuck: Callable[[], bool] | None = None
     on_kill: Callable[[], None] | None = None
     grace_after_start: float = 0.0
+    log: Path | None = None
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     start_at: float = 0.0
@@ -50,12 +54,15 @@ class Part:
 
     def start(self) -> None:
         # A session of its own, so that Ctrl-C in the terminal reaches the supervisor alone.
-        self.process = subprocess.Popen(
-            tethered(self.argv),
-            env={**os.environ, **self.env},
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with self.log.open("ab") if self.log else contextlib.nullcontext() as output:
+            self.process = subprocess.Popen(
+                tethered(self.argv),
+                env={**os.environ, **self.env},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
         self.started_at = time.monotonic()
         self.strikes = 0
 
@@ -83,9 +90,13 @@ class Supervisor:
         self.check_seconds = check_seconds
         self.is_stopping = threading.Event()
 
-    def run(self, on_tick: Callable[[], None] | None = None) -> None:
+    def run(
+        self, on_tick: Callable[[], None] | None = None, on_start: Callable[[], None] | None = None
+    ) -> None:
         """Start all parts and look after them; returns when every one of them has ended."""
         self._listen_to_signals()
+        if on_start is not None:
+            on_start()
         next_check = 0.0
         try:
             while not self.is_stopping.is_set():

@@ -101,7 +101,9 @@ def progress_chart(series: Sequence[Mapping[str, Any]], total: int) -> SafeStrin
         f"Labels over time: {', '.join(text for _, text in names)}",
         goal_line(TOP, 0)
         + format_html_join(
-            "", '<polygon class="area by-{0}" points="{1}"/><polyline class="edge edge-{0}" points="{2}"/>', areas
+            "",
+            '<polygon class="area by-{0}" points="{1}"/><polyline class="edge edge-{0}" points="{2}"/>',
+            areas,
         )
         + end_labels(names)
         + baseline(moment(series[0]["at"], series[-1]["at"]), "now", 0),
@@ -110,15 +112,13 @@ def progress_chart(series: Sequence[Mapping[str, Any]], total: int) -> SafeStrin
 
 def accuracy_chart(points: Sequence[Mapping[str, float]], goal: float) -> SafeString:
     """Return a model's accuracy over labels, with its interval and the goal."""
-    lows = [each.get("low") or each["accuracy"] for each in points]
+    known = [each for each in points if each["high"] - each["low"] < 1]  # blind labels gave an interval
+    lows = [each["accuracy"] for each in points] + [each["low"] for each in known]
     low = max(0.0, min([goal, *lows]) - 0.05)
     frame = Frame(min(each["labels"] for each in points), max(each["labels"] for each in points), low, 1.0)
     line = [(frame.x(each["labels"]), frame.y(each["accuracy"])) for each in points]
-    band = [(frame.x(each["labels"]), frame.y(each.get("high") or each["accuracy"])) for each in points]
-    band += [
-        (frame.x(each["labels"]), frame.y(value))
-        for each, value in reversed(list(zip(points, lows, strict=True)))
-    ]
+    band = [(frame.x(each["labels"]), frame.y(each["high"])) for each in known]
+    band += [(frame.x(each["labels"]), frame.y(each["low"])) for each in reversed(known)]
     last = points[-1]
     labels = [(line[-1][1] + 4, percent(last["accuracy"])), (frame.y(goal) + 4, f"goal {percent(goal)}")]
     return chart(
@@ -152,10 +152,11 @@ def coverage_chart(curve: Sequence[Mapping[str, float]], goal: float, chosen: fl
             '<line class="goal" x1="{}" x2="{}" y1="{}" y2="{}"/><circle class="chosen" cx="{}" cy="{}" r="5"/>',
             at[0], at[0], at[1], HEIGHT - BOTTOM, *at,
         )  # fmt: skip
+    end = line[-1][0] + 8
     labels = [
         (frame.y(goal) + 4, f"goal {percent(goal)}"),
-        (line[-1][1] + 4, "measured"),
-        (bound[-1][1] + 4, "certain"),
+        (line[-1][1] + 4, "measured", end),
+        (bound[-1][1] + 4, "certain", end),
     ]
     return chart(
         "Share of right proposals against the share of images that get one, with the bound that is certain",
@@ -199,22 +200,17 @@ def scale(frame: Frame, ends: tuple[float, float]) -> SafeString:
     return format_html_join("", '<text x="{}" y="{}" text-anchor="end">{}</text>', rows)
 
 
-def end_labels(labels: Sequence[tuple[float, str]], strong: int = -1) -> SafeString:
-    """Write names at the lines' right ends, moved apart until none covers another."""
+def end_labels(labels: Sequence[tuple[Any, ...]], strong: int = -1) -> SafeString:
+    """Write names (height, text, perhaps x) at the lines' ends, moved apart until none covers another."""
     order = sorted(range(len(labels)), key=lambda index: labels[index][0])
     heights = [labels[index][0] for index in order]
     for before, after in pairwise(range(len(heights))):
         heights[after] = max(heights[after], heights[before] + 15)
-    overflow = max(0.0, heights[-1] - (HEIGHT - BOTTOM)) if heights else 0.0
-    rows = [
-        (
-            WIDTH - RIGHT + 8,
-            round(height - overflow, 1),
-            "strong" if index == strong else "",
-            labels[index][1],
-        )
-        for index, height in zip(order, heights, strict=True)
-    ]
+    overflow = max(0.0, heights[-1] - (HEIGHT - BOTTOM))
+    rows = []
+    for index, height in zip(order, heights, strict=True):
+        text, x = labels[index][1], (*labels[index], WIDTH - RIGHT + 8)[2]
+        rows.append((round(x, 1), round(height - overflow, 1), "strong" if index == strong else "", text))
     return format_html_join("", '<text x="{}" y="{}" class="{}">{}</text>', rows)
 
 

@@ -98,12 +98,15 @@ def train(
     pool: np.ndarray,
     *,
     multilabel: bool = False,
+    judged: np.ndarray | None = None,
     seed: int = 0,
     report: Report = lambda line: None,
 ) -> Fit:
     """Fit the best head for class ids `labels` of `features` (n, d); `pool` are features without labels.
 
-    Multi-class rows must have exactly one class. Raises ValueError when there is nothing to learn from.
+    Multi-class rows must have exactly one class. `judged` (n,) chooses the rows that candidates are
+    compared and calibrated on: rows that a model picked because it was sure make any model look good.
+    Raises ValueError when there is nothing to learn from.
     """
     classes = np.unique([label for row in labels for label in row]).astype(np.int64)
     if not len(classes):
@@ -113,12 +116,10 @@ def train(
         targets[row, np.searchsorted(classes, row_labels)] = 1
     folds = assign_folds(targets, multilabel, seed)
     makers = candidates_for(targets, pool, multilabel, cross_validated=folds.max() > 0)
-    tried = [
-        Candidate.scored(name, fit, out_of_fold(features, targets, folds, fit), targets, multilabel)
-        for name, fit in makers
-    ]
+    judge = Judge(targets, np.ones(len(targets), bool) if judged is None else judged, multilabel)
+    tried = [judge.candidate(name, fit, out_of_fold(features, targets, folds, fit)) for name, fit in makers]
     if len(tried) > 1 and not multilabel:
-        tried.append(blend(*tried[-2:], targets))
+        tried.append(judge.blend(*tried[-2:]))
     for each in tried:
         report(
             f"{each.name}: out-of-fold loss {each.loss:.3f}, accuracy {each.accuracy:.3f},"
@@ -160,27 +161,33 @@ class Candidate:
     loss: float
     accuracy: float
 
-    @classmethod
-    def scored(
-        cls, name: str, fit: Fitter, scores: np.ndarray, targets: np.ndarray, multilabel: bool
-    ) -> "Candidate":
-        temperature = best_temperature(scores, targets, multilabel)
-        loss = log_loss(scores / temperature, targets, multilabel)
-        return cls(name, fit, scores, temperature, loss, share_right(scores, targets, multilabel))
 
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Compares candidates on the chosen rows."""
 
-def blend(first: Candidate, second: Candidate, targets: np.ndarray) -> Candidate:
-    """Return the candidate that adds the calibrated scores of two, which err differently."""
+    targets: np.ndarray
+    rows: np.ndarray
+    multilabel: bool
 
-    def fit(features: np.ndarray, targets: np.ndarray) -> Linear:
-        maps = [(each.fit(features, targets), each.temperature) for each in (first, second)]
-        return (
-            np.sum([weights / temperature for (weights, _), temperature in maps], axis=0),
-            np.sum([bias / temperature for (_, bias), temperature in maps], axis=0),
-        )
+    def candidate(self, name: str, fit: Fitter, scores: np.ndarray) -> Candidate:
+        own, targets = scores[self.rows], self.targets[self.rows]
+        temperature = best_temperature(own, targets, self.multilabel)
+        loss = log_loss(own / temperature, targets, self.multilabel)
+        return Candidate(name, fit, scores, temperature, loss, share_right(own, targets, self.multilabel))
 
-    scores = first.scores / first.temperature + second.scores / second.temperature
-    return Candidate.scored(f"{first.name} + {second.name}", fit, scores, targets, multilabel=False)
+    def blend(self, first: Candidate, second: Candidate) -> Candidate:
+        """Return the candidate that adds the calibrated scores of two, which err differently."""
+
+        def fit(features: np.ndarray, targets: np.ndarray) -> Linear:
+            maps = [(each.fit(features, targets), each.temperature) for each in (first, second)]
+            return (
+                np.sum([weights / temperature for (weights, _), temperature in maps], axis=0),
+                np.sum([bias / temperature for (_, bias), temperature in maps], axis=0),
+            )
+
+        scores = first.scores / first.temperature + second.scores / second.temperature
+        return self.candidate(f"{first.name} + {second.name}", fit, scores)
 
 
 def candidates_for(

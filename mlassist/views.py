@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -16,6 +17,8 @@ from labeling import extensions, permissions
 from labeling.models import Project
 from mlassist import loop
 from mlassist.models import Certificate, Run
+
+extensions.register_panel("mlassist/_panels.html")
 
 
 def models(request: HttpRequest, project_id: int) -> HttpResponse:
@@ -71,6 +74,7 @@ def certificate(request: HttpRequest, project_id: int) -> HttpResponse:
         "outlook": extensions.facts(project).get("certificate_outlook") or {},
         "curve": curve_of(chosen) if chosen else [],
         "audits": audits_of(chosen) if chosen else {},
+        "left_out": left_out(chosen) if chosen else [],
     }
     return render(request, "mlassist/certificate.html", context)
 
@@ -82,6 +86,12 @@ def curve_of(certificate: Certificate) -> list[dict[str, float]]:
         for step in certificate.evidence.get("steps", [])
         if step["n"]
     ]
+
+
+def left_out(certificate: Certificate) -> list[tuple[str, str]]:
+    """Return the classes that the certificate does not cover, each with the reason."""
+    names = dict(certificate.project.classes.values_list("id", "name"))
+    return [(names[int(pk)], reason) for pk, reason in certificate.evidence.get("blocked", {}).items()]
 
 
 def audits_of(certificate: Certificate) -> dict[str, float]:
@@ -104,8 +114,11 @@ class Runs(APIView):
     def post(self, request: Request, project_id: int) -> Response:
         """Train now."""
         project = permissions.project_or_404(request.user, project_id, "manage")
-        loop.train_now(project, request.user)
-        return Response({"kind": "training", "state": "queued"}, status=202)
+        try:
+            job = loop.train_now(project, request.user)  # type: ignore[arg-type]
+        except loop.TrainingRefused as error:
+            raise ValidationError(str(error)) from error
+        return Response({"job": job.pk, "kind": "training", "state": job.state}, status=202)
 
 
 class Certificates(APIView):

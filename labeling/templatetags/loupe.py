@@ -38,22 +38,9 @@ MARKS = {
 DISTINCT_COLORS = 12
 
 register.simple_tag(charts.share_bar)
-register.simple_tag(charts.next_run_bar)
 register.simple_tag(charts.plain_bar)
 register.simple_tag(charts.progress_chart)
 register.filter(charts.percent)
-
-
-@register.simple_tag
-def accuracy_chart(points: Sequence[Mapping[str, float]], target_error: float) -> SafeString:
-    return charts.accuracy_chart(points, 1 - target_error)
-
-
-@register.simple_tag
-def coverage_chart(
-    curve: Sequence[Mapping[str, float]], target_error: float, chosen: float | None
-) -> SafeString:
-    return charts.coverage_chart(curve, 1 - target_error, chosen or None)
 
 
 @register.simple_tag(takes_context=True)
@@ -171,11 +158,6 @@ def add_text(text: str, value: object) -> str:
     return f"{text}{value}"
 
 
-@register.filter
-def complement(share: float) -> float:
-    return 1 - share
-
-
 KINDS = {
     "manual": ("one by one", "no proposal: people decide"),
     "clustered": ("look-alikes", "groups of images that look alike, one key for all"),
@@ -195,37 +177,6 @@ def kind_name(kind: str) -> str:
 @register.filter
 def kind_hint(kind: str) -> str:
     return KINDS[kind][1]
-
-
-RUN_STATES = {
-    "running": ("", "…", "running"),
-    "done": ("badge-good", "✓", "done"),
-    "failed": ("badge-bad", "✕", "failed"),
-    "cancelled": ("", "–", "cancelled"),
-    "queued": ("", "…", "waiting"),
-}
-
-
-@register.simple_tag
-def run_state(state: str) -> SafeString:
-    tone, sign, text = RUN_STATES[state]
-    return format_html('<span class="badge {}">{} {}</span>', tone, sign, text)
-
-
-@register.filter
-def run_seconds(run: Any) -> float:
-    return ((run.finished_at or timezone.now()) - run.started_at).total_seconds()
-
-
-@register.filter
-def metrics(found: Mapping[str, Any] | None) -> str:
-    """Say a run's or version's figures in a line; what is not a plain number stays in the log."""
-    parts = []
-    for name, value in (found or {}).items():
-        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-            continue
-        parts.append(f"{words(name)} {value:,.3g}" if isinstance(value, float) else f"{words(name)} {value}")
-    return " · ".join(parts[:6])
 
 
 @register.filter

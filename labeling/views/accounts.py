@@ -37,6 +37,7 @@ def profile(request: HttpRequest) -> HttpResponse:
 def profile_page(request: HttpRequest, **context: object) -> HttpResponse:
     context.setdefault("form", ProfileForm(instance=request.user))
     context.setdefault("password_form", PasswordChangeForm(request.user))
+    context["password_form"].fields["old_password"].widget.attrs.pop("autofocus", None)  # type: ignore[attr-defined]
     context["tokens"] = ApiToken.objects.filter(user=request.user.pk).order_by("-id")
     return render(request, "accounts/profile.html", context)
 

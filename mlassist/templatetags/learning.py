@@ -1,0 +1,77 @@
+"""Template tags of what is learned: charts, states of runs, figures in words."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from labeling import charts
+from mlassist.models import Run
+
+register = template.Library()
+register.simple_tag(charts.next_run_bar)
+
+STATES = {
+    "running": ("", "…"),
+    "done": ("badge-good", "✓"),
+    "failed": ("badge-bad", "✕"),
+    "cancelled": ("", "–"),
+}
+
+# Which figures a line shows, in this order; the log has the rest.
+FIGURES: dict[str, Callable[[Any], str]] = {
+    "accuracy": lambda value: f"{charts.percent(value)} right on blind labels",
+    "validation_n": lambda value: f"{value:,} blind labels",
+    "out_of_fold_accuracy": lambda value: f"{charts.percent(value)} right on held-out training labels",
+    "head": str,
+    "proposals": lambda value: f"{value:,} proposals",
+    "auto_labels": lambda value: f"{value:,} auto labels",
+    "prelabeled": lambda value: f"{value:,} to confirm",
+    "clustered": lambda value: f"{value:,} in groups",
+    "images": lambda value: f"{value:,} images",
+    "images_per_second": lambda value: f"{value:,} a second",
+    "certificate": str,
+}
+
+
+@register.simple_tag
+def accuracy_chart(points: Sequence[Mapping[str, float]], target_error: float) -> SafeString:
+    return charts.accuracy_chart(points, 1 - target_error)
+
+
+@register.simple_tag
+def coverage_chart(
+    curve: Sequence[Mapping[str, float]], target_error: float, chosen: float | None
+) -> SafeString:
+    return charts.coverage_chart(curve, 1 - target_error, chosen or None)
+
+
+@register.simple_tag
+def run_state(state: str) -> SafeString:
+    tone, sign = STATES[state]
+    return format_html('<span class="badge {}">{} {}</span>', tone, sign, state)
+
+
+@register.filter
+def run_seconds(run: Run) -> float:
+    return ((run.finished_at or timezone.now()) - run.started_at).total_seconds()
+
+
+@register.filter
+def figures(metrics: Mapping[str, Any]) -> str:
+    """Say a run's or version's figures in a line."""
+    return " · ".join(say(metrics[name]) for name, say in FIGURES.items() if metrics.get(name))
+
+
+@register.filter
+def complement(share: float) -> float:
+    return 1 - share
+
+
+@register.filter
+def sentence(text: str) -> str:
+    """End a message that others put together."""
+    return text if not text or text.endswith(".") else f"{text}."
