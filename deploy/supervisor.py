@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from labeling.tether import tethered
+from labeling.tether import adopt_orphans, tethered
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
@@ -95,6 +95,7 @@ class Supervisor:
     ) -> None:
         """Start all parts and look after them; returns when every one of them has ended."""
         self._listen_to_signals()
+        adopt_orphans()
         if on_start is not None:
             on_start()
         next_check = 0.0
@@ -106,6 +107,7 @@ class Supervisor:
                     next_check = time.monotonic() + self.check_seconds
                     for part in self.parts:
                         self._check(part)
+                self._bury_orphans()
                 if on_tick is not None:
                     on_tick()
                 self.is_stopping.wait(0.2)
@@ -169,6 +171,17 @@ class Supervisor:
         for part in self.parts:
             if part.process is not None:
                 part.process.wait()
+        self._bury_orphans()
+
+    def _bury_orphans(self) -> None:
+        """Take the exit status of adopted processes, which would stay zombies until this one ends."""
+        ours = {part.process.pid for part in self.parts if part.process is not None}
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                state, parent, _ = status.read_text().rsplit(")", 1)[1].split()[:3]
+                pid = int(status.parent.name)
+                if state == "Z" and int(parent) == os.getpid() and pid not in ours:
+                    os.waitpid(pid, os.WNOHANG)
 
 
 def _group_is_alive(group: int) -> bool:

@@ -77,7 +77,8 @@ def next_run_bar(have: int, need: int) -> SafeString:
     width = 1000 * min(1.0, have / need) if need else 0
     return format_html(
         '<svg class="bar" role="img" viewBox="0 0 1000 10" preserveAspectRatio="none"><title>{}</title>'
-        '<rect class="by-nobody" width="1000" height="10"/><rect class="bar-accent" width="{}" height="10"/></svg>',
+        '<rect class="by-nobody" width="1000" height="10"/>'
+        '<rect class="bar-accent" width="{}" height="10"/></svg>',
         f"{have:,} of {need:,} new labels until the next run",
         round(width, 2),
     )
@@ -149,7 +150,8 @@ def coverage_chart(curve: Sequence[Mapping[str, float]], goal: float, chosen: fl
         nearest = min(curve, key=lambda each: abs(each["coverage"] - chosen))
         at = rounded((frame.x(chosen), frame.y(nearest["precision"])))
         inside += format_html(
-            '<line class="goal" x1="{}" x2="{}" y1="{}" y2="{}"/><circle class="chosen" cx="{}" cy="{}" r="5"/>',
+            '<line class="goal" x1="{}" x2="{}" y1="{}" y2="{}"/>'
+            '<circle class="chosen" cx="{}" cy="{}" r="5"/>',
             at[0], at[0], at[1], HEIGHT - BOTTOM, *at,
         )  # fmt: skip
     end = line[-1][0] + 8

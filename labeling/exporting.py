@@ -93,7 +93,8 @@ def start(project: Project, by: User | None, file_format: str, filters: review.F
 @jobs.handler("export", cluster="quick", priority=-1)
 def export(job: jobs.RunningJob) -> dict[str, Any]:
     """Write the file under a temporary name, then put it into storage whole."""
-    project = Project.objects.get(pk=job.row.project_id)
+    project = job.project
+    assert project is not None
     filters = review.Filters(**job.payload["filter"])
     with tempfile.TemporaryDirectory(prefix="loupe-export-") as folder:
         path = Path(folder, "export.json")

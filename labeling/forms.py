@@ -91,13 +91,13 @@ class ProjectForm(forms.Form):
     classes = forms.CharField(
         widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false"}),
         label="Classes",
-        help_text="One a line. The first ten get the digits 1 to 9 and 0. After a colon you may describe a class.",
+        help_text="One a line. The first ten get the digits 1 to 9 and 0. A colon starts a description.",
     )
     instructions = forms.CharField(
         widget=forms.Textarea(attrs={"rows": 5}),
         required=False,
         label="Instructions",
-        help_text="What labelers read before they start: what counts, what does not, what to do when in doubt.",
+        help_text="What labelers read first: what counts, what does not, what to do when in doubt.",
     )
     assist_mode = forms.ChoiceField(
         choices=Project.AssistMode.choices, initial=Project.AssistMode.SUGGEST, widget=forms.RadioSelect

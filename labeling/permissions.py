@@ -3,9 +3,10 @@
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
-from django.http import Http404
+from django.http import Http404, HttpRequest
+from rest_framework.request import Request
 
-from labeling.models import Item, Membership, Project
+from labeling.models import Item, Membership, Project, User
 
 MANAGER, REVIEWER, LABELER = Membership.Role.MANAGER, Membership.Role.REVIEWER, Membership.Role.LABELER
 
@@ -18,6 +19,12 @@ ROLES_THAT_MAY: dict[str, frozenset[str]] = {
 }
 
 Visitor = AbstractBaseUser | AnonymousUser
+
+
+def person(request: HttpRequest | Request) -> User:
+    """Return who is signed in; only views that need a sign-in may ask."""
+    assert isinstance(request.user, User)
+    return request.user
 
 
 def role_of(user: Visitor, project: Project) -> str | None:
@@ -38,7 +45,7 @@ def visible_projects(user: Visitor) -> QuerySet[Project]:
     projects = Project.objects.filter(deleted_at=None)
     if getattr(user, "is_superuser", False):
         return projects
-    return projects.filter(memberships__user_id=user.pk)
+    return projects.filter(memberships__user=user.pk)
 
 
 def project_or_404(user: Visitor, project_id: int, verb: str) -> Project:

@@ -20,6 +20,9 @@ GROUPED = ("clustered", "prelabeled")
 BLIND = ("validation", "audit", "gold")
 
 
+Params = dict[str, int | str | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     item: int
@@ -117,14 +120,14 @@ NEXT_IN_GROUP = COLUMNS + OPEN_TO_ME + """ AND e."group" = %(group)s""" + IN_ORD
 
 def candidates(project: Project, labeler: User, kind: str, size: int) -> list[Candidate]:
     """Lock the next entries of a kind that this labeler may have, passing over what others are claiming."""
-    params: dict[str, object] = {"project": project.pk, "kind": kind, "labeler": labeler.pk}
+    params: Params = {"project": project.pk, "kind": kind, "labeler": labeler.pk}
     if kind not in GROUPED:
         return pick(NEXT, params | {"size": size})
     best = pick(NEXT_GROUP, params | {"size": 1})
     return pick(NEXT_IN_GROUP, params | {"size": size, "group": best[0].group}) if best else []
 
 
-def pick(statement: str, params: dict[str, object]) -> list[Candidate]:
+def pick(statement: str, params: Params) -> list[Candidate]:
     with connection.cursor() as cursor:
         cursor.execute(statement, params)
         return [Candidate(*row) for row in cursor.fetchall()]

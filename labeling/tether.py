@@ -11,12 +11,19 @@ import sys
 from collections.abc import Sequence
 
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
 
 
 def die_with_parent(how: int = signal.SIGKILL) -> None:
     """Have the kernel send this process a signal when its parent ends. Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, how)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of whatever this process's descendants leave behind. Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def tethered(argv: Sequence[str]) -> list[str]:

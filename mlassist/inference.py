@@ -25,14 +25,12 @@ FIRST_IN_LINE = (
 PLACE = 1e-6
 UNSURE = 0.3  # margin
 FAR = 5  # percentile of the similarity to labels, below which an image looks new
-FEWEST_SURE = 20  # out-of-fold predictions that a threshold without certificate needs
 AUDIT_SHARE, FEWEST_AUDITS = 0.02, 20
 
 UNSURE_WHY = "the model is unsure"
 NEW_WHY = "looks like nothing labeled yet"
 TYPICAL_WHY = "typical of many"
 RANDOM_WHY = "picked at random"
-SURE_WHY = "the model is sure, not yet certified"
 CERTIFIED_WHY = "certified"
 ALIKE_WHY = "look alike"
 
@@ -146,45 +144,32 @@ def place(
     free = np.array([item not in sent_back for item in left.items.tolist()], bool)
     placements: list[Placement] = []
     certified = certified & free
-    placements += prelabeled(left, certified, 0.0, CERTIFIED_WHY)
+    placements += prelabeled(left, certified)
     alike, grouped = clustered(project, pool, trained, left, free & ~certified)
     placements += alike
-    sure = free & ~certified & ~grouped & (left.seen.without([]) >= sure_threshold(project, trained))
-    placements += prelabeled(left, sure, 2.0, SURE_WHY)
-    manual = np.flatnonzero(free & ~certified & ~grouped & ~sure)
+    manual = np.flatnonzero(free & ~certified & ~grouped)
     placements += single(project, pool, trained, left, manual)
     moved = suggestions.order_queue(project, placements)
     step.say(
-        f"{int(certified.sum())} certified pre-labels, {int(sure.sum())} others, {int(grouped.sum())} images"
-        f" in groups of look-alikes, {len(manual)} one by one; {moved} queue entries moved"
+        f"{int(certified.sum())} certified pre-labels, {int(grouped.sum())} images in groups of look-alikes,"
+        f" {len(manual)} one by one; {moved} queue entries moved"
     )
     return {
-        "prelabeled": int(certified.sum() + sure.sum()),
-        "certified": int(certified.sum()),
+        "prelabeled": int(certified.sum()),
         "grouped": int(grouped.sum()),
         "manual": len(manual),
     }
 
 
-def sure_threshold(project: Project, trained: Trained) -> float:
-    """Return the confidence above which out-of-fold predictions keep to the target: no promise."""
-    own = Predictions.from_probabilities(trained.head, trained.out_of_fold)
-    order = np.argsort(-own.confidence)
-    errors = np.cumsum(own.wrong(trained.labels)[order])
-    n = np.arange(1, len(order) + 1)
-    good = np.flatnonzero(((errors + 1) / (n + 2) <= project.target_error) & (n >= FEWEST_SURE))
-    return float(own.confidence[order][good[-1]]) if len(good) else math.inf
-
-
-def prelabeled(left: Open, chosen_rows: np.ndarray, base: float, why: str) -> Iterator[Placement]:
+def prelabeled(left: Open, certified: np.ndarray) -> Iterator[Placement]:
     """Yield placements on pages of one proposed answer each, surest first."""
     answers_of: dict[tuple[int, ...], int] = {}
     for place, classes in enumerate(chosen(left.seen)):
-        if chosen_rows[place]:
+        if certified[place]:
             one = classes[0] if len(classes) == 1 else None
             group = one or -1 - answers_of.setdefault(tuple(classes), len(answers_of))
-            priority = base + 1 - float(left.seen.confidence[place])
-            yield Placement(int(left.items[place]), "prelabeled", priority, group, one, why)
+            priority = 1 - float(left.seen.confidence[place])
+            yield Placement(int(left.items[place]), "prelabeled", priority, group, one, CERTIFIED_WHY)
 
 
 def clustered(
@@ -193,11 +178,7 @@ def clustered(
     """Form groups of look-alikes; returns their placements and which of the open items are in one."""
     grouped = np.zeros(len(left.items), bool)
     seen = left.seen
-    own = Predictions.from_probabilities(trained.head, trained.out_of_fold)
-    single_answer = np.array([len(classes) == 1 for classes in trained.labels], bool)
-    truth = np.searchsorted(trained.head.classes, [classes[0] for classes in trained.labels])
-    rows = trained.rows[single_answer]
-    floor = groups.cosine_floor(pool.features[rows], own.top[single_answer], truth[single_answer])
+    floor = floor_of(pool, trained)
     found: list[groups.LookAlikes] = []
     if math.isfinite(floor):
         graph = index.graph(project, pool.features)

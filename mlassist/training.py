@@ -8,7 +8,10 @@ A process of its own can be killed, cancelled or run out of memory without takin
 import argparse
 import logging
 import os
+import sys
 import uuid
+
+import numpy as np
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deploy.settings")
 
@@ -21,13 +24,17 @@ from django.db import transaction
 from django.db.models import Max
 
 from labeling import answers
-from labeling.models import Job, Project
+from labeling.models import Annotation, Job, Project
 from mlassist import heads, inference, runs, validation
 from mlassist.models import ModelVersion, Run
 from mlassist.pool import Pool, store_head
 from mlassist.triggers import withdrawn_answers
 
 log = logging.getLogger(__name__)
+
+
+class NothingToLearn(Exception):
+    """Why no model can be made, in a sentence for people."""
 
 
 def do_round(job: Job) -> None:
@@ -50,11 +57,13 @@ def train(project: Project, pool: Pool, step: runs.Step) -> validation.Trained:
     rows, labels = pool.labeled(project, given)
     step.say(f"{len(given)} labels from people, {len(rows)} of them on the {len(pool)} embedded images")
     if not len(rows):
-        raise ValueError("There are no labels to learn from yet.")
+        raise NothingToLearn("None of the labels belongs to an image that the backbone has looked at yet.")
+    unprompted = ~np.isin(pool.ids[rows], prompted(project))
     fit = heads.train(
         pool.features[rows],
         labels,
         pool.features,
+        judged=unprompted,
         multilabel=project.task_type == Project.TaskType.MULTILABEL,
         seed=project.seed % 2**32,
         report=step.say,
@@ -86,7 +95,15 @@ def train(project: Project, pool: Pool, step: runs.Step) -> validation.Trained:
         )
     step.row.model_version = version
     step.say(f"Model {version.number}: {fit.head.kind}")
-    return validation.Trained(version, fit.head, fit.out_of_fold, rows, labels)
+    return validation.Trained(version, fit.head, fit.out_of_fold, rows, labels, unprompted)
+
+
+def prompted(project: Project) -> list[int]:
+    """Return the items whose label a person gave while seeing a proposal: those are the easy ones."""
+    shown = Annotation.objects.filter(
+        project=project, suggestion_visible=True, withdrawn_at=None, counted=True
+    )
+    return list(shown.values_list("item_id", flat=True))
 
 
 def order_first(job: Job) -> None:
@@ -103,7 +120,10 @@ def main() -> None:
     parser.add_argument("--job", type=int, required=True)
     job = Job.objects.select_related("project").get(pk=parser.parse_args().job)
     runs.end_when_told()
-    {"round": do_round, "order": order_first}[job.kind](job)
+    try:
+        {"round": do_round, "order": order_first}[job.kind](job)
+    except NothingToLearn as reason:
+        sys.exit(str(reason))
 
 
 if __name__ == "__main__":

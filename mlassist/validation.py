@@ -23,13 +23,17 @@ INTERVAL = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A model version with its out-of-fold probabilities for the training rows."""
+    """A model version with its out-of-fold probabilities for the training rows.
+
+    `unprompted` (n,) marks the labels that people gave without seeing a proposal.
+    """
 
     version: ModelVersion
     head: Head
     out_of_fold: np.ndarray
     rows: np.ndarray
     labels: list[tuple[int, ...]]
+    unprompted: np.ndarray
 
 
 def judge(project: Project, pool: Pool, trained: Trained, step: Step, *, requested: bool) -> None:

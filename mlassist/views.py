@@ -138,7 +138,7 @@ def run_shape(run: Run) -> dict[str, Any]:
 
 def certificate_shape(certificate: Certificate) -> dict[str, Any]:
     fields = (
-        "id", "attempt", "state", "sentence", "target_error", "confidence", "alpha", "threshold", "n", "errors",
-        "bound", "coverage", "n_validation", "evidence", "created_at", "withdrawn_at", "reason",
+        "id", "attempt", "state", "sentence", "target_error", "confidence", "alpha", "threshold", "n",
+        "errors", "bound", "coverage", "n_validation", "evidence", "created_at", "withdrawn_at", "reason",
     )  # fmt: skip
     return {name: getattr(certificate, name) for name in fields}

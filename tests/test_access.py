@@ -41,7 +41,7 @@ ROUTES = {
     "models": ("get", REVIEW),
     "models-live": ("get", REVIEW),
     "train": ("post", MANAGE),
-    "certificate": ("get", REVIEW),
+    "certificate": ("get", SEE),
     "team": ("get", MANAGE),
     "member": ("post", MANAGE),
     "invitation-revoke": ("post", MANAGE),

@@ -89,7 +89,7 @@ class Reviews(APIView):
         given.is_valid(raise_exception=True)
         items, comment = given.validated_data["items"], given.validated_data["comment"]
         act = review.reject if given.validated_data["verdict"] == "reject" else review.approve
-        done = act(project, items, request.user, comment)  # type: ignore[arg-type]
+        done = act(project, items, permissions.person(request), comment)
         return Response({"done": len(done), "items": done, "skipped": sorted(set(items) - set(done))})
 
 
@@ -115,11 +115,11 @@ class Imports(APIView):
         given = shapes.ImportInput(data=request.data)
         given.is_valid(raise_exception=True)
         if files:
-            sources = importing.add_uploads(project, files, request.user)  # type: ignore[arg-type]
+            sources = importing.add_uploads(project, files, permissions.person(request))
         elif given.validated_data.get("url"):
             if not getattr(request.user, "is_superuser", False):
                 raise PermissionDenied("Only a site admin may import from folders of the server.")
-            sources = [importing.add_path(project, given.validated_data["url"], request.user)]  # type: ignore[arg-type]
+            sources = [importing.add_path(project, given.validated_data["url"], permissions.person(request))]
         else:
             raise importing.ImportRefused("Send files as `files`, or a folder or ZIP of the server as `url`.")
         job = (
@@ -152,7 +152,7 @@ class Exports(APIView):
         given = shapes.ExportInput(data=request.data)
         given.is_valid(raise_exception=True)
         filters = filters_from(given.validated_data["filter"])
-        job = exporting.start(project, request.user, given.validated_data["format"], filters)  # type: ignore[arg-type]
+        job = exporting.start(project, permissions.person(request), given.validated_data["format"], filters)
         return Response(shapes.job_shape(job), status=202)
 
 

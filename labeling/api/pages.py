@@ -21,7 +21,7 @@ class Pages(APIView):
         project = permissions.project_or_404(request.user, project_id, "label")
         given = shapes.PageInput(data=request.data)
         given.is_valid(raise_exception=True)
-        page = queue.claim(project, request.user, **given.validated_data)  # type: ignore[arg-type]
+        page = queue.claim(project, permissions.person(request), **given.validated_data)
         return Response(shapes.page_shape(page), status=201) if page else Response(status=204)
 
 
@@ -42,7 +42,7 @@ class PageUndo(APIView):
     def post(self, request: Request, project_id: int) -> Response:
         """Take back the page that you submitted last, within ten minutes."""
         project = permissions.project_or_404(request.user, project_id, "label")
-        undone = submission.undo(project, request.user)  # type: ignore[arg-type]
+        undone = submission.undo(project, permissions.person(request))
         if undone is None:
             raise Http404
         return Response(shapes.undone_shape(*undone), status=201)

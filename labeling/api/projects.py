@@ -30,7 +30,7 @@ class ProjectList(APIView):
         """Make a project; you become its manager."""
         given = shapes.ProjectInput(data=request.data)
         given.is_valid(raise_exception=True)
-        project = projects.create_project(request.user, **given.validated_data)  # type: ignore[arg-type]
+        project = projects.create_project(permissions.person(request), **given.validated_data)
         return Response(shapes.project_shape(project, "manager"), status=201)
 
 
@@ -49,7 +49,7 @@ class ProjectDetail(APIView):
         given = shapes.SettingsInput(data=request.data)
         given.is_valid(raise_exception=True)
         if given.validated_data:
-            projects.change_settings(project, request.user, **given.validated_data)  # type: ignore[arg-type]
+            projects.change_settings(project, permissions.person(request), **given.validated_data)
         return Response(shapes.project_shape(project, role(project)))
 
 
@@ -61,7 +61,7 @@ class ProjectState(APIView):
     @extend_schema(request=None, responses={200: dict})
     def post(self, request: Request, project_id: int) -> Response:
         project = permissions.project_or_404(request.user, project_id, "manage")
-        projects.set_state(project, self.state, request.user)  # type: ignore[arg-type]
+        projects.set_state(project, self.state, permissions.person(request))
         return Response({"state": project.state})
 
 
@@ -97,7 +97,7 @@ class Invitations(APIView):
         project = permissions.project_or_404(request.user, project_id, "manage")
         given = shapes.InvitationInput(data=request.data)
         given.is_valid(raise_exception=True)
-        invitation = workforce.invite(project, request.user, **given.validated_data)  # type: ignore[arg-type]
+        invitation = workforce.invite(project, permissions.person(request), **given.validated_data)
         return Response(shapes.invitation_shape(invitation), status=201)
 
 

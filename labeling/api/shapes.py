@@ -93,7 +93,7 @@ class ReviewInput(serializers.Serializer[Any]):
 class FilterInput(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=Item.State.choices, required=False, allow_blank=True)
     labeler = serializers.IntegerField(required=False)
-    source = serializers.ChoiceField(
+    source = serializers.ChoiceField(  # type: ignore[assignment]  # DRF's own `source` is no field
         choices=("human", "person", "confirmed", "auto", "imported", "import"),
         required=False,
         allow_blank=True,

@@ -38,7 +38,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     page_size = models.PositiveSmallIntegerField(default=9)
     created_at = models.DateTimeField(auto_now_add=True)
 
-    objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
+    objects: ClassVar[UserManager] = UserManager()
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []

@@ -94,7 +94,8 @@ def swatch(label_class: LabelClass | Mapping[str, Any], digit: str = "") -> Safe
         else ""
     )
     return format_html(
-        '<svg class="swatch{}" viewBox="0 0 {} {}" aria-hidden="true"><rect width="{}" height="{}" fill="{}"/>{}{}</svg>',
+        '<svg class="swatch{}" viewBox="0 0 {} {}" aria-hidden="true">'
+        '<rect width="{}" height="{}" fill="{}"/>{}{}</svg>',
         " swatch-digit" if digit else "", size, size, size, size, color, stripes, text,
     )  # fmt: skip
 

@@ -27,7 +27,7 @@ def clusters(features: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
 
 def order(features: np.ndarray, typicality: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
     """Return up to `count` rows to ask first: the most typical of each cluster, large clusters first."""
-    count = min(count, len(features))
+    count = min(int(count), len(features))
     if count == 0:
         return np.empty(0, np.int64)
     member = clusters(features, count, seed)

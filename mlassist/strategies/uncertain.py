@@ -37,7 +37,7 @@ def order(
 
     `label_counts` are the labels of each class so far: rare classes get a larger part.
     """
-    count = min(count, len(features))
+    count = min(int(count), len(features))
     if count == 0:
         return np.empty(0, np.int64)
     candidates = balanced(margin, predicted, label_counts, min(len(features), CANDIDATES * count))

@@ -1,0 +1,92 @@
+"""`manage.py up` on a machine of its own: comes up, heals, and leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import urllib.request
+
+import psutil
+import pytest
+
+from deploy.webserver import any_free_port
+from tests.crash import processes as ps
+
+pytestmark = pytest.mark.crash
+
+
+@pytest.fixture
+def environment(tmp_path):
+    env = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL",)}
+    return env | {"LOUPE_HOME": str(tmp_path / "home"), "LOUPE_PORT": str(any_free_port())}
+
+
+def start_up(environment) -> subprocess.Popen:
+    process = subprocess.Popen(
+        ["python", "manage.py", "up"],
+        executable=ps.sys.executable,
+        cwd=ps.ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    for line in process.stdout:
+        if line.startswith("ready"):
+            return process
+    raise AssertionError("up ended before it was ready")
+
+
+def everything(environment) -> list[psutil.Process]:
+    """Return all processes that belong to this home, the database too."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("LOUPE_HOME") == environment["LOUPE_HOME"] and ps.is_alive(process):
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+def manage(environment, *words: str, **options) -> str:
+    command = [ps.sys.executable, "manage.py", *words]
+    return subprocess.run(
+        command, cwd=ps.ROOT, env=environment, check=True, capture_output=True, text=True, **options
+    ).stdout
+
+
+def test_up_heals_serves_and_ends_without_a_trace(environment):
+    up = start_up(environment)
+    address = f"http://localhost:{environment['LOUPE_PORT']}/healthz/"
+    assert urllib.request.urlopen(address, timeout=5).status == 200
+
+    # Other commands share the database while it runs.
+    manage(environment, "createuser", "ada@example.com", "--password-stdin", input="correct horse battery\n")
+    token = manage(environment, "token", "ada@example.com").strip()
+    request = urllib.request.Request(
+        address.replace("healthz", "api/projects"), headers={"Authorization": f"Token {token}"}
+    )
+    assert urllib.request.urlopen(request, timeout=5).status == 200
+
+    # The web process dies and comes back.
+    web = ps.wait_for(lambda: ps.titled(up.pid, "gunicorn", "master"))[0]
+    ps.kill(web)
+    ps.wait_for(lambda: [each for each in ps.titled(up.pid, "gunicorn", "master") if each.pid != web.pid])
+
+    assert len(everything(environment)) > 10
+    up.send_signal(signal.SIGINT)
+    assert up.wait(timeout=20) == 0
+    up.stdout.close()
+    assert everything(environment) == []
+
+    # And commands work without it.
+    assert manage(environment, "token", "ada@example.com").startswith("loupe_")
+    assert everything(environment) == []
+
+
+def test_everything_dies_with_a_killed_up(environment):
+    up = start_up(environment)
+    up.kill()
+    up.wait()
+    up.stdout.close()
+    ps.wait_for(lambda: everything(environment) == [], seconds=20)

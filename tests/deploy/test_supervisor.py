@@ -1,0 +1,82 @@
+"""The supervisor: starts again what dies or hangs, and leaves nothing behind."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.crash import processes as ps
+
+ROOT = Path(__file__).resolve().parents[2]
+
+RUN = """
+import sys
+sys.path.insert(0, {root!r})
+from deploy.supervisor import Part, Supervisor
+marks = {marks!r}
+python = sys.executable
+parts = [
+    Part("steady", [python, "-c", f"open('{{marks}}/steady', 'a').write('x'); import time; time.sleep(60)"]),
+    Part("dying", [python, "-c", f"open('{{marks}}/dying', 'a').write('x')"]),
+    Part("parent", [python, "-c", "import subprocess; subprocess.Popen(['sleep', '61']).wait()"]),
+    Part("deaf", [python, "-c",
+        f"import signal, time; signal.signal(15, signal.SIG_IGN); open('{{marks}}/deaf', 'a').write('x'); time.sleep(60)"]),
+    Part("hanging", [python, "-c", f"open('{{marks}}/hanging', 'a').write('x'); import time; time.sleep(60)"],
+        is_stuck=lambda: True, on_kill=lambda: open(f"{{marks}}/killed", "a").write("x"), grace_after_start=0.5),
+]
+Supervisor(parts, stop_grace=1.0, check_seconds=0.2).run()
+"""
+
+
+@pytest.fixture
+def marks(tmp_path):
+    return tmp_path
+
+
+@pytest.fixture
+def supervisor(marks):
+    code = RUN.format(root=str(ROOT), marks=str(marks))
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], start_new_session=True, stderr=subprocess.DEVNULL
+    )
+    ps.wait_for(lambda: all((marks / name).exists() for name in ("steady", "dying", "deaf", "hanging")))
+    ps.wait_for(lambda: ps.titled(process.pid, "sleep", "61"))
+    yield process
+    process.kill()
+    process.wait()
+
+
+def count(marks: Path, name: str) -> int:
+    path = marks / name
+    return len(path.read_text()) if path.exists() else 0
+
+
+def test_parts_that_die_or_hang_start_again(supervisor, marks):
+    ps.wait_for(lambda: count(marks, "dying") >= 2 and count(marks, "hanging") >= 2, 15)
+    assert count(marks, "killed") >= 1
+    assert count(marks, "steady") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_everything(supervisor, number):
+    started = time.monotonic()
+    assert ps.end(supervisor, number) == 0
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.crash
+def test_killing_the_supervisor_ends_its_parts(supervisor):
+    parts = psutil.Process(supervisor.pid).children()
+    supervisor.kill()
+    ps.wait_for(lambda: not any(ps.is_alive(each) for each in parts), seconds=5)
+
+
+def test_what_a_part_leaves_behind_does_not_stay_a_zombie(supervisor):
+    child = ps.titled(supervisor.pid, "sleep", "61")[0]
+    parent = child.parent()
+    ps.kill(parent)
+    ps.wait_for(lambda: not psutil.pid_exists(child.pid))
