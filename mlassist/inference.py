@@ -218,6 +218,14 @@ def clustered(
     return placements, grouped
 
 
+def floor_of(pool: Pool, trained: Trained) -> float:
+    """Return the cosine from which look-alikes agree, by labels that no proposal has led to."""
+    own = Predictions.from_probabilities(trained.head, trained.out_of_fold)
+    usable = trained.unprompted & np.array([len(classes) == 1 for classes in trained.labels], bool)
+    truth = np.searchsorted(trained.head.classes, [classes[0] for classes in trained.labels])
+    return groups.cosine_floor(pool.features[trained.rows[usable]], own.top[usable], truth[usable])
+
+
 def single(project: Project, pool: Pool, trained: Trained, left: Open, manual: np.ndarray) -> list[Placement]:
     """Place the rest: a varied batch of what the model is least sure of, random picks, then by margin."""
     if not len(manual):

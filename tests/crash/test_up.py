@@ -1,8 +1,11 @@
 """`manage.py up` on a machine of its own: comes up, heals, and leaves nothing behind."""
 
 import os
+import shutil
 import signal
 import subprocess
+import sys
+import tempfile
 import urllib.request
 
 import psutil
@@ -15,15 +18,16 @@ pytestmark = pytest.mark.crash
 
 
 @pytest.fixture
-def environment(tmp_path):
-    env = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL",)}
-    return env | {"LOUPE_HOME": str(tmp_path / "home"), "LOUPE_PORT": str(any_free_port())}
+def environment():
+    home = tempfile.mkdtemp(prefix="loupe-home-")
+    env = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    yield env | {"LOUPE_HOME": home, "LOUPE_PORT": str(any_free_port())}
+    shutil.rmtree(home, ignore_errors=True)
 
 
 def start_up(environment) -> subprocess.Popen:
     process = subprocess.Popen(
-        ["python", "manage.py", "up"],
-        executable=ps.sys.executable,
+        [sys.executable, "manage.py", "up"],
         cwd=ps.ROOT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -49,7 +53,7 @@ def everything(environment) -> list[psutil.Process]:
 
 
 def manage(environment, *words: str, **options) -> str:
-    command = [ps.sys.executable, "manage.py", *words]
+    command = [sys.executable, "manage.py", *words]
     return subprocess.run(
         command, cwd=ps.ROOT, env=environment, check=True, capture_output=True, text=True, **options
     ).stdout
@@ -89,4 +93,7 @@ def test_everything_dies_with_a_killed_up(environment):
     up.kill()
     up.wait()
     up.stdout.close()
+    import time
+    for _ in range(40):
+        print([ (e.pid, e.ppid(), ' '.join(e.cmdline())[:80]) for e in everything(environment)]); time.sleep(0.5)
     ps.wait_for(lambda: everything(environment) == [], seconds=20)

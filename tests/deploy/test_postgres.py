@@ -1,9 +1,11 @@
 """The embedded server: shared, stopped with its last user, and well after any crash."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from deploy.postgres import Server
 import psycopg
 server = Server(Path(sys.argv[1]), fsync="off")
 with psycopg.connect(server.acquire()) as link:
+    link.execute("SELECT pg_advisory_xact_lock(1)")
     link.execute("CREATE TABLE IF NOT EXISTS uses (n int)")
     link.execute("INSERT INTO uses VALUES (1)")
 print("using", flush=True)
@@ -29,10 +32,19 @@ server.release()
 
 
 @pytest.fixture
-def home(tmp_path):
-    yield tmp_path
-    for process in servers(tmp_path):
+def home():
+    # Not below tmp_path: pytest shuts its folder off from PostgreSQL's user whenever a run starts.
+    folder = Path(tempfile.mkdtemp(prefix="loupe-home-"))
+    yield folder
+    for process in servers(folder):
         process.kill()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def end(user: subprocess.Popen) -> int:
+    code = user.wait()
+    user.stdout.close()
+    return code
 
 
 def servers(home: Path) -> list[psutil.Process]:
@@ -40,7 +52,7 @@ def servers(home: Path) -> list[psutil.Process]:
     for process in psutil.process_iter(["cmdline", "status"]):
         command = process.info["cmdline"] or []
         is_ours = any(part == str(home) or part == str(home / "postgres") for part in command)
-        if is_ours and process.info["status"] != psutil.STATUS_ZOMBIE and process.pid != os.getpid():
+        if is_ours and "-c" != command[1] and process.info["status"] != psutil.STATUS_ZOMBIE:
             found.append(process)
     return found
 
@@ -77,8 +89,7 @@ def test_processes_that_start_at_once_share_one_server(home):
     users = [use(home, 0.5) for _ in range(4)]
     for user in users:
         wait_until_using(user)
-        assert user.wait() == 0
-        user.stdout.close()
+        assert end(user) == 0
     assert not servers(home)
     assert rows(home) == 4
 
@@ -89,8 +100,7 @@ def test_everything_killed_leaves_no_server_and_loses_nothing(home):
     wait_until_using(user)
     for process in [psutil.Process(user.pid), *servers(home)]:
         process.send_signal(signal.SIGKILL)
-    user.wait()
-    user.stdout.close()
+    end(user)
     wait_until_gone(home)
     assert rows(home) == 1
     assert not servers(home)
@@ -107,19 +117,17 @@ def test_one_process_killed_leaves_no_server(home, victim):
         wait_until_gone(home)
         assert rows(home) == 1  # a newcomer starts it again though an old handle is open
         user.kill()
-    user.wait()
-    user.stdout.close()
+    end(user)
     wait_until_gone(home)
 
 
-def test_a_deep_home_works(tmp_path):
-    home = tmp_path.joinpath(*["deep-folder-name"] * 8)
-    home.mkdir(parents=True)
-    user = use(home, 0)
+def test_a_deep_home_works(home):
+    deep = home.joinpath(*["deep-folder-name"] * 8)
+    deep.mkdir(parents=True)
+    user = use(deep, 0)
     wait_until_using(user)
-    assert user.wait() == 0
-    user.stdout.close()
-    assert not servers(home)
+    assert end(user) == 0
+    assert not servers(deep)
 
 
 def test_commands_without_a_database_start_no_server(tmp_path):

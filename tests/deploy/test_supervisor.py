@@ -44,10 +44,14 @@ def supervisor(marks):
         [sys.executable, "-c", code], start_new_session=True, stderr=subprocess.DEVNULL
     )
     ps.wait_for(lambda: all((marks / name).exists() for name in ("steady", "dying", "deaf", "hanging")))
-    ps.wait_for(lambda: ps.titled(process.pid, "sleep", "61"))
+    ps.wait_for(lambda: sleepers(process))
     yield process
     process.kill()
     process.wait()
+
+
+def sleepers(supervisor: subprocess.Popen) -> list[psutil.Process]:
+    return [each for each in ps.family(supervisor.pid) if each.name() == "sleep"]
 
 
 def count(marks: Path, name: str) -> int:
@@ -76,7 +80,6 @@ def test_killing_the_supervisor_ends_its_parts(supervisor):
 
 
 def test_what_a_part_leaves_behind_does_not_stay_a_zombie(supervisor):
-    child = ps.titled(supervisor.pid, "sleep", "61")[0]
-    parent = child.parent()
-    ps.kill(parent)
+    child = sleepers(supervisor)[0]
+    ps.kill(child.parent())
     ps.wait_for(lambda: not psutil.pid_exists(child.pid))

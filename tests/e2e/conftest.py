@@ -1,0 +1,102 @@
+"""A real browser on a live server; a test fails on anything the browser complains about."""
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from playwright.sync_api import Browser, Page, expect
+
+from labeling import suggestions
+from labeling.models import Item, Project, QueueEntry, User
+from tests import factories
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+EXPECTED = ("net::ERR_INTERNET_DISCONNECTED", "401", "404")  # complaints that a test provokes on purpose
+
+expect.set_options(timeout=10_000)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = [item for item in items if "tests/e2e" in str(item.path)]
+    for item in here:
+        item.add_marker(pytest.mark.e2e)
+        item.add_marker(pytest.mark.django_db(transaction=True))
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, object]:
+    assert CHROMIUM, "These tests drive the system's Chromium: apt-get install chromium"
+    return {"executable_path": CHROMIUM, "args": ["--no-sandbox"]}
+
+
+Browse = Callable[..., Page]
+
+
+@pytest.fixture
+def browse(browser: Browser, live_server) -> Iterator[Browse]:
+    """Open pages as somebody: `browse(user, "/projects/1/")`; without a user, signed out."""
+    complaints: list[str] = []
+    contexts = []
+
+    def open_page(user: User | None, path: str = "/", **options: object) -> Page:
+        context = browser.new_context(base_url=live_server.url, **options)  # type: ignore[arg-type]
+        contexts.append(context)
+        if user is not None:
+            client = Client()
+            client.force_login(user)
+            cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+            context.add_cookies(
+                [{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}]
+            )
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
+        page.goto(path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert [text for text in complaints if not any(expected in text for expected in EXPECTED)] == []
+
+
+@pytest.fixture
+def shapes(manager, reviewer, labeler) -> Project:
+    """A project whose labelers have read no instructions, so that no dialog opens by itself."""
+    project = factories.make_project(manager=manager, reviewer=reviewer, labeler=labeler, name="Shapes")
+    project.instructions.all().delete()
+    return project
+
+
+def queue_as(
+    project: Project, items: Sequence[Item], kind: str, proposed: str = "", *, confidence: float = 0.93
+) -> None:
+    """Make items wait as one kind, with a proposal where the kind has one."""
+    Project.objects.filter(pk=project.pk).update(validation_rate=0)
+    QueueEntry.objects.filter(item__in=items).update(kind="manual", inclusion_probability=None)
+    if kind == "manual":
+        return
+    label = project.classes.get(name=proposed).pk
+    suggestions.store(
+        project,
+        1,
+        [
+            suggestions.Proposal(each.pk, [{"class": label, "confidence": confidence}], label, confidence)
+            for each in items
+        ],
+    )
+    suggestions.order_queue(
+        project,
+        [
+            suggestions.Placement(each.pk, kind, number, 1, label, "they look alike")
+            for number, each in enumerate(items)
+        ],
+    )
+
+
+def file_names(page: Page) -> list[str]:
+    """Return the names of the files on the Label page, in order."""
+    expect(page.locator("[data-part=stage]")).to_be_visible()
+    return page.locator(".tile:not([hidden]) .tile-name").all_inner_texts()

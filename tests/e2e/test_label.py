@@ -1,0 +1,255 @@
+"""Labeling by hand: what the Label page promises to whoever works on it for hours."""
+
+import re
+
+from django.contrib.sessions.models import Session
+from playwright.sync_api import Page, expect
+
+from labeling.models import Annotation, Item, Project, QueueEntry
+from tests import factories
+from tests.e2e.conftest import file_names, queue_as
+
+
+def digits(project: Project, page: Page) -> list[str]:
+    """Return the right digit for each image on the page."""
+    positions = {each.name: str(each.position + 1) for each in project.classes.all()}
+    items = {item.file_name: item for item in project.items.all()}
+    return [positions[factories.true_class(items[name])] for name in file_names(page)]
+
+
+def label_address(project: Project) -> str:
+    return f"/projects/{project.pk}/label/"
+
+
+def choose_size(page: Page, size: int) -> None:
+    page.evaluate(f"localStorage.setItem('loupe.size', '{size}')")
+    page.reload()
+
+
+def labels_of(project: Project) -> dict[str, str]:
+    """Return the class of each labeled item by its file name."""
+    items = Item.objects.filter(project=project, state="labeled")
+    return {item.file_name: item.current_annotation.regions.get().label_class.name for item in items}
+
+
+def saved(page: Page) -> None:
+    expect(page.locator("[data-part=saving]")).to_have_text("✓ saved")
+
+
+def test_a_page_is_labeled_by_keyboard_and_the_next_is_there_at_once(browse, shapes, labeler):
+    queue_as(shapes, factories.make_items(shapes, 8), "manual")
+    page = browse(labeler, label_address(shapes))
+    choose_size(page, 4)
+    first = file_names(page)
+    assert len(first) == 4
+    page.wait_for_function(
+        "performance.getEntriesByType('resource').filter(e => e.name.endsWith('/pages/')).length >= 2"
+    )
+    for digit in digits(shapes, page):
+        page.keyboard.press(digit)
+    page.context.set_offline(True)  # what is shown now cannot come over the network any more
+    page.keyboard.press("Enter")
+    expect(page.locator(".tile-name").first).not_to_have_text(first[0])
+    assert not set(first) & set(file_names(page))
+    expect(page.locator("[data-part=saving]")).to_have_text("! not saved yet")
+    assert Annotation.objects.count() == 0
+    page.context.set_offline(False)
+    saved(page)
+    assert set(labels_of(shapes)) == set(first)
+    assert all(name == factories.true_class(item) for item, name in right(shapes))
+    expect(page.locator("[data-part=today]")).to_have_text("4 today")
+
+
+def right(project: Project) -> list[tuple[Item, str]]:
+    labels = labels_of(project)
+    return [(item, labels[item.file_name]) for item in project.items.all() if item.file_name in labels]
+
+
+def test_a_selection_gets_a_class_with_one_key(browse, shapes, labeler):
+    queue_as(shapes, factories.make_items(shapes, 9), "manual")
+    page = browse(labeler, label_address(shapes))
+    tiles = page.locator(".tile-face")
+    tiles.nth(1).click()
+    tiles.nth(4).click(modifiers=["Shift"])
+    expect(page.locator("[data-part=hint]")).to_contain_text("4 selected")
+    page.keyboard.press("2")
+    expect(page.locator(".class-chip.person")).to_have_count(4)
+    page.keyboard.press("Control+a")
+    page.keyboard.press("3")
+    expect(page.locator(".class-chip.person", has_text="triangle")).to_have_count(9)
+    tiles.nth(0).click()
+    page.keyboard.press("s")
+    expect(page.locator('.tile[data-mark="skipped"]')).to_have_count(1)
+    page.keyboard.press("Control+Enter")
+    saved(page)
+    assert Item.objects.filter(state="skipped").count() == 1
+    assert list(labels_of(shapes).values()) == ["triangle"] * 8
+
+
+def test_enter_waits_until_every_image_has_its_answer(browse, shapes, labeler):
+    queue_as(shapes, factories.make_items(shapes, 4), "manual")
+    page = browse(labeler, label_address(shapes))
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-part=status]")).to_have_text("3 images still need a class.")
+    expect(page.locator("[data-part=submit]")).to_have_attribute("aria-disabled", "true")
+    assert Annotation.objects.count() == 0
+
+
+def test_look_alikes_are_confirmed_but_for_the_odd_one(browse, shapes, labeler):
+    items = factories.make_items(shapes, 9)
+    queue_as(shapes, items, "clustered", "square")
+    page = browse(labeler, label_address(shapes))
+    expect(page.locator("[data-part=hint]")).to_have_text(
+        "All nine look like square. Click those that are not, then Enter."
+    )
+    expect(page.locator(".tile.selected")).to_have_count(9)
+    odd = file_names(page)[2]
+    page.locator(".tile-face").nth(2).click()
+    expect(page.locator("[data-part=submit-text]")).to_have_text("Confirm 8")
+    page.keyboard.press("Enter")
+    saved(page)
+    assert odd not in labels_of(shapes)
+    assert list(labels_of(shapes).values()) == ["square"] * 8
+    assert QueueEntry.objects.get().kind == "manual"
+    assert Annotation.objects.filter(suggestion_visible=True, agreed=True).count() == 8
+
+
+def test_an_exception_on_a_prelabeled_page_gets_another_class(browse, shapes, labeler):
+    queue_as(shapes, factories.make_items(shapes, 6), "prelabeled", "circle")
+    page = browse(labeler, label_address(shapes))
+    expect(page.locator(".class-chip.proposed")).to_have_count(6)
+    expect(page.locator(".class-sure").first).to_have_text(".93")
+    names = file_names(page)
+    page.locator(".tile-face").nth(1).click()
+    page.keyboard.press("2")
+    page.locator(".tile-face").nth(3).click()
+    expect(page.locator('.tile[data-mark="out"]')).to_have_count(1)
+    page.keyboard.press("Enter")
+    saved(page)
+    labels = labels_of(shapes)
+    assert labels.pop(names[1]) == "square"
+    assert names[3] not in labels
+    assert list(labels.values()) == ["circle"] * 4
+
+
+def test_undo_takes_back_a_step_and_then_the_last_page(browse, shapes, labeler):
+    queue_as(shapes, factories.make_items(shapes, 8), "manual")
+    page = browse(labeler, label_address(shapes))
+    choose_size(page, 4)
+    first = file_names(page)
+    for digit in ("1", "2", "3", "1"):
+        page.keyboard.press(digit)
+    page.keyboard.press("Enter")
+    expect(page.locator(".tile-name").first).not_to_have_text(first[0])
+    second = file_names(page)
+    page.keyboard.press("3")
+    expect(page.locator(".class-chip.person")).to_have_count(1)
+    page.keyboard.press("Control+z")
+    expect(page.locator(".class-chip.person")).to_have_count(0)
+    page.keyboard.press("Control+z")
+    expect(page.locator(".tile-name").first).to_have_text(first[0])
+    expect(page.locator(".class-chip.person")).to_have_count(4)
+    assert Item.objects.filter(state="labeled").count() == 0
+    page.locator(".tile-face").nth(0).click()
+    page.keyboard.press("2")
+    page.keyboard.press("Enter")
+    expect(page.locator(".tile-name").first).to_have_text(second[0])
+    saved(page)
+    assert labels_of(shapes)[first[0]] == "square"
+    assert Annotation.objects.filter(withdrawal="undone").count() == 4
+
+
+def test_work_survives_a_reload(browse, shapes, labeler):
+    queue_as(shapes, factories.make_items(shapes, 9), "manual")
+    page = browse(labeler, label_address(shapes))
+    names = file_names(page)
+    page.keyboard.press("2")
+    page.keyboard.press("3")
+    page.reload()
+    assert file_names(page) == names
+    expect(page.locator(".class-chip.person")).to_have_count(2)
+
+
+def test_answers_of_somebody_signed_out_arrive_after_signing_in(browse, shapes, labeler):
+    queue_as(shapes, factories.make_items(shapes, 4), "manual")
+    page = browse(labeler, label_address(shapes))
+    choose_size(page, 4)
+    expect(page.locator(".tile:not([hidden])")).to_have_count(4)
+    Session.objects.all().delete()
+    for _ in range(4):
+        page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Sign in").click()
+    page.fill("[name=username]", labeler.email)
+    page.fill("[name=password]", factories.PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("/label/"))
+    expect(page.get_by_role("heading", name="Every image has its label.")).to_be_visible()
+    assert list(labels_of(shapes).values()) == ["circle"] * 4
+
+
+def test_several_classes_are_toggled_on_one_image(browse, manager, labeler):
+    project = factories.make_project(manager=manager, labeler=labeler, task_type="multilabel")
+    project.instructions.all().delete()
+    queue_as(project, factories.make_items(project, 2), "manual")
+    page = browse(labeler, label_address(project))
+    choose_size(page, 1)
+    file_names(page)
+    for key in ("1", "3", "2", "3"):
+        page.keyboard.press(key)
+    expect(page.locator(".class-chip.person")).to_have_text([re.compile("circle"), re.compile("square")])
+    page.keyboard.press("Enter")
+    saved(page)
+    names = Annotation.objects.get().regions.values_list("label_class__name", flat=True)
+    assert sorted(names) == ["circle", "square"]
+
+
+def test_every_shortcut_of_the_list_fires(browse, shapes, labeler):
+    queue_as(shapes, factories.make_items(shapes, 18), "manual")
+    page = browse(labeler, label_address(shapes))
+    file_names(page)
+    page.evaluate(
+        "window.fired = []; document.addEventListener('loupe:key', (event) => fired.push(event.detail))"
+    )
+    page.keyboard.press("?")
+    entries = page.locator("[data-shortcut]").all()
+    listed = [(each.get_attribute("data-shortcut"), each.get_attribute("data-press")) for each in entries]
+    page.keyboard.press("Escape")
+    for name, press in listed:
+        page.evaluate("fired.length = 0")
+        page.keyboard.press(press)
+        assert page.evaluate("fired") == [name]
+        if page.locator("dialog[open]").count():
+            page.keyboard.press("Escape")
+    assert len(listed) >= 10
+
+
+def test_single_keys_can_be_switched_off(browse, shapes, labeler):
+    queue_as(shapes, factories.make_items(shapes, 4), "manual")
+    page = browse(labeler, label_address(shapes))
+    file_names(page)
+    page.keyboard.press("?")
+    page.get_by_label("Single keys work as shortcuts").uncheck()
+    page.keyboard.press("Escape")
+    page.keyboard.press("1")
+    expect(page.locator(".class-chip")).to_have_count(0)
+
+
+def test_instructions_open_once_by_themselves(browse, project, labeler):
+    queue_as(project, factories.make_items(project, 4), "manual")
+    page = browse(labeler, label_address(project))
+    expect(page.get_by_role("dialog", name="Instructions")).to_contain_text("Name the shape.")
+    page.keyboard.press("Escape")
+    page.reload()
+    file_names(page)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.keyboard.press("i")
+    expect(page.get_by_role("dialog", name="Instructions")).to_be_visible()
+
+
+def test_an_empty_queue_says_what_comes_next_and_goes_on_by_itself(browse, shapes, labeler):
+    page = browse(labeler, label_address(shapes))
+    expect(page.get_by_role("heading", name="There are no images yet.")).to_be_visible()
+    queue_as(shapes, factories.make_items(shapes, 3), "manual")
+    assert len(file_names(page)) == 3

@@ -1,0 +1,170 @@
+"""Journeys through the other pages."""
+
+import json
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from labeling.models import Annotation, Item, Job, Membership, Project
+from tests import factories
+from tests.e2e.conftest import file_names, queue_as
+
+
+def test_from_signing_in_to_the_first_label(browse, manager, tmp_path: Path):
+    page = browse(None, "/")
+    page.fill("[name=username]", manager.email)
+    page.fill("[name=password]", factories.PASSWORD)
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Make the first project").click()
+    page.get_by_label("Name", exact=True).fill("Birds of 서울")
+    page.keyboard.press("Enter")
+    page.get_by_label("Classes").fill("circle: round\nsquare\n삼각형")
+    for _ in range(3):
+        page.get_by_role("button", name="Next").click()
+    expect(page.locator("[data-summary]")).to_contain_text("circle, square, 삼각형")
+    page.get_by_role("button", name="Create project").click()
+
+    folder = factories.write_folder(tmp_path / "upload", 5)
+    (folder / "damaged.png").write_bytes(b"no picture")
+    page.locator("input[type=file][accept]").set_input_files(
+        [str(path) for path in sorted(folder.rglob("*.png"))]
+    )
+    expect(page.locator("[data-upload-text]")).to_contain_text("6 files are on the server")
+    factories.run_jobs("quick")
+    expect(page.locator("#imports")).to_contain_text("1 damaged")
+    page.locator("#imports summary").click()
+    expect(page.locator("#imports")).to_contain_text("damaged.png")
+
+    page.get_by_role("link", name="Label").first.click()
+    file_names(page)
+    page.keyboard.press("Control+a")
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-part=today]")).not_to_have_text("0 today")
+    project = Project.objects.get()
+    assert project.name == "Birds of 서울"
+    assert project.classes.get(position=0).description == "round"
+
+
+def test_an_invitation_makes_a_labeler_who_labels(browse, shapes, manager):
+    queue_as(shapes, factories.make_items(shapes, 4), "manual")
+    page = browse(manager, f"/projects/{shapes.pk}/team/")
+    page.get_by_label("E-mail address").fill("new@example.com")
+    page.get_by_role("button", name="Make a link").click()
+    link = page.get_by_label("Invitation link").input_value()
+
+    guest = browse(None, link)
+    guest.get_by_label("Your name").fill("노아")
+    guest.get_by_label("Choose a password").fill("a long enough phrase")
+    guest.get_by_role("button", name="Make an account and join").click()
+    expect(guest.get_by_role("heading", name="0 of 4 done")).to_be_visible()
+    expect(guest.get_by_role("navigation", name="Project").get_by_role("link")).to_have_text(
+        ["Dashboard", "Label"]
+    )
+    guest.get_by_role("navigation").get_by_role("link", name="Label").click()
+    file_names(guest)
+    guest.keyboard.press("Control+a")
+    guest.keyboard.press("1")
+    guest.keyboard.press("Enter")
+    expect(guest.locator("[data-part=saving]")).to_have_text("✓ saved")
+    assert Membership.objects.get(user__email="new@example.com").role == "labeler"
+    assert set(Annotation.objects.values_list("labeler__email", flat=True)) == {"new@example.com"}
+
+    again = browse(None, link)
+    expect(again.get_by_role("heading", name="This invitation is closed")).to_be_visible()
+
+
+def test_a_reviewer_rejects_wrong_labels_in_the_gallery(browse, shapes, reviewer, labeler):
+    factories.make_items(shapes, 9)
+    factories.answer_all(shapes, labeler)
+    page = browse(reviewer, f"/projects/{shapes.pk}/data/?source=human")
+    cells = page.locator(".cell:not([hidden])")
+    expect(cells).to_have_count(9)
+    page.locator(".cell-face").nth(0).click()
+    page.locator(".cell-face").nth(2).click(modifiers=["Shift"])
+    page.keyboard.press("r")
+    expect(cells).to_have_count(6)
+    page.get_by_role("button", name="Undo").click()
+    expect(cells).to_have_count(9)
+    assert Item.objects.filter(state="labeled").count() == 9
+
+    page.locator(".cell-face").nth(4).click()
+    page.keyboard.press("r")
+    expect(page.locator("[data-total]")).to_have_text("8")
+    page.goto(f"/projects/{shapes.pk}/data/")  # leaving sends what Undo could still have taken back
+    expect(cells).to_have_count(8)
+    assert Item.objects.filter(state="unlabeled").count() == 1
+    assert Annotation.objects.get(withdrawal="rejected").withdrawn_by == reviewer
+    page.goto(f"/projects/{shapes.pk}/data/?state=unlabeled")
+    page.locator("[data-open]").first.click()
+    expect(page.locator("[data-panel]")).to_contain_text("rejected by reviewer")
+
+
+def test_filters_are_the_address_and_come_off_as_chips(browse, shapes, reviewer, labeler):
+    factories.make_items(shapes, 9)
+    factories.answer_all(shapes, labeler)
+    page = browse(reviewer, f"/projects/{shapes.pk}/data/")
+    page.get_by_label("Class").select_option("square")
+    expect(page.locator(".cell")).to_have_count(3)
+    assert f"class={shapes.classes.get(name='square').pk}" in page.url
+    page.get_by_role("link", name="class: square").click()
+    expect(page.locator(".cell")).to_have_count(9)
+
+
+def test_the_gallery_goes_on_while_scrolling(browse, shapes, reviewer, labeler):
+    factories.make_items(shapes, 70, size=24)
+    factories.answer_all(shapes, labeler)
+    page = browse(reviewer, f"/projects/{shapes.pk}/data/", viewport={"width": 700, "height": 500})
+    expect(page.locator(".cell")).to_have_count(60)
+    page.locator(".cell").last.scroll_into_view_if_needed()
+    expect(page.locator(".cell")).to_have_count(70)
+
+
+def test_an_export_is_made_and_fetched(browse, shapes, manager, labeler):
+    factories.make_items(shapes, 6)
+    factories.answer_all(shapes, labeler)
+    page = browse(manager, f"/projects/{shapes.pk}/exports/")
+    page.get_by_role("button", name="Create export").click()
+    expect(page.locator("progress")).to_have_count(1)
+    factories.run_jobs("quick")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+    content = json.loads(Path(download.value.path()).read_text())
+    assert len(content["images"]) == len(content["annotations"]) == 6
+    assert Job.objects.get(kind="export").result["images"] == 6
+
+
+def test_the_dashboard_is_live(browse, shapes, manager, labeler):
+    factories.make_items(shapes, 6)
+    page = browse(manager, f"/projects/{shapes.pk}/")
+    expect(page.get_by_role("heading", name="0 of 6 done")).to_be_visible()
+    factories.answer(shapes, labeler, size=1)
+    expect(page.get_by_role("heading", name="1 of 6 done")).to_be_visible()
+    page.get_by_role("link", name="1", exact=True).first.click()
+    expect(page.locator(".cell")).to_have_count(1)
+
+
+def test_the_theme_is_the_users_choice(browse, manager):
+    page = browse(manager, "/profile/", color_scheme="light")
+    ground = "getComputedStyle(document.documentElement).backgroundColor"
+    light = page.evaluate(ground)
+    page.get_by_text("Dark", exact=True).click()
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".notice")).to_have_text("Saved.")
+    assert page.evaluate(ground) != light
+
+
+def test_a_token_is_shown_once(browse, manager, live_server):
+    page = browse(manager, "/profile/")
+    page.get_by_label("What the token is for").fill("import script")
+    page.get_by_role("button", name="Make a token").click()
+    secret = page.locator("#secret").inner_text()
+    request = page.context.browser.new_context().request
+    reply = request.get(f"{live_server.url}/api/projects/", headers={"Authorization": f"Token {secret}"})
+    assert reply.ok
+    page.goto("/profile/")
+    expect(page.get_by_text(secret)).to_have_count(0)
+    page.get_by_role("button", name="Revoke import script").click()
+    assert not request.get(
+        f"{live_server.url}/api/projects/", headers={"Authorization": f"Token {secret}"}
+    ).ok
