@@ -33,21 +33,16 @@ def search(matrix: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray,
     import faiss
 
     count, dimension = matrix.shape
+    flat = faiss.IndexFlatIP(dimension)
     if count <= FLAT_LIMIT:
-        index = faiss.IndexFlatIP(dimension)
-    else:
-        lists = 1 << round(np.log2(2 * np.sqrt(count)))
-        index = faiss.IndexIVFScalarQuantizer(
-            faiss.IndexFlatIP(dimension),
-            dimension,
-            lists,
-            faiss.ScalarQuantizer.QT_fp16,
-            faiss.METRIC_INNER_PRODUCT,
-            False,
-        )
-        index.nprobe = PROBES
-        draw = np.random.default_rng(0).choice(count, min(count, 40 * lists), replace=False)
-        index.train(matrix[np.sort(draw)])
+        flat.add(matrix)
+        return flat.search(queries, k)
+    lists = 1 << round(np.log2(2 * np.sqrt(count)))
+    halves = faiss.ScalarQuantizer.QT_fp16
+    index = faiss.IndexIVFScalarQuantizer(flat, dimension, lists, halves, faiss.METRIC_INNER_PRODUCT, False)
+    index.nprobe = PROBES
+    draw = np.random.default_rng(0).choice(count, min(count, 40 * lists), replace=False)
+    index.train(matrix[np.sort(draw)])
     index.add(matrix)
     return index.search(queries, k)
 

@@ -17,6 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torchvision.models.regnet import RegNet
 
 BATCH = 64
 WEIGHTS = Path(__file__).parent / "weights"
@@ -66,15 +67,14 @@ def directions(features: torch.Tensor) -> torch.Tensor:
 class LastStages(nn.Module):
     """A RegNet that gives the pooled outputs of its last two stages side by side."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: RegNet) -> None:
         super().__init__()
         self.stem = network.stem
-        self.stages = network.trunk_output
+        self.block1, self.block2, self.block3, self.block4 = network.trunk_output.children()
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        early = self.stages.block2(self.stages.block1(self.stem(pixels)))
-        third = self.stages.block3(early)
-        fourth = self.stages.block4(third)
+        third = self.block3(self.block2(self.block1(self.stem(pixels))))
+        fourth = self.block4(third)
         return torch.cat([third.mean((2, 3)), fourth.mean((2, 3))], 1)
 
 
@@ -111,7 +111,7 @@ def load(name: str) -> Backbone:
     """Load a backbone once per process, in the number format that is fastest here."""
     network, side, dimension = REGISTRY[name]()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    network = network.to(device, memory_format=torch.channels_last).eval()
+    network = network.to(memory_format=torch.channels_last).to(device).eval()
     dtype = torch.bfloat16 if has_bfloat16(device) else torch.float32
     log.info("Backbone %s on %s in %s.", name, device, dtype)
     return Backbone(name, side, dimension, network.to(dtype), dtype, device)

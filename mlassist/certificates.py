@@ -10,11 +10,12 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import betaincinv
+from scipy.special import bdtr, betaincinv
 
 STEP = 0.025  # of the pool, between candidate thresholds
 MOST_ATTEMPTS = 4
-GROWTH = 1.5  # blind labels must have grown this much before another attempt
+GROWTH = 1.5  # blind or training labels must have grown this much before another attempt
+WORTH_TRYING = 0.5  # chance of success that an attempt is spent on
 FEWEST_LABELS = 10  # a class with fewer training labels is not accepted
 PRIOR_WEIGHT = 20  # pseudo-observations at the target error when a class's error is judged
 GUARD_CONFIDENCE = 0.9
@@ -40,10 +41,9 @@ def lower_bound(errors: int, n: int, spent: float) -> float:
     return 0.0 if errors == 0 else float(betaincinv(errors, n - errors + 1, spent))
 
 
-def needed(target: float, delta: float, attempt: int, n_last: int = 0) -> int:
-    """Return how many blind labels the attempt must wait for."""
-    enough = 4 * fewest(target, alpha(delta, attempt))
-    return max(enough, math.ceil(GROWTH * n_last)) if attempt > 1 else enough
+def needed(target: float, delta: float, attempt: int) -> int:
+    """Return how many blind labels the attempt must have."""
+    return 4 * fewest(target, alpha(delta, attempt))
 
 
 def coverages(n: int, shortest: int) -> np.ndarray:
@@ -166,14 +166,23 @@ def guard(
     return found
 
 
-def likely_to_pass(wrong: np.ndarray, scores: np.ndarray, n: int, target: float, spent: float) -> bool:
-    """Tell from out-of-fold predictions on training labels whether an attempt would probably succeed."""
-    steps = coverages(n, fewest(target, spent))
-    if not len(steps) or not len(scores):
-        return False
-    best = np.argsort(-scores)[: max(1, int(steps[0] * len(scores)))]
-    expected = math.ceil(float(wrong[best].mean()) * steps[0] * n)
-    return upper_bound(expected, int(steps[0] * n), spent) <= target
+def chance_to_pass(
+    wrong: np.ndarray, scores: np.ndarray, pool_scores: np.ndarray, n: int, target: float, spent: float
+) -> float:
+    """Return how likely an attempt with `n` blind labels certifies anything, judged by training data alone.
+
+    `wrong` and `scores` are out-of-fold predictions; the error above the first threshold is theirs.
+    """
+    shares = coverages(n, fewest(target, spent))
+    if not len(shares) or not len(scores):
+        return 0.0
+    sure = scores >= np.quantile(pool_scores, 1 - shares[0])
+    rate = (float(wrong[sure].sum()) + 0.5) / (int(sure.sum()) + 1)
+    inside = int(shares[0] * n)
+    allowed = -1
+    while upper_bound(allowed + 1, inside, spent) <= target:
+        allowed += 1
+    return float(bdtr(allowed, inside, rate)) if allowed >= 0 else 0.0
 
 
 def more_labels(outcome: Outcome) -> int | None:
@@ -182,14 +191,14 @@ def more_labels(outcome: Outcome) -> int | None:
     None when the surest part is too often wrong for any number of labels to help.
     """
     spent = alpha(outcome.delta, outcome.attempt + 1)
-    least = needed(outcome.target, outcome.delta, outcome.attempt + 1, outcome.n_validation)
+    least = needed(outcome.target, outcome.delta, outcome.attempt + 1)
     if not outcome.steps:
         return least
     first = outcome.steps[0]
     rate, share = (first.errors + 0.5) / (first.n + 1), first.n / max(outcome.n_validation, 1)
     if rate > 0.8 * outcome.target or share == 0:
         return None
-    n = least
+    n = max(least, outcome.n_validation)
     while n < 100_000:
         inside = int(share * n)
         if upper_bound(math.ceil(rate * inside), inside, spent) <= outcome.target:

@@ -7,6 +7,7 @@ applying them is the same. Labels are lists of columns: one for multi-class, any
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -196,21 +197,18 @@ def candidates_for(
     """Return (name, fitter) of the heads worth trying."""
     if multilabel:
         strengths = STRENGTHS if cross_validated else (1.0,)
-        return [(f"logistic C={c:g}", lambda x, y, c=c: one_vs_rest(x, y, c)) for c in strengths]
+        return [(f"logistic C={each:g}", partial(one_vs_rest, strength=each)) for each in strengths]
     if not cross_validated or targets.shape[1] < 2:
         return [("nearest mean", nearest_mean)]
-    weak, strong = STRENGTHS
     logistic: list[tuple[str, Fitter]] = [
-        (f"logistic C={weak:g}", lambda x, y: softmax_regression(x, y, weak)),
-        (f"logistic C={strong:g}", lambda x, y: softmax_regression(x, y, strong)),
+        (f"logistic C={each:g}", partial(softmax_regression, strength=each)) for each in STRENGTHS
     ]
     if len(targets) < CALIBRATABLE:
         return [*logistic, ("nearest mean", nearest_mean)]
-    of_pool = Statistics.of(pool)
     return [
         ("discriminant", discriminant),
         *logistic,
-        ("adapted discriminant", lambda x, y: adapted(x, y, of_pool)),
+        ("adapted discriminant", partial(adapted, pool=Statistics.of(pool))),
     ]
 
 

@@ -87,14 +87,12 @@ def proposals(left: Open) -> Iterator[Proposal]:
     seen = left.seen
     tops = seen.classes[seen.top].tolist()
     for place, (item, classes) in enumerate(zip(left.items.tolist(), chosen(seen), strict=True)):
-        if seen.multilabel:
-            sure = seen.probabilities[place][seen.answer[place]]
-            regions = [
-                {"class": c, "confidence": round(float(p), 4)} for c, p in zip(classes, sure, strict=True)
-            ]
-        else:
-            regions = [{"class": classes[0], "confidence": round(float(seen.confidence[place]), 4)}]
-        yield Proposal(item, regions, tops[place], float(seen.confidence[place]))
+        confidence = float(seen.confidence[place])
+        sure = seen.probabilities[place][seen.answer[place]].tolist() if seen.multilabel else [confidence]
+        regions: list[dict[str, object]] = [
+            {"class": each, "confidence": round(p, 4)} for each, p in zip(classes, sure, strict=True)
+        ]
+        yield Proposal(item, regions, tops[place], confidence)
 
 
 def accept(

@@ -40,9 +40,12 @@ def _fit(
     strength: float,
     loss_and_slope: Callable[[np.ndarray], tuple[float, np.ndarray]],
 ) -> tuple[np.ndarray, np.ndarray]:
-    # Centred features make the problem far better conditioned; the bias takes the centre back in.
+    # Centred features of length about one make the problem well conditioned, and `strength` mean the
+    # same for any images; the bias takes the centre back in.
     centre = features.mean(0)
     centred = np.ascontiguousarray(features - centre, np.float32)
+    scale = float(1 / np.sqrt(max((centred**2).sum(1).mean(), 1e-12)))
+    centred *= scale
     dimension, classes = features.shape[1], targets.shape[1]
 
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
@@ -62,4 +65,5 @@ def _fit(
     with threadpool_limits(1, user_api="blas"):
         found = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": STEPS}).x
     both = found.reshape(dimension + 1, classes)
-    return both[:-1], both[-1] - centre @ both[:-1]
+    weights = both[:-1] * scale
+    return weights, both[-1] - centre @ weights

@@ -1,6 +1,6 @@
 """What a head says of images, in the terms that the rest of the loop uses."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,7 +55,7 @@ class Predictions:
                     unknown[row] = True
         return (truth != self.answer).any(1) | unknown
 
-    def without(self, blocked: Sequence[int]) -> np.ndarray:
+    def without(self, blocked: Collection[int]) -> np.ndarray:
         """Return the confidence with -inf where the answer has a blocked class column or no class at all."""
         out = ~self.answer.any(1)
         if len(blocked):

@@ -85,67 +85,80 @@ def certify(
     *,
     requested: bool,
 ) -> certificates.Outcome | None:
-    """Attempt a certificate when enough blind labels have come; returns the newest outcome."""
+    """Attempt a certificate when it is time and likely to hold; returns the outcome of an attempt."""
     earlier = list(
         Certificate.objects.filter(project=project).select_related("model_version").order_by("attempt")
     )
     number = len(earlier) + 1
     delta, target = 1 - project.confidence, project.target_error
-    wait = certificates.needed(target, delta, number, earlier[-1].n_validation if earlier else 0)
-    if number > certificates.MOST_ATTEMPTS or len(rows) < wait:
-        step.say(f"No certificate attempt: {len(rows)} of {wait} blind labels, {len(earlier)} attempts made")
-        return None
     # What earlier certificates have taken is no longer in the pool, so neither may it speak for the rest.
     taken = np.zeros(len(pool), bool)
     for each in earlier:
         if each.state in (Certificate.State.VALID, Certificate.State.SUPERSEDED):
             taken |= region(each, pool.features)[0]
-    remaining = ~taken[rows]
-    rows, labels = rows[remaining], [label for label, keep in zip(labels, remaining, strict=True) if keep]
-    blocked = guarded(trained, target, len(rows), certificates.alpha(delta, number))
-    own = Predictions.from_probabilities(trained.head, trained.out_of_fold)
-    promising = certificates.likely_to_pass(
-        own.wrong(trained.labels),
-        own.without(list(blocked)),
-        len(rows),
-        target,
-        certificates.alpha(delta, number),
-    )
-    complete = len(rows) + int((~remaining).sum()) >= ALL_BUT_FEW * drawn(project)
-    if not (promising or complete or requested) or len(rows) < 4 * certificates.fewest(
-        target, certificates.alpha(delta, number)
-    ):
-        step.say("No certificate attempt yet: it would probably fail, and attempts are limited")
+    left = ~taken[rows]
+    problem = too_early(project, trained.version, earlier, int(left.sum()), len(rows))
+    if problem:
+        step.say(f"No certificate attempt: {problem}")
         return None
-    seen = Predictions.of(trained.head, pool.features[rows])
+    spent = certificates.alpha(delta, number)
+    labels = [label for label, is_left in zip(labels, left, strict=True) if is_left]
+    seen = Predictions.of(trained.head, pool.features[rows[left]])
     whole = Predictions.of(trained.head, pool.features[~taken])
+    blocked = guarded(trained, whole, target, len(labels), spent)
+    own = Predictions.from_probabilities(trained.head, trained.out_of_fold)
+    chance = certificates.chance_to_pass(
+        own.wrong(trained.labels), own.without(blocked), whole.without(blocked), len(labels), target, spent
+    )
+    if chance < certificates.WORTH_TRYING and not requested:
+        step.say(f"No certificate attempt yet: it would succeed with a chance of only {chance:.0%}")
+        return None
     outcome = certificates.attempt(
-        seen.without(list(blocked)),
+        seen.without(blocked),
         seen.wrong(labels),
         seen.top,
-        whole.without(list(blocked)),
+        whole.without(blocked),
         target=target,
         delta=delta,
         number=number,
         blocked=blocked,
     )
-    certificate = keep(project, trained, outcome, whole)
-    step.say(f"Certificate attempt {number}: {certificate.sentence}")
-    step.metrics["certificate"] = certificate.sentence
+    outcome_row = keep(project, trained, outcome, len(rows), whole)
+    step.say(f"Certificate attempt {number}: {outcome_row.sentence}")
+    step.metrics["certificate"] = outcome_row.sentence
     return outcome
 
 
-def guarded(trained: Trained, target: float, n: int, spent: float) -> dict[int, str]:
-    """Return the class columns that training data alone warns of."""
+def too_early(
+    project: Project, version: ModelVersion, earlier: Sequence[Certificate], left: int, n: int
+) -> str | None:
+    """Return why an attempt cannot be made now; attempts are few, and each must have something new."""
+    if len(earlier) >= certificates.MOST_ATTEMPTS:
+        return f"all {certificates.MOST_ATTEMPTS} are used"
+    wait = certificates.needed(project.target_error, 1 - project.confidence, len(earlier) + 1)
+    if left < wait:
+        return f"{left} of {wait} blind labels"
+    if not earlier:
+        return None
+    last = earlier[-1]
+    if (
+        n < certificates.GROWTH * last.evidence["blind_labels"]
+        and version.labels < certificates.GROWTH * last.model_version.labels
+    ):
+        return "blind labels and training labels have hardly grown since the last one"
+    return None
+
+
+def guarded(trained: Trained, whole: Predictions, target: float, n: int, spent: float) -> dict[int, str]:
+    """Return the class columns that training data alone warns of, with the reason."""
     own = Predictions.from_probabilities(trained.head, trained.out_of_fold)
     counts = np.array([sum(int(label) in row for row in trained.labels) for label in trained.head.classes])
-    if trained.head.multilabel:
-        none = np.zeros(len(counts))
-        return certificates.guard(counts, none, none, target)
-    shares = certificates.coverages(n, certificates.fewest(target, spent))
-    sure = own.confidence >= np.quantile(own.confidence, 1 - (shares[0] if len(shares) else 1.0))
-    wrong = own.wrong(trained.labels)
     size = len(counts)
+    if trained.head.multilabel:
+        return certificates.guard(counts, np.zeros(size), np.zeros(size), target)
+    shares = certificates.coverages(n, certificates.fewest(target, spent))
+    sure = own.confidence >= np.quantile(whole.confidence, 1 - shares[0])
+    wrong = own.wrong(trained.labels)
     return certificates.guard(
         counts,
         np.bincount(own.top[sure], minlength=size),
@@ -155,7 +168,7 @@ def guarded(trained: Trained, target: float, n: int, spent: float) -> dict[int, 
 
 
 def keep(
-    project: Project, trained: Trained, outcome: certificates.Outcome, whole: Predictions
+    project: Project, trained: Trained, outcome: certificates.Outcome, blind: int, whole: Predictions
 ) -> Certificate:
     """Write an attempt down; a certificate that holds takes the place of the one before."""
     classes = trained.head.classes
@@ -185,11 +198,12 @@ def keep(
                 }
                 for each in outcome.steps
             ],
+            "blind_labels": blind,
             "blocked": {str(classes[column]): reason for column, reason in outcome.blocked.items()},
         },
     )
     if outcome.passed:
-        certified.coverage = float((whole.without(list(outcome.blocked)) >= outcome.threshold).mean())
+        certified.coverage = float((whole.without(outcome.blocked) >= outcome.threshold).mean())
     with transaction.atomic():
         if outcome.passed:
             Certificate.objects.filter(project=project, state=Certificate.State.VALID).update(
@@ -217,24 +231,15 @@ def region(certificate: Certificate, features: np.ndarray) -> tuple[np.ndarray, 
 
 
 def outlook(project: Project, outcome: certificates.Outcome | None, n: int) -> dict[str, Any]:
-    """Return {needed, message}: what a certificate, or a better one, still takes."""
-    attempts = Certificate.objects.filter(project=project).order_by("attempt")
-    last = attempts.last()
-    if len(attempts) >= certificates.MOST_ATTEMPTS:
-        return {"needed": None, "message": "All attempts are used; the last certificate stands."}
-    delta = 1 - project.confidence
-    least = certificates.needed(
-        project.target_error, delta, len(attempts) + 1, last.n_validation if last else 0
-    )
+    """Return {needed, message}: how many blind labels the next attempt takes, or what else it waits for."""
+    attempts = Certificate.objects.filter(project=project).count()
+    if attempts >= certificates.MOST_ATTEMPTS:
+        return {"needed": None, "message": "All attempts are used; the last certificate stands"}
+    least = certificates.needed(project.target_error, 1 - project.confidence, attempts + 1)
     if outcome is not None and not outcome.passed:
         estimate = certificates.more_labels(outcome)
         if estimate is None:
-            return {
-                "needed": None,
-                "message": "The model is not accurate enough yet: more labels for training help most.",
-            }
-        least = estimate
-    return {
-        "needed": least,
-        "message": "The model must become surer before the next attempt." if least <= n else "",
-    }
+            return {"needed": None, "message": "The model errs too often: labels to learn from help most"}
+        least = max(least, estimate)
+    message = "" if least > n else "The model must become surer before the next attempt"
+    return {"needed": least, "message": message}

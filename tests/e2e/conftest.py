@@ -1,10 +1,12 @@
 """A real browser on a live server; a test fails on anything the browser complains about."""
 
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from django.conf import settings
+from django.core.signals import request_finished, request_started
 from django.test import Client
 from playwright.sync_api import Browser, Page, expect
 
@@ -31,11 +33,37 @@ def browser_type_launch_args() -> dict[str, object]:
     return {"executable_path": CHROMIUM, "args": ["--no-sandbox"]}
 
 
+class Traffic:
+    """Requests under way. Pages send some while they are left, and tables are emptied after each test."""
+
+    def __init__(self) -> None:
+        self.open = 0
+        self.changed_at = 0.0
+        request_started.connect(self.starts)
+        request_finished.connect(self.ends)
+
+    def starts(self, **kwargs: object) -> None:
+        self.open, self.changed_at = self.open + 1, time.monotonic()
+
+    def ends(self, **kwargs: object) -> None:
+        self.open, self.changed_at = self.open - 1, time.monotonic()
+
+    def wait_until_quiet(self) -> None:
+        until = time.monotonic() + 5
+        while time.monotonic() < until and (self.open > 0 or time.monotonic() - self.changed_at < 0.2):
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def traffic() -> Traffic:
+    return Traffic()
+
+
 Browse = Callable[..., Page]
 
 
 @pytest.fixture
-def browse(browser: Browser, live_server) -> Iterator[Browse]:
+def browse(browser: Browser, live_server, traffic: Traffic) -> Iterator[Browse]:
     """Open pages as somebody: `browse(user, "/projects/1/")`; without a user, signed out."""
     complaints: list[str] = []
     contexts = []
@@ -59,6 +87,7 @@ def browse(browser: Browser, live_server) -> Iterator[Browse]:
     yield open_page
     for context in contexts:
         context.close()
+    traffic.wait_until_quiet()
     assert [text for text in complaints if not any(expected in text for expected in EXPECTED)] == []
 
 

@@ -22,18 +22,20 @@ def label_address(project: Project) -> str:
 
 
 def choose_size(page: Page, size: int) -> None:
-    page.evaluate(f"localStorage.setItem('loupe.size', '{size}')")
-    page.reload()
+    file_names(page)
+    page.get_by_label(f"{size} image").check()
+    expect(page.locator(".tile:not([hidden])")).to_have_count(size)
+
+
+def submit(page: Page, key: str = "Enter") -> None:
+    with page.expect_response(re.compile("/submit/$")):
+        page.keyboard.press(key)
 
 
 def labels_of(project: Project) -> dict[str, str]:
     """Return the class of each labeled item by its file name."""
     items = Item.objects.filter(project=project, state="labeled")
     return {item.file_name: item.current_annotation.regions.get().label_class.name for item in items}
-
-
-def saved(page: Page) -> None:
-    expect(page.locator("[data-part=saving]")).to_have_text("✓ saved")
 
 
 def test_a_page_is_labeled_by_keyboard_and_the_next_is_there_at_once(browse, shapes, labeler):
@@ -53,8 +55,9 @@ def test_a_page_is_labeled_by_keyboard_and_the_next_is_there_at_once(browse, sha
     assert not set(first) & set(file_names(page))
     expect(page.locator("[data-part=saving]")).to_have_text("! not saved yet")
     assert Annotation.objects.count() == 0
-    page.context.set_offline(False)
-    saved(page)
+    with page.expect_response(re.compile("/submit/$")):
+        page.context.set_offline(False)
+    expect(page.locator("[data-part=saving]")).to_have_text("✓ saved")
     assert set(labels_of(shapes)) == set(first)
     assert all(name == factories.true_class(item) for item, name in right(shapes))
     expect(page.locator("[data-part=today]")).to_have_text("4 today")
@@ -80,8 +83,7 @@ def test_a_selection_gets_a_class_with_one_key(browse, shapes, labeler):
     tiles.nth(0).click()
     page.keyboard.press("s")
     expect(page.locator('.tile[data-mark="skipped"]')).to_have_count(1)
-    page.keyboard.press("Control+Enter")
-    saved(page)
+    submit(page, "Control+Enter")
     assert Item.objects.filter(state="skipped").count() == 1
     assert list(labels_of(shapes).values()) == ["triangle"] * 8
 
@@ -89,6 +91,7 @@ def test_a_selection_gets_a_class_with_one_key(browse, shapes, labeler):
 def test_enter_waits_until_every_image_has_its_answer(browse, shapes, labeler):
     queue_as(shapes, factories.make_items(shapes, 4), "manual")
     page = browse(labeler, label_address(shapes))
+    file_names(page)
     page.keyboard.press("1")
     page.keyboard.press("Enter")
     expect(page.locator("[data-part=status]")).to_have_text("3 images still need a class.")
@@ -107,8 +110,7 @@ def test_look_alikes_are_confirmed_but_for_the_odd_one(browse, shapes, labeler):
     odd = file_names(page)[2]
     page.locator(".tile-face").nth(2).click()
     expect(page.locator("[data-part=submit-text]")).to_have_text("Confirm 8")
-    page.keyboard.press("Enter")
-    saved(page)
+    submit(page)
     assert odd not in labels_of(shapes)
     assert list(labels_of(shapes).values()) == ["square"] * 8
     assert QueueEntry.objects.get().kind == "manual"
@@ -125,8 +127,7 @@ def test_an_exception_on_a_prelabeled_page_gets_another_class(browse, shapes, la
     page.keyboard.press("2")
     page.locator(".tile-face").nth(3).click()
     expect(page.locator('.tile[data-mark="out"]')).to_have_count(1)
-    page.keyboard.press("Enter")
-    saved(page)
+    submit(page)
     labels = labels_of(shapes)
     assert labels.pop(names[1]) == "square"
     assert names[3] not in labels
@@ -140,7 +141,7 @@ def test_undo_takes_back_a_step_and_then_the_last_page(browse, shapes, labeler):
     first = file_names(page)
     for digit in ("1", "2", "3", "1"):
         page.keyboard.press(digit)
-    page.keyboard.press("Enter")
+    submit(page)
     expect(page.locator(".tile-name").first).not_to_have_text(first[0])
     second = file_names(page)
     page.keyboard.press("3")
@@ -153,9 +154,8 @@ def test_undo_takes_back_a_step_and_then_the_last_page(browse, shapes, labeler):
     assert Item.objects.filter(state="labeled").count() == 0
     page.locator(".tile-face").nth(0).click()
     page.keyboard.press("2")
-    page.keyboard.press("Enter")
+    submit(page)
     expect(page.locator(".tile-name").first).to_have_text(second[0])
-    saved(page)
     assert labels_of(shapes)[first[0]] == "square"
     assert Annotation.objects.filter(withdrawal="undone").count() == 4
 
@@ -199,8 +199,7 @@ def test_several_classes_are_toggled_on_one_image(browse, manager, labeler):
     for key in ("1", "3", "2", "3"):
         page.keyboard.press(key)
     expect(page.locator(".class-chip.person")).to_have_text([re.compile("circle"), re.compile("square")])
-    page.keyboard.press("Enter")
-    saved(page)
+    submit(page)
     names = Annotation.objects.get().regions.values_list("label_class__name", flat=True)
     assert sorted(names) == ["circle", "square"]
 

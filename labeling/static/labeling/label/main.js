@@ -291,14 +291,15 @@ async function start() {
 }
 
 /** @param {number} size */
-function resize(size) {
+async function resize(size) {
   state.size = size;
   localStorage.setItem("loupe.size", String(size));
   document.dispatchEvent(new CustomEvent("loupe:size", { detail: size }));
   prefetch.releaseAll();
   if (state.page && !states.isTouched(state)) {
-    api.release(state.page.page).catch(() => {});
     drafts.clear();
+    // Before it is back, the queue could hand out the same page again.
+    await api.release(state.page.page).catch(() => {});
     next();
   } else if (state.page) {
     say("The new size starts with the next page.");
