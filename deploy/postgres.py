@@ -11,6 +11,7 @@ The keeper is a small process that has PostgreSQL as its child and dies together
 import atexit
 import contextlib
 import fcntl
+import hashlib
 import os
 import pwd
 import shutil
@@ -62,6 +63,9 @@ SETTINGS = {
 }
 
 
+_held: list["Server"] = []
+
+
 class ServerFailed(RuntimeError):
     """The embedded server did not start."""
 
@@ -79,6 +83,13 @@ def ensure_running_for(argv: Sequence[str]) -> None:
     except ServerFailed as failure:
         sys.exit(str(failure))
     atexit.register(server.release)
+    _held.append(server)
+
+
+def heal() -> None:
+    """Start the server again if it died under this process; its URL stays the same."""
+    for server in _held:
+        server.heal()
 
 
 class Server:
@@ -109,6 +120,13 @@ class Server:
                 if time.monotonic() > deadline:
                     raise ServerFailed(f"PostgreSQL does not answer; {self.log} may say why.")
                 time.sleep(0.1)
+
+    def heal(self) -> None:
+        if self._in_use("run"):
+            return
+        with self._locked("start"):
+            if not self._in_use("run"):
+                self._start(time.monotonic() + START_LIMIT)
 
     def release(self) -> None:
         """Let go; if this was the last handle, return when the server has stopped."""
@@ -196,8 +214,8 @@ class Keeper(Server):
         try:
             self._initialise()
             # We hold `run`, so no server lives; what a killed one left may name a pid in use again.
-            for stale in ("postmaster.pid", ".s.PGSQL.5432.lock"):
-                (self.data / stale).unlink(missing_ok=True)
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
+            (sockets / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
             server = self._spawn(sockets, run)
             self._announce(server, sockets)
             while server.poll() is None and not self._is_abandoned(use):
@@ -224,11 +242,18 @@ class Keeper(Server):
         return {"user": self.account.pw_uid, "group": self.account.pw_gid, "extra_groups": []}
 
     def _socket_directory(self) -> Path:
+        """Return where the socket lies: with the data, or in a short path that stays the same."""
         if len(str(self.data / ".s.PGSQL.5432")) <= SOCKET_PATH_LIMIT:
             return self.data
-        directory = Path(tempfile.mkdtemp(prefix="loupe-"))
-        if self.account:
+        owner = self.account.pw_uid if self.account else os.geteuid()
+        name = hashlib.sha256(f"{self.data} {owner}".encode()).hexdigest()[:16]
+        directory = Path(tempfile.gettempdir()) / f"loupe-{name}"
+        directory.mkdir(mode=0o700, exist_ok=True)
+        if self.account and directory.lstat().st_uid == os.geteuid():
             os.chown(directory, self.account.pw_uid, self.account.pw_gid)
+        status = directory.lstat()
+        if status.st_uid != owner or not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o077:
+            raise ServerFailed(f"{directory} belongs to somebody else; choose a shorter LOUPE_HOME.")
         return directory
 
     def _initialise(self) -> None:

@@ -91,7 +91,10 @@ class Supervisor:
         self.is_stopping = threading.Event()
 
     def run(
-        self, on_tick: Callable[[], None] | None = None, on_start: Callable[[], None] | None = None
+        self,
+        on_start: Callable[[], None] | None = None,
+        on_tick: Callable[[], None] | None = None,
+        on_check: Callable[[], None] | None = None,
     ) -> None:
         """Start all parts and look after them; returns when every one of them has ended."""
         self._listen_to_signals()
@@ -105,6 +108,8 @@ class Supervisor:
                     self._keep_running(part)
                 if time.monotonic() >= next_check:
                     next_check = time.monotonic() + self.check_seconds
+                    if on_check is not None:
+                        on_check()
                     for part in self.parts:
                         self._check(part)
                 self._bury_orphans()
@@ -145,8 +150,8 @@ class Supervisor:
             return
         try:
             part.strikes = part.strikes + 1 if part.is_stuck() else 0
-        except Exception:
-            log.warning("whether %s works could not be checked", part.name, exc_info=True)
+        except Exception as error:
+            log.warning("whether %s works could not be checked: %s", part.name, error)
             return
         if part.strikes < STRIKES:
             return

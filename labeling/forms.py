@@ -12,7 +12,7 @@ from labeling.models import Membership, Project, User
 class SignInForm(AuthenticationForm):
     """Sign in by e-mail and password."""
 
-    error_messages: ClassVar[dict[str, Any]] = {
+    error_messages = {
         "invalid_login": "This e-mail address and password do not belong together. Check both and try again.",
         "inactive": "This account is switched off. Ask a manager.",
     }
@@ -26,7 +26,7 @@ class SignInForm(AuthenticationForm):
         self.fields["password"].label = "Password"
 
 
-class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
+class ProfileForm(forms.ModelForm):
     class Meta:
         model = User
         fields: ClassVar[list[str]] = ["name", "theme"]

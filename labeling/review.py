@@ -15,7 +15,10 @@ ORIGINS = ("person", "confirmed", "auto", "imported")
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What the gallery shows; each field narrows it. `source` takes an origin or `human`."""
+    """What the gallery shows; each field narrows it. `source` takes an origin or `human`.
+
+    With a `kind`, what waits in that part of the queue is shown, in whatever state it is.
+    """
 
     state: str = ""
     label_class: int | None = None
@@ -23,6 +26,7 @@ class Filters:
     source: str = ""
     confidence_below: float | None = None
     name: str = ""
+    kind: str = ""
 
 
 def of_origin(origin: str, prefix: str = "") -> Q:
@@ -42,7 +46,11 @@ def of_origin(origin: str, prefix: str = "") -> Q:
 
 def select(project: Project, filters: Filters) -> QuerySet[Item]:
     """Return the items that filters choose; without a state, the labeled ones."""
-    items = Item.objects.filter(project=project, state=filters.state or Item.State.LABELED)
+    items = Item.objects.filter(project=project)
+    if filters.kind:
+        items = items.filter(entry__kind=filters.kind)
+    if filters.state or not filters.kind:
+        items = items.filter(state=filters.state or Item.State.LABELED)
     if filters.label_class is not None:
         items = items.filter(current_annotation__regions__label_class=filters.label_class)
     if filters.labeler is not None:

@@ -17,7 +17,7 @@ from mlassist.logistic import one_vs_rest, softmax_regression
 CHUNK = 50_000
 CALIBRATABLE = 50  # out-of-fold predictions that a temperature needs
 UNCALIBRATED = 1.5  # temperature when there is too little to measure one
-STRENGTHS = (10.0, 100.0)  # inverse regularisation of the logistic candidates
+STRENGTHS = (3.0, 30.0)  # inverse regularisation of the logistic candidates
 
 Linear = tuple[np.ndarray, np.ndarray]  # weights (dimension, classes), bias (classes)
 Report = Callable[[str], None]

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db.models import Count, Q
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 from drf_spectacular.utils import extend_schema
@@ -15,18 +15,19 @@ from rest_framework.views import APIView
 
 from labeling import extensions, permissions
 from labeling.models import Project
+from labeling.views import SignedIn
 from mlassist import loop
 from mlassist.models import Certificate, Run
 
 extensions.register_panel("mlassist/_panels.html")
 
 
-def models(request: HttpRequest, project_id: int) -> HttpResponse:
+def models(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "review")
     return render(request, "mlassist/models.html", models_facts(project))
 
 
-def models_live(request: HttpRequest, project_id: int) -> HttpResponse:
+def models_live(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "review")
     return render(request, "mlassist/_models.html", models_facts(project))
 
@@ -40,7 +41,7 @@ def models_facts(project: Project) -> dict[str, Any]:
     }
 
 
-def run_log(request: HttpRequest, project_id: int, run_id: int) -> HttpResponse:
+def run_log(request: SignedIn, project_id: int, run_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "review")
     run = project.runs.filter(pk=run_id).first()
     if run is None:
@@ -49,7 +50,7 @@ def run_log(request: HttpRequest, project_id: int, run_id: int) -> HttpResponse:
 
 
 @require_POST
-def train(request: HttpRequest, project_id: int) -> HttpResponse:
+def train(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "manage")
     try:
         loop.train_now(project, request.user)
@@ -60,22 +61,22 @@ def train(request: HttpRequest, project_id: int) -> HttpResponse:
     return redirect("models", project.pk)
 
 
-def certificate(request: HttpRequest, project_id: int) -> HttpResponse:
+def certificate(request: SignedIn, project_id: int) -> HttpResponse:
     """Show the newest certificate, or the attempt that the address names."""
     project = permissions.project_or_404(request.user, project_id, "see")
     attempts = list(project.certificates.select_related("model_version").order_by("-attempt"))
     asked = request.GET.get("attempt", "")
     named = [each for each in attempts if str(each.attempt) == asked]
-    chosen = (named or [each for each in attempts if each.state == "valid"] or attempts or [None])[0]
-    context = {
+    best = named or [each for each in attempts if each.state == "valid"] or attempts
+    chosen = best[0] if best else None
+    context: dict[str, Any] = {
         "project": project,
         "certificate": chosen,
         "earlier": [each for each in attempts if each != chosen],
         "outlook": extensions.facts(project).get("certificate_outlook") or {},
-        "curve": curve_of(chosen) if chosen else [],
-        "audits": audits_of(chosen) if chosen else {},
-        "left_out": left_out(chosen) if chosen else [],
     }
+    if chosen is not None:
+        context |= {"curve": curve_of(chosen), "audits": audits_of(chosen), "left_out": left_out(chosen)}
     return render(request, "mlassist/certificate.html", context)
 
 

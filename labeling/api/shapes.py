@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from labeling import queue
 from labeling.models import Annotation, Claim, Invitation, Item, Job, LabelClass, Page, Project, Suggestion
+from labeling.models.queueing import QueueKind
 
 
 class ClassField(serializers.Field[Any, Any, Any, Any]):
@@ -100,6 +101,7 @@ class FilterInput(serializers.Serializer[Any]):
     )
     confidence_below = serializers.FloatField(required=False)
     name = serializers.CharField(required=False, allow_blank=True, max_length=200)
+    kind = serializers.ChoiceField(choices=QueueKind.choices, required=False, allow_blank=True)
 
     def get_fields(self) -> dict[str, Any]:
         return {"class": serializers.IntegerField(required=False), **super().get_fields()}

@@ -1,13 +1,12 @@
 """Template tags of the interface: tabs, marks, swatches, figures that open what they count, charts."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date
 from typing import Any
 
 from django import template
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -75,9 +74,10 @@ def mark(origin: str) -> SafeString:
 @register.simple_tag
 def swatch(label_class: LabelClass | Mapping[str, Any], digit: str = "") -> SafeString:
     """Return a class's colour, with its digit where there is one; repeated colours get stripes."""
-    as_map = isinstance(label_class, Mapping)
-    color = label_class["color"] if as_map else label_class.color
-    striped = not as_map and label_class.position >= DISTINCT_COLORS
+    if isinstance(label_class, LabelClass):
+        color, striped = label_class.color, label_class.position >= DISTINCT_COLORS
+    else:
+        color, striped = label_class["color"], False
     size = 20 if digit else 12
     stripes = (
         format_html(
@@ -198,10 +198,8 @@ def hours(value: float) -> str:
 
 
 @register.filter
-def say_date(value: Any) -> str:
+def say_date(day: date) -> str:
     """Name a day as people do: today, tomorrow, Thursday, 3 December."""
-    moment = parse_datetime(value) or parse_date(value) if isinstance(value, str) else value
-    day = moment.date() if isinstance(moment, datetime) else moment
     ahead = (day - timezone.localdate()).days
     if ahead <= 0:
         return "today"

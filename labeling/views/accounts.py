@@ -13,6 +13,7 @@ from labeling import workforce
 from labeling.forms import JoinForm, ProfileForm, SignInForm
 from labeling.models import ApiToken, Invitation, User
 from labeling.queue import SIZES
+from labeling.views import SignedIn
 
 
 class SignIn(LoginView):
@@ -25,7 +26,7 @@ class SignOut(LogoutView):
     pass
 
 
-def profile(request: HttpRequest) -> HttpResponse:
+def profile(request: SignedIn) -> HttpResponse:
     form = ProfileForm(request.POST or None, instance=request.user)
     if request.method == "POST" and form.is_valid():
         form.save()
@@ -34,7 +35,7 @@ def profile(request: HttpRequest) -> HttpResponse:
     return profile_page(request, form=form)
 
 
-def profile_page(request: HttpRequest, **context: object) -> HttpResponse:
+def profile_page(request: SignedIn, **context: object) -> HttpResponse:
     context.setdefault("form", ProfileForm(instance=request.user))
     context.setdefault("password_form", PasswordChangeForm(request.user))
     context["password_form"].fields["old_password"].widget.attrs.pop("autofocus", None)  # type: ignore[attr-defined]
@@ -43,7 +44,7 @@ def profile_page(request: HttpRequest, **context: object) -> HttpResponse:
 
 
 @require_POST
-def change_password(request: HttpRequest) -> HttpResponse:
+def change_password(request: SignedIn) -> HttpResponse:
     form = PasswordChangeForm(request.user, request.POST)
     if not form.is_valid():
         return profile_page(request, password_form=form)
@@ -53,21 +54,21 @@ def change_password(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def make_token(request: HttpRequest) -> HttpResponse:
+def make_token(request: SignedIn) -> HttpResponse:
     """Show a new token's secret once, in the reply itself."""
     name = request.POST.get("name", "").strip()[:80] or "token"
     return profile_page(request, secret=ApiToken.issue(request.user, name), secret_name=name)
 
 
 @require_POST
-def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
+def revoke_token(request: SignedIn, token_id: int) -> HttpResponse:
     if ApiToken.objects.filter(pk=token_id, user=request.user.pk).delete()[0]:
         messages.success(request, "The token is revoked: nothing that used it gets in any more.")
     return redirect("profile")
 
 
 @require_POST
-def remember_size(request: HttpRequest) -> HttpResponse:
+def remember_size(request: SignedIn) -> HttpResponse:
     """Keep how many images a labeler wants on a page."""
     size = request.POST.get("size", "")
     if size.isdigit() and int(size) in SIZES:

@@ -4,13 +4,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.db.models import QuerySet
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 
 from labeling import importing, permissions, review
 from labeling.api.data import filters_from
 from labeling.api.shapes import FilterInput
 from labeling.models import Item, Project, User
+from labeling.templatetags.loupe import kind_name, words
+from labeling.views import SignedIn
 
 BATCH = 60
 SOURCES = {
@@ -31,7 +34,7 @@ class Chip:
     without: str
 
 
-def gallery(request: HttpRequest, project_id: int) -> HttpResponse:
+def gallery(request: SignedIn, project_id: int) -> HttpResponse:
     """Show items that the address chooses; htmx asks for the next batch alone."""
     project = permissions.project_or_404(request.user, project_id, "review")
     filters = filters_of(request.GET)
@@ -49,12 +52,12 @@ def gallery(request: HttpRequest, project_id: int) -> HttpResponse:
         return render(request, "data/_batch.html", context)
     choices = {
         "filters": asdict(filters),
-        "chips": chips(project, query),
+        "chips": chips(project, filters, query),
         "states": [state for state in Item.State.values if state != "labeled"],
         "sources": SOURCES,
         "confidences": CONFIDENCES,
         "classes": project.classes.all(),
-        "labelers": User.objects.filter(annotations__project=project).distinct().order_by("name", "email"),
+        "labelers": labelers(project),
         "total": review.select(project, filters).count(),
     }
     return render(request, "data/gallery.html", context | choices)
@@ -66,27 +69,37 @@ def filters_of(given: QueryDict) -> review.Filters:
     return filters_from(form.validated_data) if form.is_valid() else review.Filters()
 
 
-def chips(project: Project, query: QueryDict) -> list[Chip]:
-    names = {
-        "class": lambda value: (
-            f"class: {project.classes.filter(pk=value).values_list('name', flat=True).first()}"
-        ),
-        "labeler": lambda value: f"labeler: {User.objects.filter(pk=value).first().label}",
-        "source": lambda value: f"origin: {SOURCES.get(value, value)}",
-        "state": lambda value: f"state: {value.replace('_', ' ')}",
-        "confidence_below": lambda value: f"confidence < {value}",
-        "name": lambda value: f"name: {value}",
+def chips(project: Project, filters: review.Filters, query: QueryDict) -> list[Chip]:
+    """Return the filters that are on, in words."""
+    texts = {
+        "kind": filters.kind and f"waiting: {kind_name(filters.kind)}",
+        "state": filters.state and f"state: {words(filters.state)}",
+        "class": filters.label_class and f"class: {name_in(project.classes, filters.label_class)}",
+        "source": filters.source and f"origin: {SOURCES.get(filters.source, filters.source)}",
+        "labeler": filters.labeler and f"labeler: {name_in(labelers(project), filters.labeler)}",
+        "confidence_below": filters.confidence_below and f"confidence < {filters.confidence_below}",
+        "name": filters.name and f"name: {filters.name}",
     }
     found = []
-    for key, value in query.items():
-        if key in names and value:
+    for key, text in texts.items():
+        if text:
             without = query.copy()
-            del without[key]
-            found.append(Chip(names[key](value), without.urlencode()))
+            without.pop(key, None)
+            found.append(Chip(str(text), without.urlencode()))
     return found
 
 
-def item_panel(request: HttpRequest, project_id: int, item_id: int) -> HttpResponse:
+def labelers(project: Project) -> QuerySet[User]:
+    return User.objects.filter(annotations__project=project).distinct().order_by("name", "email")
+
+
+def name_in(rows: Any, pk: int) -> str:
+    """Return how a row of the project is called; other projects' names stay theirs."""
+    row = rows.filter(pk=pk).first()
+    return "unknown" if row is None else getattr(row, "label", row.__str__())
+
+
+def item_panel(request: SignedIn, project_id: int, item_id: int) -> HttpResponse:
     """Show one item large, with its whole history."""
     project = permissions.project_or_404(request.user, project_id, "review")
     item = (
@@ -102,7 +115,7 @@ def item_panel(request: HttpRequest, project_id: int, item_id: int) -> HttpRespo
     return render(request, "data/_item.html", context)
 
 
-def import_page(request: HttpRequest, project_id: int) -> HttpResponse:
+def import_page(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "manage")
     if request.method == "POST":
         if not request.user.is_superuser:  # only a site admin may read folders of the server
@@ -115,7 +128,7 @@ def import_page(request: HttpRequest, project_id: int) -> HttpResponse:
     return render(request, "data/import.html", {"project": project, "imports": imports_of(project)})
 
 
-def import_live(request: HttpRequest, project_id: int) -> HttpResponse:
+def import_live(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "manage")
     return render(request, "data/_imports.html", {"project": project, "imports": imports_of(project)})
 

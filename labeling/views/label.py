@@ -2,21 +2,22 @@
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
 from labeling import permissions, statistics
 from labeling.models import Instructions, Project, User
 from labeling.templatetags.loupe import DISTINCT_COLORS
+from labeling.views import SignedIn
 
 
-def label(request: HttpRequest, project_id: int) -> HttpResponse:
+def label(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "label")
     if not project.is_classification:
         return render(request, "label/no_canvas.html", {"project": project})
     instructions = project.instructions.first()
-    config = label_config(project, request.user, instructions)  # type: ignore[arg-type]
+    config = label_config(project, request.user, instructions)
     return render(
         request, "label/label.html", {"project": project, "config": config, "instructions": instructions}
     )

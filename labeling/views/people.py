@@ -1,7 +1,7 @@
 """The team: members, roles, invitations."""
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
@@ -9,9 +9,10 @@ from django.views.decorators.http import require_POST
 from labeling import permissions, statistics, workforce
 from labeling.forms import InviteForm
 from labeling.models import Membership
+from labeling.views import SignedIn
 
 
-def team(request: HttpRequest, project_id: int) -> HttpResponse:
+def team(request: SignedIn, project_id: int) -> HttpResponse:
     """Show members and open invitations; a POST invites somebody."""
     project = permissions.project_or_404(request.user, project_id, "manage")
     form = InviteForm(request.POST or None)
@@ -37,7 +38,7 @@ def team(request: HttpRequest, project_id: int) -> HttpResponse:
 
 
 @require_POST
-def revoke_invitation(request: HttpRequest, project_id: int, invitation_id: int) -> HttpResponse:
+def revoke_invitation(request: SignedIn, project_id: int, invitation_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "manage")
     invitation = project.invitations.filter(pk=invitation_id).first()
     if invitation is None:
@@ -48,7 +49,7 @@ def revoke_invitation(request: HttpRequest, project_id: int, invitation_id: int)
 
 
 @require_POST
-def change_member(request: HttpRequest, project_id: int, membership_id: int) -> HttpResponse:
+def change_member(request: SignedIn, project_id: int, membership_id: int) -> HttpResponse:
     """Give a member another role, or take them out."""
     project = permissions.project_or_404(request.user, project_id, "manage")
     membership = project.memberships.select_related("user", "project").filter(pk=membership_id).first()

@@ -3,20 +3,21 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from labeling import extensions, permissions, projects, statistics
 from labeling.forms import ProjectForm
 from labeling.models import Job, Project
+from labeling.views import SignedIn
 
 
-def project_list(request: HttpRequest) -> HttpResponse:
+def project_list(request: SignedIn) -> HttpResponse:
     found = permissions.visible_projects(request.user).order_by("name")
     return render(request, "projects/list.html", {"cards": [card(request, each) for each in found]})
 
 
-def card(request: HttpRequest, project: Project) -> dict[str, Any]:
+def card(request: SignedIn, project: Project) -> dict[str, Any]:
     project.role = permissions.role_of(request.user, project)  # type: ignore[attr-defined]
     items = statistics.items_by_state(project)
     return {
@@ -33,7 +34,7 @@ def countable(items: dict[str, int]) -> int:
     return sum(count for state, count in items.items() if state not in ("broken", "removed"))
 
 
-def project_new(request: HttpRequest) -> HttpResponse:
+def project_new(request: SignedIn) -> HttpResponse:
     form = ProjectForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         fields = dict(form.cleaned_data)
@@ -48,12 +49,12 @@ def project_new(request: HttpRequest) -> HttpResponse:
     return render(request, "projects/new.html", {"form": form})
 
 
-def dashboard(request: HttpRequest, project_id: int) -> HttpResponse:
+def dashboard(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "see")
     return render(request, "projects/dashboard.html", dashboard_facts(project))
 
 
-def dashboard_live(request: HttpRequest, project_id: int) -> HttpResponse:
+def dashboard_live(request: SignedIn, project_id: int) -> HttpResponse:
     """Return the dashboard's changing part, for polling."""
     project = permissions.project_or_404(request.user, project_id, "see")
     return render(request, "projects/_dashboard.html", dashboard_facts(project))

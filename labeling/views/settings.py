@@ -3,16 +3,17 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from labeling import permissions, projects
 from labeling.forms import ClassesForm, SettingsForm
 from labeling.models import Project
+from labeling.views import SignedIn
 
 
-def settings(request: HttpRequest, project_id: int) -> HttpResponse:
+def settings(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "manage")
     form = SettingsForm(request.POST or None, initial=initial_of(project))
     if request.method == "POST" and form.is_valid():
@@ -38,7 +39,7 @@ def initial_of(project: Project) -> dict[str, Any]:
     }
 
 
-def settings_page(request: HttpRequest, project: Project, **context: Any) -> HttpResponse:
+def settings_page(request: SignedIn, project: Project, **context: Any) -> HttpResponse:
     context.setdefault("form", SettingsForm(initial=initial_of(project)))
     context.setdefault("classes_form", ClassesForm())
     context |= {
@@ -50,7 +51,7 @@ def settings_page(request: HttpRequest, project: Project, **context: Any) -> Htt
 
 
 @require_POST
-def add_classes(request: HttpRequest, project_id: int) -> HttpResponse:
+def add_classes(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "manage")
     form = ClassesForm(request.POST)
     if form.is_valid():
@@ -65,7 +66,7 @@ def add_classes(request: HttpRequest, project_id: int) -> HttpResponse:
 
 
 @require_POST
-def write_instructions(request: HttpRequest, project_id: int) -> HttpResponse:
+def write_instructions(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "manage")
     written = projects.set_instructions(project, request.POST.get("text", "").strip(), request.user)
     messages.success(request, f"Version {written.version} of the instructions is what labelers read now.")
@@ -73,7 +74,7 @@ def write_instructions(request: HttpRequest, project_id: int) -> HttpResponse:
 
 
 @require_POST
-def set_state(request: HttpRequest, project_id: int) -> HttpResponse:
+def set_state(request: SignedIn, project_id: int) -> HttpResponse:
     """Pause labeling, or let it go on."""
     project = permissions.project_or_404(request.user, project_id, "manage")
     running = request.POST.get("state") == Project.State.RUNNING

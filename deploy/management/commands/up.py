@@ -4,7 +4,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from deploy import processes, webserver
+from deploy import postgres, processes, webserver
 from deploy.supervisor import Supervisor
 from labeling.management.base import migrate
 
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         connection.close()
         self.address = webserver.local_address()
         self.is_ready = False
-        Supervisor(processes.everything()).run(on_tick=self.announce)
+        Supervisor(processes.everything()).run(on_tick=self.announce, on_check=postgres.heal)
 
     def announce(self) -> None:
         """Say `ready` once, when the web process answers."""

@@ -1,10 +1,13 @@
 // The Label page: ties state, rendering, keys and network together.
 
+import { answers, missing } from "./answers.js";
 import { ApiError, projectApi } from "./api.js";
+import { findBox, sizePicker } from "./controls.js";
 import { draftStore } from "./draft.js";
 import { helpDialog, instructionsDialog } from "./dialogs.js";
 import { bindings, listen } from "./keys.js";
 import { keepLease } from "./lease.js";
+import { drawNothing } from "./nothing.js";
 import { Outbox, Prefetcher, Sender } from "./pages.js";
 import { columnsFor, pictureFor, renderer } from "./render.js";
 import * as states from "./state.js";
@@ -29,7 +32,11 @@ const prefetch = new Prefetcher(api, imagesOf);
 /** Answers of pages that an undo pushed aside. @type {Map<number, states.Tile[]>} */
 const aside = new Map();
 const sender = new Sender(api, outbox, {
-  saved: (reply) => (state.doneToday = reply.done_today),
+  saved(reply) {
+    state.doneToday = reply.done_today;
+    const late = reply.saved.filter((/** @type {{status: string}} */ { status }) => status === "kept").length;
+    if (late) update(() => (state.notice = lateNotice(late)));
+  },
   state: (saving) => update(() => (state.saving = saving)),
   refused: (error) => update(() => (state.notice = refusal(error))),
 });
@@ -41,9 +48,7 @@ const act = {
     const chosen = states.assign(state, id);
     const label = state.classes.find((each) => each.id === id);
     say(`${label?.name}: ${chosen.length === 1 ? `image ${state.tiles.indexOf(chosen[0]) + 1}` : `${chosen.length} images`}`);
-    state.filter = "";
-    const box = /** @type {HTMLInputElement|null} */ (root.querySelector('[data-part="find"]'));
-    if (box) box.value = "";
+    find.clear();
     changed();
   },
   submit,
@@ -70,7 +75,7 @@ const act = {
     /** @type {HTMLElement|null} */ (stage.querySelector(`[data-index="${state.cursor}"]`))?.focus();
   },
   magnify: (/** @type {boolean} */ on) => update(() => (state.magnified = on && state.page !== null)),
-  find: () => /** @type {HTMLElement|null} */ (root.querySelector('[data-part="find"]'))?.focus(),
+  find: () => find.focus(),
   instructions: () => instructions.open(),
   help: () => help.open(),
 };
@@ -142,6 +147,13 @@ function refusal(error) {
   };
 }
 
+/** @param {number} count @returns {NonNullable<states.State["notice"]>} */
+function lateNotice(count) {
+  const which = count === 1 ? "One answer" : `${count} answers`;
+  const text = `The page was open so long that it went to somebody else. ${which} came second: kept, but not counted.`;
+  return { tone: "warn", text, actions: [["close", "Close"]] };
+}
+
 /** @param {states.Page} page */
 function imagesOf(page) {
   const columns = columnsFor(page.items.length, stage.clientHeight > stage.clientWidth * 1.1);
@@ -169,15 +181,17 @@ function show(page) {
   prefetch.ahead(state.size, onScreen());
 }
 
+function clearStage() {
+  state.page = null;
+  state.tiles = [];
+  state.waiting = !state.nothing;
+}
+
 /** Show the next page: at once where it is here, else as soon as it comes. */
 async function next() {
   const ready = prefetch.ready.shift();
   if (ready) return show(ready);
-  update(() => {
-    state.page = null;
-    state.tiles = [];
-    state.waiting = !state.nothing;
-  });
+  update(clearStage);
   try {
     let page = await prefetch.take(state.size, onScreen());
     if (!page && sender.running) {
@@ -196,39 +210,16 @@ async function next() {
 /** @param {string} reason from the server @param {boolean} [offline] */
 async function showNothing(reason, offline = false) {
   const facts = offline ? null : await api.facts().catch(() => null);
-  const box = part("nothing");
-  const [title, text] = offline ? ["The server cannot be reached.", "Trying again by itself. Everything you did is kept."] : wayOn(facts, reason);
-  /** @type {HTMLElement} */ (box.querySelector("h2")).textContent = title;
-  /** @type {HTMLElement} */ (box.querySelector("p")).textContent = text;
-  for (const link of box.querySelectorAll("[data-when]")) {
-    const when = /** @type {HTMLElement} */ (link).dataset.when;
-    /** @type {HTMLElement} */ (link).hidden = offline || when !== (hasImages(facts) ? "images" : "no-images");
-  }
+  drawNothing(part("nothing"), facts, reason, offline);
   update(() => states.showNothing(state, facts ?? {}));
   drafts.clear();
   clearTimeout(again);
   again = setTimeout(next, LOOK_AGAIN);
 }
 
-const hasImages = (/** @type {any} */ facts) => facts && Object.values(facts.items).some((count) => Number(count) > 0);
-
-/** @param {any} facts of the project @param {string} reason @returns {[string, string]} */
-function wayOn(facts, reason) {
-  if (reason) return ["Labeling is paused.", reason];
-  if (!facts) return ["Nothing is waiting for you.", "This page looks again every few seconds."];
-  if (!hasImages(facts)) return ["There are no images yet.", "As soon as some are imported, the first page appears here by itself."];
-  const waiting = Object.values(facts.queue).reduce((sum, count) => sum + Number(count), 0);
-  if (waiting) {
-    const text = "They are with other people now, or you answered them already. If one comes back, it appears here by itself.";
-    return [`${waiting.toLocaleString("en")} ${waiting === 1 ? "image waits" : "images wait"}, none of them for you.`, text];
-  }
-  if (facts.items.unlabeled) return ["Nothing is waiting for you.", "Images are still being read. The next page appears here by itself."];
-  return ["Every image has its label.", "Thank you. New images appear here by themselves when they are imported."];
-}
-
 function submit() {
   if (!state.page) return;
-  const open = states.missing(state);
+  const open = missing(state);
   if (open.length) {
     say(`${open.length} ${open.length === 1 ? "image still needs" : "images still need"} a class.`);
     state.cursor = state.tiles.indexOf(open[0]);
@@ -237,10 +228,10 @@ function submit() {
     requestAnimationFrame(() => root.classList.add("nudge"));
     return update();
   }
-  const answers = states.answers(state);
-  const count = answers.filter((answer) => !answer.skipped && !answer.exception).length;
+  const given = answers(state);
+  const count = given.filter((answer) => !answer.skipped && !answer.exception).length;
   state.doneToday += count;
-  sender.send(state.page.page, answers);
+  sender.send(state.page.page, given);
   drafts.clear();
   state.notice = null;
   say(`${count} sent. ${state.doneToday} today.`);
@@ -297,9 +288,11 @@ async function resize(size) {
   document.dispatchEvent(new CustomEvent("loupe:size", { detail: size }));
   prefetch.releaseAll();
   if (state.page && !states.isTouched(state)) {
+    const { page } = state.page;
     drafts.clear();
+    update(clearStage);
     // Before it is back, the queue could hand out the same page again.
-    await api.release(state.page.page).catch(() => {});
+    await api.release(page).catch(() => {});
     next();
   } else if (state.page) {
     say("The new size starts with the next page.");
@@ -308,27 +301,13 @@ async function resize(size) {
   }
 }
 
-for (const radio of root.querySelectorAll("input[name=size]")) {
-  const input = /** @type {HTMLInputElement} */ (radio);
-  input.checked = Number(input.value) === state.size;
-  input.addEventListener("change", () => {
-    resize(Number(input.value));
-    input.blur();
-  });
-}
+sizePicker(root, state.size, resize);
 for (const [name, action] of Object.entries({ submit: act.submit, skip: act.skip, undo: act.undo, "show-help": act.help, "show-instructions": act.instructions })) {
   part(name).addEventListener("click", () => action());
 }
-const find = /** @type {HTMLInputElement|null} */ (root.querySelector('[data-part="find"]'));
-find?.addEventListener("input", () => update(() => (state.filter = find.value)));
-find?.addEventListener("keydown", (event) => {
-  if (event.isComposing || !["Enter", "Escape"].includes(event.key)) return;
-  event.preventDefault();
-  const first = /** @type {HTMLElement|null} */ (part("classes").querySelector("button:not([hidden])"));
-  if (event.key === "Enter" && find.value.trim() && first) act.assign(Number(first.dataset.class));
-  state.filter = find.value = "";
-  find.blur();
-  render();
+const find = findBox(part("find"), part("classes"), {
+  type: (text) => update(() => (state.filter = text)),
+  choose: act.assign,
 });
 
 listen(table, {

@@ -1,44 +1,14 @@
 // Draws the state. Walks nodes that exist and writes only what differs.
 
-import { answers as answersOf, missing, selection, targets } from "./state.js";
+import { missing } from "./answers.js";
+import { make, paint, setAttribute, setText } from "./dom.js";
+import { hintFor, submitText } from "./hint.js";
+import { selection, targets } from "./state.js";
 
 /** @typedef {import("./state.js").State} State @typedef {import("./state.js").Tile} Tile */
 /** @typedef {import("./state.js").LabelClass} LabelClass */
 
-const NUMBERS = ["", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
 export const TINY = 64;
-
-/** @template {keyof HTMLElementTagNameMap} K @param {K} tag @param {string} [name] @returns {HTMLElementTagNameMap[K]} */
-function make(tag, name) {
-  const node = document.createElement(tag);
-  if (name) node.className = name;
-  return node;
-}
-
-/** @param {Node} node @param {string} text */
-function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
-
-/** @param {Element} node @param {string} name @param {string|null} value */
-function setAttribute(node, name, value) {
-  if (node.getAttribute(name) === value) return;
-  if (value === null) node.removeAttribute(name);
-  else node.setAttribute(name, value);
-}
-
-/** Black or white, whichever reads on a colour. @param {string} color */
-export function inkOn(color) {
-  const [red, green, blue] = [1, 3, 5].map((at) => (parseInt(color.slice(at, at + 2), 16) / 255) ** 2.2);
-  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 ? "#000" : "#fff";
-}
-
-/** @param {HTMLElement} node @param {LabelClass} label */
-function paint(node, label) {
-  node.style.setProperty("--class", label.color);
-  node.style.setProperty("--class-ink", inkOn(label.color));
-  node.classList.toggle("striped", label.striped);
-}
 
 /** Columns that a page's images are laid out in. @param {number} count @param {boolean} tall */
 export function columnsFor(count, tall) {
@@ -310,35 +280,4 @@ export function renderer(root, on, state) {
     drawNotice();
     setText($("status"), state.said);
   };
-}
-
-/** @param {State} state */
-function submitText(state) {
-  if (!state.page) return "Submit";
-  const back = answersOf(state).filter((answer) => answer.exception).length;
-  if (missing(state).length || state.page.kind === "manual" || state.tiles.some((tile) => tile.mark === "person")) return "Submit";
-  const confirmed = state.tiles.filter((tile) => tile.mark === "proposed").length;
-  return back && !confirmed ? "Send back" : `Confirm ${confirmed}`;
-}
-
-/** What to do now, in one line. @param {State} state @param {Map<number, LabelClass>} byId */
-function hintFor(state, byId) {
-  const count = state.tiles.length;
-  const out = state.tiles.filter((tile) => tile.mark === "out").length;
-  const open = missing(state).length;
-  const proposed = byId.get(state.page?.proposed_class ?? 0);
-  const all = count === 1 ? "This looks like " : count === 2 ? "Both look like " : `All ${NUMBERS[count]} look like `;
-  if (state.page?.kind !== "manual") {
-    if (out) return [`${out} taken out. ${state.page?.start_selected ? "Enter confirms the rest" : "Give another class by its digit, or Enter"}; what is out goes back to the queue.`];
-    if (proposed && state.page?.kind === "clustered") return [all, proposed, `. Click ${count === 1 ? "it if it is not" : "those that are not"}, then Enter.`];
-    if (proposed) return ["The model proposes ", proposed, `${count > 1 ? ` for all ${NUMBERS[count]}` : ""}. Click ${count > 1 ? "the wrong ones" : "it if that is wrong"}, then Enter.`];
-    if (state.tiles.some((tile) => tile.mark === "proposed")) return [`Proposed by the model. Click ${count > 1 ? "the wrong ones" : "it if that is wrong"}, then Enter.`];
-    if (open === count) return ["These look alike. Click those that differ, then press the digit of the class."];
-  }
-  if (!open) return ["Every image has its answer. Enter submits."];
-  const chosen = selection(state).length;
-  if (chosen) return [`${chosen} selected. Press the digit of ${chosen === 1 ? "its" : "their"} class${state.multilabel ? "es" : ""}.`];
-  if (count === 1) return [state.multilabel ? "Press the digits of all classes that it shows, then Enter." : "Press the digit of its class, then Enter."];
-  if (open === count) return ["Press a digit for the outlined image, or select several first."];
-  return [`${open} of ${count} still need a class.`];
 }

@@ -274,31 +274,6 @@ function settle(state, chosen) {
   state.cursor = firstOpen(state, state.tiles.indexOf(chosen[chosen.length - 1])) ?? state.cursor;
 }
 
-/** Images that Enter would wait for. @param {State} state */
-export function missing(state) {
-  const guided = state.page?.kind !== "manual";
-  return state.tiles.filter((tile) => {
-    if (isAnswered(tile)) return false;
-    return !(guided && (tile.mark === "out" || !tile.selected));
-  });
-}
-
-/**
- * The answers as the API takes them. Images left out of a proposal go back as exceptions.
- * @param {State} state
- */
-export function answers(state) {
-  const seconds = (performance.now() - state.shownAt) / 1000 / Math.max(1, state.tiles.length);
-  return state.tiles.map((tile) => ({
-    item: tile.item.id,
-    uuid: tile.uuid,
-    seconds: Math.round(Math.min(seconds, 600) * 100) / 100,
-    ...(tile.mark === "skipped" ? { skipped: true } : {}),
-    ...(isAnswered(tile) ? {} : { exception: true }),
-    regions: isAnswered(tile) ? tile.classes.map((id) => ({ class: id })) : [],
-  }));
-}
-
 /** What survives a reload. @param {State} state */
 export function draftOf(state) {
   return { page: state.page, tiles: state.tiles, savedAt: Date.now() };

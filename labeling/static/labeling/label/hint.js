@@ -1,0 +1,56 @@
+// What the labeler reads: one line that says what to do, and what Enter will do.
+
+import { answers as answersOf, missing } from "./answers.js";
+import { selection } from "./state.js";
+
+/** @typedef {import("./state.js").State} State @typedef {import("./state.js").LabelClass} LabelClass */
+
+const NUMBERS = ["", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+
+/** @param {State} state */
+export function submitText(state) {
+  if (!state.page) return "Submit";
+  const back = answersOf(state).filter((answer) => answer.exception).length;
+  if (missing(state).length || state.page.kind === "manual" || state.tiles.some((tile) => tile.mark === "person")) return "Submit";
+  const confirmed = state.tiles.filter((tile) => tile.mark === "proposed").length;
+  return back && !confirmed ? "Send back" : `Confirm ${confirmed}`;
+}
+
+/**
+ * What to do now, in one line; classes in it are drawn in their colour.
+ * @param {State} state @param {Map<number, LabelClass>} byId @returns {(string|LabelClass)[]}
+ */
+export function hintFor(state, byId) {
+  const guided = state.page?.kind === "manual" ? null : guidedHint(state, byId);
+  if (guided) return guided;
+  const count = state.tiles.length;
+  const open = missing(state).length;
+  const chosen = selection(state).length;
+  if (!open) return ["Every image has its answer. Enter submits."];
+  if (chosen) return [`${chosen} selected. Press the digit of ${chosen === 1 ? "its" : "their"} class${state.multilabel ? "es" : ""}.`];
+  if (count === 1 && state.multilabel) return ["Press the digits of all classes that it shows, then Enter."];
+  if (count === 1) return ["Press the digit of its class, then Enter."];
+  if (open === count) return ["Press a digit for the outlined image, or select several first."];
+  return [`${open} of ${count} still need a class.`];
+}
+
+/** @param {State} state @param {Map<number, LabelClass>} byId @returns {(string|LabelClass)[]|null} */
+function guidedHint(state, byId) {
+  const count = state.tiles.length;
+  const out = state.tiles.filter((tile) => tile.mark === "out").length;
+  const proposed = byId.get(state.page?.proposed_class ?? 0);
+  const wrongOnes = count === 1 ? "it if that is wrong" : "the wrong ones";
+  if (out && state.page?.start_selected) return [`${out} taken out. Enter confirms the rest; what is out goes back to the queue.`];
+  if (out) return [`${out} taken out. Give another class by its digit, or Enter; what is out goes back to the queue.`];
+  if (proposed && state.page?.kind === "clustered") {
+    const all = count === 1 ? "This looks like " : count === 2 ? "Both look like " : `All ${NUMBERS[count]} look like `;
+    return [all, proposed, `. Click ${count === 1 ? "it if it is not" : "those that are not"}, then Enter.`];
+  }
+  if (proposed) {
+    const all = count === 1 ? "" : count === 2 ? " for both" : ` for all ${NUMBERS[count]}`;
+    return ["The model proposes ", proposed, `${all}. Click ${wrongOnes}, then Enter.`];
+  }
+  if (state.tiles.some((tile) => tile.mark === "proposed")) return [`Proposed by the model. Click ${wrongOnes}, then Enter.`];
+  if (missing(state).length === count) return ["These look alike. Click those that differ, then press the digit of the class."];
+  return null;
+}

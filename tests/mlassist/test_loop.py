@@ -1,0 +1,310 @@
+import uuid
+
+import numpy as np
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from clustering import embeddings
+from labeling import answers, extensions, jobs, queue, review, submission, suggestions
+from labeling.models import Annotation, Item, Job, QueueEntry, Suggestion
+from mlassist import inference, loop, runs, training, triggers
+from mlassist.models import Audit, Certificate, ModelVersion, Run
+from tests import factories
+
+NAMES = ("circle", "square", "triangle")
+COUNT = 900
+NOISE = 0.6
+
+
+@pytest.fixture
+def pool(project):
+    """900 items of three classes in turn, embedded as three clouds, a third of them drawn for validation."""
+    project.target_error = 0.1
+    project.validation_rate = 0.33
+    project.save()
+    items = factories.make_unread_items(project, COUNT)
+    rng = np.random.default_rng(0)
+    rng.shuffle(items)
+    for number, item in enumerate(items):
+        item.path = f"{NAMES[number % 3]}/{number}.png"
+    Item.objects.bulk_update(items, ["path"])
+    vectors = np.eye(3, 24)[np.arange(COUNT) % 3] + NOISE / np.sqrt(24) * rng.normal(size=(COUNT, 24))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    embeddings.add(embeddings.set_of(project), [item.pk for item in items], vectors)
+    factories.open_queue(project, items)
+    return items
+
+
+def give(project, labeler, wanted, kind=None):
+    """Answer that many items rightly, of one kind of queue if asked."""
+    classes = dict(project.classes.values_list("name", "id"))
+    given = 0
+    while given < wanted:
+        entries = QueueEntry.objects.filter(project=project, open_slots__gt=0)
+        if kind is None:
+            page = queue.claim(project, labeler, 9)
+        else:
+            with transaction.atomic():
+                found = queue.candidates(project, labeler, kind, 9)
+                page = queue.lease(project, labeler, kind, found, timezone.now()) if found else None
+        assert page is not None, entries.count()
+        chosen = [claim.item for claim in page.claims.select_related("item")]
+        given += len(chosen)
+        submission.submit(
+            page,
+            labeler,
+            [
+                submission.Answer(
+                    item.pk,
+                    uuid.uuid4(),
+                    (submission.RegionInput(classes[factories.true_class(item)]),),
+                )
+                for item in chosen
+            ],
+        )
+    return given
+
+
+def play(project):
+    """Let the loop look, and do in this process what it queues."""
+    loop.advance(project)
+    job = Job.objects.filter(project=project, state="queued").first()
+    if job is not None:
+        Job.objects.filter(pk=job.pk).update(state="done", finished_at=timezone.now())
+        {"round": training.do_round, "order": training.order_first}[job.kind](job)
+    project.refresh_from_db()
+    return job and job.kind
+
+
+def test_first_model_needs_ten_of_each_class_or_fifty():
+    assert triggers.first_model([0, 0, 0]) == 30
+    assert triggers.first_model([10, 10, 10]) == 30
+    assert triggers.first_model([40, 3, 0]) == 50
+    assert triggers.first_model([0] * 20) == 50
+    assert [triggers.step_after(labels) for labels in (30, 100, 1_000)] == [25, 30, 300]
+
+
+def test_queue_is_ordered_before_there_is_a_model(project, pool):
+    assert play(project) == "order"
+    first = QueueEntry.objects.filter(project=project, kind="manual").order_by("priority").first()
+    assert first.why == inference.TYPICAL_WHY
+    assert play(project) is None  # nothing has changed
+
+
+def test_rounds_follow_new_answers(project, pool, labeler):
+    play(project)
+    give(project, labeler, 9, "manual")
+    assert play(project) is None
+    give(project, labeler, 45, "manual")
+    assert play(project) == "round"
+    assert [run.kind for run in project.runs.order_by("id")] == ["training", "validation", "inference"]
+    assert set(project.runs.values_list("state", flat=True)) == {"done"}
+    assert play(project) is None
+    give(project, labeler, 27, "manual")
+    assert play(project) == "round"
+    assert ModelVersion.objects.filter(project=project).count() == 2
+
+
+def test_validation_items_are_never_trained_on_placed_or_proposed_for(project, pool, labeler):
+    give(project, labeler, 30, "validation")
+    give(project, labeler, 54, "manual")
+    play(project)
+    blind = Item.objects.filter(project=project, draw__lt=project.validation_rate)
+    assert not Suggestion.objects.filter(item__in=blind).exists()
+    assert not QueueEntry.objects.filter(item__in=blind).exclude(kind="validation").exists()
+    version = ModelVersion.objects.get(project=project)
+    assert version.labels == len(answers.training(project)) == 54
+    assert version.metrics["validation_n"] == 36
+    assert Suggestion.objects.filter(project=project).count() == len(answers.unlabeled(project))
+
+
+def test_certificate_puts_the_sure_ones_on_prelabeled_pages(project, pool, labeler):
+    give(project, labeler, 180, "validation")
+    give(project, labeler, 90, "manual")
+    play(project)
+    certificate = Certificate.objects.get(project=project)
+    assert certificate.state == "valid"
+    assert certificate.bound <= 0.1
+    entry = QueueEntry.objects.filter(project=project, kind="prelabeled").select_related("item").first()
+    assert entry.group == entry.proposed_class_id
+    right = [
+        each.proposed_class.name == factories.true_class(each.item)
+        for each in QueueEntry.objects.filter(project=project, kind="prelabeled")
+    ]
+    assert np.mean(right) >= 0.9
+    assert not Annotation.objects.filter(source="auto").exists()
+    facts = extensions.facts(project)
+    assert facts["certificate"]["id"] == certificate.pk
+    assert facts["model"]["accuracy"] > 0.9
+
+
+def test_accept_mode_labels_audits_and_withdraws(project, pool, labeler):
+    project.assist_mode = "accept"
+    project.save()
+    give(project, labeler, 180, "validation")
+    give(project, labeler, 90, "manual")
+    play(project)
+    certificate = Certificate.objects.get(project=project)
+    auto = Annotation.objects.filter(project=project, source="auto")
+    assert auto.count() > 100
+    assert set(auto.values_list("certificate", "model_version")) == {(certificate.pk, 1)}
+    audited = list(Audit.objects.filter(certificate=certificate).values_list("item_id", flat=True))
+    assert set(audited) == set(QueueEntry.objects.filter(kind="audit").values_list("item_id", flat=True))
+    assert len(audited) >= 20
+    give(project, labeler, len(audited), "audit")
+    loop.check_audits(project)
+    certificate.refresh_from_db()
+    assert certificate.state == "valid"
+    assert not Audit.objects.filter(right=None).exists()
+
+    # Had the people contradicted it, the system would have taken it back.
+    Audit.objects.update(right=None)
+    wrong = project.classes.order_by("position").last()
+    for annotation in Annotation.objects.filter(kind="audit"):
+        annotation.regions.update(label_class=wrong)
+    loop.check_audits(project)
+    certificate.refresh_from_db()
+    assert certificate.state == "withdrawn"
+    assert "asked again" in certificate.reason
+    assert not auto.filter(withdrawn_at=None).exists()
+    assert extensions.facts(project)["certificate"]["state"] == "withdrawn"
+
+
+def test_database_refuses_auto_labels_without_a_valid_certificate(project, pool, labeler):
+    give(project, labeler, 180, "validation")
+    give(project, labeler, 90, "manual")
+    play(project)
+    certificate = Certificate.objects.get(project=project)
+    item = QueueEntry.objects.filter(project=project, kind="prelabeled").first().item_id
+    label = suggestions.AutoLabel(item, [project.classes.first().pk], 0.9)
+    terms = {"model_version": 1, "certificate": certificate.pk, "threshold": 0.5}
+    loop.withdraw(certificate, "for this test")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        suggestions.accept(project, [label], **terms)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        suggestions.accept(project, [label], **(terms | {"certificate": certificate.pk + 99}))
+
+
+def test_rejected_labels_are_unlearned(project, pool, labeler, reviewer):
+    give(project, labeler, 54, "manual")
+    play(project)
+    version = ModelVersion.objects.get(project=project)
+    rejected = answers.training(project).items[:26].tolist()
+    review.reject(project, rejected, reviewer)
+    assert loop.news(project, version) == 26
+    assert play(project) == "round"
+    assert ModelVersion.objects.get(project=project, number=2).labels == 28
+
+
+def test_sent_back_items_keep_their_place(project, pool, labeler):
+    give(project, labeler, 54, "manual")
+    sent_back = QueueEntry.objects.filter(project=project, kind="manual").first()
+    QueueEntry.objects.filter(pk=sent_back.pk).update(
+        priority=-1, why="somebody saw that the proposal is wrong"
+    )
+    play(project)
+    sent_back.refresh_from_db()
+    assert sent_back.priority == -1
+
+
+def test_new_images_get_proposals_from_the_model(project, pool, labeler):
+    give(project, labeler, 54, "manual")
+    play(project)
+    assert play(project) is None
+    late = factories.make_unread_items(project, 5)
+    embeddings.add(embeddings.set_of(project), [item.pk for item in late], np.eye(5, 24))
+    assert play(project) == "round"
+
+
+def test_training_can_be_asked_for_once_there_is_something_to_learn(project, pool, labeler, manager):
+    with pytest.raises(loop.TrainingRefused, match="no labels"):
+        loop.train_now(project, manager)
+    give(project, labeler, 9, "manual")
+    job = loop.train_now(project, manager)
+    assert loop.train_now(project, manager) == job
+    assert extensions.facts(project)["next_run"]["running"]
+
+
+def test_a_failed_round_waits_for_something_new(project, pool, labeler):
+    give(project, labeler, 54, "manual")
+    loop.advance(project)
+    Job.objects.filter(kind="round").update(state="failed", finished_at=timezone.now())
+    assert play(project) is None
+    give(project, labeler, 27, "manual")
+    assert play(project) == "round"
+
+
+def test_killed_process_leaves_no_run_hanging(project, manager):
+    job = Job.objects.create(
+        project=project, kind="round", cluster="ml", state="failed", finished_at=timezone.now()
+    )
+    run = Run.objects.create(project=project, job=job, kind="training", log="so far so good\n")
+    loop.close_orphans()
+    run.refresh_from_db()
+    assert run.state == "failed"
+    assert run.log == f"so far so good\n{runs.INTERRUPTED}\n"
+
+
+def test_step_records_what_went_wrong(project):
+    job = Job.objects.create(project=project, kind="round", cluster="ml")
+    with (
+        pytest.raises(ZeroDivisionError),
+        runs.recorded(project, job, Run.Kind.TRAINING, total=1) as step,
+    ):
+        step.metrics["labels"] = 3
+        raise ZeroDivisionError("no labels")
+    run = Run.objects.get(project=project)
+    assert (run.state, run.metrics) == ("failed", {"labels": 3})
+    assert "no labels" in run.log
+
+
+def test_facts_have_every_key_from_the_start(project):
+    facts = extensions.facts(project)
+    assert facts["model"] is None
+    assert facts["certificate"] is None
+    assert facts["forecast"] is None
+    assert facts["runs"] == []
+    assert facts["embedding"] == {"done": 0, "total": 0}
+    assert facts["next_run"] == {
+        "have": 0,
+        "need": 30,
+        "running": False,
+        "message": "30 more labels until the first model",
+    }
+    assert facts["certificate_outlook"]["blind_labels"] == 0
+
+
+def test_multilabel_projects_learn_too(manager, labeler):
+    project = factories.make_project(
+        manager=manager, labeler=labeler, task_type="multilabel", validation_rate=0.3, target_error=0.2
+    )
+    items = factories.make_unread_items(project, 400)
+    rng = np.random.default_rng(1)
+    truth = rng.random((400, 3)) < 0.5
+    truth[~truth.any(1), 0] = True
+    vectors = truth @ np.eye(3, 24) + 0.05 * rng.normal(size=(400, 24))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    own = embeddings.set_of(project)
+    embeddings.add(own, [item.pk for item in items], vectors)
+    factories.open_queue(project, items)
+    classes = list(project.classes.order_by("position").values_list("id", flat=True))
+    row_of = {item.pk: row for row, item in enumerate(items)}
+    for _ in range(300):
+        page = queue.claim(project, labeler, 1)
+        item = page.claims.get().item_id
+        regions = tuple(
+            submission.RegionInput(label)
+            for label, there in zip(classes, truth[row_of[item]], strict=True)
+            if there
+        )
+        submission.submit(page, labeler, [submission.Answer(item, uuid.uuid4(), regions)])
+        if ModelVersion.objects.filter(project=project).exists():
+            break
+        play(project)
+    right = [
+        {region["class"] for region in each.regions}
+        == {label for label, there in zip(classes, truth[row_of[each.item_id]], strict=True) if there}
+        for each in Suggestion.objects.filter(project=project)
+    ]
+    assert np.mean(right) > 0.9
