@@ -22,7 +22,7 @@ def test_a_link_makes_one_person_a_member_once(project, manager, outsider, admin
 
 def test_a_link_for_an_address_is_for_nobody_else(project, manager, outsider) -> None:
     invitation = workforce.invite(project, manager, "labeler", "Someone@Example.com")
-    with pytest.raises(workforce.WorkforceRefused, match="for someone@example.com"):
+    with pytest.raises(workforce.WorkforceRefused, match=r"for someone@example\.com"):
         workforce.accept(invitation, outsider)
     assert not Membership.objects.filter(user=outsider).exists()
 
