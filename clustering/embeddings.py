@@ -32,10 +32,13 @@ def row_type(dimension: int) -> np.dtype:
 
 
 def missing(project: Project, limit: int | None = None, *, but: Sequence[int] = ()) -> list[int]:
-    """Return ids of readable items without an embedding, oldest first, leaving out those in `but`."""
+    """Return ids of readable items without an embedding, in the order in which they are read and asked.
+
+    Leaves out those in `but`.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT i.id {_MISSING} AND NOT i.id = ANY(%(but)s) ORDER BY i.id LIMIT %(limit)s",
+            f"SELECT i.id {_MISSING} AND NOT i.id = ANY(%(but)s) ORDER BY i.draw, i.id LIMIT %(limit)s",
             {"project": project.pk, "backbone": project.backbone, "but": list(but), "limit": limit},
         )
         return [row[0] for row in cursor.fetchall()]

@@ -150,7 +150,7 @@ class Supervisor:
             return
         try:
             part.strikes = part.strikes + 1 if part.is_stuck() else 0
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  whatever it asks may be down
             log.warning("whether %s works could not be checked: %s", part.name, error)
             return
         if part.strikes < STRIKES:

@@ -15,6 +15,7 @@ from scipy.special import bdtr, betaincinv
 STEP = 0.025  # of the pool, between candidate thresholds
 MOST_ATTEMPTS = 4
 GROWTH = 1.5  # blind or training labels must have grown this much before another attempt
+MOST_LABELS = 20_000
 WORTH_TRYING = 0.5  # chance of success that an attempt is spent on
 FEWEST_LABELS = 10  # a class with fewer training labels is not accepted
 PRIOR_WEIGHT = 20  # pseudo-observations at the target error when a class's error is judged
@@ -48,8 +49,10 @@ def needed(target: float, delta: float, attempt: int) -> int:
 
 def coverages(n: int, shortest: int) -> np.ndarray:
     """Return the shares of the pool to test, from the surest outwards; empty when n is too small."""
+    if n < 1.6 * shortest:
+        return np.empty(0)
     first = min(max(n / 4, 1.6 * shortest), 4 * shortest) / n
-    return np.append(np.arange(first, 1.0, STEP), 1.0) if first <= 1 else np.empty(0)
+    return np.append(np.arange(first, 1.0, STEP), 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,23 +188,20 @@ def chance_to_pass(
     return float(bdtr(allowed, inside, rate)) if allowed >= 0 else 0.0
 
 
-def more_labels(outcome: Outcome) -> int | None:
-    """Return about how many blind labels in all the next attempt needs to succeed with the same model.
+def labels_to_succeed(
+    wrong: np.ndarray,
+    scores: np.ndarray,
+    pool_scores: np.ndarray,
+    n: int,
+    target: float,
+    spent: float,
+) -> int | None:
+    """Return about how many blind labels in all would make an attempt worth trying with this model.
 
-    None when the surest part is too often wrong for any number of labels to help.
+    None when the surest part is too often wrong for any sensible number to help.
     """
-    spent = alpha(outcome.delta, outcome.attempt + 1)
-    least = needed(outcome.target, outcome.delta, outcome.attempt + 1)
-    if not outcome.steps:
-        return least
-    first = outcome.steps[0]
-    rate, share = (first.errors + 0.5) / (first.n + 1), first.n / max(outcome.n_validation, 1)
-    if rate > 0.8 * outcome.target or share == 0:
-        return None
-    n = max(least, outcome.n_validation)
-    while n < 100_000:
-        inside = int(share * n)
-        if upper_bound(math.ceil(rate * inside), inside, spent) <= outcome.target:
+    while n < MOST_LABELS:
+        if chance_to_pass(wrong, scores, pool_scores, n, target, spent) >= WORTH_TRYING:
             return n
         n = math.ceil(1.1 * n)
     return None

@@ -120,10 +120,9 @@ def certificate_outlook(project: Project, version: ModelVersion | None) -> dict[
     goal = validation.goal(project.target_error, project.confidence)
     known = (version.metrics.get("outlook") if version else None) or {"needed": goal, "message": ""}
     needed = known["needed"]
-    if needed is not None and needed > blind:
+    message = known["message"] or "The next model tries for a certificate"
+    if not known["message"] and needed > blind:
         message = f"About {rounded(needed - blind)} more blind labels"
-    else:
-        message = known["message"] or "The next model tries for a certificate"
     return {"message": message, "blind_labels": blind, "blind_labels_needed": needed or goal}
 
 

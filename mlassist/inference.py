@@ -122,7 +122,8 @@ def accept(
 
 def audit(project: Project, certificate: Certificate, items: np.ndarray) -> None:
     """Draw auto labels uniformly to be asked again, blind."""
-    count = min(len(items), max(FEWEST_AUDITS, math.ceil(AUDIT_SHARE * len(items))))
+    asked_before = Audit.objects.filter(certificate=certificate).count()
+    count = min(len(items), max(FEWEST_AUDITS - asked_before, math.ceil(AUDIT_SHARE * len(items))))
     drawn = np.random.default_rng().choice(items, count, replace=False).tolist()
     with transaction.atomic():
         suggestions.ask_again(project, drawn, probability=count / len(items))
@@ -218,10 +219,13 @@ def clustered(
 
 def floor_of(pool: Pool, trained: Trained) -> float:
     """Return the cosine from which look-alikes agree, by labels that no proposal has led to."""
-    own = Predictions.from_probabilities(trained.head, trained.out_of_fold)
-    usable = trained.unprompted & np.array([len(classes) == 1 for classes in trained.labels], bool)
-    truth = np.searchsorted(trained.head.classes, [classes[0] for classes in trained.labels])
-    return groups.cosine_floor(pool.features[trained.rows[usable]], own.top[usable], truth[usable])
+    labels = trained.unprompted_labels
+    usable = np.array([len(classes) == 1 for classes in labels], bool)
+    truth = np.searchsorted(trained.head.classes, np.array([classes[0] for classes in labels], np.int64))
+    rows = trained.rows[trained.unprompted]
+    return groups.cosine_floor(
+        pool.features[rows[usable]], trained.unprompted_predictions.top[usable], truth[usable]
+    )
 
 
 def single(project: Project, pool: Pool, trained: Trained, left: Open, manual: np.ndarray) -> list[Placement]:

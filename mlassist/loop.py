@@ -44,11 +44,11 @@ def advance(project: Project) -> None:
     version = newest(project)
     if version is not None:
         if round_is_due(project, version):
-            enqueue_round(project, {})
+            jobs.enqueue("round", project)
         return
     embedded = embeddings.count(project)
     if embedded and first_model_is_due(project):
-        enqueue_round(project, {})
+        jobs.enqueue("round", project)
     elif embedded:
         ordered = (
             Job.objects.filter(project=project, kind="order")
@@ -81,11 +81,7 @@ def train_now(project: Project, by: User | None) -> Job:
         if not answers.new_answers_since(project, 0):
             raise TrainingRefused("There are no labels to learn from yet. Label some images first.")
         Event.record("train", project, by)
-        return enqueue_round(project, {"requested": True}, by)
-
-
-def enqueue_round(project: Project, payload: dict[str, Any], by: User | None = None) -> Job:
-    return jobs.enqueue("round", project, payload, created_by=by)
+        return jobs.enqueue("round", project, created_by=by)
 
 
 def unfinished(project: Project, *kinds: str) -> Job | None:

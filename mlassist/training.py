@@ -45,7 +45,7 @@ def do_round(job: Job) -> None:
     with runs.recorded(project, job, Run.Kind.TRAINING, total=2) as step:
         trained = train(project, pool, step)
     with runs.recorded(project, job, Run.Kind.VALIDATION, total=2, version=trained.version) as step:
-        validation.judge(project, pool, trained, step, requested=bool(job.payload.get("requested")))
+        validation.judge(project, pool, trained, step)
     with runs.recorded(project, job, Run.Kind.INFERENCE, total=len(pool), version=trained.version) as step:
         inference.propose(project, pool, trained, step)
 

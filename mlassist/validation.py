@@ -35,8 +35,17 @@ class Trained:
     labels: list[tuple[int, ...]]
     unprompted: np.ndarray
 
+    @property
+    def unprompted_predictions(self) -> Predictions:
+        """What the model says, out of fold, of images that people labeled by themselves."""
+        return Predictions.from_probabilities(self.head, self.out_of_fold[self.unprompted])
 
-def judge(project: Project, pool: Pool, trained: Trained, step: Step, *, requested: bool) -> None:
+    @property
+    def unprompted_labels(self) -> list[tuple[int, ...]]:
+        return [label for label, own in zip(self.labels, self.unprompted, strict=True) if own]
+
+
+def judge(project: Project, pool: Pool, trained: Trained, step: Step) -> None:
     """Measure accuracy and calibration, then attempt a certificate if it is time."""
     rows, labels = pool.labeled(project, answers.validation(project))
     seen = Predictions.of(trained.head, pool.features[rows])
@@ -46,8 +55,7 @@ def judge(project: Project, pool: Pool, trained: Trained, step: Step, *, request
     step.progress(1)
     version = trained.version
     version.metrics = {**version.metrics, **step.metrics}
-    outcome = certify(project, pool, trained, rows, labels, step, requested=requested)
-    version.metrics["outlook"] = outlook(project, outcome, len(rows))
+    version.metrics["outlook"] = certify(project, pool, trained, rows, labels, step)
     version.save(update_fields=["metrics"])
     if len(rows) >= ALL_BUT_FEW * drawn(project):
         suggestions.set_validation_share(project, LATER_SHARE)
@@ -82,10 +90,8 @@ def certify(
     rows: np.ndarray,
     labels: Sequence[tuple[int, ...]],
     step: Step,
-    *,
-    requested: bool,
-) -> certificates.Outcome | None:
-    """Attempt a certificate when it is time and likely to hold; returns the outcome of an attempt."""
+) -> dict[str, Any]:
+    """Attempt a certificate when it is time and likely to hold; returns the outlook for the next one."""
     earlier = list(
         Certificate.objects.filter(project=project).select_related("model_version").order_by("attempt")
     )
@@ -96,37 +102,40 @@ def certify(
     for each in earlier:
         if each.state in (Certificate.State.VALID, Certificate.State.SUPERSEDED):
             taken |= region(each, pool.features)[0]
+    if taken.all():
+        return {"needed": None, "message": "All that the model proposes is certified"}
     left = ~taken[rows]
-    problem = too_early(project, trained.version, earlier, int(left.sum()), len(rows))
-    if problem:
-        step.say(f"No certificate attempt: {problem}")
-        return None
-    spent = certificates.alpha(delta, number)
     labels = [label for label, is_left in zip(labels, left, strict=True) if is_left]
-    seen = Predictions.of(trained.head, pool.features[rows[left]])
+    problem = too_early(project, trained.version, earlier, len(labels), len(rows))
+    spent = certificates.alpha(delta, number)
     whole = Predictions.of(trained.head, pool.features[~taken])
     blocked = guarded(trained, whole, target, len(labels), spent)
-    own = Predictions.from_probabilities(trained.head, trained.out_of_fold)
-    chance = certificates.chance_to_pass(
-        own.wrong(trained.labels), own.without(blocked), whole.without(blocked), len(labels), target, spent
-    )
-    if chance < certificates.WORTH_TRYING and not requested:
-        step.say(f"No certificate attempt yet: it would succeed with a chance of only {chance:.0%}")
-        return None
-    outcome = certificates.attempt(
-        seen.without(blocked),
-        seen.wrong(labels),
-        seen.top,
-        whole.without(blocked),
-        target=target,
-        delta=delta,
-        number=number,
-        blocked=blocked,
-    )
-    outcome_row = keep(project, trained, outcome, len(rows), whole)
-    step.say(f"Certificate attempt {number}: {outcome_row.sentence}")
-    step.metrics["certificate"] = outcome_row.sentence
-    return outcome
+    own = trained.unprompted_predictions
+    evidence = (own.wrong(trained.unprompted_labels), own.without(blocked), whole.without(blocked))
+    chance = certificates.chance_to_pass(*evidence, len(labels), target, spent)
+    if problem is None and chance < certificates.WORTH_TRYING:
+        problem = f"it would succeed with a chance of only {chance:.0%}"
+    if problem is not None:
+        step.say(f"No certificate attempt: {problem}")
+    else:
+        seen = Predictions.of(trained.head, pool.features[rows[left]])
+        outcome = certificates.attempt(
+            seen.without(blocked),
+            seen.wrong(labels),
+            seen.top,
+            whole.without(blocked),
+            target=target,
+            delta=delta,
+            number=number,
+            blocked=blocked,
+        )
+        certificate = keep(project, trained, outcome, len(rows), whole)
+        step.say(f"Certificate attempt {number}: {certificate.sentence}")
+        step.metrics["certificate"] = certificate.sentence
+        number += 1
+    least = max(len(labels), certificates.needed(target, delta, number))
+    needed = certificates.labels_to_succeed(*evidence, least, target, certificates.alpha(delta, number))
+    return outlook(project, number, needed, len(rows), len(rows) - len(labels))
 
 
 def too_early(
@@ -151,14 +160,16 @@ def too_early(
 
 def guarded(trained: Trained, whole: Predictions, target: float, n: int, spent: float) -> dict[int, str]:
     """Return the class columns that training data alone warns of, with the reason."""
-    own = Predictions.from_probabilities(trained.head, trained.out_of_fold)
     counts = np.array([sum(int(label) in row for row in trained.labels) for label in trained.head.classes])
     size = len(counts)
     if trained.head.multilabel:
         return certificates.guard(counts, np.zeros(size), np.zeros(size), target)
+    own, wrong = (
+        trained.unprompted_predictions,
+        trained.unprompted_predictions.wrong(trained.unprompted_labels),
+    )
     shares = certificates.coverages(n, certificates.fewest(target, spent))
-    sure = own.confidence >= np.quantile(whole.confidence, 1 - shares[0])
-    wrong = own.wrong(trained.labels)
+    sure = own.confidence >= np.quantile(whole.confidence, 1 - (shares[0] if len(shares) else 1.0))
     return certificates.guard(
         counts,
         np.bincount(own.top[sure], minlength=size),
@@ -230,16 +241,20 @@ def region(certificate: Certificate, features: np.ndarray) -> tuple[np.ndarray, 
     return seen.without(blocked) >= certificate.threshold, seen
 
 
-def outlook(project: Project, outcome: certificates.Outcome | None, n: int) -> dict[str, Any]:
-    """Return {needed, message}: how many blind labels the next attempt takes, or what else it waits for."""
-    attempts = Certificate.objects.filter(project=project).count()
-    if attempts >= certificates.MOST_ATTEMPTS:
+def outlook(project: Project, number: int, needed: int | None, n: int, spoken: int) -> dict[str, Any]:
+    """Return {needed, message}: what the next attempt takes; an empty message leaves it to the count.
+
+    `n` blind labels are there, `spoken` of them have served a certificate already.
+    """
+    if number > certificates.MOST_ATTEMPTS:
         return {"needed": None, "message": "All attempts are used; the last certificate stands"}
-    least = certificates.needed(project.target_error, 1 - project.confidence, attempts + 1)
-    if outcome is not None and not outcome.passed:
-        estimate = certificates.more_labels(outcome)
-        if estimate is None:
-            return {"needed": None, "message": "The model errs too often: labels to learn from help most"}
-        least = max(least, estimate)
-    message = "" if least > n else "The model must become surer before the next attempt"
-    return {"needed": least, "message": message}
+    if needed is None:
+        return {"needed": None, "message": "The model errs too often: more labels to learn from help most"}
+    available = drawn(project)
+    if needed + spoken > available:
+        message = (
+            f"It would take about {needed + spoken} blind labels, and {available} images are drawn for them:"
+            " more labels to learn from help sooner"
+        )
+        return {"needed": needed + spoken, "message": message}
+    return {"needed": needed + spoken, "message": ""}

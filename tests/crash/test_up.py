@@ -86,7 +86,7 @@ def test_up_heals_serves_and_ends_without_a_trace(environment):
     ps.wait_for(lambda: [each for each in ps.titled(up.pid, "gunicorn", "master") if each.pid != web.pid])
 
     # So does the database, with all in it.
-    for process in ps.titled(up.pid, "postgres"):
+    for process in [*ps.titled(up.pid, "keeper"), *ps.titled(up.pid, "postgres")]:
         process.kill()
     ps.wait_for(lambda: answers(address, token), seconds=20)
 

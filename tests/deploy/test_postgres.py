@@ -52,7 +52,7 @@ def servers(home: Path) -> list[psutil.Process]:
     for process in psutil.process_iter(["cmdline", "status"]):
         command = process.info["cmdline"] or []
         is_ours = any(part == str(home) or part == str(home / "postgres") for part in command)
-        if is_ours and "-c" != command[1] and process.info["status"] != psutil.STATUS_ZOMBIE:
+        if is_ours and command[1] != "-c" and process.info["status"] != psutil.STATUS_ZOMBIE:
             found.append(process)
     return found
 
@@ -111,7 +111,7 @@ def test_everything_killed_leaves_no_server_and_loses_nothing(home):
 def test_one_process_killed_leaves_no_server(home, victim):
     user = use(home, 60)
     wait_until_using(user)
-    keeper = next(process for process in servers(home) if "deploy.postgres" in process.cmdline())
+    keeper = next(process for process in servers(home) if "deploy.keeper" in process.cmdline())
     os.kill(user.pid if victim == "user" else keeper.pid, signal.SIGKILL)
     if victim == "keeper":
         wait_until_gone(home)

@@ -17,16 +17,21 @@ RUN = """
 import sys
 sys.path.insert(0, {root!r})
 from deploy.supervisor import Part, Supervisor
-marks = {marks!r}
-python = sys.executable
+
+def mark(name, then="import time; time.sleep(60)", first=""):
+    code = f"{{first}}; open({marks!r} + '/{{name}}', 'a').write('x'); {{then}}"
+    return [sys.executable, "-c", code]
+
+def note_kill():
+    with open({marks!r} + "/killed", "a") as file:
+        file.write("x")
+
 parts = [
-    Part("steady", [python, "-c", f"open('{{marks}}/steady', 'a').write('x'); import time; time.sleep(60)"]),
-    Part("dying", [python, "-c", f"open('{{marks}}/dying', 'a').write('x')"]),
-    Part("parent", [python, "-c", "import subprocess; subprocess.Popen(['sleep', '61']).wait()"]),
-    Part("deaf", [python, "-c",
-        f"import signal, time; signal.signal(15, signal.SIG_IGN); open('{{marks}}/deaf', 'a').write('x'); time.sleep(60)"]),
-    Part("hanging", [python, "-c", f"open('{{marks}}/hanging', 'a').write('x'); import time; time.sleep(60)"],
-        is_stuck=lambda: True, on_kill=lambda: open(f"{{marks}}/killed", "a").write("x"), grace_after_start=0.5),
+    Part("steady", mark("steady")),
+    Part("dying", mark("dying", then="pass")),
+    Part("parent", mark("parent", then="import subprocess; subprocess.Popen(['sleep', '61']).wait()")),
+    Part("deaf", mark("deaf", first="import signal; signal.signal(15, signal.SIG_IGN)")),
+    Part("hanging", mark("hanging"), is_stuck=lambda: True, on_kill=note_kill, grace_after_start=0.5),
 ]
 Supervisor(parts, stop_grace=1.0, check_seconds=0.2).run()
 """

@@ -170,3 +170,8 @@ def test_a_token_is_shown_once(browse, manager):
     page.get_by_role("button", name="Revoke import script").click()
     expect(page.locator(".notice")).to_contain_text("revoked")
     assert script.get("/api/projects/").status_code == 401
+
+
+def test_the_api_describes_itself_under_the_content_policy(browse, manager):
+    page = browse(manager, "/api/docs/")
+    expect(page.get_by_text("/api/projects/{project_id}/pages/", exact=True).first).to_be_visible()

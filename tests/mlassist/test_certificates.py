@@ -139,14 +139,15 @@ def test_guard_looks_at_labels_and_out_of_fold_errors():
 
 
 def test_outlook_tells_a_lack_of_labels_from_a_lack_of_accuracy():
-    def refused(errors, n=60):
-        step = certificates.Step(
-            0.3, 0.9, n, errors, certificates.upper_bound(errors, n, 0.025), passed=False
-        )
-        return certificates.Outcome(1, TARGET, DELTA, DELTA / 2, 200, [step])
+    scores = np.random.default_rng(6).random(2_000)
 
-    assert certificates.more_labels(refused(3)) > 200
-    assert certificates.more_labels(refused(10)) is None
+    def more(error):
+        wrong = np.random.default_rng(7).random(2_000) < error
+        return certificates.labels_to_succeed(wrong, scores, scores, 150, TARGET, DELTA / 2)
+
+    assert more(0.01) == 150
+    assert 200 < more(0.06) < 2_000
+    assert more(0.2) is None
 
 
 def test_alarm_is_quiet_while_the_target_is_kept_and_loud_when_it_is_not():

@@ -54,7 +54,7 @@ def test_chunks_are_not_queued_twice_while_they_wait(project, items, eyes, monke
     featurization.queue_chunks(project)
     chunks = [job.payload["items"] for job in Job.objects.filter(kind="featurize").order_by("id")]
     assert [len(chunk) for chunk in chunks] == [4, 5, 3]
-    assert sorted(sum(chunks, [])) == sorted(item.pk for item in items)
+    assert sorted(item for chunk in chunks for item in chunk) == sorted(item.pk for item in items)
 
 
 def test_a_repeated_job_embeds_nothing_again(project, items, eyes):

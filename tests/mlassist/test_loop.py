@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from clustering import embeddings
-from labeling import answers, extensions, jobs, queue, review, submission, suggestions
+from labeling import answers, extensions, queue, review, submission, suggestions
 from labeling.models import Annotation, Item, Job, QueueEntry, Suggestion
 from mlassist import inference, loop, runs, training, triggers
 from mlassist.models import Audit, Certificate, ModelVersion, Run
@@ -227,6 +227,7 @@ def test_training_can_be_asked_for_once_there_is_something_to_learn(project, poo
 
 
 def test_a_failed_round_waits_for_something_new(project, pool, labeler):
+    play(project)
     give(project, labeler, 54, "manual")
     loop.advance(project)
     Job.objects.filter(kind="round").update(state="failed", finished_at=timezone.now())

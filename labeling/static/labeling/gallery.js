@@ -1,7 +1,7 @@
 // The gallery: choose images by click, range or key, then reject or approve them.
 // A verdict is sent when its toast goes, so that Undo takes it back before anything happened.
 
-import { toast } from "./page.js";
+import { toast } from "./toast.js";
 
 const root = /** @type {HTMLElement} */ (document.querySelector("[data-gallery]"));
 const grid = /** @type {HTMLElement|null} */ (root.querySelector("[data-grid]"));

@@ -8,6 +8,7 @@ import { helpDialog, instructionsDialog } from "./dialogs.js";
 import { bindings, listen } from "./keys.js";
 import { keepLease } from "./lease.js";
 import { drawNothing } from "./nothing.js";
+import { lateNotice, refusal } from "./notices.js";
 import { Outbox, Prefetcher, Sender } from "./pages.js";
 import { columnsFor, pictureFor, renderer } from "./render.js";
 import * as states from "./state.js";
@@ -129,29 +130,6 @@ function change(action) {
 /** @param {string} text for screen readers */
 function say(text) {
   state.said = text;
-}
-
-/** @param {ApiError} error @returns {NonNullable<states.State["notice"]>} */
-function refusal(error) {
-  if (error.signedOut) {
-    return {
-      tone: "warn",
-      text: "You are signed out. Your answers are kept on this computer and go out when you are back.",
-      actions: [["sign-in", "Sign in"]],
-    };
-  }
-  return {
-    tone: "bad",
-    text: `One page was not taken: ${error.message} Its answers are kept on this computer.`,
-    actions: [["retry", "Send again"], ["close", "Close"]],
-  };
-}
-
-/** @param {number} count @returns {NonNullable<states.State["notice"]>} */
-function lateNotice(count) {
-  const which = count === 1 ? "One answer" : `${count} answers`;
-  const text = `The page was open so long that it went to somebody else. ${which} came second: kept, but not counted.`;
-  return { tone: "warn", text, actions: [["close", "Close"]] };
 }
 
 /** @param {states.Page} page */

@@ -260,7 +260,7 @@ export function skip(state) {
     tile.classes = [];
   }
   settle(state, skipped);
-  return chosen.length === 0;
+  return chosen.length === 0 || chosen.length === state.tiles.length;
 }
 
 /** After an answer the hand goes on to the next open image. @param {State} state @param {Tile[]} chosen */
