@@ -179,7 +179,10 @@ def chance_to_pass(
     shares = coverages(n, fewest(target, spent))
     if not len(shares) or not len(scores):
         return 0.0
-    sure = scores >= np.quantile(pool_scores, 1 - shares[0])
+    threshold = np.quantile(pool_scores, 1 - shares[0], method="higher")
+    if not np.isfinite(threshold):
+        return 0.0
+    sure = scores >= threshold
     rate = (float(wrong[sure].sum()) + 0.5) / (int(sure.sum()) + 1)
     inside = int(shares[0] * n)
     allowed = -1

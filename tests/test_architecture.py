@@ -79,7 +79,7 @@ def test_migrations_are_complete_and_named():
     call_command("makemigrations", "--check", "--dry-run", stdout=StringIO())
     for app in ("labeling", "clustering", "mlassist"):
         migrations = sorted(path.stem for path in (ROOT / app / "migrations").glob("[0-9]*.py"))
-        assert [each for each in migrations if "auto" in each.split("_")] == []
+        assert [each for each in migrations if re.match(r"\d+_auto_\d", each)] == []
         assert [int(each[:4]) for each in migrations] == list(range(1, len(migrations) + 1))
 
 
@@ -127,7 +127,7 @@ def test_deployment_files_run_commands_that_exist():
         container["args"][0]
         for path in (ROOT / "deploy/kubernetes").glob("*.yaml")
         for document in yaml.safe_load_all(path.read_text())
-        if "template" in document["spec"]
+        if "template" in document.get("spec", {})
         for container in document["spec"]["template"]["spec"]["containers"]
     ]
     for found in (procfile, units, services, pods):

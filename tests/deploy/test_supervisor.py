@@ -18,7 +18,7 @@ import sys
 sys.path.insert(0, {root!r})
 from deploy.supervisor import Part, Supervisor
 
-def mark(name, then="import time; time.sleep(60)", first=""):
+def mark(name, then="import time; time.sleep(60)", first="pass"):
     code = f"{{first}}; open({marks!r} + '/{{name}}', 'a').write('x'); {{then}}"
     return [sys.executable, "-c", code]
 

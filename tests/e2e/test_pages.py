@@ -1,11 +1,14 @@
 """Journeys through the other pages."""
 
 import json
+import re
 from pathlib import Path
 
+from django.conf import settings
 from django.test import Client
 from playwright.sync_api import expect
 
+from labeling import projects
 from labeling.models import Annotation, Item, Job, Membership, Project
 from tests import factories
 from tests.e2e.conftest import file_names, queue_as
@@ -45,6 +48,11 @@ def test_from_signing_in_to_the_first_label(browse, manager, tmp_path: Path):
     project = Project.objects.get()
     assert project.name == "Birds of 서울"
     assert project.classes.get(position=0).description == "round"
+
+
+def test_the_wizard_shows_the_colours_that_classes_get():
+    tokens = (Path(settings.BASE_DIR) / "labeling/static/labeling/tokens.css").read_text()
+    assert tuple(re.findall(r"--class-\d+: (#\w+);", tokens)) == projects.COLORS
 
 
 def test_an_invitation_makes_a_labeler_who_labels(browse, shapes, manager):

@@ -52,7 +52,7 @@ class Command(LoupeCommand):
 
     def report(self, source: DataSource, seconds: float) -> None:
         counts = importing.summary(source)
-        good = counts["read"] - counts["duplicates"]
+        good = counts["read"] - counts["duplicates"] - counts["broken"]
         self.stdout.write(f"{good:,} images ready after {seconds:.1f} s.")
         for word, count in (
             ("duplicates", counts["duplicates"]),
