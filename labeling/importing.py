@@ -5,7 +5,7 @@ import random
 import shutil
 import uuid
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -57,13 +57,18 @@ def add_zip(project: Project, path: str | Path, name: str, by: User | None) -> D
     return register(project, DataSource.Kind.ZIP, archive, name, names, by)
 
 
-def add_uploads(project: Project, files: Iterable[UploadedFile], by: User | None) -> list[DataSource]:
-    """Keep uploaded files and import them: archives one source each, single images together."""
+def add_uploads(
+    project: Project, files: Sequence[UploadedFile], by: User | None, paths: Sequence[str] = ()
+) -> list[DataSource]:
+    """Keep uploaded files and import them: archives one source each, single images together.
+
+    `paths` has the folders that browsers leave out of a file's name, one path for each file.
+    """
     sources: list[DataSource] = []
     folder = settings.MEDIA_ROOT / "uploads" / uuid.uuid4().hex
     singles: list[tuple[str, int]] = []
-    for file in files:
-        name = safe_name(file.name or "file")
+    for number, file in enumerate(files):
+        name = safe_name(paths[number] if len(paths) == len(files) else file.name or "file")
         if name.lower().endswith(".zip"):
             target = folder / "archives" / name
             save_upload(file, target)

@@ -82,10 +82,11 @@ def add_classes(project: Project, classes: Sequence[ClassInput]) -> list[LabelCl
     """Append classes: names, or mappings with name, description, color, parent. Raises ProjectRefused."""
     existing = {each.name.lower(): each for each in project.classes.all()}
     position = max((each.position for each in existing.values()), default=-1) + 1
+    keys = hotkeys(list(existing.values()), [name_of(given) for given in classes])
     added: list[LabelClass] = []
     for given in classes:
-        fields = {"name": given} if isinstance(given, str) else dict(given)
-        name = " ".join(str(fields.get("name", "")).split())
+        fields = {} if isinstance(given, str) else dict(given)
+        name = name_of(given)
         if not name:
             raise ProjectRefused("Every class needs a name.", "classes")
         if len(name) > 120:
@@ -96,7 +97,7 @@ def add_classes(project: Project, classes: Sequence[ClassInput]) -> list[LabelCl
             project=project,
             name=name,
             color=fields.get("color") or COLORS[position % len(COLORS)],
-            hotkey=HOTKEYS[position] if position < len(HOTKEYS) else "",
+            hotkey=keys[len(added)],
             description=fields.get("description") or "",
             parent=parent_of(existing, fields.get("parent"), name),
             position=position,
@@ -105,6 +106,18 @@ def add_classes(project: Project, classes: Sequence[ClassInput]) -> list[LabelCl
         added.append(label_class)
         position += 1
     return added
+
+
+def name_of(given: ClassInput) -> str:
+    return " ".join((given if isinstance(given, str) else str(given.get("name", ""))).split())
+
+
+def hotkeys(existing: Sequence[LabelClass], names: Sequence[str]) -> list[str]:
+    """Return a digit for each new class: a class that is called by a digit gets that one."""
+    free = [key for key in HOTKEYS if key not in {each.hotkey for each in existing}]
+    keys = {name: name for name in names if name in free}
+    rest = iter([key for key in free if key not in keys])
+    return [keys.get(name) or next(rest, "") for name in names]
 
 
 def parent_of(existing: Mapping[str, LabelClass], parent: str | None, name: str) -> LabelClass | None:

@@ -115,7 +115,8 @@ class Imports(APIView):
         given = shapes.ImportInput(data=request.data)
         given.is_valid(raise_exception=True)
         if files:
-            sources = importing.add_uploads(project, files, permissions.person(request))
+            paths = request.data.getlist("paths") if hasattr(request.data, "getlist") else []
+            sources = importing.add_uploads(project, files, permissions.person(request), paths)
         elif given.validated_data.get("url"):
             if not getattr(request.user, "is_superuser", False):
                 raise PermissionDenied("Only a site admin may import from folders of the server.")

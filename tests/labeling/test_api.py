@@ -6,6 +6,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
+from labeling import projects
 from labeling.models import Annotation, ApiToken, Item, Project
 from tests import factories
 
@@ -43,6 +44,11 @@ def test_a_project_is_made_steered_and_read(manager, api) -> None:
     assert "Pets" in [each["name"] for each in client.get("/api/projects/").json()["results"]]
 
 
+def test_classes_called_by_digits_get_their_own_keys(manager) -> None:
+    project = projects.create_project(manager, "Digits", "multiclass", ["0", "1", "other", "9"])
+    assert [each.hotkey for each in project.classes.all()] == ["0", "1", "2", "9"]
+
+
 def test_a_name_is_never_used_again(manager, api) -> None:
     body = {"name": "Pets", "task_type": "multiclass", "classes": ["dog"]}
     first = api(manager).post("/api/projects/", body, format="json").json()
@@ -55,9 +61,15 @@ def test_a_name_is_never_used_again(manager, api) -> None:
 
 @pytest.mark.parametrize(
     ("change", "field"),
-    [({"name": ""}, "name"), ({"task_type": "video"}, "task_type"), ({"classes": []}, "classes"),
-     ({"classes": ["a", "A"]}, "classes"), ({"classes": [7]}, "classes"), ({"target_error": 2}, "target_error")],
-)  # fmt: skip
+    [
+        ({"name": ""}, "name"),
+        ({"task_type": "video"}, "task_type"),
+        ({"classes": []}, "classes"),
+        ({"classes": ["a", "A"]}, "classes"),
+        ({"classes": [7]}, "classes"),
+        ({"target_error": 2}, "target_error"),
+    ],
+)
 def test_a_project_that_makes_no_sense_is_refused_by_field(manager, api, change, field) -> None:
     body = {"name": "Pets", "task_type": "multiclass", "classes": ["dog"]} | change
     response = api(manager).post("/api/projects/", body, format="json")

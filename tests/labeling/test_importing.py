@@ -100,6 +100,12 @@ def test_uploads_keep_their_folders_and_cannot_leave_them(project, manager, fold
     assert source.refused[0]["name"] == "x.exe"
 
 
+def test_a_folder_chosen_in_the_browser_keeps_its_folders(project, manager, folder) -> None:
+    picture = next(folder.rglob("*.png")).read_bytes()
+    importing.add_uploads(project, [SimpleUploadedFile("a.png", picture)], manager, ["trip/day 1/a.png"])
+    assert Item.objects.get().path == "trip/day 1/a.png"
+
+
 def test_two_uploads_of_one_name_are_two_items(project, manager, folder) -> None:
     one, two = (path.read_bytes() for path in list(folder.rglob("*.png"))[:2])
     importing.add_uploads(

@@ -33,6 +33,7 @@ function send(batch, progress) {
   const body = new FormData();
   for (const { file, path } of batch) {
     body.append("files", file, path.split("/").pop());
+    body.append("paths", path); // a file's name travels without its folders
   }
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
