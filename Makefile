@@ -1,6 +1,6 @@
 # Loupe on one machine. Needs Python 3.11 or newer and make, and nothing else.
 
-PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3.14 python3 python; do \
+PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3 python; do \
 	if $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$each; break; fi; done)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes

@@ -10,7 +10,8 @@ import numpy as np
 
 SMALLEST, LARGEST = 4, 9
 AGREEMENT = 0.8  # share of labeled look-alikes that must agree: below, a grid saves no time
-SUREST = 0.65  # mean confidence of a group; neighbours that agree make it right more often than that
+# Mean confidence that a group needs: less when labels have shown from which cosine look-alikes agree.
+SURE, SURE_BY_LIKENESS = 0.8, 0.65
 FEWEST_PAIRS = 20
 LABELED_LIMIT = 3_000  # rows whose pairs are looked at
 
@@ -55,12 +56,13 @@ def form(
     """Return disjoint groups of 4 to 9 eligible rows, the most promising first.
 
     `neighbours` and `cosines` (n, k) are the neighbour graph; per row: `predicted` is a class column,
-    `confidence` its calibrated probability. A group's mean confidence is the share of it that the
-    proposed class is expected to fit.
+    `confidence` its calibrated probability. An infinite `floor` says that no cosine alone makes
+    look-alikes agree: then the model has to be the surer.
     """
+    sure = SURE_BY_LIKENESS if np.isfinite(floor) else SURE
     close = (
         (neighbours >= 0)
-        & (cosines >= floor)
+        & ((cosines >= floor) | np.isinf(floor))
         & eligible[neighbours]
         & eligible[:, None]
         & (predicted[neighbours] == predicted[:, None])
@@ -79,7 +81,7 @@ def form(
         if len(slots) < SMALLEST - 1:
             continue
         rows = np.append(neighbours[seed, slots][::-1], seed)
-        if confidence[rows].mean() < SUREST:
+        if confidence[rows].mean() < sure:
             continue
         free[rows] = False
         groups.append(LookAlikes(rows, int(predicted[seed]), float(cosines[seed, slots].mean())))

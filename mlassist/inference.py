@@ -12,6 +12,7 @@ from clustering.models import Group
 from labeling import answers, suggestions
 from labeling.models import Project, QueueEntry
 from labeling.suggestions import AutoLabel, Placement, Proposal
+from mlassist import heads
 from mlassist.models import Audit, Certificate
 from mlassist.pool import Pool
 from mlassist.predictions import Predictions
@@ -177,14 +178,16 @@ def clustered(
     """Form groups of look-alikes; returns their placements and which of the open items are in one."""
     grouped = np.zeros(len(left.items), bool)
     seen = left.seen
-    floor = floor_of(pool, trained)
     found: list[groups.LookAlikes] = []
-    if math.isfinite(floor):
+    if (
+        trained.unprompted.sum() >= heads.CALIBRATABLE
+    ):  # a confidence that nothing has calibrated means little
         graph = index.graph(project, pool.features)
         predicted, confidence = np.full(len(pool), -1), np.zeros(len(pool), np.float32)
         eligible = np.zeros(len(pool), bool)
         predicted[left.rows], confidence[left.rows] = seen.top, seen.confidence
         eligible[left.rows] = free & (seen.answer.sum(1) == 1)
+        floor = floor_of(pool, trained)
         found = groups.form(graph.rows, graph.cosines, predicted, confidence, eligible, floor)
     where = np.full(len(pool), -1)
     where[left.rows] = np.arange(len(left.rows))

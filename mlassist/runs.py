@@ -72,7 +72,7 @@ def recorded(
     try:
         yield step
     except Told:
-        step.say("Cancelled.")
+        step.say("Stopped before it was done.")
         step.close(Run.State.CANCELLED)
         raise
     except Exception as error:

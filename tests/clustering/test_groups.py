@@ -50,7 +50,14 @@ def test_only_eligible_and_confident_rows_are_grouped():
     for each in form(features, truth, eligible=eligible):
         assert eligible[each.rows].all()
     assert not form(features, truth, confidence=np.full(len(truth), 0.3))
-    assert not form(features, truth, floor=float("inf"))
+
+
+def test_without_evidence_of_likeness_the_model_has_to_be_surer():
+    features, truth = look_alikes()
+    middling = np.full(len(truth), 0.75)
+    assert form(features, truth, confidence=middling)
+    assert not form(features, truth, confidence=middling, floor=float("inf"))
+    assert form(features, truth, confidence=np.full(len(truth), 0.85), floor=float("inf"))
 
 
 def test_cosine_floor_is_where_labels_agree():

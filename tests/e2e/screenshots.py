@@ -1,0 +1,47 @@
+"""Take the README's pictures from a running Loupe.
+
+    python -m tests.e2e.screenshots http://localhost:8000 manager@example.com PASSWORD 1
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+CHROMIUM = shutil.which("chromium")
+FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "screenshots"
+
+
+def sign_in(page: Page, address: str, email: str, password: str) -> None:
+    page.goto(f"{address}/sign-in/")
+    page.fill("input[name=username]", email)
+    page.fill("input[name=password]", password)
+    page.click("button[type=submit]")
+    page.wait_for_url(f"{address}/")
+
+
+def main() -> None:
+    address, email, password, project = sys.argv[1:5]
+    FOLDER.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        for name, path, theme in (
+            ("dashboard", "", "light"),
+            ("label", "label/", "light"),
+            ("certificate", "certificate/", "light"),
+            ("data", "data/", "dark"),
+        ):
+            page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme=theme)
+            sign_in(page, address, email, password)
+            page.goto(f"{address}/projects/{project}/{path}")
+            page.wait_for_timeout(1_000)
+            page.keyboard.press("Escape")  # the instructions, which open at the first visit
+            page.wait_for_timeout(500)
+            page.screenshot(path=FOLDER / f"{name}.png")
+            page.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
