@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from clustering import embeddings
@@ -33,6 +34,7 @@ def tick() -> None:
         assist_mode=Project.AssistMode.OFF
     ):
         if project.is_classification:
+            check_promise(project)
             check_audits(project)
             advance(project)
 
@@ -137,7 +139,15 @@ def round_is_due(project: Project, version: ModelVersion) -> bool:
         return True
     if setbacks:
         return False
+    if was_steered(project, version):
+        return True
     return embeddings.count(project) > version.embedded and not is_featurizing(project)
+
+
+def was_steered(project: Project, version: ModelVersion) -> bool:
+    """Tell whether a manager has changed the mode or the target since the model was made."""
+    changes = Event.objects.filter(project=project, verb="settings", created_at__gt=version.created_at)
+    return changes.filter(data__has_any_keys=["assist_mode", "target_error", "confidence"]).exists()
 
 
 @jobs.handler("round", cluster="ml", priority=2)
@@ -167,6 +177,13 @@ def close_orphans() -> None:
     for run in open_runs.exclude(job__state__in=UNFINISHED).select_related("job"):
         if run.job is not None:
             runs.close_dangling(run.job)
+
+
+def check_promise(project: Project) -> None:
+    """Withdraw a certificate that promises less than the project asks for by now."""
+    weaker = Q(target_error__gt=project.target_error) | Q(confidence__lt=project.confidence)
+    for certificate in Certificate.objects.filter(weaker, project=project, state=Certificate.State.VALID):
+        withdraw(certificate, "The project asks for more than this certificate promised.")
 
 
 def check_audits(project: Project) -> None:

@@ -11,7 +11,8 @@ pool_accuracy                  share of all images that the last model alone get
 certified_coverage             share of all images that were labeled under a certificate
 certified_error                true share of wrong ones among those, null when there are none
 seconds_trigger_to_prelabels   from the moment a round is queued to the new queue order, slowest round
-embed_images_per_s             of the featurization jobs after the first, which loads the network
+embed_images_per_s             of the featurization jobs with the machine to themselves: neither the first,
+                               which loads the network, nor those beside the import, if there are others
 bare_forward_images_per_s      the network alone on the same images, decoded beforehand
 """
 
@@ -206,7 +207,8 @@ def results(project_id: int, truth: dict[int, int]) -> dict[str, Any]:
     labels = dict(auto.values_list("item_id", "regions__label_class"))
     wrong = sum(truth[item] != label for item, label in labels.items())
     chunks = list(Job.objects.filter(project=project, kind="featurize", state="done").order_by("started_at"))
-    timed = chunks[1:] or chunks
+    read = max(each.finished_at for each in Job.objects.filter(project=project, kind="import"))
+    timed = [each for each in chunks[1:] if each.started_at > read] or chunks[1:] or chunks
     rounds = Run.objects.filter(project=project, kind="inference", state="done").select_related("job")
     return {
         "pool_accuracy": round(float((proposed == right).mean()), 4),

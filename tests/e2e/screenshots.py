@@ -1,6 +1,6 @@
 """Take the README's pictures from a running Loupe.
 
-    python -m tests.e2e.screenshots http://localhost:8000 manager@example.com PASSWORD 1
+python -m tests.e2e.screenshots http://localhost:8000 manager@example.com PASSWORD 1
 """
 
 import shutil

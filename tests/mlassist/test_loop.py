@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from clustering import embeddings
-from labeling import answers, extensions, queue, review, submission, suggestions
+from labeling import answers, extensions, projects, queue, review, submission, suggestions
 from labeling.models import Annotation, Item, Job, QueueEntry, Suggestion
 from mlassist import inference, loop, runs, training, triggers
 from mlassist.models import Audit, Certificate, ModelVersion, Run
@@ -119,6 +119,14 @@ def test_validation_items_are_never_trained_on_placed_or_proposed_for(project, p
     assert Suggestion.objects.filter(project=project).count() == len(answers.unlabeled(project))
 
 
+def certified(project, labeler):
+    """Label enough for a certificate, and return it."""
+    give(project, labeler, 180, "validation")
+    give(project, labeler, 90, "manual")
+    play(project)
+    return Certificate.objects.get(project=project, state="valid")
+
+
 def test_certificate_puts_the_sure_ones_on_prelabeled_pages(project, pool, labeler):
     give(project, labeler, 180, "validation")
     give(project, labeler, 90, "manual")
@@ -169,6 +177,26 @@ def test_accept_mode_labels_audits_and_withdraws(project, pool, labeler):
     assert "asked again" in certificate.reason
     assert not auto.filter(withdrawn_at=None).exists()
     assert extensions.facts(project)["certificate"]["state"] == "withdrawn"
+
+
+def test_a_stricter_target_withdraws_a_certificate_that_promised_less(project, pool, labeler, manager):
+    certificate = certified(project, labeler)
+    projects.change_settings(project, manager, target_error=certificate.target_error / 2)
+    loop.tick()
+    certificate.refresh_from_db()
+    assert (certificate.state, certificate.reason) == (
+        "withdrawn",
+        "The project asks for more than this certificate promised.",
+    )
+
+
+def test_a_change_of_mode_takes_effect_with_a_round_of_its_own(project, pool, labeler, manager):
+    certified(project, labeler)
+    loop.tick()
+    assert not Job.objects.filter(kind="round", state="queued").exists()
+    projects.change_settings(project, manager, assist_mode="accept")
+    loop.tick()
+    assert Job.objects.filter(kind="round", state="queued").count() == 1
 
 
 def test_database_refuses_auto_labels_without_a_valid_certificate(project, pool, labeler):
