@@ -77,7 +77,24 @@ def order_of_kinds(project: Project, size: int) -> list[str]:
     share = project.validation_share
     first = random.random() < share * size / (1 - share + share * size)
     others = sorted(WEIGHTS, key=lambda kind: random.random() ** (1 / WEIGHTS[kind]), reverse=True)
-    return ["validation", *others] if first else [*others, "validation"]
+    waiting = kinds_waiting(project)
+    kinds = ["validation", *others] if first else [*others, "validation"]
+    return [kind for kind in kinds if kind in waiting]
+
+
+def kinds_waiting(project: Project) -> set[str]:
+    """Return the kinds that have something to hand out, by one look at the index for each."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT kind FROM unnest(%s::text[]) AS k(kind) WHERE EXISTS (
+                SELECT 1 FROM labeling_queueentry e
+                WHERE e.project_id = %s AND e.kind = k.kind AND e.open_slots > 0
+            )
+            """,
+            [["validation", *WEIGHTS], project.pk],
+        )
+        return {kind for (kind,) in cursor.fetchall()}
 
 
 def reclaim_expired(project: Project, now: datetime) -> None:
@@ -196,6 +213,8 @@ def release(page: Page) -> None:
 def release_claims(page: Page) -> None:
     claims = Claim.objects.select_for_update().filter(page=page, state="live").order_by("id")
     held = list(claims.values_list("id", "item_id"))
+    if not held:
+        return
     give_back([item for _, item in held])
     Claim.objects.filter(pk__in=[pk for pk, _ in held]).update(state=Claim.State.RELEASED)
 
