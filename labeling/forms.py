@@ -7,6 +7,9 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.password_validation import validate_password
 
 from labeling.models import Membership, Project, User
+from labeling.workforce import ADDRESS_TAKEN
+
+LONGEST_EMAIL = 254  # RFC 5321, and the column
 
 
 class SignInForm(AuthenticationForm):
@@ -42,7 +45,9 @@ class JoinForm(forms.Form):
     """Makes an account for somebody who was invited."""
 
     email = forms.EmailField(
-        label="E-mail address", widget=forms.EmailInput(attrs={"autocomplete": "username"})
+        label="E-mail address",
+        max_length=LONGEST_EMAIL,
+        widget=forms.EmailInput(attrs={"autocomplete": "username"}),
     )
     name = forms.CharField(
         label="Your name",
@@ -66,9 +71,7 @@ class JoinForm(forms.Form):
     def clean_email(self) -> str:
         email = str(self.cleaned_data["email"]).lower()
         if User.objects.filter(email__iexact=email).exists():
-            raise forms.ValidationError(
-                "This address has an account already. Sign in above to accept with it."
-            )
+            raise forms.ValidationError(ADDRESS_TAKEN)
         return email
 
     def clean(self) -> dict[str, Any]:
@@ -79,6 +82,22 @@ class JoinForm(forms.Form):
             except forms.ValidationError as error:
                 self.add_error("password", error)
         return cleaned
+
+
+class TokenForm(forms.Form):
+    name = forms.CharField(
+        max_length=80,
+        required=False,
+        label="What the token is for",
+        widget=forms.TextInput(
+            attrs={
+                "class": "grow",
+                "id": "token-name",
+                "placeholder": "What it is for, e.g. import script",
+                "autocomplete": "off",
+            }
+        ),
+    )
 
 
 class ProjectForm(forms.Form):
@@ -139,6 +158,20 @@ class SettingsForm(forms.Form):
     clean_confidence = ProjectForm.clean_confidence
 
 
+class InstructionsForm(forms.Form):
+    text = forms.CharField(
+        required=False,
+        label="Instructions",
+        widget=forms.Textarea(
+            attrs={
+                "id": "instructions-text",
+                "rows": 8,
+                "placeholder": "What counts, what does not, what to do when in doubt.",
+            }
+        ),
+    )
+
+
 class ClassesForm(forms.Form):
     classes = forms.CharField(
         widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
@@ -151,4 +184,4 @@ class ClassesForm(forms.Form):
 
 class InviteForm(forms.Form):
     role = forms.ChoiceField(choices=Membership.Role.choices, initial=Membership.Role.LABELER)
-    email = forms.EmailField(required=False, label="E-mail address (optional)")
+    email = forms.EmailField(required=False, max_length=LONGEST_EMAIL, label="E-mail address (optional)")

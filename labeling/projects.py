@@ -43,9 +43,7 @@ def create_project(
     backbone: str = "bundled",
 ) -> Project:
     """Make a running project with its maker as manager. Raises ProjectRefused."""
-    name = " ".join(name.split())
-    if not name:
-        raise ProjectRefused("A project needs a name.", "name")
+    name = tidy_name(name)
     if task_type not in Project.TaskType.values:
         raise ProjectRefused(f"There is no task type {task_type!r}.", "task_type")
     if not classes:
@@ -76,6 +74,14 @@ def create_project(
             ) from error
         raise
     return project
+
+
+def tidy_name(name: str) -> str:
+    """Collapse the white space of a project's name. Raises ProjectRefused when nothing is left."""
+    name = " ".join(name.split())
+    if not name:
+        raise ProjectRefused("A project needs a name.", "name")
+    return name
 
 
 def add_classes(project: Project, classes: Sequence[ClassInput]) -> list[LabelClass]:
@@ -145,6 +151,8 @@ def set_state(project: Project, state: str, by: User) -> None:
 
 def change_settings(project: Project, by: User, **changes: Any) -> None:
     """Change name, assist_mode, target_error or confidence. Raises ProjectRefused."""
+    if "name" in changes:
+        changes["name"] = tidy_name(changes["name"])
     for field, value in changes.items():
         setattr(project, field, value)
     try:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
-from labeling.models import Claim, Instructions, Page, Project, QueueEntry, User
+from labeling.models import Annotation, Claim, Instructions, Page, Project, QueueEntry, User
 
 LEASE = timedelta(minutes=10)
 SIZES = (1, 4, 6, 9)
@@ -100,7 +100,7 @@ def kinds_waiting(project: Project) -> set[str]:
 def reclaim_expired(project: Project, now: datetime) -> None:
     """Give back what expired claims hold."""
     gone = list(
-        Claim.objects.select_for_update(skip_locked=True)
+        Claim.objects.select_for_update(skip_locked=True, no_key=True)
         .filter(project=project, state="live", expires_at__lt=now)
         .order_by("id")[:500]
         .values_list("id", "item_id")
@@ -181,7 +181,8 @@ def extend(page: Page) -> datetime:
     """Extend a page's lease, taking back expired items that nobody else has; returns the new expiry."""
     until = timezone.now() + LEASE
     with transaction.atomic():
-        claims = list(Claim.objects.select_for_update().filter(page=page).order_by("id"))
+        page = Page.objects.select_for_update(no_key=True).get(pk=page.pk)
+        claims = list(Claim.objects.select_for_update(no_key=True).filter(page=page).order_by("id"))
         live = [each.pk for each in claims if each.state == Claim.State.LIVE]
         live += take_back(each for each in claims if each.state == Claim.State.EXPIRED)
         Claim.objects.filter(pk__in=live).update(state=Claim.State.LIVE, expires_at=until)
@@ -191,8 +192,19 @@ def extend(page: Page) -> datetime:
 
 
 def take_back(lost: Iterable[Claim]) -> list[int]:
-    """Reserve a slot again for lost claims where one is open; returns the claims' ids."""
+    """Reserve a slot again for lost claims where one is open; returns the claims' ids.
+
+    Left alone is what the same labeler holds on another page, or has answered, by now.
+    """
     by_item = {each.item_id: each.pk for each in lost}
+    mine = Claim.objects.filter(pk__in=by_item.values())
+    held = Claim.objects.filter(item=OuterRef("item"), labeler=OuterRef("labeler"), state="live")
+    answered = Annotation.objects.filter(
+        item=OuterRef("item"), labeler=OuterRef("labeler"), withdrawn_at=None
+    )
+    taken = mine.filter(Exists(held) | Exists(answered)).values_list("item_id", flat=True)
+    for item in taken:
+        del by_item[item]
     free = list(
         QueueEntry.objects.select_for_update()
         .filter(item__in=by_item, open_slots__gt=0)
@@ -206,12 +218,13 @@ def take_back(lost: Iterable[Claim]) -> list[int]:
 def release(page: Page) -> None:
     """Give a page's unanswered items back at once."""
     with transaction.atomic():
+        Page.objects.select_for_update(no_key=True).get(pk=page.pk)
         release_claims(page)
         Page.objects.filter(pk=page.pk, state=Page.State.OPEN).update(state=Page.State.RELEASED)
 
 
 def release_claims(page: Page) -> None:
-    claims = Claim.objects.select_for_update().filter(page=page, state="live").order_by("id")
+    claims = Claim.objects.select_for_update(no_key=True).filter(page=page, state="live").order_by("id")
     held = list(claims.values_list("id", "item_id"))
     if not held:
         return

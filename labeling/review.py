@@ -146,7 +146,7 @@ def lock(project: Project, items: Sequence[int]) -> list[Item]:
         .values_list("item_id")
     )
     return list(
-        Item.objects.select_for_update(of=("self",))
+        Item.objects.select_for_update(of=("self",), no_key=True)
         .select_related("current_annotation")
         .filter(
             project=project,

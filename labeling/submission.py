@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -15,6 +15,7 @@ from labeling.models import Annotation, Claim, Item, Page, Project, QueueEntry, 
 from labeling.validation import kind_for
 
 UNDO_WITHIN = timedelta(minutes=10)
+TAKEN_UUID = "A UUID belongs to another answer already. Give each answer a new one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +62,43 @@ def submit(page: Page, labeler: User, answers: Sequence[Answer]) -> list[dict[st
     """Take the answers for a page; returns {item, status} for each.
 
     Status: `counted`; `kept` when it came late and somebody else answers already; `skipped`;
-    `returned` for an exception. Sending the same UUIDs again changes nothing. Items of the page
-    that are not answered go back to the queue. Raises InvalidAnswer.
+    `returned` for an exception; `withdrawn` for a repeat of what was taken back since. Sending the
+    same UUIDs again changes nothing. Items of the page that are not answered go back to the queue.
+    Raises InvalidAnswer.
     """
     check(page, answers)
-    with transaction.atomic():
-        Page.objects.select_for_update().get(pk=page.pk)
-        known = dict(
-            Annotation.objects.filter(uuid__in=[each.uuid for each in answers]).values_list("uuid", "counted")
-        )
-        fresh = [each for each in answers if each.uuid not in known]
-        desk = open_desk(page, labeler, fresh)
-        status = {each.uuid: take(desk, each) for each in fresh}
-        write(desk)
-        queue.release_claims(page)
-        Page.objects.filter(pk=page.pk).update(state=Page.State.SUBMITTED, submitted_at=desk.now)
-    for each in answers:
-        if each.uuid in known:
-            status[each.uuid] = status_of(each, known[each.uuid])
+    try:
+        with transaction.atomic():
+            Page.objects.select_for_update(no_key=True).get(pk=page.pk)
+            known = repeated(labeler, answers)
+            fresh = [each for each in answers if each.uuid not in known]
+            status = known if answers and not fresh else known | take_all(page, labeler, fresh)
+    except IntegrityError as error:
+        if "uuid" not in str(error):
+            raise
+        raise InvalidAnswer(TAKEN_UUID) from error
     return [{"item": each.item, "status": status[each.uuid]} for each in answers]
+
+
+def repeated(labeler: User, answers: Sequence[Answer]) -> dict[UUID, str]:
+    """Return what became of the answers that are here already. Raises InvalidAnswer."""
+    sent = {each.uuid: each for each in answers}
+    status: dict[UUID, str] = {}
+    for old in Annotation.objects.filter(uuid__in=sent):
+        if old.labeler_id != labeler.pk or old.item_id != sent[old.uuid].item:
+            raise InvalidAnswer(TAKEN_UUID)
+        status[old.uuid] = "withdrawn" if old.withdrawn_at else status_of(old)
+    return status
+
+
+def take_all(page: Page, labeler: User, answers: Sequence[Answer]) -> dict[UUID, str]:
+    """Take answers that are new, and close the page."""
+    desk = open_desk(page, labeler, answers)
+    status = {each.uuid: take(desk, each) for each in answers}
+    write(desk)
+    queue.release_claims(page)
+    Page.objects.filter(pk=page.pk).update(state=Page.State.SUBMITTED, submitted_at=desk.now)
+    return status
 
 
 def check(page: Page, answers: Sequence[Answer]) -> None:
@@ -119,11 +138,11 @@ def check_classes(project: Project, answer: Answer) -> None:
 def open_desk(page: Page, labeler: User, answers: Sequence[Answer]) -> _Desk:
     """Lock what the answers touch: claims, then entries, then items, each by id."""
     wanted = [each.item for each in answers]
-    claims = Claim.objects.select_for_update().filter(page=page, item__in=wanted).order_by("id")
+    claims = Claim.objects.select_for_update(no_key=True).filter(page=page, item__in=wanted).order_by("id")
     claims_by_item = {each.item_id: each for each in claims}
     entries = QueueEntry.objects.select_for_update().filter(item__in=wanted).order_by("item_id")
     entries_by_item = {each.pk: each for each in entries}
-    items = Item.objects.select_for_update().filter(pk__in=wanted).order_by("id")
+    items = Item.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("id")
     items_by_id = {each.pk: each for each in items}
     earlier = Annotation.objects.filter(item__in=wanted, labeler=labeler, withdrawn_at=None)
     shown: dict[int, set[int]] = {}
@@ -148,32 +167,35 @@ def take(desk: _Desk, answer: Answer) -> str:
         return take_exception(desk, answer)
     earlier = desk.earlier.get(answer.item)
     held = hold(desk, answer.item)
-    counted = earlier.counted if earlier and not held else held
+    annotation = annotation_for(desk, answer, earlier.counted if earlier and not held else held)
     if earlier:
         Annotation.objects.filter(pk=earlier.pk).update(
             withdrawn_at=desk.now, withdrawn_by=desk.labeler, withdrawal=Annotation.Withdrawal.CORRECTED
         )
-    desk.written.append((annotation_for(desk, answer, counted), answer))
+    desk.written.append((annotation, answer))
     if held:
         entry = desk.entries[answer.item]
         entry.needed -= 1
         if entry.needed:
             QueueEntry.objects.filter(pk=entry.pk).update(needed=F("needed") - 1)
-    return status_of(answer, counted)
+    return status_of(annotation)
 
 
-def status_of(answer: Answer, counted: bool) -> str:
-    return "kept" if not counted else "skipped" if answer.skipped else "counted"
+def status_of(annotation: Annotation) -> str:
+    return "kept" if not annotation.counted else "skipped" if annotation.skipped else "counted"
 
 
 def hold(desk: _Desk, item: int) -> bool:
-    """Tell whether the labeler has a slot for the item, taking an open one for a claim that was lost."""
+    """Tell whether the labeler has a slot for the item, taking an open one for a claim that was lost.
+
+    Who corrects an answer takes none: the first answer has used theirs.
+    """
     entry = desk.entries.get(item)
     if entry is None:
         return False
     if desk.claims[item].state == Claim.State.LIVE:
         return True
-    if entry.open_slots:
+    if entry.open_slots and item not in desk.earlier:
         entry.open_slots -= 1
         QueueEntry.objects.filter(pk=item).update(open_slots=F("open_slots") - 1)
         return True
@@ -181,19 +203,20 @@ def hold(desk: _Desk, item: int) -> bool:
 
 
 def take_exception(desk: _Desk, answer: Answer) -> str:
-    """Send an item whose proposal was rejected to the single queue."""
+    """Send an item whose proposal was rejected to the single queue; `kept` when it has an answer by now."""
     entry = desk.entries.get(answer.item)
     claim = desk.claims[answer.item]
-    Claim.objects.filter(pk=claim.pk).update(state=Claim.State.RELEASED)
-    if entry is not None:
-        slots = F("open_slots") + (1 if claim.state == Claim.State.LIVE else 0)
+    if entry is None or claim.state == Claim.State.ANSWERED:
+        return "kept"
+    if claim.state != Claim.State.RELEASED:
+        Claim.objects.filter(pk=claim.pk).update(state=Claim.State.RELEASED)
         QueueEntry.objects.filter(pk=entry.pk).update(
             kind=kind_for(desk.page.project, desk.items[answer.item]),
             group=None,
             proposed_class=None,
             priority=-1,
             why="somebody saw that the proposal is wrong",
-            open_slots=slots,
+            open_slots=F("open_slots") + (1 if claim.state == Claim.State.LIVE else 0),
         )
     return "returned"
 
@@ -283,7 +306,7 @@ def undo(project: Project, labeler: User) -> tuple[Page, dict[int, Annotation]] 
     now = timezone.now()
     with transaction.atomic():
         page = (
-            Page.objects.select_for_update()
+            Page.objects.select_for_update(no_key=True)
             .filter(project=project, labeler=labeler, state="submitted", submitted_at__gte=now - UNDO_WITHIN)
             .order_by("-submitted_at", "-id")
             .first()
@@ -291,15 +314,25 @@ def undo(project: Project, labeler: User) -> tuple[Page, dict[int, Annotation]] 
         if page is None:
             return None
         claims = {
-            each.item_id: each for each in Claim.objects.select_for_update().filter(page=page).order_by("id")
+            each.item_id: each
+            for each in Claim.objects.select_for_update(no_key=True).filter(page=page).order_by("id")
         }
+        entries = set(
+            QueueEntry.objects.select_for_update()
+            .filter(item__in=claims)
+            .order_by("item_id")
+            .values_list("item_id", flat=True)
+        )
+        items = Item.objects.select_for_update(no_key=True).filter(pk__in=claims).order_by("id")
+        held = {each.pk: each for each in items}
+        # Only now: until here, a reviewer could still have come first.
         answers = {
             each.item_id: each
             for each in Annotation.objects.filter(page=page, withdrawn_at=None, item__in=claims)
             .exclude(item__reviews__created_at__gte=page.submitted_at)
             .prefetch_related("regions")
         }
-        reopen(project, page, answers, claims)
+        reopen(page, answers, claims, entries, held)
         Annotation.objects.filter(pk__in=[each.pk for each in answers.values()]).update(
             withdrawn_at=now, withdrawn_by=labeler, withdrawal=Annotation.Withdrawal.UNDONE
         )
@@ -308,31 +341,31 @@ def undo(project: Project, labeler: User) -> tuple[Page, dict[int, Annotation]] 
         return page, answers
 
 
-def reopen(project: Project, page: Page, answers: dict[int, Annotation], claims: dict[int, Claim]) -> None:
-    """Give the labeler the items of a page back, as far as they can be had."""
+def reopen(
+    page: Page,
+    answers: dict[int, Annotation],
+    claims: dict[int, Claim],
+    entries: set[int],
+    items: dict[int, Item],
+) -> None:
+    """Give the labeler the items of a page back, as far as they can be had. All rows are locked."""
     until = timezone.now() + queue.LEASE
     mine: list[int] = queue.take_back(each for item, each in claims.items() if item not in answers)
-    entries = {
-        each.pk: each
-        for each in QueueEntry.objects.select_for_update().filter(item__in=answers).order_by("item_id")
-    }
-    for item in Item.objects.select_for_update().filter(pk__in=answers).order_by("id"):
-        if not answers[item.pk].counted:
-            continue
-        mine.append(claims[item.pk].pk)
-        if item.pk in entries:
-            QueueEntry.objects.filter(pk=item.pk).update(needed=F("needed") + 1)
+    for item in sorted(item for item, each in answers.items() if each.counted):
+        mine.append(claims[item].pk)
+        if item in entries:
+            QueueEntry.objects.filter(pk=item).update(needed=F("needed") + 1)
         else:
             QueueEntry.objects.create(
-                item=item,
-                project=project,
-                kind=kind_for(project, item) if page.kind != "audit" else "audit",
+                item_id=item,
+                project=page.project,
+                kind="audit" if page.kind == "audit" else kind_for(page.project, items[item]),
                 priority=-1,
                 open_slots=0,
-                inclusion_probability=claims[item.pk].inclusion_probability,
+                inclusion_probability=claims[item].inclusion_probability,
             )
         before = Annotation.objects.filter(item=item, source="auto", withdrawn_at=None).first()
-        Item.objects.filter(pk=item.pk).update(
+        Item.objects.filter(pk=item).update(
             state=Item.State.LABELED if before else Item.State.UNLABELED, current_annotation=before, reason=""
         )
     Claim.objects.filter(pk__in=mine).update(state=Claim.State.LIVE, expires_at=until)

@@ -1,14 +1,20 @@
 """People of a project: invitations, members, roles."""
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from labeling.models import Event, Invitation, Membership, Page, Project, User
 from labeling.queue import release
 
+ADDRESS_TAKEN = "This address has an account already. Sign in above to accept with it."
+
 
 class WorkforceRefused(Exception):
     """Why a change of people was refused, in a sentence for people."""
+
+
+class AddressTaken(WorkforceRefused):
+    """Somebody has an account with this address."""
 
 
 def invite(project: Project, by: User, role: str, email: str = "") -> Invitation:
@@ -47,6 +53,17 @@ def accept(invitation: Invitation, user: User) -> Membership:
         if created:
             Event.record("join", invitation.project, user, role=invitation.role)
     return membership
+
+
+def enroll(invitation: Invitation, email: str, password: str, name: str) -> Membership:
+    """Make an account and a member of it, or neither. Raises WorkforceRefused."""
+    with transaction.atomic():
+        try:
+            with transaction.atomic():
+                user = User.objects.create_user(email, password, name=name)
+        except IntegrityError as error:  # somebody was faster since the form looked
+            raise AddressTaken(ADDRESS_TAKEN) from error
+        return accept(invitation, user)
 
 
 def revoke(invitation: Invitation, by: User) -> None:

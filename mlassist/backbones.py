@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
-    """A loaded network: `prepare` runs in decoding threads, `embed` on the accelerator or CPU."""
+    """A loaded network; `prepare` and `embed` may be called from several threads at once."""
 
     name: str
     side: int
@@ -48,6 +48,11 @@ class Backbone:
             image = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
         left, top = (image.width - self.side) // 2, (image.height - self.side) // 2
         return np.asarray(image.crop((left, top, left + self.side, top + self.side)))
+
+    @staticmethod
+    def use_one_thread() -> None:
+        """Have what the calling thread computes on the CPU use that thread alone."""
+        torch.set_num_threads(1)
 
     def embed(self, images: np.ndarray) -> np.ndarray:
         """Return the mean direction of each image's and its mirror image's features."""

@@ -4,10 +4,12 @@ A tick pulls what has no embedding yet, so nothing has to be announced and a cra
 """
 
 import logging
+import os
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 FIRST_CHUNK = 256  # small, so that the first images are soon known
 CHUNK = 1_000
 WAITING = 4  # chunks queued ahead of the worker
-DECODERS = 2
 SECONDS_AFTER_IMPORT = 15
 SECONDS_IDLE = 30
 
@@ -145,31 +146,31 @@ def featurize(job: jobs.RunningJob) -> dict[str, Any]:
 def embed(
     backbone: "Backbone", items: list[Item], size: int
 ) -> Iterator[tuple[list[int], list[int], np.ndarray]]:
-    """Yield (embedded ids, unreadable ids, vectors) per batch; decoding overlaps the forward pass."""
-    chunks = [items[start : start + size] for start in range(0, len(items), size)]
-    with ThreadPoolExecutor(DECODERS) as pool:
+    """Yield (embedded ids, unreadable ids, vectors) per batch, from as many lanes as there are cores.
 
-        def start(chunk: list[Item]) -> list[Future[np.ndarray]]:
-            return [pool.submit(look, backbone, item) for item in chunk]
-
-        ahead = start(chunks[0])
-        for number, chunk in enumerate(chunks):
-            current = ahead
-            ahead = start(chunks[number + 1]) if number + 1 < len(chunks) else []
-            ids, broken, arrays = [], [], []
-            for item, future in zip(chunk, current, strict=True):
-                try:
-                    arrays.append(future.result())
-                    ids.append(item.pk)
-                except images.BrokenImage as error:
-                    log.warning("Item %s cannot be embedded: %s", item.pk, error)
-                    broken.append(item.pk)
-            vectors = (
-                backbone.embed(np.stack(arrays)) if arrays else np.empty((0, backbone.dimension), np.float32)
-            )
-            yield ids, broken, vectors
+    Each lane decodes a batch and runs it through the network with one thread. Lanes never wait for
+    each other, where threads that share a batch spin at every layer until the slowest has its core.
+    """
+    batches = [items[start : start + size] for start in range(0, len(items), size)]
+    with ThreadPoolExecutor(cores(), initializer=backbone.use_one_thread) as lanes:
+        yield from lanes.map(partial(look_at, backbone), batches)
 
 
-def look(backbone: "Backbone", item: Item) -> np.ndarray:
-    """Decode an item as the backbone wants it. Raises BrokenImage."""
-    return backbone.prepare(images.open_upright(item, at_least=backbone.side))
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def look_at(backbone: "Backbone", batch: list[Item]) -> tuple[list[int], list[int], np.ndarray]:
+    """Decode and embed one batch; returns (embedded ids, unreadable ids, vectors)."""
+    ids, broken, arrays = [], [], []
+    for item in batch:
+        try:
+            arrays.append(backbone.prepare(images.open_upright(item, at_least=backbone.side)))
+            ids.append(item.pk)
+        except images.BrokenImage as error:
+            log.warning("Item %s cannot be embedded: %s", item.pk, error)
+            broken.append(item.pk)
+    if not arrays:
+        return ids, broken, np.empty((0, backbone.dimension), np.float32)
+    return ids, broken, backbone.embed(np.stack(arrays))

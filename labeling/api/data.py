@@ -38,13 +38,12 @@ class Items(APIView):
         project = permissions.project_or_404(request.user, project_id, "review")
         given = shapes.FilterInput(data=request.query_params)
         given.is_valid(raise_exception=True)
-        cursor = request.query_params.get("cursor", "")
-        limit = request.query_params.get("limit", "")
+        limit = shapes.whole_number(request.query_params.get("limit", ""))
         items, following = review.gallery(
             project,
             filters_from(given.validated_data),
-            int(cursor) if cursor.isdigit() else None,
-            min(int(limit), MOST) if limit.isdigit() and int(limit) else 60,
+            shapes.whole_number(request.query_params.get("cursor", "")),
+            min(limit or 60, MOST),
         )
         return Response({"results": [shapes.item_shape(each) for each in items], "next": following})
 

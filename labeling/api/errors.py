@@ -48,7 +48,17 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
 
 
 def answer(status_code: int, code: str, message: str, fields: Any = None) -> Response:
-    return Response({"error": {"code": code, "message": message, "fields": fields or {}}}, status=status_code)
+    error = {"code": code, "message": message, "fields": fields or {}}
+    return Response({"error": sendable(error)}, status=status_code)
+
+
+def sendable(value: Any) -> Any:
+    """Replace the lone surrogates of texts, which no UTF-8 can say: errors quote what was sent."""
+    if isinstance(value, dict):
+        return {sendable(key): sendable(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [sendable(each) for each in value]
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
 
 
 def first_sentence(fields: Any, name: str = "") -> str:

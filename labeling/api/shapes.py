@@ -1,24 +1,60 @@
 """Requests as serializers, responses as dictionaries; coordinates in pixels of the upright image."""
 
+import math
+import re
 from typing import Any
 
 from django.urls import reverse
 from rest_framework import serializers
 
-from labeling import queue
+from labeling import geometry, queue
 from labeling.models import Annotation, Claim, Invitation, Item, Job, LabelClass, Page, Project, Suggestion
 from labeling.models.queueing import QueueKind
+
+
+COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # NUL and lone surrogates: PostgreSQL keeps neither
+DIGITS = 18  # always fit a bigint
+
+
+def whole_number(text: str) -> int | None:
+    """Read a number from an address or a form; None when it is none."""
+    return int(text) if text.isdecimal() and len(text) <= DIGITS else None
 
 
 class ClassField(serializers.Field[Any, Any, Any, Any]):
     """A class as a name, or as {name, description, color, parent}."""
 
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, str) or (isinstance(data, dict) and isinstance(data.get("name"), str)):
-            return data
-        raise serializers.ValidationError("A class is a name or an object with a name.")
+        given = {"name": data} if isinstance(data, str) else data
+        if not isinstance(given, dict) or not isinstance(given.get("name"), str):
+            raise serializers.ValidationError("A class is a name or an object with a name.")
+        for key in ("name", "description", "color", "parent"):
+            value = given.get(key)
+            if value is None:
+                continue
+            if not isinstance(value, str):
+                raise serializers.ValidationError(f"The {key} of a class is a text.")
+            if UNSTORABLE.search(value):
+                raise serializers.ValidationError(f"The {key} of a class has characters that are no text.")
+        if given.get("color") and not COLOR.fullmatch(given["color"]):
+            raise serializers.ValidationError("The color of a class is written like #4f8fe6.")
+        return data
 
     def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class NumberField(serializers.FloatField):
+    """A number that can be compared and stored, unlike NaN, infinity and 1 with 400 zeros."""
+
+    def to_internal_value(self, data: Any) -> float:
+        try:
+            value = super().to_internal_value(data)
+        except OverflowError:
+            self.fail("invalid")
+        if not math.isfinite(value):
+            self.fail("invalid")
         return value
 
 
@@ -30,16 +66,16 @@ class ProjectInput(serializers.Serializer[Any]):
     assist_mode = serializers.ChoiceField(
         choices=Project.AssistMode.choices, default=Project.AssistMode.SUGGEST
     )
-    target_error = serializers.FloatField(default=0.05, min_value=0.001, max_value=0.49)
-    confidence = serializers.FloatField(default=0.95, min_value=0.5, max_value=0.999)
+    target_error = NumberField(default=0.05, min_value=0.001, max_value=0.49)
+    confidence = NumberField(default=0.95, min_value=0.5, max_value=0.999)
     labels_per_item = serializers.IntegerField(default=1, min_value=1, max_value=9)
 
 
 class SettingsInput(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=120, required=False)
     assist_mode = serializers.ChoiceField(choices=Project.AssistMode.choices, required=False)
-    target_error = serializers.FloatField(required=False, min_value=0.001, max_value=0.49)
-    confidence = serializers.FloatField(required=False, min_value=0.5, max_value=0.999)
+    target_error = NumberField(required=False, min_value=0.001, max_value=0.49)
+    confidence = NumberField(required=False, min_value=0.5, max_value=0.999)
 
 
 class PageInput(serializers.Serializer[Any]):
@@ -48,9 +84,9 @@ class PageInput(serializers.Serializer[Any]):
 
 
 class RegionInput(serializers.Serializer[Any]):
-    bbox = serializers.ListField(child=serializers.FloatField(), min_length=4, max_length=4, required=False)
+    bbox = serializers.ListField(child=NumberField(), min_length=4, max_length=4, required=False)
     polygon = serializers.ListField(
-        child=serializers.ListField(child=serializers.FloatField(), min_length=6),
+        child=serializers.ListField(child=NumberField(), min_length=6),
         required=False,
         min_length=1,
     )
@@ -58,6 +94,12 @@ class RegionInput(serializers.Serializer[Any]):
     def get_fields(self) -> dict[str, Any]:
         # `class` cannot be an attribute's name in Python.
         return {"class": ClassReference(), **super().get_fields()}
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        flaw = geometry.misshapen(attrs.get("bbox"), attrs.get("polygon"))
+        if flaw:
+            raise serializers.ValidationError(flaw)
+        return attrs
 
 
 class ClassReference(serializers.Field[Any, Any, Any, Any]):
@@ -75,7 +117,7 @@ class ClassReference(serializers.Field[Any, Any, Any, Any]):
 class AnswerInput(serializers.Serializer[Any]):
     item = serializers.IntegerField()
     uuid = serializers.UUIDField()
-    seconds = serializers.FloatField(required=False, allow_null=True, min_value=0, max_value=86_400)
+    seconds = NumberField(required=False, allow_null=True, min_value=0, max_value=86_400)
     skipped = serializers.BooleanField(default=False)
     exception = serializers.BooleanField(default=False)
     regions = RegionInput(many=True, default=list)
@@ -99,7 +141,7 @@ class FilterInput(serializers.Serializer[Any]):
         required=False,
         allow_blank=True,
     )
-    confidence_below = serializers.FloatField(required=False)
+    confidence_below = NumberField(required=False)
     name = serializers.CharField(required=False, allow_blank=True, max_length=200)
     kind = serializers.ChoiceField(choices=QueueKind.choices, required=False, allow_blank=True)
 
@@ -114,7 +156,7 @@ class ExportInput(serializers.Serializer[Any]):
 
 class InvitationInput(serializers.Serializer[Any]):
     role = serializers.CharField(max_length=8)
-    email = serializers.EmailField(required=False, allow_blank=True, default="")
+    email = serializers.EmailField(required=False, allow_blank=True, default="", max_length=254)
 
 
 class ImportInput(serializers.Serializer[Any]):

@@ -10,8 +10,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from labeling import workforce
-from labeling.forms import JoinForm, ProfileForm, SignInForm
-from labeling.models import ApiToken, Invitation, User
+from labeling.api.shapes import whole_number
+from labeling.forms import JoinForm, ProfileForm, SignInForm, TokenForm
+from labeling.models import ApiToken, Membership, User
 from labeling.queue import SIZES
 from labeling.views import SignedIn
 
@@ -38,6 +39,7 @@ def profile(request: SignedIn) -> HttpResponse:
 def profile_page(request: SignedIn, **context: object) -> HttpResponse:
     context.setdefault("form", ProfileForm(instance=request.user))
     context.setdefault("password_form", PasswordChangeForm(request.user))
+    context.setdefault("token_form", TokenForm())
     context["password_form"].fields["old_password"].widget.attrs.pop("autofocus", None)  # type: ignore[attr-defined]
     context["tokens"] = ApiToken.objects.filter(user=request.user.pk).order_by("-id")
     return render(request, "accounts/profile.html", context)
@@ -56,7 +58,10 @@ def change_password(request: SignedIn) -> HttpResponse:
 @require_POST
 def make_token(request: SignedIn) -> HttpResponse:
     """Show a new token's secret once, in the reply itself."""
-    name = request.POST.get("name", "").strip()[:80] or "token"
+    form = TokenForm(request.POST)
+    if not form.is_valid():
+        return profile_page(request, token_form=form)
+    name = form.cleaned_data["name"] or "token"
     return profile_page(request, secret=ApiToken.issue(request.user, name), secret_name=name)
 
 
@@ -70,9 +75,9 @@ def revoke_token(request: SignedIn, token_id: int) -> HttpResponse:
 @require_POST
 def remember_size(request: SignedIn) -> HttpResponse:
     """Keep how many images a labeler wants on a page."""
-    size = request.POST.get("size", "")
-    if size.isdigit() and int(size) in SIZES:
-        User.objects.filter(pk=request.user.pk).update(page_size=int(size))
+    size = whole_number(request.POST.get("size", ""))
+    if size in SIZES:
+        User.objects.filter(pk=request.user.pk).update(page_size=size)
     return HttpResponse(status=204)
 
 
@@ -86,18 +91,18 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     if request.method == "POST":
         try:
             if request.user.is_authenticated:
-                return join(request, found, request.user)
+                return welcome(request, workforce.accept(found, request.user))
             if form.is_valid():
-                fields = form.cleaned_data
-                user = User.objects.create_user(fields["email"], fields["password"], name=fields["name"])
-                login(request, user, backend="django.contrib.auth.backends.ModelBackend")
-                return join(request, found, user)
+                membership = workforce.enroll(found, **form.cleaned_data)
+                login(request, membership.user, backend="django.contrib.auth.backends.ModelBackend")
+                return welcome(request, membership)
+        except workforce.AddressTaken as error:
+            form.add_error("email", str(error))
         except workforce.WorkforceRefused as error:
             messages.error(request, str(error))
     return render(request, "accounts/invitation.html", {"invitation": found, "form": form})
 
 
-def join(request: HttpRequest, found: Invitation, user: User) -> HttpResponse:
-    membership = workforce.accept(found, user)
-    messages.success(request, f"Welcome to {found.project.name}. You are a {membership.role} here.")
+def welcome(request: HttpRequest, membership: Membership) -> HttpResponse:
+    messages.success(request, f"Welcome to {membership.project.name}. You are a {membership.role} here.")
     return redirect("project", membership.project_id)

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 
 from labeling import importing, permissions, review
 from labeling.api.data import filters_from
-from labeling.api.shapes import FilterInput
+from labeling.api.shapes import FilterInput, whole_number
 from labeling.models import Item, Project, User
 from labeling.templatetags.loupe import kind_name, words
 from labeling.views import SignedIn
@@ -39,7 +39,7 @@ def gallery(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "review")
     filters = filters_of(request.GET)
     cursor = request.GET.get("cursor", "")
-    items, following = review.gallery(project, filters, int(cursor) if cursor.isdigit() else None, BATCH)
+    items, following = review.gallery(project, filters, whole_number(cursor), BATCH)
     query = request.GET.copy()
     query.pop("cursor", None)
     context: dict[str, Any] = {

@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from labeling import permissions, projects
-from labeling.forms import ClassesForm, SettingsForm
+from labeling.forms import ClassesForm, InstructionsForm, SettingsForm
 from labeling.models import Project
 from labeling.views import SignedIn
 
@@ -42,10 +42,13 @@ def initial_of(project: Project) -> dict[str, Any]:
 def settings_page(request: SignedIn, project: Project, **context: Any) -> HttpResponse:
     context.setdefault("form", SettingsForm(initial=initial_of(project)))
     context.setdefault("classes_form", ClassesForm())
+    instructions = project.instructions.select_related("created_by").first()
+    text = instructions.text if instructions else ""
+    context.setdefault("instructions_form", InstructionsForm(initial={"text": text}))
     context |= {
         "project": project,
         "classes": project.classes.select_related("parent"),
-        "instructions": project.instructions.select_related("created_by").first(),
+        "instructions": instructions,
     }
     return render(request, "projects/settings.html", context)
 
@@ -68,7 +71,10 @@ def add_classes(request: SignedIn, project_id: int) -> HttpResponse:
 @require_POST
 def write_instructions(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "manage")
-    written = projects.set_instructions(project, request.POST.get("text", "").strip(), request.user)
+    form = InstructionsForm(request.POST)
+    if not form.is_valid():
+        return settings_page(request, project, instructions_form=form)
+    written = projects.set_instructions(project, form.cleaned_data["text"], request.user)
     messages.success(request, f"Version {written.version} of the instructions is what labelers read now.")
     return redirect("settings", project.pk)
 

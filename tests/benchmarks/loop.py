@@ -30,6 +30,7 @@ import uuid
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -231,7 +232,7 @@ def bare_forward(project_id: int) -> float:
 
     from labeling import images
     from labeling.models import Item
-    from mlassist import backbones
+    from mlassist import backbones, featurization
 
     backbone = backbones.load("bundled")
     items = Item.objects.filter(project=project_id, read_at__isnull=False).select_related("source")[:1_024]
@@ -239,11 +240,11 @@ def bare_forward(project_id: int) -> float:
         [backbone.prepare(images.open_upright(item, at_least=backbone.side)) for item in items]
     )
     batches = [decoded[at : at + backbones.BATCH] for at in range(0, len(decoded), backbones.BATCH)]
-    backbone.embed(batches[0])
-    started = time.perf_counter()
-    for batch in batches:
-        backbone.embed(batch)
-    return len(decoded) / (time.perf_counter() - started)
+    with ThreadPoolExecutor(featurization.cores(), initializer=backbone.use_one_thread) as lanes:
+        list(lanes.map(backbone.embed, batches))
+        started = time.perf_counter()
+        list(lanes.map(backbone.embed, batches))
+        return len(decoded) / (time.perf_counter() - started)
 
 
 def main() -> None:

@@ -109,6 +109,7 @@ class QueueMachine(RuleBasedStateMachine):
             answers = Annotation.objects.filter(item=entry.pk, counted=True, withdrawn_at=None).count()
             assert entry.open_slots == entry.needed - live, (entry.pk, entry.needed, entry.open_slots, live)
             assert live + answers <= self.project.labels_per_item
+            assert entry.needed + answers == self.project.labels_per_item
 
     @invariant()
     def nothing_sent_is_lost(self) -> None:

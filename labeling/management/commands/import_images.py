@@ -1,5 +1,4 @@
 import time
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -28,10 +27,7 @@ class Command(LoupeCommand):
         if by and user is None:
             raise CommandError(f"There is no account {by!r}.")
         try:
-            if Path(path).is_file():
-                source = importing.add_zip(target, path, Path(path).name, user)
-            else:
-                source = importing.add_folder(target, path, user)
+            source = importing.add_path(target, path, user)
         except importing.ImportRefused as refusal:
             raise CommandError(str(refusal)) from None
         self.stdout.write(f"{source.items.count():,} files found in {time.monotonic() - started:.1f} s.")
