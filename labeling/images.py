@@ -4,6 +4,8 @@ import hashlib
 import io
 import warnings
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +22,7 @@ MAX_BYTES = 100 * 1024 * 1024
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485
 THUMBNAIL = 320
 ORIENTATION = 0x0112
+WEBP_LONGEST = 16_383  # the format has no room for more pixels on a side
 
 # Between one and two times the limit Pillow only warns; Loupe refuses by itself.
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -45,16 +48,37 @@ def read_bytes(item: Item) -> bytes:
     source = item.source
     try:
         if source.kind == DataSource.Kind.ZIP:
-            archive = _archive(source.location, Path(source.location).stat().st_mtime_ns)
-            refuse_size(archive.getinfo(item.path).file_size)
-            return archive.read(item.path)
+            changed = Path(source.location).stat().st_mtime_ns
+            with blaming("The archive's entry is damaged or encrypted."):
+                return read_entry(source.location, changed, item.path)
         path = Path(source.location, item.path)
         refuse_size(path.stat().st_size)
         return path.read_bytes()
-    except (OSError, KeyError) as error:
+    except OSError as error:
         raise BrokenImage("The file is no longer where it was imported from.") from error
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-        raise BrokenImage("The archive's entry is damaged or encrypted.") from error
+
+
+def read_entry(location: str, changed: int, path: str) -> bytes:
+    archive = _archive(location, changed)
+    try:
+        entry = archive.getinfo(path)
+    except KeyError as error:
+        raise BrokenImage("The file is no longer where it was imported from.") from error
+    refuse_size(entry.file_size)
+    with archive.open(entry) as opened:
+        return opened.read(entry.file_size)  # no more than it says it is, whatever it unpacks to
+
+
+@contextmanager
+def blaming(sentence: str) -> Iterator[None]:
+    """Take whatever fails inside for the fault of the bytes. They are hostile, and Pillow and zipfile
+    promise no list of what they raise."""
+    try:
+        yield
+    except BrokenImage:
+        raise
+    except Exception as error:
+        raise BrokenImage(sentence) from error
 
 
 def refuse_size(size: int) -> None:
@@ -73,8 +97,8 @@ def decode(data: bytes, at_least: int | None = None) -> Image.Image:
 
     With `at_least`, a JPEG may be decoded smaller, down to that many pixels on its shorter side.
     """
-    try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    with blaming("The image is damaged: it ends too early or cannot be decoded."):
+        image = open_header(data)
         if image.width * image.height > MAX_PIXELS:
             raise BrokenImage(
                 f"The image has {image.width * image.height / 1e6:,.0f} million pixels;"
@@ -84,14 +108,15 @@ def decode(data: bytes, at_least: int | None = None) -> Image.Image:
             image.draft("RGB", (at_least, at_least))
         image.load()
         return to_rgb(ImageOps.exif_transpose(image))
-    except BrokenImage:
-        raise
+
+
+def open_header(data: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
         raise BrokenImage("This is not a JPEG, PNG, BMP or TIFF image.") from error
     except Image.DecompressionBombError as error:
         raise BrokenImage("The image has too many pixels to be read.") from error
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
-        raise BrokenImage("The image is damaged: it ends too early or cannot be decoded.") from error
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -117,11 +142,12 @@ def read(item: Item) -> ReadImage:
     data = read_bytes(item)
     digest = hashlib.sha256(data).hexdigest()
     image = decode(data)
+    with blaming("The image is damaged: its header cannot be read."), open_header(data) as header:
+        file_format, shown_as_it_is = header.format or "", shows_in_browsers(header)
     keep(thumbnail_name(digest), webp(image, THUMBNAIL))
-    with Image.open(io.BytesIO(data), formats=FORMATS) as header:
-        file_format = header.format or ""
-        if not shows_in_browsers(header):
-            keep(display_name(digest), webp(image))
+    if not shown_as_it_is:
+        name, media_type = display_copy(digest, image.width, image.height)
+        keep(name, webp(image) if media_type == "image/webp" else png(image))
     return ReadImage(digest, len(data), image.width, image.height, file_format)
 
 
@@ -145,12 +171,20 @@ def webp(image: Image.Image, longest: int | None = None) -> bytes:
     return buffer.getvalue()
 
 
+def png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def thumbnail_name(sha256: str) -> str:
     return f"thumbnails/{sha256[:2]}/{sha256}.webp"
 
 
-def display_name(sha256: str) -> str:
-    return f"display/{sha256[:2]}/{sha256}.webp"
+def display_copy(sha256: str, width: int, height: int) -> tuple[str, str]:
+    """Return name and media type of the copy for browsers: WebP where the image fits into one."""
+    kind = "webp" if max(width, height) <= WEBP_LONGEST else "png"
+    return f"display/{sha256[:2]}/{sha256}.{kind}", f"image/{kind}"
 
 
 def keep(name: str, data: bytes) -> None:
@@ -161,8 +195,9 @@ def keep(name: str, data: bytes) -> None:
 
 def viewable(item: Item) -> tuple[bytes, str]:
     """Return bytes and media type of what a browser can show. Raises BrokenImage."""
-    name = display_name(item.sha256)
+    assert item.width and item.height, "only images that were read are shown"
+    name, media_type = display_copy(item.sha256, item.width, item.height)
     if default_storage.exists(name):
         with default_storage.open(name) as stored:
-            return stored.read(), "image/webp"
+            return stored.read(), media_type
     return read_bytes(item), f"image/{item.format.lower()}"

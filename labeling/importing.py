@@ -1,5 +1,6 @@
 """Import: rows first, then jobs that read the images. Damaged files become broken items."""
 
+import logging
 import os
 import random
 import shutil
@@ -22,6 +23,10 @@ from labeling.models import DataSource, Event, Item, Job, Project, User
 PART = 20_000  # items read by one job
 CHUNK = 200  # items settled in one transaction
 READERS = 2
+LONGEST_PATH = 2_000  # characters, as wide as the columns
+LONGEST_PART = 200  # bytes, which leaves file systems room for a number and the mark of a partial file
+
+log = logging.getLogger(__name__)
 
 
 class ImportRefused(Exception):
@@ -30,15 +35,33 @@ class ImportRefused(Exception):
 
 def add_path(project: Project, path: str | Path, by: User | None) -> DataSource:
     """Import a folder or a ZIP archive of the server. Raises ImportRefused."""
-    given = Path(path).expanduser()
+    given = locate(path)
     if given.is_file():
         return add_zip(project, given, given.name, by)
     return add_folder(project, given, by)
 
 
+def locate(path: str | Path) -> Path:
+    """Return the true place of a path of the server. Raises ImportRefused."""
+    try:
+        place = Path(path).expanduser().resolve(strict=True)
+    except (OSError, RuntimeError, ValueError) as error:  # also: no such user, too long, a NUL
+        raise ImportRefused(
+            f"There is no file or folder {readable(str(path)[:200])} on this server."
+        ) from error
+    if len(str(place)) > LONGEST_PATH or str(place) != readable(str(place)):
+        raise ImportRefused("The path is longer than 2,000 characters or not UTF-8.")
+    return place
+
+
+def readable(name: str) -> str:
+    """Return a name with a ? for each byte that is not UTF-8."""
+    return name.encode(errors="replace").decode()
+
+
 def add_folder(project: Project, path: str | Path, by: User | None) -> DataSource:
     """Import the images below a folder of the server, which stay where they are. Raises ImportRefused."""
-    folder = Path(path).expanduser().resolve()
+    folder = locate(path)
     if not folder.is_dir():
         raise ImportRefused(f"There is no folder {folder} on this server.")
     return register(project, DataSource.Kind.FOLDER, folder, folder.name, walk(folder), by)
@@ -46,13 +69,11 @@ def add_folder(project: Project, path: str | Path, by: User | None) -> DataSourc
 
 def add_zip(project: Project, path: str | Path, name: str, by: User | None) -> DataSource:
     """Import the images of a ZIP archive, read in place. Raises ImportRefused."""
-    archive = Path(path).expanduser().resolve()
-    if not archive.is_file():
-        raise ImportRefused(f"There is no file {archive} on this server.")
+    archive = locate(path)
     try:
         with zipfile.ZipFile(archive) as opened:
             names = [(each.filename, each.file_size) for each in opened.infolist() if not each.is_dir()]
-    except zipfile.BadZipFile as error:
+    except Exception as error:  # hostile bytes: zipfile promises no list of what it raises
         raise ImportRefused(f"{name} is not a complete ZIP archive.") from error
     return register(project, DataSource.Kind.ZIP, archive, name, names, by)
 
@@ -63,36 +84,49 @@ def add_uploads(
     """Keep uploaded files and import them: archives one source each, single images together.
 
     `paths` has the folders that browsers leave out of a file's name, one path for each file.
+    Imports all or nothing. Raises ImportRefused.
     """
-    sources: list[DataSource] = []
     folder = settings.MEDIA_ROOT / "uploads" / uuid.uuid4().hex
+    archives: list[str] = []
     singles: list[tuple[str, int]] = []
     for number, file in enumerate(files):
         name = safe_name(paths[number] if len(paths) == len(files) else file.name or "file")
         if name.lower().endswith(".zip"):
-            target = folder / "archives" / name
-            save_upload(file, target)
-            try:
-                sources.append(add_zip(project, target, name, by))
-            except ImportRefused:
-                target.unlink()
-                raise
+            name = free_name(folder / "archives", name)
+            save_upload(file, folder / "archives" / name)
+            archives.append(name)
         else:
             name = free_name(folder, name)
-            if (file.size or 0) <= images.MAX_BYTES and PurePosixPath(
-                name
-            ).suffix.lower() in images.EXTENSIONS:
+            if refusal(name, file.size or 0) is None:
                 save_upload(file, folder / name)
             singles.append((name, file.size or 0))
-    if singles:
-        sources.append(register(project, DataSource.Kind.UPLOAD, folder, "Browser upload", singles, by))
+    try:
+        with transaction.atomic():
+            sources = [add_zip(project, folder / "archives" / name, name, by) for name in archives]
+            if singles:
+                sources.append(
+                    register(project, DataSource.Kind.UPLOAD, folder, "Browser upload", singles, by)
+                )
+    except ImportRefused:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     return sources
 
 
 def safe_name(name: str) -> str:
     """Keep the folders of an uploaded file's name, drop what could leave the upload's own folder."""
-    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
-    return "/".join(part[-200:] for part in parts[-6:]) or "file"
+    name = readable(name).replace("\0", "").replace("\\", "/")
+    parts = [part for part in name.split("/") if part not in ("", ".", "..")]
+    return "/".join(shorten(part) for part in parts[-6:]) or "file"
+
+
+def shorten(part: str) -> str:
+    """Cut a name to what file systems take, which count bytes; the extension stays."""
+    if len(part.encode()) <= LONGEST_PART:
+        return part
+    ending = PurePosixPath(part).suffix if len(PurePosixPath(part).suffix.encode()) <= 20 else ""
+    room = LONGEST_PART - len(ending.encode())
+    return part.encode()[:room].decode(errors="ignore") + ending
 
 
 def free_name(folder: Path, name: str) -> str:
@@ -135,13 +169,15 @@ def register(
 ) -> DataSource:
     """Write a row for each file by COPY, then queue their reading. Raises ImportRefused."""
     refused: list[dict[str, str]] = []
-    wanted: list[tuple[str, int]] = []
+    wanted: dict[str, int] = {}
     for path, size in files:
         problem = refusal(path, size)
+        if path in wanted:  # archives may do this; zipfile reads the last
+            problem = "The archive has another file of this path further on, which is used."
         if problem:
-            refused.append({"name": path, "reason": problem})
-        elif problem is None:
-            wanted.append((path, size))
+            refused.append({"name": readable(path), "reason": problem})
+        if problem is None or path in wanted:
+            wanted[path] = size
     if not wanted and not refused:
         raise ImportRefused(f"There are no image files in {name}.")
     with transaction.atomic():
@@ -153,7 +189,7 @@ def register(
             refused=refused[:1_000],
             created_by=by,
         )
-        copy_rows(project, source, wanted)
+        copy_rows(project, source, wanted.items())
         validation.settle_rate(project)
         Event.record("import", project, by, source=source.pk, files=len(wanted), refused=len(refused))
         for part in range(0, len(wanted), PART):
@@ -171,12 +207,14 @@ def register(
 
 def refusal(path: str, size: int) -> str | None:
     """Return why a file becomes no item: a sentence, "" to pass over silently, None to import it."""
-    parts = PurePosixPath(path).parts
-    if any(part.startswith(".") or part == "__MACOSX" for part in parts) or parts[-1] == "Thumbs.db":
+    parts, last = PurePosixPath(path).parts, PurePosixPath(path).name
+    if any(part.startswith(".") or part == "__MACOSX" for part in parts) or last == "Thumbs.db":
         return ""
     if PurePosixPath(path).suffix.lower() not in images.EXTENSIONS:
         return "Not an image type that Loupe reads (JPEG, PNG, BMP, TIFF)."
-    if len(path) > 2_000:
+    if path != readable(path):
+        return "The name of the file or of its folder is not UTF-8. Rename it."
+    if len(path) > LONGEST_PATH:
         return "The path is longer than 2,000 characters."
     try:
         images.refuse_size(size)
@@ -185,7 +223,7 @@ def refusal(path: str, size: int) -> str | None:
     return None
 
 
-def copy_rows(project: Project, source: DataSource, files: list[tuple[str, int]]) -> None:
+def copy_rows(project: Project, source: DataSource, files: Iterable[tuple[str, int]]) -> None:
     """COPY items into the table; draws come from the project's seed, so that they can be repeated."""
     draws = random.Random(f"{project.seed}:{source.pk}")
     now = timezone.now()
@@ -229,6 +267,11 @@ def look(item: Item) -> images.ReadImage | str:
         return images.read(item)
     except images.BrokenImage as error:
         return str(error)
+    except OSError:
+        raise  # our own storage failed, which is not the image's fault: the job is tried again
+    except Exception:
+        log.exception("Item %s cannot be read.", item.pk)
+        return "The image cannot be read."
 
 
 def settle(project: Project, items: list[Item], found: list[images.ReadImage | str]) -> tuple[int, int]:

@@ -90,7 +90,7 @@ def labels_by_labeler(project: Project) -> list[dict[str, Any]]:
 def done_today(project: Project, labeler: User) -> int:
     """Count a labeler's answers of today that stand."""
     return Annotation.objects.filter(
-        project=project, labeler=labeler, withdrawn_at=None, created_at__gte=midnight()
+        project=project, labeler=labeler, withdrawn_at=None, skipped=False, created_at__gte=midnight()
     ).count()
 
 

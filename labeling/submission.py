@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from labeling import agreement, queue
+from labeling import agreement, geometry, queue
 from labeling.answers import classes_of
 from labeling.models import Annotation, Claim, Item, Page, Project, QueueEntry, Region, Suggestion, User
 from labeling.validation import kind_for
@@ -111,9 +111,12 @@ def check(page: Page, answers: Sequence[Answer]) -> None:
             "Each item may be answered once in a submission, each answer with a UUID of its own."
         )
     usable = set(project.classes.filter(retired_at=None).values_list("id", flat=True))
-    on_page = set(page.claims.values_list("item_id", flat=True))
+    sizes = {
+        item: (width, height)
+        for item, width, height in page.claims.values_list("item_id", "item__width", "item__height")
+    }
     for each in answers:
-        if each.item not in on_page:
+        if each.item not in sizes:
             raise InvalidAnswer(f"Item {each.item} is not on this page.")
         if each.skipped or each.exception:
             continue
@@ -121,18 +124,28 @@ def check(page: Page, answers: Sequence[Answer]) -> None:
             raise InvalidAnswer(f"Item {each.item} has a class that is not in use in this project.")
         if project.is_classification:
             check_classes(project, each)
-        elif any(region.bbox is None and region.polygon is None for region in each.regions):
-            raise InvalidAnswer(f"Item {each.item} has a region without a box or polygon.")
+        else:
+            check_shapes(each, *sizes[each.item])
 
 
 def check_classes(project: Project, answer: Answer) -> None:
+    """Ask for one class in a multi-class project; in a multi-label one, none is an answer too."""
     if any(region.bbox or region.polygon for region in answer.regions):
         raise InvalidAnswer("This project asks for classes of whole images, not for boxes or polygons.")
     classes = [region.label_class for region in answer.regions]
     if project.task_type == Project.TaskType.MULTICLASS and len(classes) != 1:
         raise InvalidAnswer(f"Item {answer.item} needs exactly one class.")
-    if not classes or len(set(classes)) != len(classes):
-        raise InvalidAnswer(f"Item {answer.item} needs at least one class, each once.")
+    if len(set(classes)) != len(classes):
+        raise InvalidAnswer(f"Item {answer.item} has a class twice.")
+
+
+def check_shapes(answer: Answer, width: int, height: int) -> None:
+    for region in answer.regions:
+        if region.bbox is None and region.polygon is None:
+            raise InvalidAnswer(f"Item {answer.item} has a region without a box or polygon.")
+        problem = geometry.misfit(region.bbox, region.polygon, width, height)
+        if problem:
+            raise InvalidAnswer(f"Item {answer.item}: {problem}")
 
 
 def open_desk(page: Page, labeler: User, answers: Sequence[Answer]) -> _Desk:

@@ -6,8 +6,8 @@ from django.db import connection
 
 from labeling.models import Annotation, Item, Project, QueueEntry
 
-FIRST_SHARE = 0.2
-MOST = 0.5
+FEW_IMAGES_SHARE = 0.2
+MOST = 0.3
 FIRST_ATTEMPT = 0.5  # the share of the error budget that the first certification attempt spends
 
 
@@ -21,6 +21,21 @@ def goal(target_error: float, confidence: float) -> int:
     return math.ceil(4 * fewest * 1.4)
 
 
+def rate_for(pool: int, wanted: int) -> float:
+    """Return the share of a pool to ask blind.
+
+    As many as a certificate needs, unless that is so much of a small pool that the certificate would
+    cost more than it saves; then a fifth, which still measures the model.
+    """
+    share = wanted / max(pool, 1)
+    return share if share <= MOST else FEW_IMAGES_SHARE
+
+
+def smallest_pool(target_error: float, confidence: float) -> int:
+    """Return how many images a project needs for a certificate to be within reach."""
+    return math.ceil(goal(target_error, confidence) / MOST)
+
+
 def settle_rate(project: Project) -> float:
     """Fix the share of the pool that is drawn, as long as nobody has answered; returns it.
 
@@ -30,7 +45,7 @@ def settle_rate(project: Project) -> float:
     if Annotation.objects.filter(project=project).exists():
         return Project.objects.values_list("validation_rate", flat=True).get(pk=project.pk)
     pool = Item.objects.filter(project=project).exclude(state__in=("broken", "removed")).count()
-    rate = min(MOST, goal(project.target_error, project.confidence) / max(pool, 1))
+    rate = rate_for(pool, goal(project.target_error, project.confidence))
     Project.objects.filter(pk=project.pk).update(validation_rate=rate)
     project.validation_rate = rate
     waiting = QueueEntry.objects.filter(project=project)

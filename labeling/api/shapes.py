@@ -11,9 +11,8 @@ from labeling import geometry, queue
 from labeling.models import Annotation, Claim, Invitation, Item, Job, LabelClass, Page, Project, Suggestion
 from labeling.models.queueing import QueueKind
 
-
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
-UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # NUL and lone surrogates: PostgreSQL keeps neither
+UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")  # NUL and lone surrogates: PostgreSQL keeps neither
 DIGITS = 18  # always fit a bigint
 
 

@@ -134,7 +134,7 @@ def test_the_validation_draw_is_a_seeded_uniform_share_that_later_imports_keep(
     factories.run_jobs("quick")
     project.refresh_from_db()
     rate = project.validation_rate
-    assert rate == validation.MOST  # few images: at most half of them are asked blind
+    assert rate == validation.FEW_IMAGES_SHARE
     drawn = set(Item.objects.filter(project=project, draw__lt=rate).values_list("id", flat=True))
     assert drawn == set(QueueEntry.objects.filter(kind="validation").values_list("item_id", flat=True))
     factories.answer(project, labeler)

@@ -1,5 +1,6 @@
 """Answers are taken once and never lost, whatever happens around them."""
 
+import random
 import threading
 import uuid
 from datetime import timedelta
@@ -9,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from labeling import queue, review, submission
-from labeling.models import Annotation, Claim, Item, Project, QueueEntry, Suggestion
+from labeling.models import Annotation, Claim, Item, Page, Project, QueueEntry, Suggestion
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -66,6 +67,65 @@ def test_two_tabs_that_answer_the_same_item_leave_one_standing_answer(project, l
     item = Item.objects.get(pk=first[0].item)
     assert item.current_annotation.uuid == second[0].uuid
     assert Annotation.objects.get(uuid=first[0].uuid).withdrawal == "corrected"
+
+
+def test_correcting_an_answer_takes_no_slot_of_another_labeler(project, labeler, reviewer, circle) -> None:
+    Project.objects.update(labels_per_item=2)
+    project.refresh_from_db()
+    factories.open_queue(project, factories.make_unread_items(project, 1))
+    page = queue.claim(project, labeler, 1)
+    item, regions = page.claims.get().item_id, (submission.RegionInput(circle),)
+    for _ in range(2):
+        submission.submit(page, labeler, [submission.Answer(item, uuid.uuid4(), regions)])
+    assert Item.objects.get().state == "unlabeled"
+    assert queue.claim(project, reviewer, 1) is not None
+
+
+def test_a_uuid_of_somebody_else_is_refused_not_acknowledged(
+    project, labeler, reviewer, many, circle
+) -> None:
+    first, second = queue.claim(project, labeler, 1), queue.claim(project, reviewer, 1)
+    answer = answers_for(first, circle)[0]
+    submission.submit(first, labeler, [answer])
+    stolen = submission.Answer(second.claims.get().item_id, answer.uuid, answer.regions)
+    with pytest.raises(submission.InvalidAnswer, match="belongs to another answer"):
+        submission.submit(second, reviewer, [stolen])
+
+
+def test_a_repeat_after_undo_says_that_the_answer_was_withdrawn(project, labeler, many, circle) -> None:
+    page = queue.claim(project, labeler, 1)
+    answers = answers_for(page, circle)
+    submission.submit(page, labeler, answers)
+    submission.undo(project, labeler)
+    assert submission.submit(page, labeler, answers)[0]["status"] == "withdrawn"
+    page.refresh_from_db()
+    assert page.state == "open"
+    assert page.claims.get().state == "live"
+
+
+def test_an_exception_for_an_item_that_has_its_answer_changes_nothing(project, labeler, many, circle) -> None:
+    page = queue.claim(project, labeler, 1)
+    answer = answers_for(page, circle)[0]
+    submission.submit(page, labeler, [answer])
+    late = submission.Answer(answer.item, uuid.uuid4(), exception=True)
+    assert submission.submit(page, labeler, [late])[0]["status"] == "kept"
+
+
+def test_a_shape_outside_its_image_is_refused(manager, labeler) -> None:
+    project = factories.make_project(manager=manager, labeler=labeler, task_type="detection")
+    factories.open_queue(project, factories.make_unread_items(project, 1))
+    page = queue.claim(project, labeler, 1)
+    box = submission.RegionInput(project.classes.first().pk, [4, 4, 40, 2])
+    with pytest.raises(submission.InvalidAnswer, match="outside its image"):
+        submission.submit(page, labeler, [submission.Answer(page.claims.get().item_id, uuid.uuid4(), (box,))])
+
+
+def test_none_of_the_classes_is_an_answer_where_several_are_allowed(manager, labeler) -> None:
+    project = factories.make_project(manager=manager, labeler=labeler, task_type="multilabel")
+    factories.open_queue(project, factories.make_unread_items(project, 1))
+    page = queue.claim(project, labeler, 1)
+    answer = submission.Answer(page.claims.get().item_id, uuid.uuid4())
+    assert submission.submit(page, labeler, [answer])[0]["status"] == "counted"
 
 
 def test_what_is_not_answered_goes_back_at_once(project, labeler, many, circle) -> None:
@@ -243,3 +303,49 @@ def test_a_submission_and_an_expiry_at_the_same_moment_do_not_deadlock(project, 
     assert failures == []
     assert Annotation.objects.filter(counted=True).count() == sum(len(answers) for _, answers in batches)
     assert not QueueEntry.objects.filter(open_slots=0).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_storm_of_everything_at_once_neither_deadlocks_nor_miscounts(project, labeler, reviewer) -> None:
+    items = factories.make_unread_items(project, 60)
+    factories.open_queue(project, items)
+    circle = project.classes.get(name="circle").pk
+    failures: list[BaseException] = []
+
+    def storm(person, seed: int) -> None:
+        chance = random.Random(seed)
+        pages = []
+        try:
+            for _ in range(40):
+                page = queue.claim(project, person, 9)
+                if page is not None:
+                    pages.append(page)
+                if not pages:
+                    continue
+                page = Page.objects.select_related("project").get(pk=chance.choice(pages).pk)
+                act = chance.choice(["submit", "submit", "extend", "release", "undo", "reject"])
+                if act == "submit":
+                    submission.submit(page, person, answers_for(page, circle))
+                elif act == "undo":
+                    submission.undo(project, person)
+                elif act == "reject":
+                    review.reject(project, [chance.choice(items).pk for _ in range(5)], reviewer)
+                else:
+                    {"extend": queue.extend, "release": queue.release}[act](page)
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            connection.close()
+
+    threads = [
+        threading.Thread(target=storm, args=(person, seed))
+        for seed, person in enumerate([labeler, labeler, labeler, reviewer, reviewer, reviewer])
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    for entry in QueueEntry.objects.all():
+        live = Claim.objects.filter(item=entry.pk, state="live").count()
+        assert (entry.needed, entry.open_slots) == (1, 1 - live)
