@@ -1,10 +1,12 @@
 from django.urls import include, path
 
 from deploy.health import healthz
+from labeling.api.projects import Unknown
 
 urlpatterns = [
     path("healthz/", healthz, name="healthz"),
     path("api/", include("labeling.api.urls")),
     path("", include("labeling.urls")),
     path("", include("mlassist.urls")),
+    path("api/<path:rest>", Unknown.as_view(), name="api-unknown"),
 ]

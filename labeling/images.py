@@ -195,7 +195,8 @@ def keep(name: str, data: bytes) -> None:
 
 def viewable(item: Item) -> tuple[bytes, str]:
     """Return bytes and media type of what a browser can show. Raises BrokenImage."""
-    assert item.width and item.height, "only images that were read are shown"
+    assert item.width is not None
+    assert item.height is not None
     name, media_type = display_copy(item.sha256, item.width, item.height)
     if default_storage.exists(name):
         with default_storage.open(name) as stored:

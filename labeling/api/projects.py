@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -10,6 +11,16 @@ from rest_framework.views import APIView
 from labeling import permissions, projects, statistics, workforce
 from labeling.api import shapes
 from labeling.models import Project
+
+
+class Unknown(APIView):
+    """Answer addresses that do not exist in the API's own shape."""
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, rest: str) -> Response:
+        raise Http404
+
+    post = put = patch = delete = get
 
 
 class ProjectList(APIView):

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from django.urls import reverse
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from labeling import geometry, queue
@@ -21,6 +22,7 @@ def whole_number(text: str) -> int | None:
     return int(text) if text.isdecimal() and len(text) <= DIGITS else None
 
 
+@extend_schema_field({"oneOf": [{"type": "string"}, {"type": "object"}]})
 class ClassField(serializers.Field[Any, Any, Any, Any]):
     """A class as a name, or as {name, description, color, parent}."""
 
@@ -101,6 +103,7 @@ class RegionInput(serializers.Serializer[Any]):
         return attrs
 
 
+@extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "string"}]})
 class ClassReference(serializers.Field[Any, Any, Any, Any]):
     """A class by id or by name."""
 

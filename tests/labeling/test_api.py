@@ -1,12 +1,14 @@
 """The HTTP API as programs use it."""
 
+import json
 import uuid
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
 from rest_framework.test import APIClient
 
-from labeling import projects
+from labeling import geometry, projects
 from labeling.models import Annotation, ApiToken, Item, Project
 from tests import factories
 
@@ -130,6 +132,11 @@ def test_broken_answers_get_a_sentence(robot, project, items, answers) -> None:
     assert response.json()["error"]["message"]
 
 
+def test_an_unknown_address_answers_in_the_same_shape(robot) -> None:
+    for response in (robot.get("/api/nope/"), robot.post("/api/projects/1/nope/")):
+        assert (response.status_code, response.json()["error"]["code"]) == (404, "not_found")
+
+
 def test_a_wrong_token_is_401_with_a_sentence(project) -> None:
     response = APIClient().get("/api/projects/", headers={"Authorization": "Token nonsense"})
     assert response.status_code == 401
@@ -211,3 +218,115 @@ def test_the_label_endpoints_ask_the_database_little(
     ]
     with django_assert_max_num_queries(34):
         robot.post(f"{url}{body['page']}/submit/", {"answers": answers}, format="json")
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"bbox": [1, 1, 0, 5]},
+        {"bbox": [1, 1, 5, -2]},
+        {"bbox": ["NaN", 1, 5, 5]},
+        {"bbox": [1, 1, "Infinity", 5]},
+        {"bbox": [1, 1, 10**400, 5]},
+        {"polygon": [[0, 0, 1, 1]]},
+        {"polygon": [[0, 0, 1, 1, 2, 0, 3]]},
+        {"polygon": [[0, 0, 1, 1, 2, "nan"]]},
+    ],
+)
+def test_shapes_that_enclose_nothing_are_refused(manager, labeler, api, shape) -> None:
+    project = factories.make_project(manager=manager, labeler=labeler, task_type="detection")
+    item = factories.make_items(project, 1)[0]
+    page = api(labeler).post(f"/api/projects/{project.pk}/pages/", {"size": 1}, format="json").json()
+    answer = {"item": item.pk, "uuid": str(uuid.uuid4()), "regions": [{"class": "circle", **shape}]}
+    url = f"/api/projects/{project.pk}/pages/{page['page']}/submit/"
+    response = api(labeler).post(url, {"answers": [answer]}, format="json")
+    assert response.status_code == 400
+    assert response.json()["error"]["message"].endswith(".")
+    assert not Annotation.objects.exists()
+
+
+def test_a_shape_fits_its_image_up_to_a_hair() -> None:
+    assert geometry.misfit([0, 0, 32, 24], None, 32, 24) is None
+    assert geometry.misfit([-0.5, 0, 33, 24.5], [[0, 0, 32.5, 0, 0, 24.5]], 32, 24) is None
+    assert "32 × 24" in (geometry.misfit([10, 10, 22.6, 5], None, 32, 24) or "")
+    assert geometry.misfit(None, [[0, 0, 5, 5, 5, -1]], 32, 24)
+    assert geometry.misfit(None, [[0, 0, 5, 5, 5, 0], [0, 0, 5, 25, 5, 0]], 32, 24)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"name": "a", "color": "red"},
+        {"name": "a", "color": "#12345g"},
+        {"name": "a", "color": "#1234567"},
+        {"name": "a", "color": 7},
+        {"name": "a", "description": {"no": "text"}},
+        {"name": "a", "parent": ["b"]},
+        {"name": "a\0"},
+        {"name": "a", "description": "b\ud800"},
+        "\udfff",
+    ],
+)
+def test_a_class_that_cannot_be_kept_or_drawn_is_refused(manager, api, given) -> None:
+    body = json.dumps({"name": "Pets", "task_type": "multiclass", "classes": [given]})
+    response = api(manager).post("/api/projects/", body, content_type="application/json")
+    assert response.status_code == 400
+    assert "classes" in response.json()["error"]["fields"]
+    assert not Project.objects.filter(name="Pets").exists()
+
+
+@pytest.mark.parametrize("number", ["²", "9" * 5_000, "-1", "x", "9" * 19])
+def test_numbers_that_are_none_are_passed_over(project, reviewer, items, api, client, number) -> None:
+    response = api(reviewer).get(
+        f"/api/projects/{project.pk}/items/", {"state": "unlabeled", "cursor": number, "limit": number}
+    )
+    assert len(response.json()["results"]) == len(items)
+    client.force_login(reviewer)
+    data = reverse("data", args=[project.pk])
+    assert client.get(data, {"state": "unlabeled", "cursor": number}).status_code == 200
+    assert client.post(reverse("page-size"), {"size": number}).status_code == 204
+    reviewer.refresh_from_db()
+    assert reviewer.page_size == 9
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", 10**400])
+def test_settings_are_numbers_that_can_be_compared(manager, project, api, number) -> None:
+    response = api(manager).patch(f"/api/projects/{project.pk}/", {"target_error": number}, format="json")
+    assert response.status_code == 400
+    assert "target_error" in response.json()["error"]["fields"]
+
+
+def test_an_error_quotes_what_was_sent_even_when_it_is_no_text(manager, project, api) -> None:
+    for url, body in (
+        ("/api/projects/", r'{"name": "Pets", "task_type": "\ud800", "classes": ["a"]}'),
+        (f"/api/projects/{project.pk}/invitations/", r'{"role": "\udfff"}'),
+        (f"/api/projects/{project.pk}/exports/", r'{"format": "\ud800"}'),
+    ):
+        response = api(manager).post(url, body, content_type="application/json")
+        assert response.status_code == 400
+        assert response.json()["error"]["message"]
+
+
+def test_json_that_is_nested_too_deeply_is_refused(manager, api) -> None:
+    response = api(manager).post("/api/projects/", "[" * 100_000, content_type="application/json")
+    assert response.status_code == 400
+    assert response.json()["error"]["message"] == "The JSON is nested too deeply."
+
+
+def test_a_project_is_renamed_as_it_was_named(manager, project, api) -> None:
+    url = f"/api/projects/{project.pk}/"
+    assert api(manager).patch(url, {"name": " New   name "}, format="json").json()["name"] == "New name"
+    with pytest.raises(projects.ProjectRefused, match="needs a name"):
+        projects.change_settings(project, manager, name=" \t ")
+    project.refresh_from_db()
+    assert project.name == "New name"
+
+
+def test_texts_with_nul_get_a_sentence_next_to_their_field(client, manager, project) -> None:
+    client.force_login(manager)
+    instructions = client.post(reverse("settings-instructions", args=[project.pk]), {"text": "a\0b"})
+    assert b"Null characters are not allowed." in instructions.content
+    assert project.instructions.count() == 1
+    token = client.post(reverse("profile-token"), {"name": "a\0b"})
+    assert b"Null characters are not allowed." in token.content
+    assert not ApiToken.objects.exists()

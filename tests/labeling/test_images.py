@@ -4,6 +4,8 @@ import io
 import zlib
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from labeling import images
@@ -88,3 +90,50 @@ def test_a_file_that_is_too_large_is_refused_by_its_size() -> None:
 def test_formats_that_are_not_on_the_list_are_refused_whatever_their_name() -> None:
     with pytest.raises(images.BrokenImage, match="not a JPEG"):
         images.decode(encode(Image.new("RGB", (8, 8)), "GIF"))
+
+
+def samples() -> list[bytes]:
+    """Encode one picture in many ways, each with an EXIF block where the format has one."""
+    picture = Image.effect_noise((24, 18), 60)
+    exif = Image.Exif()
+    exif[images.ORIENTATION] = 6
+    exif[0x010F] = "a maker"
+    return [
+        encode(picture.convert("RGB"), "JPEG", exif=exif),
+        encode(picture.convert("CMYK"), "JPEG", progressive=True),
+        encode(picture.convert("RGBA"), "PNG", exif=exif),
+        encode(picture.convert("P"), "PNG", transparency=3),
+        encode(picture.convert("I;16"), "PNG"),
+        encode(picture.convert("RGB"), "BMP"),
+        encode(picture.convert("P"), "BMP"),
+        encode(picture, "TIFF", exif=exif),
+        encode(picture.convert("RGB"), "TIFF", compression="tiff_lzw"),
+        encode(picture.convert("RGB"), "TIFF", compression="tiff_adobe_deflate"),
+        encode(picture.convert("1"), "TIFF", compression="group4"),
+    ]
+
+
+SAMPLES = samples()
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow warns of what it puts up with
+@settings(max_examples=600, deadline=None)
+@given(
+    sample=st.sampled_from(SAMPLES),
+    changes=st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), min_size=1, max_size=6),
+    cut=st.floats(0.2, 1) | st.just(1.0),
+    near_the_start=st.booleans(),
+)
+def test_any_bytes_give_rgb_or_a_sentence(sample, changes, cut, near_the_start) -> None:
+    data = bytearray(sample)
+    reach = min(len(data), 160) if near_the_start else len(data)
+    for place, byte in changes:
+        data[int(place * reach)] = byte
+    data = data[: int(len(data) * cut)]
+    try:
+        image = images.decode(bytes(data))
+    except images.BrokenImage as error:
+        assert str(error).endswith(".")
+    else:
+        assert image.mode == "RGB"
+        assert min(image.size) > 0

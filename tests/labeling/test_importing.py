@@ -1,6 +1,12 @@
 """Import: rows at once, reading in jobs, nothing fatal."""
 
+import hashlib
+import io
+import os
 import shutil
+import struct
+import tracemalloc
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -9,7 +15,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 
 from labeling import images, importing, validation
-from labeling.models import DataSource, Item, QueueEntry
+from labeling.models import DataSource, Item, Job, QueueEntry
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -152,3 +158,177 @@ def test_tiff_gets_a_picture_that_browsers_show(project, manager, tmp_path) -> N
     data, media_type = images.viewable(Item.objects.select_related("source").get())
     assert media_type == "image/webp"
     assert images.Image.open(images.io.BytesIO(data)).size == (50, 30)
+
+
+def zipped(*entries: tuple[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(buffer, "w") as out:
+        for name, data in entries:
+            out.writestr(name, data)
+    return buffer.getvalue()
+
+
+def pictures(folder: Path) -> list[bytes]:
+    return [path.read_bytes() for path in sorted(folder.rglob("*.png"))]
+
+
+def test_two_archives_of_one_name_are_two_sources(project, manager, folder) -> None:
+    one, two = pictures(folder)[:2]
+    files = [
+        SimpleUploadedFile("a.zip", zipped(("one.png", one))),
+        SimpleUploadedFile("a.zip", zipped(("two.png", two))),
+    ]
+    sources = importing.add_uploads(project, files, manager)
+    factories.run_jobs("quick")
+    assert [each.name for each in sources] == ["a.zip", "a (2).zip"]
+    assert sorted(Item.objects.filter(state="unlabeled").values_list("path", flat=True)) == [
+        "one.png",
+        "two.png",
+    ]
+
+
+def test_one_damaged_archive_of_an_upload_keeps_all_of_it_out(project, manager, folder, settings) -> None:
+    files = [
+        SimpleUploadedFile("good.zip", zipped(("one.png", pictures(folder)[0]))),
+        SimpleUploadedFile("two.png", pictures(folder)[1]),
+        SimpleUploadedFile("bad.zip", b"PK\x03\x04 and then nothing"),
+    ]
+    with pytest.raises(importing.ImportRefused, match=r"bad\.zip is not a complete ZIP"):
+        importing.add_uploads(project, files, manager)
+    assert not DataSource.objects.exists()
+    assert not Job.objects.exists()
+    assert not [path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("error", [NotImplementedError, ValueError, OSError, struct.error])
+def test_an_archive_is_refused_whatever_is_wrong_with_it(
+    project, manager, folder, monkeypatch, error
+) -> None:
+    def fail(*args: object) -> None:
+        raise error("zip file version 9.9")
+
+    monkeypatch.setattr(zipfile, "ZipFile", fail)
+    with pytest.raises(importing.ImportRefused, match="not a complete ZIP"):
+        importing.add_zip(project, folder / "circle/00000.png", "x.zip", manager)
+
+
+def test_of_two_files_of_one_path_in_an_archive_the_last_is_imported(
+    project, manager, folder, tmp_path
+) -> None:
+    one, two = pictures(folder)[:2]
+    (tmp_path / "twice.zip").write_bytes(zipped(("a.png", one), ("b.png", one), ("a.png", two)))
+    source = importing.add_zip(project, tmp_path / "twice.zip", "twice.zip", manager)
+    factories.run_jobs("quick")
+    assert Item.objects.get(path="a.png").sha256 == hashlib.sha256(two).hexdigest()
+    assert [each["name"] for each in source.refused] == ["a.png"]
+    assert importing.summary(source)["total"] == 2
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_a_damaged_entry_of_an_archive_is_a_broken_item(
+    project, manager, folder, tmp_path, compression
+) -> None:
+    archive = tmp_path / "damaged.zip"
+    with zipfile.ZipFile(archive, "w", compression) as out:
+        out.writestr("a.png", pictures(folder)[0])
+    data = bytearray(archive.read_bytes())
+    start = 30 + len("a.png")
+    data[start : start + 60] = b"\xff" * 60
+    archive.write_bytes(data)
+    source = importing.add_zip(project, archive, "damaged.zip", manager)
+    factories.run_jobs("quick")
+    assert importing.problems(source) == [
+        {"name": "a.png", "reason": "The archive's entry is damaged or encrypted."}
+    ]
+
+
+def test_an_entry_that_unpacks_to_more_than_it_says_is_not_unpacked_further(
+    project, manager, tmp_path
+) -> None:
+    archive = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
+        out.writestr("a.png", bytes(50 * 2**20))
+    data = archive.read_bytes()
+    archive.write_bytes(data.replace((50 * 2**20).to_bytes(4, "little"), (100).to_bytes(4, "little")))
+    source = importing.add_zip(project, archive, "bomb.zip", manager)
+    tracemalloc.start()
+    factories.run_jobs("quick")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert importing.summary(source)["broken"] == 1
+    assert most < 20 * 2**20
+
+
+def test_names_of_uploads_are_cut_to_what_file_systems_take(project, manager, folder) -> None:
+    name = "猫" * 250 + ".png"
+    importing.add_uploads(
+        project, [SimpleUploadedFile("a.png", data) for data in pictures(folder)[:2]], manager, [name, name]
+    )
+    factories.run_jobs("quick")
+    paths = sorted(Item.objects.filter(state="unlabeled").values_list("path", flat=True))
+    assert paths == ["猫" * 65 + " (2).png", "猫" * 65 + ".png"]
+    assert importing.safe_name("x" * 300) == "x" * 200
+    assert importing.safe_name("a\0/b\ud800.png") == "a/b?.png"
+
+
+def test_file_names_that_are_not_utf8_are_listed_with_a_reason(project, manager, folder) -> None:
+    Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.png")).write_bytes(pictures(folder)[0])
+    source = importing.add_folder(project, folder, manager)
+    assert source.refused == [
+        {"name": "caf?.png", "reason": "The name of the file or of its folder is not UTF-8. Rename it."}
+    ]
+    assert importing.summary(source)["total"] == 6
+
+
+@pytest.mark.parametrize(
+    "path", ["~nouser/x", "/x" * 3_000, "/" + "x" * 300, "a\0b", "\ud800", "/no/such/place", "/dev/null"]
+)
+def test_a_path_that_leads_nowhere_is_refused_with_a_sentence(project, manager, path) -> None:
+    with pytest.raises(importing.ImportRefused) as caught:
+        importing.add_path(project, path, manager)
+    assert str(caught.value).encode().endswith(b"server.")
+
+
+def test_whatever_one_image_does_the_others_are_imported(
+    project, manager, folder, monkeypatch, caplog
+) -> None:
+    source = importing.add_folder(project, folder, manager)
+    unlucky = Item.objects.filter(source=source).latest("id").pk
+    read = images.read
+
+    def stumble(item: Item) -> images.ReadImage:
+        if item.pk == unlucky:
+            raise ZeroDivisionError
+        return read(item)
+
+    monkeypatch.setattr(images, "read", stumble)
+    factories.run_jobs("quick")
+    assert importing.summary(source)["broken"] == 1
+    assert importing.problems(source)[0]["reason"] == "The image cannot be read."
+    assert QueueEntry.objects.filter(project=project).count() == 5
+    assert f"Item {unlucky}" in caplog.text
+
+
+def test_a_full_disk_is_not_blamed_on_the_images(project, manager, folder, monkeypatch) -> None:
+    def full(name: str, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    source = importing.add_folder(project, folder, manager)
+    monkeypatch.setattr(images, "keep", full)
+    with pytest.raises(OSError, match="No space"):
+        importing.look(Item.objects.filter(source=source).select_related("source").first())
+
+
+@pytest.mark.parametrize("size", [(20_000, 10), (10, 20_000)])
+def test_images_that_are_too_long_for_webp_are_shown_as_png(project, manager, tmp_path, size) -> None:
+    (tmp_path / "in").mkdir()
+    Image.new("RGB", size, "red").save(tmp_path / "in" / "long.bmp")
+    source = importing.add_folder(project, tmp_path / "in", manager)
+    factories.run_jobs("quick")
+    assert importing.problems(source) == []
+    item = Item.objects.select_related("source").get()
+    data, media_type = images.viewable(item)
+    assert media_type == "image/png"
+    assert images.Image.open(images.io.BytesIO(data)).size == size
+    with images.default_storage.open(images.thumbnail_name(item.sha256)) as stored:
+        assert max(images.Image.open(stored).size) == images.THUMBNAIL

@@ -3,10 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from labeling import queue, workforce
-from labeling.models import Annotation, Invitation, Membership, QueueEntry
+from labeling.forms import JoinForm
+from labeling.models import Annotation, Invitation, Membership, QueueEntry, User
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -55,3 +57,56 @@ def test_the_last_manager_stays(project, manager, reviewer) -> None:
     workforce.change_role(Membership.objects.get(project=project, user=reviewer), "manager", manager)
     workforce.remove(mine, manager)
     assert not Membership.objects.filter(pk=mine.pk).exists()
+
+
+JOIN = {"email": "new@example.com", "name": "New", "password": factories.PASSWORD}
+
+
+def test_an_account_is_made_with_its_membership_or_not_at_all(client, project, manager, outsider) -> None:
+    invitation = workforce.invite(project, manager, "labeler")
+    stale = workforce.find(invitation.token)
+    workforce.accept(invitation, outsider)  # between the look and the post
+    with pytest.raises(workforce.WorkforceRefused, match="used, revoked or has expired"):
+        workforce.enroll(stale, **JOIN)
+    assert not User.objects.filter(email=JOIN["email"]).exists()
+
+
+def test_a_link_makes_an_account_and_signs_it_in(client, project, manager) -> None:
+    url = reverse("invitation", args=[workforce.invite(project, manager, "labeler").token])
+    assert client.post(url, JOIN).url == reverse("project", args=[project.pk])
+    assert client.session["_auth_user_id"] == str(User.objects.get(email=JOIN["email"]).pk)
+
+
+def test_an_address_that_was_taken_meanwhile_is_an_error_of_the_form(
+    client, project, manager, monkeypatch
+) -> None:
+    invitation = workforce.invite(project, manager, "labeler")
+    factories.make_user(JOIN["email"])
+    monkeypatch.setattr(JoinForm, "clean_email", lambda form: form.cleaned_data["email"])
+    response = client.post(reverse("invitation", args=[invitation.token]), JOIN)
+    assert response.status_code == 200
+    assert response.context["form"].errors == {"email": [workforce.ADDRESS_TAKEN]}
+    assert workforce.find(invitation.token) is not None
+
+
+def test_addresses_that_are_too_long_are_errors_of_their_field(client, project, manager, api) -> None:
+    label = "a" * 60
+    email = f"new@{'.'.join([label] * 4)}.example.com"
+    assert len(email) > 254
+    joined = client.post(
+        reverse("invitation", args=[workforce.invite(project, manager, "labeler").token]),
+        JOIN | {"email": email},
+    )
+    assert "email" in joined.context["form"].errors
+    client.force_login(manager)
+    invited = client.post(reverse("team", args=[project.pk]), {"role": "labeler", "email": email})
+    assert "email" in invited.context["form"].errors
+    response = api(manager).post(
+        f"/api/projects/{project.pk}/invitations/", {"role": "labeler", "email": email}, format="json"
+    )
+    assert response.status_code == 400
+    assert "email" in response.json()["error"]["fields"]
+
+
+def test_a_link_with_odd_characters_opens_nothing(client, db) -> None:
+    assert client.get("/invitations/%00/").status_code == 404
