@@ -139,11 +139,11 @@ def check_classes(project: Project, answer: Answer) -> None:
         raise InvalidAnswer(f"Item {answer.item} has a class twice.")
 
 
-def check_shapes(answer: Answer, width: int, height: int) -> None:
+def check_shapes(answer: Answer, width: int | None, height: int | None) -> None:
     for region in answer.regions:
         if region.bbox is None and region.polygon is None:
             raise InvalidAnswer(f"Item {answer.item} has a region without a box or polygon.")
-        problem = geometry.misfit(region.bbox, region.polygon, width, height)
+        problem = geometry.misfit(region.bbox, region.polygon, width or 0, height or 0)
         if problem:
             raise InvalidAnswer(f"Item {answer.item}: {problem}")
 

@@ -1,10 +1,11 @@
 from django.urls import path
 
 from labeling.api import images
-from labeling.views import accounts, data, exports, label, people, projects, settings
+from labeling.views import accounts, data, exports, favicon, label, people, projects, settings
 
 urlpatterns = [
     path("", projects.project_list, name="projects"),
+    path("favicon.ico", favicon.favicon, name="favicon"),
     path("sign-in/", accounts.SignIn.as_view(), name="sign-in"),
     path("sign-out/", accounts.SignOut.as_view(), name="sign-out"),
     path("profile/", accounts.profile, name="profile"),

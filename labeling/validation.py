@@ -31,6 +31,11 @@ def rate_for(pool: int, wanted: int) -> float:
     return share if share <= MOST else FEW_IMAGES_SHARE
 
 
+def is_out_of_reach(project: Project) -> bool:
+    """Tell whether the project had too few images for a certificate when its draw was settled."""
+    return project.validation_rate == FEW_IMAGES_SHARE
+
+
 def smallest_pool(target_error: float, confidence: float) -> int:
     """Return how many images a project needs for a certificate to be within reach."""
     return math.ceil(goal(target_error, confidence) / MOST)

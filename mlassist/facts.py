@@ -10,9 +10,8 @@ from clustering import embeddings
 from labeling import validation
 from labeling.extensions import register_facts
 from labeling.models import Annotation, Item, Project
-from mlassist import certificates, loop, triggers
+from mlassist import loop, triggers
 from mlassist.models import Certificate, ModelVersion, Run
-from mlassist.validation import drawn
 
 RUNS_SHOWN = 12
 PACE_OVER = timedelta(hours=24)
@@ -121,7 +120,7 @@ def certificate_outlook(project: Project, version: ModelVersion | None) -> dict[
     goal = validation.goal(project.target_error, project.confidence)
     known = (version.metrics.get("outlook") if version else None) or {"needed": goal, "message": ""}
     needed = known["needed"]
-    if 0 < drawn(project) < certificates.needed(project.target_error, 1 - project.confidence, 1):
+    if validation.is_out_of_reach(project):
         return {"message": too_few_images(project), "blind_labels": blind, "blind_labels_needed": goal}
     message = known["message"] or "The next model tries for a certificate"
     if not known["message"] and needed > blind:
@@ -131,7 +130,7 @@ def certificate_outlook(project: Project, version: ModelVersion | None) -> dict[
 
 def too_few_images(project: Project) -> str:
     wanted = rounded(validation.smallest_pool(project.target_error, project.confidence))
-    right = certificates.percent(1 - project.target_error)
+    right = f"{100 * (1 - project.target_error):.4g} %"
     return f"Too few images to prove {right}: that takes about {wanted:,}. Add images, or ask for less in the settings"
 
 

@@ -22,6 +22,7 @@ ROLES = {
 # route: method, what it takes. A route that is not listed here fails the test.
 ROUTES = {
     "healthz": ("get", PUBLIC),
+    "favicon": ("get", PUBLIC),
     "sign-in": ("get", PUBLIC),
     "sign-out": ("post", SIGNED_IN),
     "invitation": ("get", PUBLIC),

@@ -47,13 +47,10 @@ class ClassField(serializers.Field[Any, Any, Any, Any]):
 
 
 class NumberField(serializers.FloatField):
-    """A number that can be compared and stored, unlike NaN, infinity and 1 with 400 zeros."""
+    """A number that can be compared and stored, unlike NaN and infinity."""
 
     def to_internal_value(self, data: Any) -> float:
-        try:
-            value = super().to_internal_value(data)
-        except OverflowError:
-            self.fail("invalid")
+        value = super().to_internal_value(data)
         if not math.isfinite(value):
             self.fail("invalid")
         return value

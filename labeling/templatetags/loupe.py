@@ -189,20 +189,29 @@ def filter_words(filters: Mapping[str, Any] | None) -> str:
 
 
 @register.filter
+def outlook(forecast: Mapping[str, Any]) -> str:
+    """Say how much work is left, and from an hour on also when the recent pace ends it."""
+    left = f"About {hours(forecast['hours'])} of labeling left"
+    if forecast["hours"] < 1:
+        return f"{left}."
+    return f"{left}; at the recent pace done {say_date(forecast['date'])}."
+
+
 def hours(value: float) -> str:
-    if value < 1 / 60:
-        return "a minute"
-    if value < 1:
-        return f"{60 * value:.0f} min"
-    return f"{value:.0f} h" if value >= 10 else f"{value:.1f} h"
+    minutes = round(60 * value)
+    if minutes < 60:
+        return "a minute" if minutes <= 1 else f"{minutes} minutes"
+    shown = f"{value:,.0f}" if value >= 10 else f"{value:.1f}".removesuffix(".0")
+    return "an hour" if shown == "1" else f"{shown} hours"
 
 
-@register.filter
 def say_date(day: date) -> str:
-    """Name a day as people do: today, tomorrow, Thursday, 3 December."""
+    """Name a day as people do: today, tomorrow, on Thursday, on 3 December."""
     ahead = (day - timezone.localdate()).days
     if ahead <= 0:
         return "today"
     if ahead == 1:
         return "tomorrow"
-    return f"{day:%A}" if ahead < 7 else f"{day.day} {day:%B}"
+    if ahead < 7:
+        return f"on {day:%A}"
+    return f"on {day.day} {day:%B}" if ahead < 300 else f"in {day:%B %Y}"

@@ -7,6 +7,8 @@ from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.vary import vary_on_headers
 
 from labeling import importing, permissions, review
 from labeling.api.data import filters_from
@@ -42,17 +44,18 @@ def gallery(request: SignedIn, project_id: int) -> HttpResponse:
     items, following = review.gallery(project, filters, whole_number(cursor), BATCH)
     query = request.GET.copy()
     query.pop("cursor", None)
-    context: dict[str, Any] = {
-        "project": project,
-        "items": items,
-        "next": following,
-        "query": query.urlencode(),
-    }
+    opened = whole_number(query.pop("item", [""])[-1])
+    context = {"project": project, "items": items, "next": following, "query": query.urlencode()}
     if cursor:
         return render(request, "data/_batch.html", context)
-    choices = {
+    context |= choices(project, filters) | {"chips": chips(project, filters, query), "opened": opened}
+    return render(request, "data/gallery.html", context)
+
+
+def choices(project: Project, filters: review.Filters) -> dict[str, Any]:
+    """Return what can be filtered by, and how many items there are."""
+    return {
         "filters": asdict(filters),
-        "chips": chips(project, filters, query),
         "states": [state for state in Item.State.values if state != "labeled"],
         "sources": SOURCES,
         "confidences": CONFIDENCES,
@@ -60,7 +63,6 @@ def gallery(request: SignedIn, project_id: int) -> HttpResponse:
         "labelers": labelers(project),
         "total": review.select(project, filters).count(),
     }
-    return render(request, "data/gallery.html", context | choices)
 
 
 def filters_of(given: QueryDict) -> review.Filters:
@@ -99,14 +101,18 @@ def name_in(rows: Any, pk: int) -> str:
     return "unknown" if row is None else getattr(row, "label", row.__str__())
 
 
+@vary_on_headers("HX-Request")
 def item_panel(request: SignedIn, project_id: int, item_id: int) -> HttpResponse:
-    """Show one item large, with its whole history."""
+    """Show one item large, with its whole history: the gallery's panel, or the gallery with it open."""
     project = permissions.project_or_404(request.user, project_id, "review")
     item = (
         project.items.select_related("current_annotation", "suggestion", "entry").filter(pk=item_id).first()
     )
     if item is None:
         raise Http404
+    if not request.headers.get("HX-Request"):
+        state = "" if item.state == Item.State.LABELED else f"state={item.state}&"
+        return redirect(f"{reverse('data', args=[project.pk])}?{state}item={item.pk}")
     history = (
         item.annotations.select_related("labeler").prefetch_related("regions__label_class").order_by("-id")
     )
@@ -134,5 +140,9 @@ def import_live(request: SignedIn, project_id: int) -> HttpResponse:
 
 
 def imports_of(project: Project) -> list[dict[str, Any]]:
-    sources = project.sources.order_by("-id")[:20]
-    return [{**importing.summary(each), "problems": importing.problems(each)} for each in sources]
+    found = []
+    for source in project.sources.order_by("-id")[:20]:
+        facts = importing.summary(source)
+        taken = facts["read"] - facts["broken"] - facts["duplicates"]
+        found.append({**facts, "taken": taken, "problems": importing.problems(source)})
+    return found

@@ -56,6 +56,12 @@ def run_state(state: str) -> SafeString:
 
 
 @register.filter
+def counts_items(kind: str) -> bool:
+    """Tell whether a run's total is a number of images; others count their own steps."""
+    return kind in (Run.Kind.FEATURIZATION, Run.Kind.INFERENCE)
+
+
+@register.filter
 def run_seconds(run: Run) -> float:
     return ((run.finished_at or timezone.now()) - run.started_at).total_seconds()
 

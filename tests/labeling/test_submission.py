@@ -312,26 +312,29 @@ def test_a_storm_of_everything_at_once_neither_deadlocks_nor_miscounts(project, 
     circle = project.classes.get(name="circle").pk
     failures: list[BaseException] = []
 
+    def submit(page, person, chance) -> None:
+        submission.submit(page, person, answers_for(page, circle))
+
+    def undo(page, person, chance) -> None:
+        submission.undo(project, person)
+
+    def reject(page, person, chance) -> None:
+        review.reject(project, [chance.choice(items).pk for _ in range(5)], reviewer)
+
+    def extend(page, person, chance) -> None:
+        queue.extend(page)
+
+    def release(page, person, chance) -> None:
+        queue.release(page)
+
     def storm(person, seed: int) -> None:
         chance = random.Random(seed)
-        pages = []
+        pages = [queue.claim(project, person, 9)]
         try:
             for _ in range(40):
-                page = queue.claim(project, person, 9)
-                if page is not None:
-                    pages.append(page)
-                if not pages:
-                    continue
+                pages.append(queue.claim(project, person, 9) or pages[-1])
                 page = Page.objects.select_related("project").get(pk=chance.choice(pages).pk)
-                act = chance.choice(["submit", "submit", "extend", "release", "undo", "reject"])
-                if act == "submit":
-                    submission.submit(page, person, answers_for(page, circle))
-                elif act == "undo":
-                    submission.undo(project, person)
-                elif act == "reject":
-                    review.reject(project, [chance.choice(items).pk for _ in range(5)], reviewer)
-                else:
-                    {"extend": queue.extend, "release": queue.release}[act](page)
+                chance.choice([submit, submit, undo, reject, extend, release])(page, person, chance)
         except BaseException as error:
             failures.append(error)
         finally:

@@ -45,14 +45,18 @@ function click(cell, range) {
   drawBar();
 }
 
+const addressOf = (/** @type {Element} */ cell) => /** @type {HTMLAnchorElement} */ (cell.querySelector("[data-open]")).href;
+
 /** @param {HTMLElement} cell */
-async function open(cell) {
-  const link = /** @type {HTMLAnchorElement} */ (cell.querySelector("[data-open]"));
-  const response = await fetch(link.href, { headers: { "HX-Request": "true" } });
+const open = (cell) => openAddress(addressOf(cell));
+
+/** @param {string} address of an item's panel; its cell need not be on the page */
+async function openAddress(address) {
+  const response = await fetch(address, { headers: { "HX-Request": "true" } });
   if (!response.ok) return toast("This image can no longer be opened.");
   panel.innerHTML = await response.text();
   panel.hidden = false;
-  for (const each of cells()) each.classList.toggle("open", each === cell);
+  for (const each of cells()) each.classList.toggle("open", addressOf(each) === address);
 }
 
 function closePanel() {
@@ -189,6 +193,7 @@ if (grid) {
     drawBar();
   });
   addEventListener("pagehide", flush);
+  if (panel.dataset.opened) openAddress(new URL(panel.dataset.opened, location.href).href);
 }
 
 function clear() {

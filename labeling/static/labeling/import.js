@@ -8,6 +8,9 @@ const BATCH_BYTES = 64 * 2 ** 20;
 const MEGABYTE = 2 ** 20;
 let busy = false;
 
+/** The connection broke on the way, so that sending the same again helps. */
+class Broken extends Error {}
+
 /** @typedef {{file: File, path: string}} Upload */
 
 /** @param {Upload[]} uploads @returns {Upload[][]} */
@@ -45,9 +48,17 @@ function send(batch, progress) {
       if (request.status < 300) resolve(request.response);
       else reject(new Error(request.response?.error?.message ?? `The server answered ${request.status}.`));
     });
-    request.addEventListener("error", () => reject(new Error("The connection broke.")));
+    request.addEventListener("error", () => reject(new Broken("The connection broke.")));
     request.send(body);
   });
+}
+
+/** What happened, what was kept, what to do. @param {Error} error @param {number} files that arrived @param {number} left */
+function trouble(error, files, left) {
+  const arrived = files ? `${files.toLocaleString("en")} ${files === 1 ? "file" : "files"} arrived, ` : "";
+  if (error instanceof Broken) return `${error.message} ${arrived}${left} did not. Choose them again: what is there already is not taken twice.`;
+  if (files) return `${error.message} ${arrived}the other ${left} did not.`;
+  return left > 1 ? `${error.message} None of the ${left} files was taken.` : error.message;
 }
 
 /** @param {Upload[]} uploads */
@@ -58,6 +69,7 @@ async function upload(uploads) {
   const total = wanted.reduce((sum, { file }) => sum + file.size, 0) || 1;
   const text = part("upload-text");
   part("upload").hidden = false;
+  bar.hidden = false;
   part("upload-error").hidden = true;
   let before = 0;
   let files = 0;
@@ -72,12 +84,12 @@ async function upload(uploads) {
       document.getElementById("imports")?.dispatchEvent(new Event("refresh"));
     }
     bar.value = 1;
-    text.textContent = `✓ ${files.toLocaleString("en")} ${files === 1 ? "file is" : "files are"} on the server. They are being read below.`;
+    text.textContent = `✓ ${files === 1 ? "1 file is on the server. It is" : `${files.toLocaleString("en")} files are on the server. They are`} being read below.`;
   } catch (error) {
-    const left = wanted.length - files;
     part("upload-error").hidden = false;
-    part("upload-error").textContent = `${/** @type {Error} */ (error).message} ${files ? `${files} files arrived, ` : ""}${left} did not. Choose them again: what is there already is not taken twice.`;
+    part("upload-error").textContent = trouble(/** @type {Error} */ (error), files, wanted.length - files);
     text.textContent = "";
+    bar.hidden = true;
   } finally {
     busy = false;
   }

@@ -13,6 +13,13 @@ export function missing(state) {
   });
 }
 
+/** What Enter waits for, in a sentence. @param {State} state */
+export function missingText(state) {
+  const open = missing(state).length;
+  if (!state.multilabel) return `${open} ${open === 1 ? "image still needs" : "images still need"} a class.`;
+  return `${open} ${open === 1 ? "image has" : "images have"} no answer yet: give a class, or − for none of these.`;
+}
+
 /**
  * The answers as the API takes them. Images left out of a proposal go back as exceptions.
  * @param {State} state

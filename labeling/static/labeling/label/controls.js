@@ -28,7 +28,7 @@ export function findBox(element, classes, on) {
   box?.addEventListener("keydown", (event) => {
     if (event.isComposing || !["Enter", "Escape"].includes(event.key)) return;
     event.preventDefault();
-    const first = /** @type {HTMLElement|null} */ (classes.querySelector("button:not([hidden])"));
+    const first = /** @type {HTMLElement|null} */ (classes.querySelector("[data-class]:not([hidden])"));
     if (event.key === "Enter" && box.value.trim() && first) on.choose(Number(first.dataset.class));
     clear();
     box.blur();

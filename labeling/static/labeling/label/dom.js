@@ -27,8 +27,12 @@ function inkOn(color) {
   return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 ? "#000" : "#fff";
 }
 
-/** @param {HTMLElement} node @param {LabelClass} label */
+/** @param {HTMLElement} node @param {LabelClass} [label] none takes the colour away */
 export function paint(node, label) {
+  if (!label) {
+    node.style.removeProperty("--class");
+    return node.classList.remove("striped");
+  }
   node.style.setProperty("--class", label.color);
   node.style.setProperty("--class-ink", inkOn(label.color));
   node.classList.toggle("striped", label.striped);

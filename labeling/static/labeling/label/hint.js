@@ -1,6 +1,6 @@
 // What the labeler reads: one line that says what to do, and what Enter will do.
 
-import { answers as answersOf, missing } from "./answers.js";
+import { answers as answersOf, missing, missingText } from "./answers.js";
 import { selection } from "./state.js";
 
 /** @typedef {import("./state.js").State} State @typedef {import("./state.js").LabelClass} LabelClass */
@@ -21,17 +21,42 @@ export function submitText(state) {
  * @param {State} state @param {Map<number, LabelClass>} byId @returns {(string|LabelClass)[]}
  */
 export function hintFor(state, byId) {
+  if (state.incomplete && missing(state).length) return [missingText(state)];
   const guided = state.page?.kind === "manual" ? null : guidedHint(state, byId);
-  if (guided) return guided;
+  const hint = guided ?? [state.multilabel ? severalHint(state) : oneHint(state)];
+  return state.tiles.length === 1 && state.size > 1 ? ["This one is shown alone. ", ...hint] : hint;
+}
+
+/** What an answered page can still get. @param {State} state @param {string} more said where nothing is skipped */
+function answeredHint(state, more) {
+  const count = state.tiles.length;
+  const skipped = state.tiles.filter((tile) => tile.mark === "skipped").length;
+  if (skipped) return `${count === 1 ? "Skipped" : `${skipped} skipped`}. A digit or Backspace takes that back, Enter submits.`;
+  return `${count === 1 ? "It" : "Every image"} has its answer. ${more}`;
+}
+
+/** One class for each image. @param {State} state */
+function oneHint(state) {
   const count = state.tiles.length;
   const open = missing(state).length;
   const chosen = selection(state).length;
-  if (!open) return ["Every image has its answer. Enter submits."];
-  if (chosen) return [`${chosen} selected. Press the digit of ${chosen === 1 ? "its" : "their"} class${state.multilabel ? "es" : ""}.`];
-  if (count === 1 && state.multilabel) return ["Press the digits of all classes that it shows, then Enter."];
-  if (count === 1) return ["Press the digit of its class, then Enter."];
-  if (open === count) return ["Press a digit for the outlined image, or select several first."];
-  return [`${open} of ${count} still need a class.`];
+  if (!open) return answeredHint(state, "Enter submits.");
+  if (chosen) return `${chosen} selected. Press the digit of ${chosen === 1 ? "its" : "their"} class.`;
+  if (count === 1) return "Press the digit of its class, then Enter.";
+  if (open === count) return "Press a digit for the outlined image, or select several first.";
+  return `${open} of ${count} still need a class.`;
+}
+
+/** All classes that apply, or none of them. @param {State} state */
+function severalHint(state) {
+  const count = state.tiles.length;
+  const open = missing(state).length;
+  const chosen = selection(state).length;
+  if (!open) return answeredHint(state, "More digits add classes, Enter submits.");
+  if (chosen) return `${chosen} selected. Press the digits of all classes that ${chosen === 1 ? "it shows" : "they show"}, or − for none of these.`;
+  if (count === 1) return "Press the digits of all classes that it shows, or − for none of these, then Enter.";
+  if (open === count) return "Press the digits of all classes that the outlined image shows, or − for none of these.";
+  return `${open} of ${count} have no answer yet. Enter submits when each has its classes or − for none of these.`;
 }
 
 /** @param {State} state @param {Map<number, LabelClass>} byId @returns {(string|LabelClass)[]|null} */
@@ -41,7 +66,7 @@ function guidedHint(state, byId) {
   const proposed = byId.get(state.page?.proposed_class ?? 0);
   const wrongOnes = count === 1 ? "it if that is wrong" : "the wrong ones";
   if (out && state.page?.start_selected) return [`${out} taken out. Enter confirms the rest; what is out goes back to the queue.`];
-  if (out) return [`${out} taken out. Give another class by its digit, or Enter; what is out goes back to the queue.`];
+  if (out) return [`${out} taken out. Give ${state.multilabel ? "its classes by their digits, or − for none," : "another class by its digit,"} or Enter; what is out goes back to the queue.`];
   if (proposed && state.page?.kind === "clustered") {
     const all = count === 1 ? "This looks like " : count === 2 ? "Both look like " : `All ${NUMBERS[count]} look like `;
     return [all, proposed, `. Click ${count === 1 ? "it if it is not" : "those that are not"}, then Enter.`];
@@ -51,6 +76,9 @@ function guidedHint(state, byId) {
     return ["The model proposes ", proposed, `${all}. Click ${wrongOnes}, then Enter.`];
   }
   if (state.tiles.some((tile) => tile.mark === "proposed")) return [`Proposed by the model. Click ${wrongOnes}, then Enter.`];
-  if (missing(state).length === count) return ["These look alike. Click those that differ, then press the digit of the class."];
+  if (missing(state).length === count) {
+    const press = state.multilabel ? "the digits of their classes, or − for none of these" : "the digit of the class";
+    return [`These look alike. Click those that differ, then press ${press}.`];
+  }
   return null;
 }

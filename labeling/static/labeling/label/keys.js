@@ -22,11 +22,11 @@ export function digitPosition(event) {
 
 const command = (/** @type {KeyboardEvent} */ event) => event.ctrlKey || event.metaKey;
 const plain = (/** @type {KeyboardEvent} */ event) => !command(event) && !event.altKey;
-const RESERVED = new Set(["s", "i", "z", "?", "/", " "]);
+const RESERVED = new Set(["s", "i", "z", "?", "/", " ", "-", "`"]);
 
 /**
  * @param {Record<string, (...args: any[]) => void>} act what keys can do
- * @param {{classes: import("./state.js").LabelClass[]}} state
+ * @param {{classes: import("./state.js").LabelClass[], multilabel: boolean}} state
  * @returns {Binding[]}
  */
 export function bindings(act, state) {
@@ -37,20 +37,44 @@ export function bindings(act, state) {
     return position === null ? undefined : state.classes[position];
   };
   const arrows = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" };
+  /** @type {Binding} */
+  const none = {
+    id: "none-of-these",
+    keys: ["−", "`"],
+    text: "None of these: no class fits the selected images, or the outlined one",
+    press: "-",
+    single: true,
+    match: (event) => plain(event) && (event.key === "-" || event.key === "−" || event.code === "Backquote"),
+    run: () => act.none(),
+  };
   return [
     {
       id: "assign",
       keys: ["1", "…", "9", "0"],
-      text: "Give the class with this digit to the selected images, or to the next open one. With Shift: classes 11 to 20",
+      text: state.multilabel
+        ? "Give the class with this digit to the selected images, or to the outlined one; once more takes it away. With Shift: classes 11 to 20"
+        : "Give the class with this digit to the selected images, or to the next open one. With Shift: classes 11 to 20",
       press: "1",
       single: true,
       match: (event) => plain(event) && classFor(event) !== undefined,
       run: (event) => act.assign(classFor(event)?.id),
     },
+    ...(state.multilabel ? [none] : []),
+    {
+      id: "clear",
+      keys: ["Backspace", "Delete"],
+      text: "Take back what the selected images, or the outlined one, have: classes or a skip",
+      press: "Backspace",
+      single: true,
+      match: (event) => plain(event) && (event.key === "Backspace" || event.key === "Delete"),
+      run: () => act.clear(),
+    },
     {
       id: "submit",
       keys: ["Enter"],
-      text: "Submit this page (Ctrl + Enter does the same)",
+      text: state.multilabel
+        ? "Submit this page, as soon as every image has its classes, none of these, or a skip (Ctrl + Enter does the same)"
+        : "Submit this page (Ctrl + Enter does the same)",
       press: "Enter",
       match: (event) => event.key === "Enter" && !event.shiftKey && !event.altKey,
       run: () => act.submit(),

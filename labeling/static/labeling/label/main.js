@@ -1,6 +1,6 @@
 // The Label page: ties state, rendering, keys and network together.
 
-import { answers, missing } from "./answers.js";
+import { answers, missing, missingText } from "./answers.js";
 import { ApiError, projectApi } from "./api.js";
 import { findBox, sizePicker } from "./controls.js";
 import { draftStore } from "./draft.js";
@@ -48,8 +48,19 @@ const act = {
     if (!state.page) return;
     const chosen = states.assign(state, id);
     const label = state.classes.find((each) => each.id === id);
-    say(`${label?.name}: ${chosen.length === 1 ? `image ${state.tiles.indexOf(chosen[0]) + 1}` : `${chosen.length} images`}`);
+    say(`${label?.name}: ${named(chosen)}`);
     find.clear();
+    changed();
+  },
+  none() {
+    if (!state.page) return;
+    say(`none of these: ${named(states.assignNone(state))}`);
+    changed();
+  },
+  clear() {
+    if (!state.page) return;
+    const cleared = states.clear(state);
+    if (cleared.length) say(`cleared: ${named(cleared)}`);
     changed();
   },
   submit,
@@ -95,7 +106,12 @@ const render = renderer(
       states.unassign(state, index, id);
       changed();
     },
+    onClear(index) {
+      states.clear(state, index);
+      changed();
+    },
     onClass: act.assign,
+    onNone: act.none,
     onNotice(action) {
       if (action === "sign-in") location.assign(config.signIn);
       if (action === "retry") sender.retry();
@@ -114,8 +130,12 @@ function update(first) {
   render();
 }
 
+/** @param {states.Tile[]} tiles */
+const named = (tiles) => (tiles.length === 1 ? `image ${state.tiles.indexOf(tiles[0]) + 1}` : `${tiles.length} images`);
+
 /** A change of what the labeler works on: it is drawn and kept. */
 function changed() {
+  state.incomplete = false;
   if (state.page) drafts.save({ ...states.draftOf(state), touched: states.isTouched(state) });
   render();
 }
@@ -199,7 +219,8 @@ function submit() {
   if (!state.page) return;
   const open = missing(state);
   if (open.length) {
-    say(`${open.length} ${open.length === 1 ? "image still needs" : "images still need"} a class.`);
+    say(missingText(state));
+    state.incomplete = true;
     state.cursor = state.tiles.indexOf(open[0]);
     for (const tile of state.tiles) tile.selected &&= open.includes(tile);
     root.classList.remove("nudge");
@@ -229,7 +250,8 @@ async function undoPage() {
       aside.set(state.page.page, state.tiles);
       prefetch.putBack(state.page);
     }
-    state.doneToday = Math.max(0, state.doneToday - Object.keys(page.answers).length);
+    const labels = Object.values(page.answers).filter((/** @type {{skipped: boolean}} */ { skipped }) => !skipped);
+    state.doneToday = Math.max(0, state.doneToday - labels.length);
     say("The last page is back.");
     show(page);
   } catch (error) {

@@ -3,12 +3,30 @@
 import { missing } from "./answers.js";
 import { make, paint, setAttribute, setText } from "./dom.js";
 import { hintFor, submitText } from "./hint.js";
-import { selection, targets } from "./state.js";
+import { isNone, selection, targets } from "./state.js";
 
 /** @typedef {import("./state.js").State} State @typedef {import("./state.js").Tile} Tile */
 /** @typedef {import("./state.js").LabelClass} LabelClass */
 
-export const TINY = 64;
+/** Small images are not blown up further than this, in CSS pixels for each of theirs. */
+const LARGEST_SCALE = 8;
+/** Up to here their pixels stay crisp; blown up further, squares hide what they show. */
+const CRISP_SCALE = 4;
+/** Larger images are always drawn smoothly. */
+const TINY = 64;
+
+const INSET = 12; // between an image and its tile's edges, both sides together
+const CAPTION = 32;
+
+/** @param {HTMLImageElement} image that has loaded, in a box with room for it @param {HTMLElement} box @param {number} inset */
+function magnify(image, box, inset) {
+  const { naturalWidth: width, naturalHeight: height } = image;
+  if (!width || !height) return;
+  const fit = Math.min((box.clientWidth - inset) / width, (box.clientHeight - inset) / height);
+  image.style.maxWidth = `${LARGEST_SCALE * width}px`;
+  image.style.maxHeight = `${LARGEST_SCALE * height}px`;
+  image.classList.toggle("crisp", Math.max(width, height) <= TINY && fit > 1 && fit <= CRISP_SCALE);
+}
 
 /** Columns that a page's images are laid out in. @param {number} count @param {boolean} tall */
 export function columnsFor(count, tall) {
@@ -34,7 +52,7 @@ export function badge(position, hotkey = "") {
  * @param {HTMLElement} root
  * @param {{onTile: (index: number, event: MouseEvent) => void, onHover: (index: number|null) => void,
  *   onFocus: (index: number) => void, onChip: (index: number, classId: number) => void,
- *   onClass: (classId: number) => void, onNotice: (action: string) => void}} on
+ *   onClear: (index: number) => void, onClass: (classId: number) => void, onNone: () => void, onNotice: (action: string) => void}} on
  * @param {State} state
  */
 export function renderer(root, on, state) {
@@ -42,10 +60,14 @@ export function renderer(root, on, state) {
   const stage = $("stage");
   const classBar = $("classes");
   const byId = new Map(state.classes.map((each) => [each.id, each]));
+  const largeImage = /** @type {HTMLImageElement} */ ($("magnifier").querySelector("img"));
+  largeImage.addEventListener("load", () => magnify(largeImage, $("magnifier"), CAPTION));
   /** @type {ReturnType<typeof makeTile>[]} */
   const nodes = [];
   const classButtons = state.classes.map((label, position) => makeClassButton(label, position));
   classBar.append(...classButtons);
+  const noneButton = state.multilabel ? makeNoneButton() : null;
+  if (noneButton) classBar.append(noneButton);
 
   /** @param {LabelClass} label @param {number} position */
   function makeClassButton(label, position) {
@@ -65,6 +87,19 @@ export function renderer(root, on, state) {
     return button;
   }
 
+  function makeNoneButton() {
+    const button = make("button", "class-button none-button");
+    button.type = "button";
+    const key = make("span", "class-key");
+    key.textContent = "−";
+    const name = make("span", "class-name");
+    name.textContent = "none of these";
+    button.append(key, name, make("span", "class-count"));
+    button.addEventListener("mousedown", (event) => event.preventDefault());
+    button.addEventListener("click", () => on.onNone());
+    return button;
+  }
+
   /** @param {number} index */
   function makeTile(index) {
     const tile = make("div", "tile");
@@ -76,8 +111,7 @@ export function renderer(root, on, state) {
     image.draggable = false;
     image.addEventListener("load", () => {
       tile.classList.remove("loading", "failed");
-      const tiny = Math.max(image.naturalWidth, image.naturalHeight) <= TINY;
-      tile.classList.toggle("tiny", tiny);
+      magnify(image, face, INSET);
     });
     image.addEventListener("error", () => tile.classList.replace("loading", "failed"));
     const sign = make("span", "tile-sign");
@@ -123,16 +157,15 @@ export function renderer(root, on, state) {
         node.tile.classList.add("loading");
         node.tile.classList.remove("failed");
         node.image.src = url;
-      }
+      } else magnify(node.image, node.face, INSET);
       setAttribute(node.tile, "data-mark", tile.mark);
       node.tile.classList.toggle("selected", tile.selected);
       node.tile.classList.toggle("next", next.includes(tile));
-      const shown = byId.get(tile.classes[0] ?? tile.proposal[0]);
-      if (shown) paint(node.tile, shown);
+      paint(node.tile, byId.get(tile.classes[0] ?? (isNone(tile) ? 0 : tile.proposal[0])));
       setAttribute(node.face, "aria-pressed", String(tile.selected));
       setAttribute(node.face, "aria-label", describe(tile, index));
       setAttribute(node.face, "tabindex", index === state.cursor ? "0" : "-1");
-      setText(node.sign, { empty: "", proposed: "", person: "", skipped: "skipped", out: "✕" }[tile.mark]);
+      setText(node.sign, tile.mark === "out" ? "✕" : "");
       setText(node.name, tile.item.file_name);
       setAttribute(node.name, "title", tile.item.why ? `${tile.item.file_name}: ${tile.item.why}` : tile.item.file_name);
       drawChips(node, tile, index);
@@ -145,7 +178,25 @@ export function renderer(root, on, state) {
     if (node.chipsKey === key) return;
     node.chipsKey = key;
     const ids = tile.mark === "out" ? tile.proposal : tile.classes;
-    node.chips.replaceChildren(...ids.map((id) => makeChip(tile, index, id)));
+    const chips = ids.map((id) => makeChip(tile, index, id));
+    if (isNone(tile)) chips.push(makeNote(index, "none of these"));
+    if (tile.mark === "skipped") chips.push(makeNote(index, "skipped"));
+    node.chips.replaceChildren(...chips);
+  }
+
+  /** An answer without a class, which a click takes back. @param {number} index @param {string} text */
+  function makeNote(index, text) {
+    const chip = make("button", "class-chip note");
+    chip.type = "button";
+    const name = make("span", "class-name");
+    name.textContent = text;
+    const cross = make("span", "class-cross");
+    cross.textContent = "✕";
+    chip.append(name, cross);
+    chip.setAttribute("aria-label", `Take back “${text}” from image ${index + 1}`);
+    chip.addEventListener("mousedown", (event) => event.preventDefault());
+    chip.addEventListener("click", () => on.onClear(index));
+    return chip;
   }
 
   /** @param {Tile} tile @param {number} index @param {number} id */
@@ -181,9 +232,9 @@ export function renderer(root, on, state) {
     const names = tile.classes.map((id) => byId.get(id)?.name).join(", ");
     const proposal = tile.proposal.map((id) => byId.get(id)?.name).join(", ");
     const what = {
-      empty: "no class yet",
+      empty: "no answer yet",
       proposed: `proposed: ${names}${tile.confidence === null ? "" : ` ${Math.round(tile.confidence * 100)} %`}`,
-      person: names,
+      person: names || "none of these",
       skipped: "skipped",
       out: `not ${proposal}`,
     }[tile.mark];
@@ -201,6 +252,11 @@ export function renderer(root, on, state) {
       setText(/** @type {Node} */ (button.lastChild), state.tiles.length > 1 && given.get(label.id) ? `${given.get(label.id)}` : "");
       button.classList.toggle("given", given.has(label.id));
     });
+    if (!noneButton) return;
+    const none = state.tiles.filter(isNone).length;
+    noneButton.disabled = !state.page;
+    noneButton.classList.toggle("given", none > 0);
+    setText(/** @type {Node} */ (noneButton.lastChild), state.tiles.length > 1 && none ? `${none}` : "");
   }
 
   function drawHint() {
@@ -238,9 +294,8 @@ export function renderer(root, on, state) {
     const tile = state.magnified ? state.tiles[state.hover ?? state.cursor] : undefined;
     overlay.hidden = !tile;
     if (!tile) return;
-    const image = /** @type {HTMLImageElement} */ (overlay.querySelector("img"));
-    if (image.getAttribute("src") !== tile.item.image) image.src = tile.item.image;
-    overlay.classList.toggle("tiny", Math.max(tile.item.width ?? 999, tile.item.height ?? 999) <= TINY);
+    if (largeImage.getAttribute("src") !== tile.item.image) largeImage.src = tile.item.image;
+    else magnify(largeImage, overlay, CAPTION);
     const size = tile.item.width ? `${tile.item.width} × ${tile.item.height} px` : "";
     setText(/** @type {Node} */ (overlay.querySelector("figcaption")), [tile.item.file_name, size].filter(Boolean).join(" · "));
   }

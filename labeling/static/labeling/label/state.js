@@ -22,7 +22,7 @@ import { newUuid } from "./uuid.js";
  * @typedef {{classes: LabelClass[], multilabel: boolean, size: number, page: Page|null, tiles: Tile[],
  *   cursor: number, hover: number|null, anchor: number, fresh: boolean, magnified: boolean, history: Snapshot[],
  *   shownAt: number, doneToday: number, waiting: boolean, nothing: object|null,
- *   saving: "saved"|"saving"|"offline", notice: {tone: string, text: string, actions?: [string, string][]}|null,
+ *   incomplete: boolean, saving: "saved"|"saving"|"offline", notice: {tone: string, text: string, actions?: [string, string][]}|null,
  *   filter: string, said: string}} State
  */
 
@@ -44,6 +44,7 @@ export function newState(start) {
     shownAt: 0,
     waiting: true,
     nothing: null,
+    incomplete: false,
     saving: "saved",
     notice: null,
     filter: "",
@@ -65,6 +66,7 @@ export function showPage(state, page, draft) {
   state.hover = null;
   state.history = [];
   state.fresh = false;
+  state.incomplete = false;
   state.waiting = false;
   state.nothing = null;
   state.filter = "";
@@ -105,18 +107,22 @@ function newTile(page, item) {
   if (answer) {
     tile.classes = answer.regions.map((region) => region.class);
     tile.mark = answer.skipped ? "skipped" : "person";
-  } else if (tile.proposal.length) {
-    tile.classes = [...tile.proposal];
-    tile.mark = "proposed";
-    tile.selected = page.start_selected;
-  } else {
-    tile.selected = page.start_selected;
-  }
+  } else reset(tile, page.start_selected);
   return tile;
+}
+
+/** Back to how the page began: the proposal, else nothing. @param {Tile} tile @param {boolean} selected */
+function reset(tile, selected) {
+  tile.classes = [...tile.proposal];
+  tile.mark = tile.proposal.length ? "proposed" : "empty";
+  tile.selected = selected;
 }
 
 /** @param {Tile} tile */
 export const isAnswered = (tile) => tile.mark === "person" || tile.mark === "proposed" || tile.mark === "skipped";
+
+/** Whether a person said that no class fits. @param {Tile} tile */
+export const isNone = (tile) => tile.mark === "person" && !tile.classes.length;
 
 /** Whether images begin selected and clicking takes one out. @param {State} state */
 const beginsSelected = (state) => Boolean(state.page?.start_selected);
@@ -216,10 +222,10 @@ export function targets(state) {
   const chosen = selection(state);
   if (chosen.length) return chosen;
   const hovered = state.hover === null ? null : state.tiles[state.hover];
-  if (hovered && (state.multilabel || !isAnswered(hovered) || state.tiles.length === 1)) return [hovered];
-  if (state.multilabel || state.tiles.length === 1) return [state.tiles[state.cursor]];
   const open = firstOpen(state, state.cursor);
-  return [state.tiles[open ?? state.cursor]];
+  if (hovered && (state.multilabel || !isAnswered(hovered) || open === null)) return [hovered];
+  if (state.multilabel || open === null) return [state.tiles[state.cursor]];
+  return [state.tiles[open]];
 }
 
 /**
@@ -240,6 +246,33 @@ export function assign(state, classId) {
   }
   settle(state, chosen);
   return chosen;
+}
+
+/** Say that no class fits; the hand goes on to the next open image. @param {State} state */
+export function assignNone(state) {
+  const chosen = targets(state);
+  remember(state);
+  for (const tile of chosen) {
+    tile.classes = [];
+    tile.mark = "person";
+  }
+  goOn(state, chosen);
+  return chosen;
+}
+
+/**
+ * Take a person's answers back from the selection, else from the image under the pointer or the outlined one.
+ * @param {State} state @param {number} [index] this image alone
+ */
+export function clear(state, index) {
+  const chosen = index === undefined ? selection(state) : [state.tiles[index]];
+  if (!chosen.length) chosen.push(state.tiles[state.hover ?? state.cursor]);
+  const given = chosen.filter((tile) => tile?.mark === "person" || tile?.mark === "skipped");
+  if (!given.length) return given;
+  remember(state);
+  for (const tile of given) reset(tile, beginsSelected(state));
+  state.cursor = state.tiles.indexOf(given[0]);
+  return given;
 }
 
 /** Take one class off one image. @param {State} state @param {number} index @param {number} classId */
@@ -270,6 +303,11 @@ function settle(state, chosen) {
     state.cursor = state.tiles.indexOf(chosen[chosen.length - 1]);
     return;
   }
+  goOn(state, chosen);
+}
+
+/** @param {State} state @param {Tile[]} chosen have their answer */
+function goOn(state, chosen) {
   for (const tile of chosen) tile.selected = false;
   state.cursor = firstOpen(state, state.tiles.indexOf(chosen[chosen.length - 1])) ?? state.cursor;
 }
