@@ -131,7 +131,10 @@ def certificate_outlook(project: Project, version: ModelVersion | None) -> dict[
 def too_few_images(project: Project) -> str:
     wanted = rounded(validation.smallest_pool(project.target_error, project.confidence))
     right = f"{100 * (1 - project.target_error):.4g} %"
-    return f"Too few images to prove {right}: that takes about {wanted:,}. Add images, or ask for less in the settings"
+    return (
+        f"Too few images to prove {right}: that takes about {wanted:,}."
+        " Add images, or ask for less in the settings"
+    )
 
 
 def rounded(count: int) -> int:

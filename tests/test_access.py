@@ -75,7 +75,8 @@ ROUTES = {
 }
 # These belong to one person; tests of their own say whose.
 OWN = {
-    "api-unknown", "api-page-submit", "api-page-extend", "api-page-release", "api-page-undo", "profile-token-revoke", "run",
+    "api-unknown", "api-page-submit", "api-page-extend", "api-page-release", "api-page-undo",
+    "profile-token-revoke", "run",
 }  # fmt: skip
 
 

@@ -15,7 +15,12 @@ from labeling.models import Item, Project, QueueEntry, User
 from tests import factories
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-EXPECTED = ("net::ERR_INTERNET_DISCONNECTED", "401", "404")  # complaints that a test provokes on purpose
+EXPECTED = (
+    "net::ERR_INTERNET_DISCONNECTED",
+    "400",
+    "401",
+    "404",
+)  # complaints that a test provokes on purpose
 
 expect.set_options(timeout=10_000)
 

@@ -203,6 +203,74 @@ def test_several_classes_are_toggled_on_one_image(browse, manager, labeler):
     assert sorted(names) == ["circle", "square"]
 
 
+def test_none_of_these_is_an_answer_of_its_own(browse, manager, labeler):
+    project = factories.make_project(manager=manager, labeler=labeler, task_type="multilabel")
+    project.instructions.all().delete()
+    queue_as(project, factories.make_items(project, 4), "manual")
+    page = browse(labeler, label_address(project))
+    choose_size(page, 4)
+    none = page.locator(".class-chip", has_text="none of these")
+    page.keyboard.press("-")
+    expect(none).to_have_count(1)
+    page.keyboard.press("Enter")
+    missing = "3 images have no answer yet: give a class, or − for none of these."
+    expect(page.locator("[data-part=status]")).to_have_text(missing)
+    expect(page.locator("[data-part=hint]")).to_have_text(missing)
+    page.keyboard.press("2")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("-")
+    page.get_by_role("button", name="− none of these").click()
+    expect(none).to_have_count(3)
+    page.locator(".tile-face").nth(3).click()
+    page.keyboard.press("Backspace")
+    expect(none).to_have_count(2)
+    page.keyboard.press("s")
+    submit(page)
+    regions = [each.regions.count() for each in Annotation.objects.filter(skipped=False)]
+    assert sorted(regions) == [0, 0, 1]
+    expect(page.locator("[data-part=today]")).to_have_text("3 today")
+
+
+def test_a_skip_that_was_taken_back_still_shows_and_gives_way_to_a_class(browse, shapes, labeler):
+    queue_as(shapes, factories.make_items(shapes, 2), "manual")
+    page = browse(labeler, label_address(shapes))
+    choose_size(page, 1)
+    submit(page, "s")
+    expect(page.locator("[data-part=today]")).to_have_text("0 today")
+    page.keyboard.press("Control+z")
+    skipped = page.locator(".class-chip", has_text="skipped")
+    expect(skipped).to_have_count(1)
+    page.keyboard.press("Backspace")
+    expect(skipped).to_have_count(0)
+    expect(page.locator("[data-part=submit]")).to_have_attribute("aria-disabled", "true")
+    page.keyboard.press("Control+z")
+    expect(skipped).to_have_count(1)
+    page.keyboard.press("1")
+    expect(page.locator(".class-chip.person")).to_have_text([re.compile("circle")])
+    submit(page)
+    assert list(labels_of(shapes).values()) == ["circle"]
+
+
+def test_an_image_that_comes_alone_is_said_to(browse, shapes, labeler):
+    queue_as(shapes, factories.make_items(shapes, 1), "manual")
+    page = browse(labeler, label_address(shapes))
+    file_names(page)
+    expect(page.locator("[data-part=hint]")).to_have_text(
+        "This one is shown alone. Press the digit of its class, then Enter."
+    )
+
+
+def test_small_images_are_not_blown_up_until_they_fall_apart(browse, shapes, labeler):
+    queue_as(shapes, factories.make_items(shapes, 4, size=32), "manual")
+    page = browse(labeler, label_address(shapes), viewport={"width": 1440, "height": 900})
+    choose_size(page, 1)
+    image = page.locator(".tile:not(.loading) img").first
+    expect(image).to_be_visible()
+    box = image.bounding_box()
+    assert box is not None
+    assert (box["width"], box["height"]) == (256, 256)
+
+
 def test_every_shortcut_of_the_list_fires(browse, shapes, labeler):
     queue_as(shapes, factories.make_items(shapes, 18), "manual")
     page = browse(labeler, label_address(shapes))

@@ -2,14 +2,17 @@
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
 from django.test import Client
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from labeling import projects
 from labeling.models import Annotation, Item, Job, Membership, Project
+from labeling.templatetags.loupe import outlook
 from tests import factories
 from tests.e2e.conftest import file_names, queue_as
 
@@ -110,6 +113,56 @@ def test_a_reviewer_rejects_wrong_labels_in_the_gallery(browse, shapes, reviewer
     page.goto(f"/projects/{shapes.pk}/data/?state=unlabeled")
     page.locator("[data-open]").first.click()
     expect(page.locator("[data-panel]")).to_contain_text("rejected by reviewer")
+
+
+def test_an_items_address_opens_the_gallery_with_it(browse, shapes, reviewer, labeler):
+    items = factories.make_items(shapes, 9)
+    factories.answer(shapes, labeler, size=1)
+    for item in (Item.objects.get(state="labeled"), *items[:2]):
+        page = browse(reviewer, f"/projects/{shapes.pk}/data/{item.pk}/")
+        expect(page.get_by_role("navigation", name="Project")).to_be_visible()
+        expect(page.locator("[data-panel]")).to_contain_text(item.file_name)
+        expect(page.locator(".cell.open")).to_have_attribute("data-item", str(item.pk))
+
+
+def test_removing_a_member_asks_once(browse, shapes, manager, labeler):
+    page = browse(manager, f"/projects/{shapes.pk}/team/")
+    remove = page.get_by_role("button", name=f"Remove {labeler.label} from the project")
+    remove.focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name=f"Remove {labeler.label}?")
+    expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(remove).to_be_focused()
+    assert shapes.memberships.filter(user=labeler).exists()
+    remove.click()
+    dialog.get_by_role("button", name=f"Remove {labeler.label}").click()
+    expect(page.locator(".notice")).to_contain_text("is no longer a member")
+    assert not shapes.memberships.filter(user=labeler).exists()
+
+
+def test_a_refused_archive_says_why_and_an_empty_import_claims_nothing(browse, shapes, manager):
+    page = browse(manager, f"/projects/{shapes.pk}/import/")
+    files = page.locator("input[type=file][accept]")
+    files.set_input_files({"name": "brokenzip.zip", "mimeType": "application/zip", "buffer": b"PK no more"})
+    expect(page.locator("[data-upload-error]")).to_have_text("brokenzip.zip is not a complete ZIP archive.")
+    files.set_input_files({"name": "damaged.png", "mimeType": "image/png", "buffer": b"no picture"})
+    expect(page.locator("[data-upload-text]")).to_have_text(
+        "✓ 1 file is on the server. It is being read below."
+    )
+    factories.run_jobs("quick")
+    expect(page.locator("#imports")).to_contain_text("1 damaged")
+    expect(page.locator("#imports .badge")).to_have_text("nothing new")
+
+
+def test_the_outlook_is_one_thought():
+    day = timezone.localdate()
+    assert outlook({"hours": 0.01, "date": day}) == "About a minute of labeling left."
+    assert outlook({"hours": 0.1, "date": day + timedelta(1)}) == "About 6 minutes of labeling left."
+    assert outlook({"hours": 2, "date": day + timedelta(1)}).endswith(
+        "About 2 hours of labeling left; at the recent pace done tomorrow."
+    )
 
 
 def test_filters_are_the_address_and_come_off_as_chips(browse, shapes, reviewer, labeler):
