@@ -1,13 +1,19 @@
 """Kill real worker processes: whatever dies, the work finishes by itself."""
 
+import os
 import time
+from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from django.db import connection
 
+from clustering import embeddings
 from labeling import jobs
-from labeling.models import Job
+from labeling.models import Item, Job
+from mlassist.models import ModelVersion, Run
+from tests import factories
 from tests.crash import kinds  # noqa: F401  registers the kinds here as in the workers
 from tests.crash import processes as ps
 
@@ -105,3 +111,27 @@ def test_stopping_gives_the_job_back_at_once(loupe):
     ps.end(loupe)
     assert time.monotonic() - before < 5
     assert (state(job), job.attempts) == ("queued", 0)
+
+
+def test_the_loop_finishes_by_itself_after_its_training_was_killed(
+    loupe, project, labeler, tmp_path, settings
+):
+    """A real round: enough labels, a model being trained, and a kill in the middle of it."""
+    items = factories.make_unread_items(project, 120)
+    settings.MEDIA_ROOT = Path(os.environ["LOUPE_HOME"]) / "media"  # where the workers look
+    classes = [each.name for each in project.classes.all()]
+    for number, item in enumerate(items):
+        item.path = f"{classes[number % 3]}/{number}.png"
+    Item.objects.bulk_update(items, ["path"])
+    clouds = np.eye(3, 8)[np.arange(len(items)) % 3] + np.random.default_rng(0).normal(
+        0, 0.1, (len(items), 8)
+    )
+    embeddings.add(embeddings.set_of(project), [item.pk for item in items], clouds)
+    factories.open_queue(project, items)
+    factories.answer_all(project, labeler)
+    round_of_training = ps.wait_for(lambda: ps.titled(loupe.pid, "mlassist.training"))[0]
+    ps.kill(round_of_training)
+    ps.wait_for(lambda: ModelVersion.objects.filter(project=project).exists(), seconds=60)
+    ps.wait_for(lambda: Job.objects.get(project=project, kind="round").state == "done")
+    assert Job.objects.get(project=project, kind="round").attempts == 2
+    assert not Run.objects.filter(project=project, state="running").exists()
