@@ -181,7 +181,7 @@ def model_seen(overview: Overview) -> str | None:
     model = overview["model"]
     if model is None:
         return None
-    return f"trained on {model['labels']} labels, {model['low']:.0%} to {model['high']:.0%} right"
+    return f"trained on {model['labels']} labels, about {model['accuracy']:.0%} right"
 
 
 def groups_seen(project: Project, overview: Overview) -> str | None:

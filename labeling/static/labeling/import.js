@@ -119,10 +119,12 @@ async function dropped(items) {
 
 for (const node of drop.querySelectorAll("[data-files]")) {
   const input = /** @type {HTMLInputElement} */ (node);
-  input.addEventListener("change", async () => {
+  const take = async () => {
     await upload([...(input.files ?? [])].map((file) => ({ file, path: file.webkitRelativePath || file.name })));
     input.value = "";
-  });
+  };
+  input.addEventListener("change", take);
+  if (input.files?.length) take(); // chosen before this script was here
 }
 for (const kind of ["dragenter", "dragover"]) {
   drop.addEventListener(kind, (event) => {
