@@ -88,6 +88,22 @@ def test_an_export_holds_every_label_and_loads_in_pycocotools(
 
 
 @pytest.mark.django_db
+def test_torchvision_pairs_every_picture_with_its_class(project, labeler, items, tmp_path) -> None:
+    from torchvision.datasets import CocoDetection
+
+    factories.answer_all(project, labeler)
+    exporting.write_coco(project, review.Filters(), tmp_path / "export.json")
+    pictures = CocoDetection(items[0].source.location, str(tmp_path / "export.json"))
+    names = dict(project.classes.values_list("id", "name"))
+    assert len(pictures) == len(items)
+    for (picture, targets), key in zip(pictures, pictures.ids, strict=True):
+        assert picture.size == (32, 32)
+        assert [names[each["category_id"]] for each in targets] == [
+            factories.true_class(Item.objects.get(pk=key))
+        ]
+
+
+@pytest.mark.django_db
 def test_a_filtered_export_holds_just_what_the_filter_chooses(
     project, labeler, manager, items, tmp_path
 ) -> None:
