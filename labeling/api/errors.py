@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
-from rest_framework import exceptions, status
+from rest_framework import exceptions
 from rest_framework.response import Response
 
 from labeling.exporting import ExportRefused
@@ -15,11 +15,6 @@ from labeling.submission import InvalidAnswer
 from labeling.workforce import WorkforceRefused
 
 REFUSALS = (ExportRefused, ImportRefused, InvalidAnswer, WorkforceRefused)
-
-
-class Conflict(exceptions.APIException):
-    status_code = status.HTTP_409_CONFLICT
-    default_code = "conflict"
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
