@@ -182,6 +182,7 @@ function show(page) {
 function clearStage() {
   state.page = null;
   state.tiles = [];
+  state.history = []; // what is undone from here on is the page that has just gone
   state.waiting = !state.nothing;
 }
 
