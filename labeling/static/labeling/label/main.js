@@ -197,6 +197,7 @@ async function next() {
       await sender.running; // what is being sent may be what the rest of the queue waits for
       page = await prefetch.take(state.size, onScreen());
     }
+    if (state.page) return page ? prefetch.putBack(page) : undefined; // an undo was faster
     if (page) return show(page);
     await showNothing("");
   } catch (error) {
