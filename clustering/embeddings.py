@@ -2,12 +2,15 @@
 
 Vectors are never rows. A chunk writes its file first and registers it in the transaction that ends
 the chunk, so that a crash leaves at most a file that nothing refers to.
+
+A project has a set for each backbone that has looked at it. Where no backbone is named, its own is meant.
 """
 
 import io
 import os
 import uuid
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,23 +18,25 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
-from django.db.models import Func, IntegerField, Q, QuerySet, Sum
+from django.db.models import Func, IntegerField, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from clustering.models import EmbeddingSet, Shard
 from labeling.models import Item, Project
 
 
-def set_of(project: Project) -> EmbeddingSet:
-    """Return the set of the project's current backbone, made when first asked for."""
-    return EmbeddingSet.objects.get_or_create(project=project, backbone=project.backbone)[0]
+def set_of(project: Project, backbone: str | None = None) -> EmbeddingSet:
+    """Return a backbone's set, made when first asked for."""
+    return EmbeddingSet.objects.get_or_create(project=project, backbone=backbone or project.backbone)[0]
 
 
 def row_type(dimension: int) -> np.dtype:
     return np.dtype([("item", "<i8"), ("vector", "<f2", (dimension,))])
 
 
-def missing(project: Project, limit: int | None = None, *, but: Sequence[int] = ()) -> list[int]:
+def missing(
+    project: Project, limit: int | None = None, *, but: Sequence[int] = (), backbone: str | None = None
+) -> list[int]:
     """Return ids of readable items without an embedding, in the order in which they are read and asked.
 
     Leaves out those in `but`.
@@ -39,17 +44,22 @@ def missing(project: Project, limit: int | None = None, *, but: Sequence[int] = 
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT i.id {_MISSING} AND NOT i.id = ANY(%(but)s) ORDER BY i.draw, i.id LIMIT %(limit)s",
-            {"project": project.pk, "backbone": project.backbone, "but": list(but), "limit": limit},
+            {
+                "project": project.pk,
+                "backbone": backbone or project.backbone,
+                "but": list(but),
+                "limit": limit,
+            },
         )
         return [row[0] for row in cursor.fetchall()]
 
 
-def count_missing(project: Project) -> int:
-    """Return about how many items `missing` would name; cheap, for progress bars."""
+def count_missing(project: Project, backbone: str | None = None) -> int:
+    """Return about how many items `missing` would name, never more; cheap, for progress bars."""
     ready = Item.objects.filter(project=project, read_at__isnull=False).exclude(
         state__in=("broken", "removed")
     )
-    known = _shards(project).aggregate(
+    known = _shards(project, backbone).aggregate(
         embedded=Coalesce(Sum("count"), 0),
         unreadable=Coalesce(Sum(Func("unreadable", function="cardinality", output_field=IntegerField())), 0),
     )
@@ -69,24 +79,65 @@ _MISSING = """
 """
 
 
-def _shards(project: Project) -> QuerySet[Shard]:
-    return Shard.objects.filter(embedding_set__project=project, embedding_set__backbone=project.backbone)
+def _shards(project: Project, backbone: str | None) -> QuerySet[Shard]:
+    return Shard.objects.filter(
+        embedding_set__project=project, embedding_set__backbone=backbone or project.backbone
+    )
 
 
-def count(project: Project) -> int:
+def count(project: Project, backbone: str | None = None) -> int:
     """Return how many items have an embedding."""
-    return _shards(project).aggregate(all=Coalesce(Sum("count"), 0))["all"]
+    return _shards(project, backbone).aggregate(all=Coalesce(Sum("count"), 0))["all"]
 
 
 def among(embedding_set: EmbeddingSet, items: Sequence[int]) -> set[int]:
     """Return which of the items the set knows already."""
-    wanted = list(items)
-    known: set[int] = set()
-    for lists in embedding_set.shards.filter(
-        Q(items__overlap=wanted) | Q(unreadable__overlap=wanted)
-    ).values_list("items", "unreadable"):
-        known.update(*lists)
-    return known & set(items)
+    with connection.cursor() as cursor:
+        # Item by item against a hashed list: comparing whole arrays takes 30 times as long, and an index
+        # on them is never chosen for so few rows.
+        cursor.execute(
+            """
+            SELECT known.item FROM clustering_shard s, unnest(s.items || s.unreadable) AS known(item)
+            WHERE s.embedding_set_id = %s AND known.item = ANY(%s)
+            """,
+            [embedding_set.pk, list(items)],
+        )
+        return {item for (item,) in cursor.fetchall()}
+
+
+def known_vectors(backbone: str, sha256s: Sequence[str], *, outside: Project) -> dict[str, np.ndarray]:
+    """Return the vectors that a backbone has given to files of this content in other projects."""
+    places: dict[str, list[tuple[str, int]]] = {}
+    with connection.cursor() as cursor:
+        # The conditions on items are those of the index item_content_once.
+        cursor.execute(
+            """
+            SELECT i.id, i.sha256, e.id FROM clustering_embeddingset e
+            JOIN labeling_item i ON i.project_id = e.project_id
+            WHERE e.backbone = %s AND e.project_id <> %s AND i.sha256 = ANY(%s)
+            AND i.sha256 <> '' AND i.duplicate_of_id IS NULL AND i.state <> 'removed'
+            """,
+            [backbone, outside.pk, list(sha256s)],
+        )
+        same = cursor.fetchall()
+        if not same:
+            return {}
+        content = {item: sha256 for item, sha256, _ in same}
+        cursor.execute(
+            """
+            SELECT s.name, known.place, known.item
+            FROM clustering_shard s, unnest(s.items) WITH ORDINALITY AS known(item, place)
+            WHERE s.embedding_set_id = ANY(%s) AND known.item = ANY(%s)
+            """,
+            [list({embedding_set for _, _, embedding_set in same}), list(content)],
+        )
+        for name, place, item in cursor.fetchall():
+            places.setdefault(name, []).append((content[item], place - 1))
+    vectors: dict[str, np.ndarray] = {}
+    for name, rows in places.items():
+        shard = open_array(name)
+        vectors.update((sha256, shard["vector"][row].astype(np.float32)) for sha256, row in rows)
+    return vectors
 
 
 def add(
@@ -122,17 +173,26 @@ def store_array(name: str, array: np.ndarray) -> str:
     return default_storage.save(name, ContentFile(buffer.getvalue()))
 
 
-def discard(name: str) -> None:
-    """Delete an array that nothing refers to any more; open memory maps of it stay readable."""
-    default_storage.delete(name)
+def discard(*names: str) -> None:
+    """Delete arrays that nothing refers to any more; open memory maps of them stay readable."""
+    for name in names:
+        default_storage.delete(name)
+
+
+def delete(embedding_set: EmbeddingSet) -> None:
+    """Delete a set: its rows at once, its files as soon as that is certain."""
+    names = [*embedding_set.shards.values_list("name", flat=True), embedding_set.graph]
+    with transaction.atomic():
+        embedding_set.delete()
+        transaction.on_commit(partial(discard, *filter(None, names)))
 
 
 def open_array(name: str) -> np.ndarray:
     """Memory-map an array of the storage, through a local copy when the storage is remote."""
-    return np.load(_local(name), mmap_mode="r")
+    return np.load(local_copy(name), mmap_mode="r")
 
 
-def _local(name: str) -> Path:
+def local_copy(name: str) -> Path:
     try:
         return Path(default_storage.path(name))
     except NotImplementedError:
@@ -146,15 +206,15 @@ def _local(name: str) -> Path:
         return copy
 
 
-def shards(project: Project) -> Iterator[np.ndarray]:
+def shards(project: Project, backbone: str | None = None) -> Iterator[np.ndarray]:
     """Yield the project's shards, memory-mapped, in the order of their making."""
-    for name in _shards(project).filter(count__gt=0).order_by("id").values_list("name", flat=True):
+    for name in _shards(project, backbone).filter(count__gt=0).order_by("id").values_list("name", flat=True):
         yield open_array(name)
 
 
-def load(project: Project) -> tuple[np.ndarray, np.ndarray]:
+def load(project: Project, backbone: str | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return (item ids, float32 matrix with one L2-normalised row per item), in the order of making."""
-    parts = list(shards(project))
+    parts = list(shards(project, backbone))
     if not parts:
         return np.empty(0, np.int64), np.empty((0, 0), np.float32)
     ids = np.concatenate([part["item"] for part in parts])

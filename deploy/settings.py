@@ -161,6 +161,7 @@ STATIC_URL = "static/"
 STATIC_ROOT = LOUPE_HOME / "static"
 STATIC_BUILT = env_bool("LOUPE_STATIC_BUILT", False)  # set by `manage.py web`
 MEDIA_ROOT = LOUPE_HOME / "media"
+LOUPE_WEIGHTS_DIR = Path(os.environ.get("LOUPE_WEIGHTS_DIR", LOUPE_HOME / "weights")).resolve()
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

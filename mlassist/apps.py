@@ -5,4 +5,5 @@ class MlassistConfig(AppConfig):
     name = "mlassist"
 
     def ready(self) -> None:
-        from mlassist import facts, featurization, loop  # noqa: F401  registers jobs, ticks, panels
+        # Registers jobs, ticks, panels.
+        from mlassist import facts, featurization, loop, survey, switching  # noqa: F401

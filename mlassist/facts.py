@@ -9,9 +9,9 @@ from django.utils import timezone
 from clustering import embeddings
 from labeling import validation
 from labeling.extensions import register_facts
-from labeling.models import Annotation, Item, Project
-from mlassist import loop, triggers
-from mlassist.models import Certificate, ModelVersion, Run
+from labeling.models import Annotation, Item, Job, Project
+from mlassist import featurization, loop, switching, triggers
+from mlassist.models import BackboneOffer, Certificate, ModelVersion, Run
 
 RUNS_SHOWN = 12
 PACE_OVER = timedelta(hours=24)
@@ -20,7 +20,7 @@ FEWEST_FOR_FORECAST = 20
 
 @register_facts
 def learning(project: Project) -> dict[str, Any]:
-    """Return next_run, model, certificate, certificate_outlook, runs, embedding, forecast."""
+    """Return next_run, model, certificate, certificate_outlook, runs, embedding, next_backbone, forecast."""
     versions = list(ModelVersion.objects.filter(project=project).order_by("number"))
     newest = versions[-1] if versions else None
     return {
@@ -29,7 +29,8 @@ def learning(project: Project) -> dict[str, Any]:
         "certificate": certificate(project),
         "certificate_outlook": certificate_outlook(project, newest),
         "runs": [run_facts(run) for run in Run.objects.filter(project=project).order_by("-id")[:RUNS_SHOWN]],
-        "embedding": embedding(project),
+        "embedding": embedding(project, project.backbone),
+        "next_backbone": next_backbone(project),
         "forecast": forecast(project),
     }
 
@@ -94,6 +95,7 @@ def certificate(project: Project) -> dict[str, Any] | None:
     return {
         "id": newest.pk,
         "state": newest.state,
+        "reason": newest.reason,
         "sentence": newest.sentence if newest.state != Certificate.State.WITHDRAWN else newest.reason,
         **{
             field: getattr(newest, field)
@@ -122,6 +124,9 @@ def certificate_outlook(project: Project, version: ModelVersion | None) -> dict[
     needed = known["needed"]
     if validation.is_out_of_reach(project):
         return {"message": too_few_images(project), "blind_labels": blind, "blind_labels_needed": goal}
+    if version is not None and version.backbone != project.backbone:
+        message = "The first model on the new backbone tries for a certificate of its own"
+        return {"message": message, "blind_labels": blind, "blind_labels_needed": needed or goal}
     message = known["message"] or "The next model tries for a certificate"
     if not known["message"] and needed > blind:
         message = f"About {rounded(needed - blind)} more blind labels"
@@ -157,9 +162,45 @@ def run_facts(run: Run) -> dict[str, Any]:
     }
 
 
-def embedding(project: Project) -> dict[str, int]:
-    done = embeddings.count(project)
-    return {"done": done, "total": done + embeddings.count_missing(project)}
+def embedding(project: Project, backbone: str) -> dict[str, Any]:
+    """Return how many images a backbone has looked at, and while it does, how fast and for how long still."""
+    done, left = embeddings.count(project, backbone), embeddings.count_missing(project, backbone)
+    found: dict[str, Any] = {
+        "done": done,
+        "total": done + left,
+        "images_per_second": None,
+        "seconds_left": None,
+    }
+    run = featurization.running(project, backbone).select_related("job").first()
+    if run is None or not left:
+        return found
+    in_hand = run.job.done if run.job is not None and run.job.state == Job.State.RUNNING else 0
+    looked_at = run.done + in_hand
+    if looked_at:
+        pace = looked_at / max((timezone.now() - run.started_at).total_seconds(), 1e-3)
+    else:
+        measured = BackboneOffer.objects.filter(name=backbone).values_list("images_per_second", flat=True)
+        pace = measured.first() or 0.0
+    if pace:
+        found["images_per_second"] = round(pace, 1)
+        found["seconds_left"] = round(max(0, left - in_hand) / pace)
+    return found
+
+
+def next_backbone(project: Project) -> dict[str, Any] | None:
+    """Return how far a change of backbone is, and what keeps it from going on."""
+    name = project.next_backbone
+    if not name:
+        return None
+    titles = BackboneOffer.objects.filter(name=name).values_list("title", flat=True)
+    obstacle = switching.obstacle(project)
+    return {
+        "name": name,
+        "title": titles.first() or name,
+        **embedding(project, name),
+        "given_up": obstacle.images if obstacle else 0,
+        "problem": obstacle.reason if obstacle else "",
+    }
 
 
 def forecast(project: Project) -> dict[str, Any] | None:

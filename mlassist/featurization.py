@@ -1,47 +1,46 @@
 """Featurization: every readable image gets its embedding, in chunks that can be repeated harmlessly.
 
-A tick pulls what has no embedding yet, so nothing has to be announced and a crash loses nothing.
+A tick pulls what has no embedding yet, so nothing has to be announced and a crash loses nothing. While a
+project changes its backbone, the sets of both are completed: the old one is in use until the swap.
 """
 
-import logging
-import os
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from clustering import embeddings
-from labeling import images, jobs
+from labeling import jobs
 from labeling.models import Item, Job, Project
-from mlassist.models import Run
-
-if TYPE_CHECKING:
-    from mlassist.backbones import Backbone
+from mlassist import embedding
+from mlassist.models import BackboneOffer, Run
 
 FIRST_CHUNK = 256  # small, so that the first images are soon known
 CHUNK = 1_000
+SMALLEST_CHUNK = 128
+CHUNK_SECONDS = 20  # a round must not wait longer than this for a slow network
 WAITING = 4  # chunks queued ahead of the worker
 SECONDS_AFTER_IMPORT = 15
 SECONDS_IDLE = 30
-
-log = logging.getLogger(__name__)
+SECONDS_BETWEEN_CHECKS = 1.0
+BESIDE = 7  # the priority of chunks for a backbone that is not in use yet
 _looked_at: dict[int, float] = {}
 
 
 @jobs.periodic(2)
 def pull() -> None:
     """Queue chunks for projects that have images without an embedding."""
+    close_abandoned()
     for project in Project.objects.filter(deleted_at=None).exclude(assist_mode=Project.AssistMode.OFF):
         if project.is_classification and is_due(project):
             queue_chunks(project)
+            if project.next_backbone:
+                queue_chunks(project, project.next_backbone)
 
 
 def is_due(project: Project) -> bool:
@@ -51,49 +50,80 @@ def is_due(project: Project) -> bool:
         Q(state__in=(Job.State.QUEUED, Job.State.RUNNING)) | Q(finished_at__gt=lately)
     )
     now = time.monotonic()
-    if not busy.exists() and now - _looked_at.get(project.pk, -SECONDS_IDLE) < SECONDS_IDLE:
+    rarely = not project.next_backbone and not busy.exists()
+    if rarely and now - _looked_at.get(project.pk, -SECONDS_IDLE) < SECONDS_IDLE:
         return False
     _looked_at[project.pk] = now
     return True
 
 
-def queue_chunks(project: Project) -> int:
+def is_wanted(project: Project, backbone: str) -> bool:
+    """Tell whether a project needs a backbone's embeddings by now, whatever it did before."""
+    learning = Project.objects.filter(pk=project.pk, deleted_at=None).exclude(
+        assist_mode=Project.AssistMode.OFF
+    )
+    return learning.filter(Q(backbone=backbone) | Q(next_backbone=backbone)).exists()
+
+
+def chunks_of(project: Project, backbone: str) -> QuerySet[Job]:
+    return Job.objects.filter(project=project, kind="featurize", payload__backbone=backbone)
+
+
+def queue_chunks(project: Project, backbone: str | None = None) -> int:
     """Queue what is missing, at most a few chunks ahead; returns how many images are still to be done."""
+    name = backbone or project.backbone
     with transaction.atomic():
         Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-        jobs_before = Job.objects.filter(project=project, kind="featurize")
+        before = chunks_of(project, name)
         pending = list(
-            jobs_before.filter(state__in=(Job.State.QUEUED, Job.State.RUNNING)).values_list(
-                "payload", flat=True
-            )
+            before.filter(state__in=(Job.State.QUEUED, Job.State.RUNNING)).values_list("payload", flat=True)
         )
-        given_up = jobs_before.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).values_list(
+        given_up = before.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).values_list(
             "payload", flat=True
         )
         taken = [item for payload in (*pending, *given_up) for item in payload["items"]]
-        room = (WAITING - len(pending)) * CHUNK
-        fresh = embeddings.missing(project, room, but=taken) if room > 0 else []
+        size = chunk_size(name)
+        room = (WAITING - len(pending)) * size
+        fresh = embeddings.missing(project, room, but=taken, backbone=name) if room > 0 else []
         if not fresh and not pending:
-            close_run(project)
+            close_run(project, name)
             return 0
-        left = embeddings.count_missing(project)
+        left = embeddings.count_missing(project, name)
         run, _ = Run.objects.get_or_create(
-            project=project, kind=Run.Kind.FEATURIZATION, state=Run.State.RUNNING
+            project=project, kind=Run.Kind.FEATURIZATION, state=Run.State.RUNNING, backbone=name
         )
         Run.objects.filter(pk=run.pk).update(total=F("done") + left)
-        first = FIRST_CHUNK if not embeddings.count(project) and not pending else CHUNK
-        for start in (0, *range(first, len(fresh), CHUNK)):
-            chunk = fresh[start : start + CHUNK if start else first]
+        first = min(size, FIRST_CHUNK) if not embeddings.count(project, name) and not pending else size
+        for start in (0, *range(first, len(fresh), size)):
+            chunk = fresh[start : start + size if start else first]
             if chunk:
-                jobs.enqueue("featurize", project, {"items": chunk}, total=len(chunk))
+                jobs.enqueue(
+                    "featurize",
+                    project,
+                    {"items": chunk, "backbone": name},
+                    total=len(chunk),
+                    priority=None if name == project.backbone else BESIDE,
+                )
         return left
 
 
-def close_run(project: Project) -> None:
-    """End the project's featurization run: nothing is left to embed."""
-    for run in Run.objects.filter(project=project, kind=Run.Kind.FEATURIZATION, state=Run.State.RUNNING):
+def chunk_size(backbone: str) -> int:
+    """Return how many images a chunk may have: fewer where this machine takes long over each."""
+    speed = BackboneOffer.objects.filter(name=backbone).values_list("images_per_second", flat=True).first()
+    return min(CHUNK, max(SMALLEST_CHUNK, round(CHUNK_SECONDS * speed))) if speed else CHUNK
+
+
+def running(project: Project, backbone: str) -> QuerySet[Run]:
+    return Run.objects.filter(
+        project=project, kind=Run.Kind.FEATURIZATION, state=Run.State.RUNNING, backbone=backbone
+    )
+
+
+def close_run(project: Project, backbone: str) -> None:
+    """End the run for a backbone's embeddings: nothing is left to embed."""
+    for run in running(project, backbone):
         seconds = max((timezone.now() - run.started_at).total_seconds(), 1e-3)
-        failed = Job.objects.filter(project=project, kind="featurize", state=Job.State.FAILED).last()
+        failed = chunks_of(project, backbone).filter(state=Job.State.FAILED).order_by("id").last()
         Run.objects.filter(pk=run.pk, state=Run.State.RUNNING).update(
             state=Run.State.FAILED if failed and not run.done else Run.State.DONE,
             finished_at=Now(),
@@ -103,12 +133,37 @@ def close_run(project: Project) -> None:
         )
 
 
+def close_abandoned() -> None:
+    """Close runs whose embeddings nobody wants any more: another backbone, no model's help, or deleted."""
+    wanted = Q(project__deleted_at=None) & ~Q(project__assist_mode=Project.AssistMode.OFF)
+    wanted &= Q(backbone=F("project__backbone")) | Q(backbone=F("project__next_backbone"))
+    Run.objects.filter(kind=Run.Kind.FEATURIZATION, state=Run.State.RUNNING).exclude(wanted).update(
+        state=Run.State.CANCELLED, finished_at=Now()
+    )
+
+
+def retry(backbone: str, project: Project | None = None) -> int:
+    """Queue chunks again that were given up: what was in their way is gone. Returns how many."""
+    given_up = Job.objects.filter(
+        kind="featurize",
+        payload__backbone=backbone,
+        state__in=(Job.State.FAILED, Job.State.CANCELLED),
+        project__deleted_at=None,
+    )
+    again = list(given_up.filter(project=project) if project else given_up)
+    for job in again:
+        jobs.retry(job)
+    return len(again)
+
+
 @jobs.handler("featurize", cluster="ml", priority=5)
 def featurize(job: jobs.RunningJob) -> dict[str, Any]:
     """Embed a chunk of images and register the shard."""
-    project = job.project
+    project, name = job.project, job.payload["backbone"]
     assert project is not None
-    embedding_set = embeddings.set_of(project)
+    if not is_wanted(project, name):
+        return {"embedded": 0}
+    embedding_set = embeddings.set_of(project, name)
     known = embeddings.among(embedding_set, job.payload["items"])
     items = list(
         Item.objects.filter(pk__in=[item for item in job.payload["items"] if item not in known])
@@ -118,59 +173,55 @@ def featurize(job: jobs.RunningJob) -> dict[str, Any]:
     )
     if not items:
         return {"embedded": 0}
-    # Loaded here and not at import: the web process must never load torch.
-    from mlassist import backbones
-
-    backbone = backbones.load(project.backbone)
+    running(project, name).filter(done=0).update(started_at=Now())
+    running(project, name).update(job=job.row)
+    seen = embeddings.known_vectors(name, [item.sha256 for item in items], outside=project)
+    copied = [item for item in items if item.sha256 in seen]
+    fresh = [item for item in items if item.sha256 not in seen]
     started = time.monotonic()
-    done, unreadable, vectors = [], [], []
-    for ids, broken, part in embed(backbone, items, backbones.BATCH):
-        done += ids
-        unreadable += broken
-        vectors.append(part)
-        job.progress(len(done) + len(unreadable), len(items))
-    seconds = time.monotonic() - started
-    matrix = np.concatenate(vectors)
+    made = look_at(job, project, name, fresh, len(copied)) if fresh else ([], [], [])
+    if made is None:
+        return {"embedded": 0}
+    done, unreadable, vectors = made
+    seconds = max(time.monotonic() - started, 1e-3)
+    matrix = np.concatenate([*vectors, *(seen[item.sha256][None] for item in copied)])
     with transaction.atomic():
-        if embeddings.add(embedding_set, done, matrix, unreadable):
-            Run.objects.filter(project=project, kind=Run.Kind.FEATURIZATION, state=Run.State.RUNNING).update(
-                done=F("done") + len(items), job=job.row
-            )
+        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        if not is_wanted(project, name):  # the set may be gone by now
+            return {"embedded": 0}
+        if embeddings.add(embedding_set, [*done, *(item.pk for item in copied)], matrix, unreadable):
+            running(project, name).update(done=F("done") + len(items))
     return {
         "embedded": len(done),
+        "copied": len(copied),
         "unreadable": len(unreadable),
         "images_per_second": round(len(done) / seconds, 1),
     }
 
 
-def embed(
-    backbone: "Backbone", items: list[Item], size: int
-) -> Iterator[tuple[list[int], list[int], np.ndarray]]:
-    """Yield (embedded ids, unreadable ids, vectors) per batch, from as many lanes as there are cores.
+def look_at(
+    job: jobs.RunningJob, project: Project, backbone: str, items: list[Item], done_before: int
+) -> tuple[list[int], list[int], list[np.ndarray]] | None:
+    """Return (embedded ids, unreadable ids, vectors in parts); None when nobody wants them any more.
 
-    Each lane decodes a batch and runs it through the network with one thread. Lanes never wait for
-    each other, where threads that share a batch spin at every layer until the slowest has its core.
+    Raises JobFailed when the backbone cannot be loaded here.
     """
-    batches = [items[start : start + size] for start in range(0, len(items), size)]
-    with ThreadPoolExecutor(cores(), initializer=backbone.use_one_thread) as lanes:
-        yield from lanes.map(partial(look_at, backbone), batches)
+    # Loaded here and not at import: the web process must never load torch.
+    from mlassist.backbones import loading
 
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def look_at(backbone: "Backbone", batch: list[Item]) -> tuple[list[int], list[int], np.ndarray]:
-    """Decode and embed one batch; returns (embedded ids, unreadable ids, vectors)."""
-    ids, broken, arrays = [], [], []
-    for item in batch:
-        try:
-            arrays.append(backbone.prepare(images.open_upright(item, at_least=backbone.side)))
-            ids.append(item.pk)
-        except images.BrokenImage as error:
-            log.warning("Item %s cannot be embedded: %s", item.pk, error)
-            broken.append(item.pk)
-    if not arrays:
-        return ids, broken, np.empty((0, backbone.dimension), np.float32)
-    return ids, broken, backbone.embed(np.stack(arrays))
+    try:
+        loaded = loading.load(backbone)
+    except loading.CannotLoad as error:
+        raise jobs.JobFailed(str(error)) from error
+    done, unreadable, vectors = [], [], []
+    checked = time.monotonic()
+    for ids, broken, part in embedding.embed_items(loaded, items):
+        done += ids
+        unreadable += broken
+        vectors.append(part)
+        job.progress(done_before + len(done) + len(unreadable), done_before + len(items))
+        if time.monotonic() - checked > SECONDS_BETWEEN_CHECKS:
+            if not is_wanted(project, backbone):
+                return None
+            checked = time.monotonic()
+    return done, unreadable, vectors

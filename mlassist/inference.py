@@ -55,9 +55,10 @@ def propose(project: Project, pool: Pool, trained: Trained, step: Step) -> None:
     step.say(f"{stored} proposals")
     step.progress(len(rows) // 2)
     certified, accepted = np.zeros(len(rows), bool), 0
-    for each in Certificate.objects.filter(project=project, state__in=("valid", "superseded")).order_by(
-        "attempt"
-    ):
+    # A certificate speaks of what a model sees through its own backbone, and of nothing else.
+    for each in Certificate.objects.filter(
+        project=project, state__in=("valid", "superseded"), model_version__backbone=project.backbone
+    ).order_by("attempt"):
         inside, theirs = region(each, pool.features[rows])
         certified |= inside & agreeing(left.seen, theirs)
         if each.state == Certificate.State.VALID and project.assist_mode == Project.AssistMode.ACCEPT:

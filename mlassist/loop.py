@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from clustering import embeddings
 from labeling import answers, jobs, suggestions
 from labeling.models import Annotation, Event, Job, Project, User
-from mlassist import audits, runs, triggers
+from mlassist import audits, featurization, runs, switching, triggers
 from mlassist.models import Audit, Certificate, ModelVersion, Run
 
 UNFINISHED = (Job.State.QUEUED, Job.State.RUNNING)
@@ -30,6 +30,7 @@ class TrainingRefused(Exception):
 def tick() -> None:
     """Look at every project that is being labeled with a model's help."""
     close_orphans()
+    switching.adopt_ready()  # before a next round is queued that it would have to wait for
     for project in Project.objects.filter(deleted_at=None, state=Project.State.RUNNING).exclude(
         assist_mode=Project.AssistMode.OFF
     ):
@@ -58,10 +59,9 @@ def advance(project: Project) -> None:
             .values_list("payload", flat=True)
         )
         before = ordered.first()
-        if triggers.order_is_due(
-            embedded, before["embedded"] if before else 0, complete=not is_featurizing(project)
-        ):
-            jobs.enqueue("order", project, {"embedded": embedded})
+        ordered_before = before["embedded"] if before and before["backbone"] == project.backbone else 0
+        if triggers.order_is_due(embedded, ordered_before, complete=not is_featurizing(project)):
+            jobs.enqueue("order", project, {"embedded": embedded, "backbone": project.backbone})
 
 
 def train_now(project: Project, by: User | None) -> Job:
@@ -100,7 +100,7 @@ def newest(project: Project) -> ModelVersion | None:
 
 
 def is_featurizing(project: Project) -> bool:
-    return Run.objects.filter(project=project, kind=Run.Kind.FEATURIZATION, state=Run.State.RUNNING).exists()
+    return featurization.running(project, project.backbone).exists()
 
 
 def first_model_is_due(project: Project) -> bool:
@@ -132,9 +132,14 @@ def news(project: Project, version: ModelVersion) -> int:
 
 
 def round_is_due(project: Project, version: ModelVersion) -> bool:
-    """Tell whether there is enough new to learn, or new images that the model has not seen."""
-    since = Job.objects.filter(project=project, kind="round", created_at__gt=version.created_at)
+    """Tell whether there is enough new to learn, or images or a backbone that the model does not know."""
+    swap = switching.last_swap(project) if version.backbone != project.backbone else None
+    since = Job.objects.filter(
+        project=project, kind="round", created_at__gt=swap.created_at if swap else version.created_at
+    )
     setbacks = since.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).count()
+    if swap and not setbacks:
+        return True
     if news(project, version) >= triggers.step_after(version.labels) * (1 + setbacks):
         return True
     if setbacks:

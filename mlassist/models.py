@@ -1,9 +1,28 @@
-"""What was learned and what is promised: runs, model versions, certificates, audits."""
+"""What was learned and what is promised: backbones on offer, runs, model versions, certificates, audits."""
 
 from django.db import models
 from django.db.models import Q
 
 from labeling.models import Item, Job, Project
+
+
+class BackboneOffer(models.Model):
+    """A backbone as the last survey of this installation found it; `problem` is empty when it can be used."""
+
+    name = models.CharField(max_length=80, unique=True, help_text="what Project.backbone holds")
+    title = models.CharField(max_length=200)
+    licence = models.TextField(blank=True)
+    megabytes = models.FloatField(null=True)
+    side = models.PositiveIntegerField(null=True, help_text="pixels of the square it looks at")
+    dimension = models.PositiveIntegerField(null=True)
+    images_per_second = models.FloatField(null=True, help_text="measured here, on all cores")
+    device = models.CharField(max_length=40, blank=True)
+    problem = models.TextField(blank=True, help_text="why it cannot be used, in a sentence for people")
+    signature = models.CharField(max_length=80, blank=True, help_text="of the weights that were measured")
+    surveyed_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return self.title
 
 
 class ModelVersion(models.Model):
@@ -43,6 +62,7 @@ class Run(models.Model):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="runs")
     job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="runs")
     kind = models.CharField(max_length=13, choices=Kind.choices)
+    backbone = models.CharField(max_length=80, blank=True, help_text="whose embeddings a featurization makes")
     state = models.CharField(max_length=9, choices=State.choices, default=State.RUNNING)
     done = models.BigIntegerField(default=0)
     total = models.BigIntegerField(default=0)
@@ -56,7 +76,7 @@ class Run(models.Model):
         indexes = [models.Index(fields=["project", "-id"], name="run_history")]
         constraints = [
             models.UniqueConstraint(
-                fields=["project"],
+                fields=["project", "backbone"],
                 condition=Q(kind="featurization", state="running"),
                 name="run_one_featurization",
             ),
@@ -97,7 +117,7 @@ class Certificate(models.Model):
     evidence = models.JSONField(default=dict)
     created_at = models.DateTimeField(auto_now_add=True)
     withdrawn_at = models.DateTimeField(null=True)
-    reason = models.TextField(blank=True, help_text="why it was withdrawn")
+    reason = models.TextField(blank=True, help_text="why it was withdrawn or no longer used")
 
     class Meta:
         constraints = [

@@ -22,8 +22,9 @@ class Pool:
     sorter: np.ndarray
 
     @classmethod
-    def of(cls, project: Project) -> "Pool":
-        ids, features = embeddings.load(project)
+    def of(cls, project: Project, backbone: str | None = None) -> "Pool":
+        """Load what a backbone makes of the project's images; its own, unless another is named."""
+        ids, features = embeddings.load(project, backbone)
         return cls(ids, features, np.argsort(ids))
 
     def __len__(self) -> int:

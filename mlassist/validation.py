@@ -8,7 +8,7 @@ import numpy as np
 from django.db import transaction
 
 from labeling import answers, suggestions
-from labeling.models import Event, Item, Project
+from labeling.models import Annotation, Event, Item, Project
 from mlassist import certificates
 from mlassist.heads import Head
 from mlassist.models import Certificate, ModelVersion
@@ -96,12 +96,13 @@ def certify(
         Certificate.objects.filter(project=project).select_related("model_version").order_by("attempt")
     )
     number = len(earlier) + 1
+    attempts = sum(each.model_version.backbone == project.backbone for each in earlier)
     delta, target = 1 - project.confidence, project.target_error
     # What earlier certificates have taken is no longer in the pool, so neither may it speak for the rest.
     taken = np.zeros(len(pool), bool)
     for each in earlier:
         if each.state in (Certificate.State.VALID, Certificate.State.SUPERSEDED):
-            taken |= region(each, pool.features)[0]
+            taken |= taken_by(each, project, pool)
     if taken.all():
         return {"needed": None, "message": "All that the model proposes is certified"}
     left = ~taken[rows]
@@ -132,24 +133,29 @@ def certify(
         certificate = keep(project, trained, outcome, len(rows), whole)
         step.say(f"Certificate attempt {number}: {certificate.sentence}")
         step.metrics["certificate"] = certificate.sentence
-        number += 1
+        number, attempts = number + 1, attempts + 1
     least = max(len(labels), certificates.needed(target, delta, number))
     needed = certificates.labels_to_succeed(*evidence, least, target, certificates.alpha(delta, number))
-    return outlook(project, number, needed, len(rows), len(rows) - len(labels))
+    return outlook(project, attempts, needed, len(rows), len(rows) - len(labels))
 
 
 def too_early(
     project: Project, version: ModelVersion, earlier: Sequence[Certificate], left: int, n: int
 ) -> str | None:
-    """Return why an attempt cannot be made now; attempts are few, and each must have something new."""
-    if len(earlier) >= certificates.MOST_ATTEMPTS:
+    """Return why an attempt cannot be made now; attempts are few, and each must have something new.
+
+    Another backbone is something new, with attempts of its own. They go on being numbered, and so go on
+    spending from the same budget: the blind labels are the same.
+    """
+    own = [each for each in earlier if each.model_version.backbone == version.backbone]
+    if len(own) >= certificates.MOST_ATTEMPTS:
         return f"all {certificates.MOST_ATTEMPTS} are used"
     wait = certificates.needed(project.target_error, 1 - project.confidence, len(earlier) + 1)
     if left < wait:
         return f"{left} of {wait} blind labels"
-    if not earlier:
+    if not own:
         return None
-    last = earlier[-1]
+    last = own[-1]
     if (
         n < certificates.GROWTH * last.evidence["blind_labels"]
         and version.labels < certificates.GROWTH * last.model_version.labels
@@ -231,6 +237,27 @@ def keep(
     return certified
 
 
+def taken_by(certificate: Certificate, project: Project, pool: Pool) -> np.ndarray:
+    """Return which rows of the pool a certificate has taken out of what is left to certify.
+
+    One from before a change of backbone labels nothing more, so it has taken only what it has labeled; where
+    it has labeled, its whole region is left out, since blind labels must be drawn like the images they speak
+    for.
+    """
+    version = certificate.model_version
+    if version.backbone == project.backbone:
+        return region(certificate, pool.features)[0]
+    taken = np.zeros(len(pool), bool)
+    labeled = Annotation.objects.filter(
+        project=project, certificate=certificate.pk, source=Annotation.Source.AUTO, withdrawn_at=None
+    )
+    if labeled.exists():
+        before = Pool.of(project, version.backbone)
+        rows, _ = pool.find(before.ids[region(certificate, before.features)[0]])
+        taken[rows] = True
+    return taken
+
+
 def region(certificate: Certificate, features: np.ndarray) -> tuple[np.ndarray, Predictions]:
     """Return (whether each row is in what the certificate covers, what its own model says of the rows)."""
     head = load_head(certificate.model_version)
@@ -241,12 +268,13 @@ def region(certificate: Certificate, features: np.ndarray) -> tuple[np.ndarray, 
     return seen.without(blocked) >= certificate.threshold, seen
 
 
-def outlook(project: Project, number: int, needed: int | None, n: int, spoken: int) -> dict[str, Any]:
+def outlook(project: Project, attempts: int, needed: int | None, n: int, spoken: int) -> dict[str, Any]:
     """Return {needed, message}: what the next attempt takes; an empty message leaves it to the count.
 
-    `n` blind labels are there, `spoken` of them have served a certificate already.
+    `attempts` were made with this backbone; `n` blind labels are there, `spoken` of them have served a
+    certificate already.
     """
-    if number > certificates.MOST_ATTEMPTS:
+    if attempts >= certificates.MOST_ATTEMPTS:
         return {"needed": None, "message": "All attempts are used; the last certificate stands"}
     if needed is None:
         return {"needed": None, "message": "The model errs too often: more labels to learn from help most"}

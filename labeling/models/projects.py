@@ -33,6 +33,9 @@ class Project(models.Model):
     target_error = models.FloatField(default=0.05, help_text="share of auto labels that may be wrong")
     confidence = models.FloatField(default=0.95, help_text="how sure the certificate must be")
     backbone = models.CharField(max_length=80, default="bundled")
+    next_backbone = models.CharField(
+        max_length=80, blank=True, help_text="takes its place once it has looked at every image"
+    )
     labels_per_item = models.PositiveSmallIntegerField(default=1)
     validation_rate = models.FloatField(
         default=0.0, help_text="share of the pool drawn for blind validation: items with draw < rate"

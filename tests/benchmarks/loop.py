@@ -232,15 +232,16 @@ def bare_forward(project_id: int) -> float:
 
     from labeling import images
     from labeling.models import Item
-    from mlassist import backbones, featurization
+    from mlassist import embedding
+    from mlassist.backbones import loading
 
-    backbone = backbones.load("bundled")
+    backbone = loading.load("bundled")
     items = Item.objects.filter(project=project_id, read_at__isnull=False).select_related("source")[:1_024]
     decoded = np.stack(
         [backbone.prepare(images.open_upright(item, at_least=backbone.side)) for item in items]
     )
-    batches = [decoded[at : at + backbones.BATCH] for at in range(0, len(decoded), backbones.BATCH)]
-    with ThreadPoolExecutor(featurization.cores(), initializer=backbone.use_one_thread) as lanes:
+    batches = [decoded[at : at + embedding.BATCH] for at in range(0, len(decoded), embedding.BATCH)]
+    with ThreadPoolExecutor(embedding.cores(), initializer=backbone.use_one_thread) as lanes:
         list(lanes.map(backbone.embed, batches))
         started = time.perf_counter()
         list(lanes.map(backbone.embed, batches))

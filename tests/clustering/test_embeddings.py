@@ -60,9 +60,37 @@ def test_unreadable_items_are_not_asked_for_again(project, ids):
 
 def test_backbones_have_sets_of_their_own(project, ids):
     embeddings.add(embeddings.set_of(project), ids, vectors(30))
+    assert embeddings.missing(project, backbone="another") == ids
+    assert embeddings.count_missing(project, "another") == 30
+    embeddings.add(embeddings.set_of(project, "another"), ids[:9], vectors(9, seed=1))
+    assert (embeddings.count(project), embeddings.count(project, "another")) == (30, 9)
     project.backbone = "another"
+    assert embeddings.missing(project) == ids[9:]
+    assert embeddings.load(project)[0].tolist() == ids[:9]
+    assert embeddings.load(project, "bundled")[0].tolist() == ids
+
+
+def test_vectors_of_the_same_content_are_found_in_other_projects(project, ids, manager):
+    given = vectors(30)
+    own = embeddings.set_of(project)
+    embeddings.add(own, ids[:10], given[:10])
+    embeddings.add(own, ids[10:], given[10:])
+    other = factories.make_project(manager=manager)
+    contents = list(project.items.order_by("draw").values_list("sha256", flat=True))
+    found = embeddings.known_vectors("bundled", [*contents[8:12], "unseen"], outside=other)
+    assert sorted(found) == sorted(contents[8:12])
+    assert np.allclose([found[content] for content in contents[8:12]], given[8:12], atol=1e-3)
+    assert embeddings.known_vectors("bundled", contents, outside=project) == {}
+    assert embeddings.known_vectors("another", contents, outside=other) == {}
+
+
+def test_a_deleted_set_leaves_no_file(project, ids, django_capture_on_commit_callbacks):
+    shard = embeddings.add(embeddings.set_of(project), ids, vectors(30))
+    with django_capture_on_commit_callbacks(execute=True):
+        embeddings.delete(embeddings.set_of(project))
+    assert not default_storage.exists(shard.name)
+    assert not Shard.objects.exists()
     assert embeddings.missing(project) == ids
-    assert not len(embeddings.load(project)[0])
 
 
 def test_shards_are_half_precision_files(project, ids):

@@ -1,34 +1,23 @@
+from datetime import timedelta
+
 import numpy as np
 import pytest
 from django.conf import settings
+from django.utils import timezone
 
 from clustering import embeddings
-from labeling.models import Item, Job
-from mlassist import featurization
+from labeling import jobs
+from labeling.models import Item, Job, Project
+from mlassist import facts, featurization
 from mlassist.models import Run
 from tests import factories
-
-
-class Eyes:
-    """A backbone that sees the mean colour."""
-
-    side, dimension = 8, 3
-
-    def use_one_thread(self):
-        pass
-
-    def prepare(self, image):
-        return np.asarray(image.resize((8, 8)))
-
-    def embed(self, images):
-        means = images.mean((1, 2)).astype(np.float32)
-        return means / np.linalg.norm(means, axis=1, keepdims=True)
+from tests.mlassist.eyes import Eyes, offer, open_eyes
 
 
 @pytest.fixture
 def eyes(monkeypatch):
-    backbones = pytest.importorskip("mlassist.backbones")
-    monkeypatch.setattr(backbones, "load", lambda name: Eyes())
+    pytest.importorskip("torch")
+    open_eyes(monkeypatch)
 
 
 def look_until_done(project):
@@ -83,33 +72,110 @@ def test_the_bundled_backbone_sees_what_is_alike():
     torch = pytest.importorskip("torch")
     from PIL import Image
 
-    from mlassist import backbones
+    from mlassist.backbones import catalog, loading, network
 
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (60, 100, 3)).astype(np.uint8)
     flat = np.tile(np.linspace(0, 255, 100).astype(np.uint8)[None, :, None], (60, 1, 3))
-    backbone = backbones.load("bundled")
+    backbone = loading.load("bundled")
     prepared = [backbone.prepare(Image.fromarray(image)) for image in (noise, noise[:, ::-1], flat)]
-    assert {image.shape for image in prepared} == {(96, 96, 3)}
+    assert {image.shape for image in prepared} == {(backbone.side, backbone.side, 3)}
     vectors = backbone.embed(np.stack(prepared))
     assert vectors.shape == (3, backbone.dimension)
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)
     assert vectors[0] @ vectors[1] > 0.99  # mirror images are the same to it
     assert vectors[0] @ vectors[2] < 0.9
 
-    import torchvision
-    from safetensors.torch import load_file
-
-    plain = torchvision.models.regnet_x_400mf(num_classes=200).eval()
-    plain.load_state_dict(
-        {name: each.float() for name, each in load_file(backbones.WEIGHTS / "bundled.safetensors").items()}
-    )
-    seen: dict[str, torch.Tensor] = {}
-    plain.trunk_output.block4.register_forward_hook(lambda module, given, out: seen.update(last=out))
-    pixels = torch.from_numpy(np.stack(prepared)).permute(0, 3, 1, 2)
+    own = loading.trained_here(catalog.BUNDLED)
+    pixels = torch.from_numpy(np.stack(prepared)).permute(0, 3, 1, 2) / 255 - 0.5
     with torch.inference_mode():
-        plain((pixels - backbones.MEAN) * backbones.SCALE)
-        network = backbone.network.float()
-        folded = network((pixels - backbones.MEAN) * backbones.SCALE)
-        backbone.network.to(backbone.dtype)
-    assert torch.allclose(folded[:, 160:], seen["last"].mean((2, 3)), rtol=0.05, atol=0.05)
+        plain = own(pixels)
+        network.fuse_batch_norms(own)
+        assert torch.allclose(own(pixels), plain, rtol=1e-3, atol=1e-3)
+
+
+def test_what_another_project_has_seen_is_copied_and_not_looked_at_again(project, items, manager, eyes):
+    look_until_done(project)
+    twin = factories.make_project(manager=manager)
+    factories.make_items(twin, 12)  # the same files: their content depends on the number alone
+    extra = factories.make_items(twin, 3, size=40)
+    look_until_done(twin)
+    job = Job.objects.get(project=twin, kind="featurize")
+    assert (job.result["embedded"], job.result["copied"]) == (len(extra), 12)
+    ids, matrix = embeddings.load(twin)
+    copied = dict(zip(ids.tolist(), matrix, strict=True))
+    content = dict(Item.objects.filter(project=project).values_list("sha256", "id"))
+    first, vectors = embeddings.load(project)
+    original = dict(zip(first.tolist(), vectors, strict=True))
+    for item in Item.objects.filter(project=twin, sha256__in=content):
+        assert np.array_equal(copied[item.pk], original[content[item.sha256]])
+
+
+def test_nothing_is_copied_from_another_backbone(project, items, manager, eyes):
+    look_until_done(project)
+    twin = factories.make_project(manager=manager, backbone="file/other")
+    factories.make_items(twin, 12)
+    look_until_done(twin)
+    assert Job.objects.get(project=twin, kind="featurize").result["copied"] == 0
+
+
+def test_a_slow_backbone_gets_small_chunks(project):
+    assert featurization.chunk_size("bundled") == featurization.CHUNK
+    offer("file/slow", images_per_second=15.0)
+    offer("file/very-slow", images_per_second=0.5)
+    assert featurization.chunk_size("file/slow") == 300
+    assert featurization.chunk_size("file/very-slow") == featurization.SMALLEST_CHUNK
+
+
+def test_a_backbone_that_cannot_be_loaded_says_so_in_the_run(project, items, monkeypatch):
+    pytest.importorskip("torch")
+    from mlassist.backbones import loading
+
+    def fail(name):
+        raise loading.CannotLoad("The weights have gone away.")
+
+    open_eyes(monkeypatch, fail)
+    featurization.queue_chunks(project)
+    job = Job.objects.get(kind="featurize")
+    jobs.run(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.error) == ("failed", "The weights have gone away.")
+    assert featurization.queue_chunks(project) == 0
+    run = Run.objects.get(project=project)
+    assert (run.state, run.log) == ("failed", "The weights have gone away.\n")
+    assert not Job.objects.filter(kind="featurize", state="queued").exists()
+
+    open_eyes(monkeypatch, Eyes)
+    assert featurization.retry(project.backbone) == 1
+    look_until_done(project)
+    assert embeddings.count(project) == len(items)
+
+
+def test_the_run_tells_how_fast_and_how_long_still(project, items, eyes, monkeypatch):
+    monkeypatch.setattr(featurization, "FIRST_CHUNK", 4)
+    monkeypatch.setattr(featurization, "CHUNK", 4)
+    offer("bundled", images_per_second=6.0)
+    monkeypatch.setattr(featurization, "SMALLEST_CHUNK", 4)
+    assert facts.embedding(project, "bundled")["seconds_left"] is None
+    featurization.queue_chunks(project)
+    seen = facts.embedding(project, "bundled")
+    assert seen == {"done": 0, "total": 12, "images_per_second": 6.0, "seconds_left": 2}
+    jobs.run(Job.objects.filter(kind="featurize").first().pk)
+    Run.objects.update(started_at=timezone.now() - timedelta(seconds=2))
+    seen = facts.embedding(project, "bundled")
+    assert seen["done"] == 4
+    assert seen["images_per_second"] == pytest.approx(2.0, rel=0.1)
+    assert seen["seconds_left"] == pytest.approx(4, abs=1)
+
+
+@pytest.mark.parametrize("change", [{"assist_mode": "off"}, {"deleted_at": timezone.now()}])
+def test_a_project_without_need_for_embeddings_closes_its_run(project, items, eyes, change):
+    featurization.queue_chunks(project)
+    Project.objects.filter(pk=project.pk).update(**change)
+    featurization.pull()
+    assert Run.objects.get(project=project).state == "cancelled"
+    factories.run_jobs("ml")
+    assert not embeddings.count(project)
+    Project.objects.filter(pk=project.pk).update(assist_mode="suggest", deleted_at=None)
+    look_until_done(project)
+    assert embeddings.count(project) == len(items)

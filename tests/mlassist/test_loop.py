@@ -294,7 +294,8 @@ def test_facts_have_every_key_from_the_start(project):
     assert facts["certificate"] is None
     assert facts["forecast"] is None
     assert facts["runs"] == []
-    assert facts["embedding"] == {"done": 0, "total": 0}
+    assert facts["embedding"] == {"done": 0, "total": 0, "images_per_second": None, "seconds_left": None}
+    assert facts["next_backbone"] is None
     assert facts["next_run"] == {
         "have": 0,
         "need": 30,

@@ -1,0 +1,186 @@
+"""Loading a backbone and embedding with it. Imports torch: workers only, never the web.
+
+A backbone turns prepared images (n, side, side, 3) uint8 into L2-normalised float32 vectors.
+"""
+
+import logging
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+import torchvision
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from mlassist.backbones import catalog, network
+from mlassist.backbones.catalog import Offer
+from mlassist.backbones.recipe import OWN, OWN_STAGES, Recipe
+
+BATCH = 64
+
+log = logging.getLogger(__name__)
+
+
+class CannotLoad(Exception):
+    """Why a backbone cannot be used here, in a sentence for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backbone:
+    """A loaded network; `prepare` and `embed` may be called from several threads at once."""
+
+    name: str
+    network: nn.Module
+    recipe: Recipe
+    dimension: int
+    dtype: torch.dtype
+    device: str
+
+    @property
+    def side(self) -> int:
+        return self.recipe.side
+
+    def prepare(self, image: Image.Image) -> np.ndarray:
+        """Scale the shorter side to `side` and cut the middle square out: (side, side, 3) uint8."""
+        scale = self.side / min(image.size)
+        if scale != 1:
+            size = (max(self.side, round(image.width * scale)), max(self.side, round(image.height * scale)))
+            image = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+        left, top = (image.width - self.side) // 2, (image.height - self.side) // 2
+        return np.asarray(image.crop((left, top, left + self.side, top + self.side)))
+
+    @staticmethod
+    def use_one_thread() -> None:
+        """Have what the calling thread computes on the CPU use that thread alone."""
+        torch.set_num_threads(1)
+
+    def embed(self, images: np.ndarray) -> np.ndarray:
+        """Return the direction of each image's features, (n, dimension) float32."""
+        with torch.inference_mode():
+            pixels = self.pixels(images)
+            if not self.recipe.mirrored:
+                return self.directions(self.network(pixels)).cpu().numpy()
+            both = torch.cat([pixels, pixels.flip(3)])
+            seen = self.directions(self.network(both.contiguous(memory_format=torch.channels_last)))
+            return nn.functional.normalize(seen[: len(images)] + seen[len(images) :]).cpu().numpy()
+
+    def pixels(self, images: np.ndarray) -> torch.Tensor:
+        """Return what the network takes: (n, 3, side, side), the colours' mean and deviation taken out."""
+        raw = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2)
+        mean = 255 * torch.tensor(self.recipe.mean, device=self.device).view(1, 3, 1, 1)
+        scale = 1 / (255 * torch.tensor(self.recipe.deviation, device=self.device).view(1, 3, 1, 1))
+        return ((raw - mean) * scale).to(self.dtype).contiguous(memory_format=torch.channels_last)
+
+    def directions(self, features: torch.Tensor) -> torch.Tensor:
+        features = features.float()
+        if self.recipe.root:
+            features = features.sign() * features.abs().sqrt()
+        return nn.functional.normalize(features)
+
+
+@lru_cache(maxsize=1)
+def load(name: str) -> Backbone:
+    """Load a backbone once per process, in the number format that is fastest here. Raises CannotLoad."""
+    try:
+        offer = catalog.find(name)
+    except catalog.UnknownBackbone as error:
+        raise CannotLoad(str(error)) from error
+    if offer.problem or offer.place is None:
+        raise CannotLoad(offer.problem)
+    try:
+        module, recipe = read(offer, offer.place)
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise CannotLoad(
+            f"{offer.place.name} cannot be read as {offer.title}: {first_line(error)}"
+        ) from error
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    dtype = torch.bfloat16 if has_bfloat16(device) else torch.float32
+    module = module.to(memory_format=torch.channels_last).to(device, dtype).eval()
+    with torch.inference_mode():
+        blank = torch.zeros(1, 3, recipe.side, recipe.side, dtype=dtype, device=device)
+        dimension = module(blank).shape[1]
+    log.info("Backbone %s on %s in %s.", name, device, dtype)
+    return Backbone(name, module, recipe, dimension, dtype, device)
+
+
+def first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def read(offer: Offer, place: Path) -> tuple[nn.Module, Recipe]:
+    """Return a network from pixels to features, and how to use it."""
+    kind, _, rest = offer.name.partition("/")
+    if kind == "tuned":
+        return tuned_network(place)
+    if kind == "torchvision":
+        return torchvision_network(rest, place)
+    if kind == "hub":
+        from mlassist.backbones import hub
+
+        return hub.read(place)
+    own = trained_here(place)
+    network.fuse_batch_norms(own)
+    return network.PooledStages(own, OWN_STAGES), OWN
+
+
+def tuned_network(place: Path) -> tuple[nn.Module, Recipe]:
+    """Return a fine-tuned network, made like the one that it was tuned from."""
+    base = catalog.find(catalog.trained_as(place)["base"])
+    if base.problem or base.place is None:
+        raise ValueError(f"it was made from {base.title}. {base.problem}")
+    module, recipe = read(base, base.place)
+    weights = load_file(place)
+    del weights["learned_from"]
+    module.load_state_dict(
+        {name: each.float() if each.is_floating_point() else each for name, each in weights.items()}
+    )
+    return module, recipe
+
+
+def trained_here(place: Path) -> nn.Module:
+    """Return a network that `mlassist.backbones.train` has made, with its head, ready to use."""
+    weights = {
+        name: each.float() if each.is_floating_point() else each for name, each in load_file(place).items()
+    }
+    last = next(reversed([name for name in weights if name in ("head.bias", "fc.bias")]))
+    own = network.ARCHITECTURES[catalog.trained_as(place)["architecture"]](num_classes=len(weights[last]))
+    own.load_state_dict(weights)
+    return own.eval()
+
+
+def torchvision_network(name: str, place: Path) -> tuple[nn.Module, Recipe]:
+    """Return one of torchvision's classifiers without its last layer, and its own preprocessing."""
+    presets = torchvision.models.get_model_weights(name).DEFAULT.transforms()
+    whole = torchvision.models.get_model(name)
+    whole.load_state_dict(torch.load(place, map_location="cpu", weights_only=True))
+    last = [path for path, module in whole.named_modules() if isinstance(module, nn.Linear)][-1]
+    parent, _, leaf = last.rpartition(".")
+    setattr(whole.get_submodule(parent), leaf, nn.Identity())
+    whole.eval()
+    network.fuse_batch_norms(whole)
+    (side,) = presets.crop_size
+    return whole, Recipe(side, tuple(presets.mean), tuple(presets.std))
+
+
+def bundled_classifier() -> tuple[nn.Module, int]:
+    """Return the bundled network with the head of its pre-training, and the side of its images."""
+    return trained_here(catalog.BUNDLED), OWN.side
+
+
+def bundled_stages() -> nn.Module:
+    """Return the bundled network's four maps, at strides 4, 8, 16 and 32, from pixels without mean."""
+    own = trained_here(catalog.BUNDLED)
+    network.fuse_batch_norms(own)
+    return network.Stages(own).eval()
+
+
+def has_bfloat16(device: str) -> bool:
+    """Tell whether the hardware computes in bfloat16: twice as fast, and as good for these features."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    has = torch.cpu.get_capabilities()
+    return bool(has.get("avx512_bf16") or has.get("amx_bf16"))

@@ -1,0 +1,138 @@
+"""Labeled photos for pre-training: unpacked once, cut at random, made ready for the network."""
+
+import io
+import math
+import os
+import shutil
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.nn import functional
+
+from mlassist.backbones.bar import Bar
+from mlassist.backbones.recipe import DEVIATION, MEAN
+
+SPLITS = ("train", "val")
+SUFFIXES = {".webp", ".jpg", ".jpeg", ".JPEG", ".png"}
+
+
+class NotPhotos(Exception):
+    """Why an archive cannot be trained on, in a sentence for people."""
+
+
+class Photos:
+    """An archive's images as bytes on disk: (n, side, side, 3) uint8 per split, memory-mapped."""
+
+    def __init__(self, archive: Path, cache: Path) -> None:
+        self.archive, self.cache = archive, cache
+        self.cropper = Cropper()
+
+    def __enter__(self) -> "Photos":
+        if not (self.cache / "done").exists():
+            shutil.rmtree(self.cache, ignore_errors=True)
+            self.cache.mkdir()
+            with zipfile.ZipFile(self.archive) as archive:
+                names = [name for name in sorted(archive.namelist()) if Path(name).suffix in SUFFIXES]
+                splits = {
+                    split: [name for name in names if split in Path(name).parts[:-2]] for split in SPLITS
+                }
+                if not all(splits.values()):
+                    raise NotPhotos(f"{self.archive} needs images in train/CLASS/ and in val/CLASS/.")
+                folders = {Path(name).parent.name for name in splits["train"]}
+                # Folders called 0 to 199 keep their numbers.
+                self.number = {name: at for at, name in enumerate(sorted(folders, key=lambda x: (len(x), x)))}
+                for split in SPLITS:
+                    self.unpack(archive, split, splits[split])
+            (self.cache / "done").touch()
+        self.images = {split: np.load(self.cache / f"{split}.npy", mmap_mode="r") for split in SPLITS}
+        self.labels = {split: np.load(self.cache / f"{split}.labels.npy") for split in SPLITS}
+        self.classes = int(self.labels["train"].max()) + 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cropper.pool.shutdown()
+
+    def unpack(self, archive: zipfile.ZipFile, split: str, names: list[str]) -> None:
+        blobs = (archive.read(name) for name in names)
+        shape = pixels_of(archive.read(names[0])).shape
+        out = np.lib.format.open_memmap(
+            self.cache / f"{split}.npy", mode="w+", dtype=np.uint8, shape=(len(names), *shape)
+        )
+        bar = Bar(f"unpacking {split}", len(names))
+        for at, pixels in enumerate(self.cropper.pool.map(pixels_of, blobs)):
+            if pixels.shape != shape:
+                raise NotPhotos(f"{names[at]} is {pixels.shape[1]}x{pixels.shape[0]}, the first is not.")
+            out[at] = pixels
+            bar.at(at + 1)
+        out.flush()
+        bar.end()
+        labels = np.array([self.number[Path(name).parent.name] for name in names])
+        np.save(self.cache / f"{split}.labels.npy", labels)
+
+    def crops(
+        self, rows: np.ndarray, size: int, smallest: float, rng: np.random.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return random views of training images and their classes, see Cropper."""
+        views = self.cropper.crops(self.images["train"], rows, size, smallest, rng)
+        return views, torch.from_numpy(self.labels["train"][rows])
+
+
+class Cropper:
+    """Cuts random parts out of images with a thread per core."""
+
+    def __init__(self) -> None:
+        self.threads = os.cpu_count() or 1
+        self.pool = ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,))
+
+    def __enter__(self) -> "Cropper":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.pool.shutdown()
+
+    def crops(
+        self, images: np.ndarray, rows: np.ndarray, size: int, smallest: float, rng: np.random.Generator
+    ) -> torch.Tensor:
+        """Cut at least a `smallest` share out of each image, mirror half: (n, 3, size, size) uint8."""
+        count = len(rows)
+        height, width = images.shape[1:3]
+        area = rng.uniform(smallest, 1, count) * height * width
+        ratio = np.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3), count))
+        wide = np.minimum(np.sqrt(area * ratio), width).round().astype(int)
+        high = np.minimum(np.sqrt(area / ratio), height).round().astype(int)
+        left = rng.integers(0, width - wide + 1)
+        top = rng.integers(0, height - high + 1)
+        mirrored = rng.random(count) < 0.5
+        out = torch.empty((count, 3, size, size), dtype=torch.uint8, memory_format=torch.channels_last)
+
+        def cut(part: range) -> None:
+            for at in part:
+                region = images[rows[at], top[at] : top[at] + high[at], left[at] : left[at] + wide[at]]
+                pixels = torch.from_numpy(np.array(region)).permute(2, 0, 1)[None]
+                scaled = functional.interpolate(pixels, (size, size), mode="bilinear", antialias=True)
+                out[at] = scaled[0].flip(2) if mirrored[at] else scaled[0]
+
+        step = math.ceil(count / self.threads)
+        list(self.pool.map(cut, (range(at, min(at + step, count)) for at in range(0, count, step))))
+        return out
+
+
+def pixels_of(blob: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(blob)).convert("RGB"))
+
+
+def normalized(images: torch.Tensor, *, jitter: bool = False) -> torch.Tensor:
+    """Take the colours' mean and deviation out of uint8 pixels; `jitter` varies brightness and tint."""
+    mean, deviation = (
+        torch.tensor(each, device=images.device).view(1, 3, 1, 1) for each in (MEAN, DEVIATION)
+    )
+    scale = 1 / (255 * deviation)
+    if jitter:
+        count, device = len(images), images.device
+        brightness = torch.empty(count, 1, 1, 1, device=device).uniform_(0.75, 1.25)
+        scale = scale * brightness * torch.empty(count, 3, 1, 1, device=device).uniform_(0.93, 1.07)
+    return images * scale - mean / deviation

@@ -1,0 +1,280 @@
+"""Train the bundled backbone on labeled photos, on a processor or a graphics card.
+
+    python -m mlassist.backbones.train --data tiny_imagenet.zip --out mlassist/weights/bundled.safetensors
+
+The archive holds train/CLASS/*.webp and val/CLASS/*.webp of one size. A checkpoint is kept beside `--out`
+after every epoch; the same command picks up there after a stop or a kill, with the same result.
+"""
+
+import argparse
+import json
+import math
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from torch.nn import functional
+
+from mlassist.backbones.bar import Bar
+from mlassist.backbones.muon import Muon
+from mlassist.backbones.network import ARCHITECTURES
+from mlassist.backbones.photos import NotPhotos, Photos, normalized
+
+WARM_UP = 0.1
+# Sizes are twice the archive's 64 pixels at the end, so that the stages' strides see what a stem without
+# pooling would. Coarse images first cost a third; crops enlarge, so the last size is below the one in use.
+SIZES, SMALL_UNTIL, LARGE_FROM = (64, 112), 0.35, 0.85
+SIDE = 128
+GLIMPSE = 2_000
+
+
+class OtherSettings(Exception):
+    """A checkpoint of another run lies where this one would be kept."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides the result; a checkpoint made with others is not continued."""
+
+    architecture: str
+    optimizer: str
+    epochs: float
+    batch: int
+    lr: float
+    momentum: float
+    head_lr: float
+    weight_decay: float
+    smallest_crop: float
+    seed: int
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="archive of train/ and val/ class folders")
+    parser.add_argument("--out", type=Path, required=True, help="weights to write, float16 safetensors")
+    parser.add_argument("--architecture", choices=ARCHITECTURES, default="loupe")
+    parser.add_argument("--optimizer", choices=("muon", "sgd"), default="muon")
+    parser.add_argument("--epochs", type=float, default=32)
+    parser.add_argument("--batch", type=int, default=512)
+    parser.add_argument("--lr", type=float, help="default: 0.05 for muon, 0.5 per 256 images for sgd")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    rate = given.lr or (0.05 if given.optimizer == "muon" else 0.5 * given.batch / 256)
+    settings = Settings(
+        architecture=given.architecture,
+        optimizer=given.optimizer,
+        epochs=given.epochs,
+        batch=given.batch,
+        lr=rate,
+        momentum=0.8 if given.optimizer == "muon" else 0.9,
+        head_lr=0.1 * given.batch / 256 if given.optimizer == "muon" else rate,
+        weight_decay=5e-4,
+        smallest_crop=0.35,
+        seed=given.seed,
+    )
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with Photos(given.data, given.out.with_suffix(".cache")) as photos:
+            report = train(settings, photos, given.out)
+    except (NotPhotos, OtherSettings, OSError, BadZipFile) as error:
+        sys.exit(str(error))
+    sys.stdout.write(f"{json.dumps(report)}\n")
+
+
+def train(settings: Settings, photos: Photos, out: Path) -> dict[str, object]:
+    """Train, keep a checkpoint per epoch, write the weights; returns the report."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.manual_seed(settings.seed)
+    network = ARCHITECTURES[settings.architecture](num_classes=photos.classes)
+    network = network.to(memory_format=torch.channels_last).to(device)
+    optimizers = optimizers_of(network, settings)
+    rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
+    batches = len(photos.labels["train"]) // settings.batch
+    steps = round(settings.epochs * batches)
+    checkpoint = out.with_suffix(".checkpoint")
+    epoch, spent = resume(checkpoint, settings, network, optimizers)
+    step = epoch * batches
+    while step < steps:
+        started = time.monotonic()
+        bar = Bar(f"epoch {epoch + 1}/{math.ceil(settings.epochs)}", min(batches, steps - step))
+        network.train()
+        losses = []
+        for at, (images, labels) in enumerate(epoch_of(settings, photos, epoch, step, steps)):
+            factor = schedule(step / steps)
+            for optimizer, base in zip(optimizers, rates, strict=True):
+                for group, rate in zip(optimizer.param_groups, base, strict=True):
+                    group["lr"] = rate * factor
+            with torch.autocast(device, torch.bfloat16):
+                scores = network(normalized(images.to(device), jitter=True))
+            loss = functional.cross_entropy(scores.float(), labels.to(device))
+            for optimizer in optimizers:
+                optimizer.zero_grad()
+            loss.backward()
+            for optimizer in optimizers:
+                optimizer.step()
+            losses.append(loss.detach())
+            step += 1
+            bar.at(at + 1, f"{(at + 1) * settings.batch / (time.monotonic() - started):.0f} images/s")
+        epoch += 1
+        spent += time.monotonic() - started
+        bar.end(
+            f"loss {torch.stack(losses).mean():.3f}, "
+            f"validation {top1(network, photos, size_at(step / steps), GLIMPSE):.1%}, "
+            f"{len(losses) * settings.batch / (time.monotonic() - started):.0f} images/s, "
+            f"{spent / step * (steps - step) / 60:.0f} min left"
+        )
+        keep(checkpoint, settings, network, optimizers, epoch, spent)
+    report = {
+        "architecture": settings.architecture,
+        "optimizer": settings.optimizer,
+        "epochs": settings.epochs,
+        "minutes": round(spent / 60, 1),
+        "device": device,
+        "parameters": sum(weight.numel() for weight in network.parameters()),
+        "val_top1": top1(network, photos, SIDE),
+    }
+    write(network, out, asdict(settings), report)
+    report["megabytes"] = round(out.stat().st_size / 1e6, 1)
+    return report
+
+
+def write(
+    network: nn.Module, out: Path, settings: Mapping[str, object], report: Mapping[str, object]
+) -> None:
+    """Write weights as float16 with a note of how they were made, whole or not at all."""
+    weights = {
+        name: tensor.half().contiguous() if tensor.is_floating_point() else tensor
+        for name, tensor in network.state_dict().items()
+    }
+    part = out.with_suffix(".part")
+    save_file(weights, part, metadata={"settings": json.dumps(settings), "report": json.dumps(report)})
+    part.replace(out)
+
+
+def optimizers_of(network: nn.Module, settings: Settings) -> list[torch.optim.Optimizer]:
+    """Muon for every convolution but the first, gradient descent for the rest; or descent for all."""
+    convolutions = [module.weight for module in network.modules() if isinstance(module, nn.Conv2d)]
+    hidden = convolutions[1:] if settings.optimizer == "muon" else []
+    known = {id(weight) for weight in hidden}
+    rest = [weight for weight in network.parameters() if id(weight) not in known]
+    descent = torch.optim.SGD(
+        [
+            {"params": [w for w in rest if w.ndim > 1], "weight_decay": settings.weight_decay},
+            {"params": [w for w in rest if w.ndim == 1], "weight_decay": 0.0},
+        ],
+        lr=settings.head_lr,
+        momentum=0.9,
+        nesterov=True,
+    )
+    return [descent, Muon(hidden, settings.lr, settings.momentum)] if hidden else [descent]
+
+
+def schedule(progress: float) -> float:
+    """One cycle: up, then straight down to nothing."""
+    return progress / WARM_UP if progress < WARM_UP else (1 - progress) / (1 - WARM_UP)
+
+
+def size_at(progress: float) -> int:
+    """Return the side of the training images in pixels, a multiple of 16."""
+    small, large = SIZES
+    way = min(max((progress - SMALL_UNTIL) / (LARGE_FROM - SMALL_UNTIL), 0), 1)
+    return round((small + (large - small) * way) / 16) * 16
+
+
+def epoch_of(
+    settings: Settings, photos: Photos, epoch: int, step: int, steps: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield an epoch's batches, the next one made while this one is learned from."""
+    rng = np.random.default_rng([settings.seed, epoch])
+    order = rng.permutation(len(photos.labels["train"]))
+    count = min(len(order) // settings.batch, steps - step)
+    with ThreadPoolExecutor(1) as ahead:
+        jobs = (
+            ahead.submit(
+                photos.crops,
+                np.sort(order[at * settings.batch : (at + 1) * settings.batch]),
+                size_at((step + at) / steps),
+                settings.smallest_crop,
+                rng,
+            )
+            for at in range(count)
+        )
+        coming = next(jobs)
+        for job in jobs:
+            yield coming.result()
+            coming = job
+        yield coming.result()
+
+
+@torch.inference_mode()
+def top1(network: nn.Module, photos: Photos, side: int, count: int | None = None) -> float:
+    """Return the share of validation images whose class is the first guess, on one view of each."""
+    network.eval()
+    device = next(network.parameters()).device
+    rows = np.arange(len(photos.labels["val"]))
+    if count:
+        rows = rows[:: max(1, len(rows) // count)]
+    hits = 0
+    for at in range(0, len(rows), 250):
+        part = rows[at : at + 250]
+        pixels = torch.from_numpy(photos.images["val"][part]).permute(0, 3, 1, 2)
+        pixels = functional.interpolate(pixels, (side, side), mode="bilinear", antialias=True)
+        with torch.autocast(device.type, torch.bfloat16):
+            scores = network(normalized(pixels.to(device)).contiguous(memory_format=torch.channels_last))
+        hits += int((scores.argmax(1).cpu().numpy() == photos.labels["val"][part]).sum())
+    return hits / len(rows)
+
+
+def keep(
+    checkpoint: Path,
+    settings: Settings,
+    network: nn.Module,
+    optimizers: list[torch.optim.Optimizer],
+    epoch: int,
+    spent: float,
+) -> None:
+    """Write a checkpoint that replaces the last one whole or not at all."""
+    part = checkpoint.with_suffix(".checkpoint-part")
+    torch.save(
+        {
+            "settings": asdict(settings),
+            "network": network.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+            "random": torch.get_rng_state(),
+            "epoch": epoch,
+            "spent": spent,
+        },
+        part,
+    )
+    part.replace(checkpoint)
+
+
+def resume(
+    checkpoint: Path, settings: Settings, network: nn.Module, optimizers: list[torch.optim.Optimizer]
+) -> tuple[int, float]:
+    """Load the checkpoint if there is one; returns (epochs done, seconds spent)."""
+    if not checkpoint.exists():
+        return 0, 0.0
+    kept = torch.load(checkpoint, map_location="cpu")
+    if kept["settings"] != asdict(settings):
+        raise OtherSettings(
+            f"{checkpoint} was made with other settings: {kept['settings']}. Delete it to start anew."
+        )
+    network.load_state_dict(kept["network"])
+    for optimizer, state in zip(optimizers, kept["optimizers"], strict=True):
+        optimizer.load_state_dict(state)
+    torch.set_rng_state(kept["random"])
+    sys.stderr.write(f"Going on after epoch {kept['epoch']}.\n")
+    return kept["epoch"], kept["spent"]
+
+
+if __name__ == "__main__":
+    main()

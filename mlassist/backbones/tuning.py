@@ -1,0 +1,150 @@
+"""Fine-tuning a backbone on a project's labels: the head alone first, then everything together.
+
+A head that fits already keeps the first steps from spoiling what pre-training has learned (LP-FT, Kumar
+et al. 2022, arXiv 2202.10054). Batch norms are folded into the convolutions before, so that a few hundred
+images cannot upset their statistics.
+"""
+
+import copy
+import json
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save
+from torch import nn
+from torch.nn import functional
+
+from mlassist.backbones.loading import Backbone
+from mlassist.backbones.photos import Cropper
+from mlassist.logistic import one_vs_rest, softmax_regression
+
+EPOCHS = 8
+BATCH = 32
+RATE = 3e-4  # of Adam for the network; the head learns three times as fast
+HEAD_FACTOR = 3
+WEIGHT_DECAY = 0.05
+WARM_UP = 0.1
+SMALLEST_CROP = 0.4
+STRENGTH = 3.0  # inverse regularisation of the first head
+LOOK = 128  # images at a time where nothing is learned
+
+
+class Tuning:
+    """One network while it is tuned; it can be put away and taken up again between epochs.
+
+    `images` (n, side, side, 3) uint8 as the backbone prepares them, `targets` (n, classes) of 0 and 1;
+    only the rows in `learned` are learned from.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        images: np.ndarray,
+        targets: np.ndarray,
+        learned: np.ndarray,
+        *,
+        multilabel: bool,
+        seed: int,
+    ) -> None:
+        self.backbone, self.images, self.targets, self.learned = backbone, images, targets, learned
+        self.multilabel, self.seed = multilabel, seed
+        self.epoch = 0
+        self.network = copy.deepcopy(backbone.network).float().requires_grad_()
+        self.head = nn.Linear(backbone.dimension, targets.shape[1]).to(backbone.device)
+        self.optimizer = torch.optim.AdamW(
+            [
+                {"params": self.network.parameters(), "lr": RATE},
+                {"params": self.head.parameters(), "lr": HEAD_FACTOR * RATE},
+            ],
+            weight_decay=WEIGHT_DECAY,
+        )
+        self.rates = [group["lr"] for group in self.optimizer.param_groups]
+
+    def fit_head(self) -> None:
+        """Fit the head on the network as it is: the first half of LP-FT."""
+        features = np.concatenate(
+            [self.features(self.learned[at : at + LOOK]) for at in range(0, len(self.learned), LOOK)]
+        )
+        fit = one_vs_rest if self.multilabel else softmax_regression
+        weights, bias = fit(features, self.targets[self.learned], STRENGTH)
+        with torch.no_grad():
+            self.head.weight.copy_(torch.from_numpy(weights.T.astype(np.float32)))
+            self.head.bias.copy_(torch.from_numpy(bias.astype(np.float32)))
+
+    def learn(self) -> float:
+        """Go once through the images that are learned from; returns the mean loss."""
+        if not self.epoch:
+            self.fit_head()
+        rng = np.random.default_rng([self.seed, self.epoch])
+        order = rng.permutation(self.learned)
+        batches = max(1, len(order) // BATCH)
+        losses = []
+        with Cropper() as cropper:
+            for at, rows in enumerate(np.array_split(order, batches)):
+                self.set_rate((self.epoch + at / batches) / EPOCHS)
+                views = cropper.crops(self.images, rows, self.backbone.side, SMALLEST_CROP, rng)
+                pixels = self.backbone.pixels(views.permute(0, 2, 3, 1).numpy()).float()
+                wanted = torch.from_numpy(self.targets[rows]).to(self.backbone.device)
+                loss = self.loss(self.scores(pixels), wanted)
+                self.optimizer.zero_grad()
+                loss.backward()
+                self.optimizer.step()
+                losses.append(float(loss))
+        self.epoch += 1
+        return float(np.mean(losses))
+
+    def set_rate(self, progress: float) -> None:
+        factor = (
+            progress / WARM_UP
+            if progress < WARM_UP
+            else 0.5 + 0.5 * np.cos(np.pi * (progress - WARM_UP) / 0.9)
+        )
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * max(factor, 1e-3)
+
+    def scores(self, pixels: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(self.backbone.device, torch.bfloat16, self.backbone.dtype == torch.bfloat16):
+            features = self.network(pixels)
+        return self.head(features.float())
+
+    def loss(self, scores: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        if self.multilabel:
+            return functional.binary_cross_entropy_with_logits(scores, wanted) * wanted.shape[1]
+        return functional.cross_entropy(scores, wanted)
+
+    @torch.inference_mode()
+    def features(self, rows: np.ndarray) -> np.ndarray:
+        pixels = self.backbone.pixels(self.images[rows]).float()
+        with torch.autocast(self.backbone.device, torch.bfloat16, self.backbone.dtype == torch.bfloat16):
+            return self.network(pixels).float().cpu().numpy()
+
+    @torch.inference_mode()
+    def predict(self, rows: np.ndarray) -> np.ndarray:
+        """Return the scores of images, (n, classes) float32, before any squashing."""
+        weights, bias = (each.detach().cpu().numpy() for each in (self.head.weight, self.head.bias))
+        parts = [self.features(rows[at : at + LOOK]) for at in range(0, len(rows), LOOK)]
+        return np.concatenate(parts) @ weights.T + bias
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "epoch": self.epoch,
+            "network": self.network.state_dict(),
+            "head": self.head.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.epoch = state["epoch"]
+        self.network.load_state_dict(state["network"])
+        self.head.load_state_dict(state["head"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+    def to_bytes(self, learned: np.ndarray) -> bytes:
+        """Return the network as a weight file that notes its base and the items it has learned from."""
+        weights = {
+            name: tensor.half().contiguous() if tensor.is_floating_point() else tensor
+            for name, tensor in self.network.state_dict().items()
+        }
+        weights["learned_from"] = torch.from_numpy(np.asarray(learned, np.int64))
+        return save(weights, metadata={"settings": json.dumps({"base": self.backbone.name})})

@@ -1,0 +1,160 @@
+"""The training script on a few tiny pictures: learns, survives a kill, refuses what it cannot use."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+torch = pytest.importorskip("torch")
+
+from safetensors import safe_open  # noqa: E402
+
+from mlassist.backbones import catalog, photos, train  # noqa: E402
+from mlassist.backbones.muon import Muon, orthogonalized  # noqa: E402
+
+COLOURS = [(200, 40, 40), (40, 200, 40), (40, 40, 200)]
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """Three classes that differ in colour, 32 images each to learn from and 4 to judge by."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / "photos.zip"
+    with zipfile.ZipFile(path, "w") as made:
+        for number, colour in enumerate(COLOURS):
+            for split, count in (("train", 32), ("val", 4)):
+                for at in range(count):
+                    pixels = np.clip(rng.normal(colour, 40, (64, 64, 3)), 0, 255).astype(np.uint8)
+                    buffer = io.BytesIO()
+                    Image.fromarray(pixels).save(buffer, "WEBP")
+                    made.writestr(f"{split}/{number}/{at}.webp", buffer.getvalue())
+    return path
+
+
+def command(archive, out, *more: str) -> list[str]:
+    given = ["--data", str(archive), "--out", str(out), "--batch", "16", *more]
+    return [sys.executable, "-m", "mlassist.backbones.train", *given]
+
+
+def done(archive, out, *more: str) -> dict:
+    result = subprocess.run(command(archive, out, *more), capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def weights(path) -> dict:
+    with safe_open(path, "pt") as opened:
+        return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+
+
+def settings(epochs: float) -> train.Settings:
+    return train.Settings("loupe", "muon", epochs, 16, 0.05, 0.8, 0.01, 5e-4, 0.35, 0)
+
+
+def trained(archive, out, epochs: float) -> dict:
+    with photos.Photos(archive, out.parent / "cache") as opened:
+        return train.train(settings(epochs), opened, out)
+
+
+def test_it_learns_and_what_it_writes_says_how_it_was_made(archive, tmp_path):
+    out = tmp_path / "made.safetensors"
+    report = done(archive, out, "--epochs", "2")
+    assert report["val_top1"] >= 0.75
+    assert catalog.trained_as(out)["architecture"] == "loupe"
+    assert weights(out)["head.weight"].dtype == torch.float16
+
+
+def test_a_killed_training_goes_on_after_its_last_epoch(archive, tmp_path):
+    out = tmp_path / "made.safetensors"
+    running = subprocess.Popen(command(archive, out, "--epochs", "3"), stderr=subprocess.PIPE)
+    checkpoint = out.with_suffix(".checkpoint")
+    ends = time.monotonic() + 120
+    while not checkpoint.exists() and time.monotonic() < ends:
+        time.sleep(0.02)
+    os.kill(running.pid, signal.SIGKILL)
+    running.communicate()
+    assert checkpoint.exists()
+    assert not out.exists()
+    result = subprocess.run(command(archive, out, "--epochs", "3"), capture_output=True, text=True)
+    assert "Going on after epoch" in result.stderr
+    assert json.loads(result.stdout)["val_top1"] >= 0.75
+
+
+def test_an_interrupted_training_ends_as_if_nothing_had_happened(archive, tmp_path, monkeypatch):
+    class Interrupted(Exception):
+        pass
+
+    def keep_and_stop(*state) -> None:
+        keep(*state)
+        raise Interrupted
+
+    keep = train.keep
+    whole, broken = tmp_path / "whole.safetensors", tmp_path / "broken.safetensors"
+    trained(archive, whole, 2)
+    monkeypatch.setattr(train, "keep", keep_and_stop)
+    with pytest.raises(Interrupted):
+        trained(archive, broken, 2)
+    monkeypatch.setattr(train, "keep", keep)
+    trained(archive, broken, 2)
+    made, again = weights(whole), weights(broken)
+    assert all(torch.equal(made[name], again[name]) for name in made)
+
+
+def test_a_checkpoint_of_other_settings_is_not_continued(archive, tmp_path):
+    out = tmp_path / "made.safetensors"
+    trained(archive, out, 0.5)
+    with pytest.raises(train.OtherSettings, match="other settings"):
+        trained(archive, out, 1)
+
+
+@pytest.mark.parametrize("content", [b"no archive", None])
+def test_what_holds_no_photos_is_refused_in_a_sentence(content, tmp_path):
+    path = tmp_path / "photos.zip"
+    if content is None:
+        with zipfile.ZipFile(path, "w") as made:
+            made.writestr("readme.txt", "nothing here")
+    else:
+        path.write_bytes(content)
+    result = subprocess.run(command(path, tmp_path / "x.safetensors"), capture_output=True, text=True)
+    assert result.returncode == 1
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_crops_are_repeatable_and_of_the_size_asked_for(archive, tmp_path):
+    with photos.Photos(archive, tmp_path / "cache") as opened:
+        rows = np.arange(8)
+        first, labels = opened.crops(rows, 48, 0.35, np.random.default_rng(1))
+        again, _ = opened.crops(rows, 48, 0.35, np.random.default_rng(1))
+    assert first.shape == (8, 3, 48, 48)
+    assert torch.equal(first, again)
+    assert labels.tolist() == [0] * 8
+
+
+def test_images_grow_while_the_rate_rises_and_falls():
+    progress = np.linspace(0, 1, 101)
+    sizes = [train.size_at(each) for each in progress]
+    rates = [train.schedule(each) for each in progress]
+    assert sizes == sorted(sizes)
+    assert (sizes[0], sizes[-1]) == train.SIZES
+    assert np.argmax(rates) == 10
+    assert rates[0] == rates[-1] == 0
+
+
+def test_muon_steps_by_a_share_of_the_weight_in_all_directions_alike():
+    torch.manual_seed(0)
+    weight = torch.nn.Parameter(torch.randn(16, 8, 3, 3))
+    weight.grad = torch.randn(16, 8, 3, 3) * torch.logspace(-3, 3, 16).view(16, 1, 1, 1)
+    values = torch.linalg.svdvals(orthogonalized(weight.grad.flatten(1)).float())
+    assert values[0] < 1.4
+    assert torch.linalg.svdvals(weight.grad.flatten(1))[0] > 1000
+    before = weight.detach().clone() * (16**0.5 / weight.detach().norm())
+    Muon([weight], lr=0.05, momentum=0.8).step()
+    assert torch.isclose((weight - before).norm() / before.norm(), torch.tensor(0.05), rtol=1e-2)

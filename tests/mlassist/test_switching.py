@@ -1,0 +1,563 @@
+"""Another backbone for a project: chosen, prepared beside the one in use, swapped in, gone back from."""
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from django.core.files.storage import default_storage
+from django.utils import timezone
+
+from clustering import embeddings, index
+from clustering.models import EmbeddingSet, Shard
+from labeling import extensions, jobs, projects
+from labeling.models import Annotation, Event, Job, Project
+from mlassist import certificates, featurization, loop, switching
+from mlassist.models import BackboneOffer, Certificate, ModelVersion, Run
+from mlassist.pool import Pool
+from mlassist.validation import region
+from tests import factories
+from tests.mlassist.eyes import Eyes, offer, open_eyes
+from tests.mlassist.test_loop import COUNT, NAMES, NOISE, give, play
+
+OTHER = "file/other"
+
+
+@pytest.fixture
+def other(db):
+    return offer(OTHER, title="Other")
+
+
+@pytest.fixture
+def eyes(monkeypatch):
+    pytest.importorskip("torch")
+    open_eyes(monkeypatch)
+
+
+@pytest.fixture
+def looked_at(project, items, other, eyes):
+    """A project whose twelve images its backbone has seen."""
+    featurize(project)
+    return project
+
+
+def featurize(project):
+    """Let the ticks look and the worker work until nothing is left to embed."""
+    for _ in range(10):
+        project.refresh_from_db()
+        featurization.pull()
+        if not factories.run_jobs("ml"):
+            return
+    raise AssertionError("it never ends")
+
+
+def tick(project):
+    """Let the loop look once."""
+    loop.tick()
+    project.refresh_from_db()
+
+
+# Choosing
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("", "Choose a backbone."),
+        ("file/nowhere", "There is no backbone called file/nowhere."),
+        ("file/broken", "Broken cannot be used. Its file is damaged."),
+        ("tuned/999999/1", "There is no backbone called tuned/999999/1."),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_a_sentence(project, manager, name, sentence):
+    offer("file/broken", title="Broken", problem="Its file is damaged.")
+    offer("tuned/999999/1")
+    with pytest.raises(switching.SwitchRefused, match=sentence.replace(".", r"\.")):
+        switching.choose(project, name, manager)
+    project.refresh_from_db()
+    assert project.next_backbone == ""
+    assert not Event.objects.filter(verb__startswith="backbone").exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [("assist_mode", "off", "switched off"), ("task_type", "detection", "task type")],
+)
+def test_a_project_without_models_has_no_backbone_to_change(project, manager, other, field, value, sentence):
+    setattr(project, field, value)
+    project.save()
+    with pytest.raises(switching.SwitchRefused, match=sentence):
+        switching.choose(project, OTHER, manager)
+
+
+def test_a_project_may_choose_its_own_fine_tuned_backbone(project, manager):
+    offer(f"tuned/{project.pk}/1")
+    switching.choose(project, f"tuned/{project.pk}/1", manager)
+    assert project.next_backbone == f"tuned/{project.pk}/1"
+
+
+def test_a_double_click_is_one_choice_and_of_two_managers_the_later_wins(looked_at, manager, admin, other):
+    offer("file/third")
+    switching.choose(looked_at, OTHER, manager)
+    switching.choose(Project.objects.get(pk=looked_at.pk), OTHER, manager)
+    assert Event.objects.filter(verb="backbone_chosen").count() == 1
+    featurization.pull()
+    stale = Project.objects.get(pk=looked_at.pk)
+    switching.choose(stale, "file/third", admin)
+    featurize(looked_at)
+    tick(looked_at)
+    assert (looked_at.backbone, looked_at.next_backbone) == ("file/third", "")
+    assert Run.objects.get(backbone=OTHER).state == "cancelled"
+    assert not embeddings.count(looked_at, OTHER)
+    assert list(Event.objects.filter(verb="backbone_chosen").values_list("actor__email", flat=True)) == [
+        manager.email,
+        admin.email,
+    ]
+
+
+# Preparing and swapping
+
+
+def test_the_other_backbone_looks_at_all_images_while_the_first_stays_in_use(looked_at, items, manager):
+    before = embeddings.load(looked_at)[1]
+    switching.choose(looked_at, OTHER, manager)
+    featurization.pull()
+    run = Run.objects.get(backbone=OTHER)
+    assert (run.state, run.total) == ("running", len(items))
+    assert {job.priority for job in Job.objects.filter(payload__backbone=OTHER)} == {featurization.BESIDE}
+    tick(looked_at)
+    assert looked_at.backbone == "bundled"
+    featurize(looked_at)
+    assert looked_at.backbone == "bundled"
+    tick(looked_at)
+    assert (looked_at.backbone, looked_at.next_backbone) == (OTHER, "")
+    after = embeddings.load(looked_at)[1]
+    assert np.allclose(after, np.roll(before, len(OTHER) - len("bundled"), axis=1), atol=1e-3)
+    assert Event.objects.get(verb="backbone_adopted").data == {"backbone": OTHER, "instead_of": "bundled"}
+    assert set(Run.objects.values_list("backbone", "state")) == {("bundled", "done"), (OTHER, "done")}
+
+
+def test_progress_and_time_left_are_told(looked_at, items, manager):
+    assert extensions.facts(looked_at)["next_backbone"] is None
+    switching.choose(looked_at, OTHER, manager)
+    featurization.pull()
+    told = extensions.facts(looked_at)["next_backbone"]
+    assert told == {
+        "name": OTHER, "title": "Other", "done": 0, "total": 12, "images_per_second": 100.0,
+        "seconds_left": 0, "given_up": 0, "problem": "",
+    }  # fmt: skip
+
+
+def test_a_change_that_is_cancelled_leaves_all_as_it_was(looked_at, items, manager, monkeypatch):
+    monkeypatch.setattr(featurization, "FIRST_CHUNK", 4)
+    monkeypatch.setattr(featurization, "CHUNK", 4)
+    monkeypatch.setattr(featurization, "SMALLEST_CHUNK", 4)
+    switching.choose(looked_at, OTHER, manager)
+    featurization.pull()
+    jobs.run(Job.objects.filter(payload__backbone=OTHER).first().pk)
+    switching.choose(looked_at, "bundled", manager)
+    featurize(looked_at)
+    tick(looked_at)
+    assert (looked_at.backbone, looked_at.next_backbone) == ("bundled", "")
+    assert Run.objects.get(backbone=OTHER).state == "cancelled"
+    assert embeddings.count(looked_at, OTHER) == 4
+    assert Event.objects.filter(verb="backbone_cancelled").count() == 1
+
+    switching.choose(looked_at, OTHER, manager)  # goes on where it stopped
+    featurize(looked_at)
+    tick(looked_at)
+    assert looked_at.backbone == OTHER
+    assert sorted(embeddings.load(looked_at)[0].tolist()) == sorted(item.pk for item in items)
+
+
+def test_a_chunk_stops_when_nobody_wants_it_any_more(looked_at, manager, monkeypatch):
+    class Slow(Eyes):
+        def embed(self, images):
+            Project.objects.filter(pk=looked_at.pk).update(next_backbone="")
+            return super().embed(images)
+
+    open_eyes(monkeypatch, Slow)
+    monkeypatch.setattr(featurization, "SECONDS_BETWEEN_CHECKS", 0.0)
+    monkeypatch.setattr("mlassist.embedding.cores", lambda: 1)
+    monkeypatch.setattr("mlassist.embedding.ThreadPoolExecutor", InThisThread)
+    switching.choose(looked_at, OTHER, manager)
+    featurization.pull()
+    factories.run_jobs("ml")
+    assert Job.objects.get(payload__backbone=OTHER).result == {"embedded": 0}
+    assert not embeddings.count(looked_at, OTHER)
+
+
+class InThisThread:
+    """A pool of threads without threads, so that what happens inside is part of the test's transaction."""
+
+    def __init__(self, *args, **kwargs):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        pass
+
+    def map(self, work, things):
+        return map(work, things)
+
+
+def test_images_that_come_during_a_change_are_seen_by_both(looked_at, items, manager):
+    switching.choose(looked_at, OTHER, manager)
+    featurize(looked_at)
+    factories.make_items(looked_at, 5, size=40)
+    tick(looked_at)
+    assert looked_at.backbone == "bundled"  # five images are missing
+    featurize(looked_at)
+    assert embeddings.count(looked_at, "bundled") == embeddings.count(looked_at, OTHER) == 17
+    tick(looked_at)
+    assert looked_at.backbone == OTHER
+
+
+def test_a_worker_that_dies_in_the_middle_loses_and_doubles_nothing(looked_at, items, manager):
+    switching.choose(looked_at, OTHER, manager)
+    featurization.pull()
+    job = Job.objects.get(payload__backbone=OTHER)
+    Job.objects.filter(pk=job.pk).update(
+        state="running", attempts=1, lease_until=timezone.now() - timedelta(minutes=1)
+    )
+    jobs.sweep()
+    featurize(looked_at)
+    # And once more, as if it had died between its last write and its outcome.
+    Job.objects.filter(pk=job.pk).update(state="queued", finished_at=None)
+    factories.run_jobs("ml")
+    tick(looked_at)
+    assert looked_at.backbone == OTHER
+    assert sorted(embeddings.load(looked_at)[0].tolist()) == sorted(item.pk for item in items)
+
+
+def test_weights_that_vanish_stop_a_change_visibly_until_somebody_tries_again(
+    looked_at, items, manager, monkeypatch
+):
+    from mlassist.backbones import loading
+
+    def fail(name):
+        raise loading.CannotLoad("The weights have gone away.")
+
+    open_eyes(monkeypatch, fail)
+    switching.choose(looked_at, OTHER, manager)
+    featurization.pull()
+    jobs.run(Job.objects.get(payload__backbone=OTHER).pk)
+    featurization.pull()
+    tick(looked_at)
+    assert (looked_at.backbone, looked_at.next_backbone) == ("bundled", OTHER)
+    told = extensions.facts(looked_at)["next_backbone"]
+    assert (told["given_up"], told["problem"]) == (12, "The weights have gone away.")
+
+    open_eyes(monkeypatch)
+    switching.choose(looked_at, OTHER, manager)
+    featurize(looked_at)
+    tick(looked_at)
+    assert looked_at.backbone == OTHER
+    assert embeddings.count(looked_at) == len(items)
+
+
+def test_a_swap_waits_for_a_round_that_began_with_the_old_backbone(looked_at, manager):
+    switching.choose(looked_at, OTHER, manager)
+    featurize(looked_at)
+    running = Job.objects.create(
+        project=looked_at, kind="round", cluster="ml", state="running", lease_until=timezone.now()
+    )
+    tick(looked_at)
+    assert looked_at.backbone == "bundled"
+    Job.objects.filter(pk=running.pk).update(state="done", finished_at=timezone.now())
+    tick(looked_at)
+    assert looked_at.backbone == OTHER
+
+
+def test_a_project_that_needs_no_model_for_a_while_goes_on_later(looked_at, items, manager):
+    switching.choose(looked_at, OTHER, manager)
+    featurization.pull()
+    projects.change_settings(looked_at, manager, assist_mode="off")
+    featurize(looked_at)
+    tick(looked_at)
+    assert (looked_at.backbone, looked_at.next_backbone) == ("bundled", OTHER)
+    assert Run.objects.get(backbone=OTHER).state == "cancelled"
+    projects.change_settings(looked_at, manager, assist_mode="suggest")
+    featurize(looked_at)
+    tick(looked_at)
+    assert looked_at.backbone == OTHER
+
+
+def test_a_deleted_project_is_left_alone(looked_at, manager):
+    switching.choose(looked_at, OTHER, manager)
+    featurization.pull()
+    projects.delete(looked_at, manager)
+    featurize(looked_at)
+    tick(looked_at)
+    assert looked_at.backbone == "bundled"
+    assert not Run.objects.filter(state="running").exists()
+
+
+def test_a_paused_project_is_swapped_too(looked_at, manager):
+    projects.set_state(looked_at, Project.State.PAUSED, manager)
+    switching.choose(looked_at, OTHER, manager)
+    featurize(looked_at)
+    tick(looked_at)
+    assert looked_at.backbone == OTHER
+
+
+def test_a_project_without_images_changes_at_once(project, manager, other, eyes):
+    switching.choose(project, OTHER, manager)
+    tick(project)
+    assert project.backbone == OTHER
+
+
+# What learns follows
+
+
+@pytest.fixture
+def pool(project, other):
+    """900 items of three classes in turn, as two backbones see them: clouds in different directions."""
+    project.target_error = 0.1
+    project.validation_rate = 0.33
+    project.save()
+    items = factories.make_unread_items(project, COUNT)
+    np.random.default_rng(0).shuffle(items)
+    for number, item in enumerate(items):
+        item.path = f"{NAMES[number % 3]}/{number}.png"
+    type(items[0]).objects.bulk_update(items, ["path"])
+    for name, dimension, seed in (("bundled", 24, 1), (OTHER, 20, 2)):
+        noise = np.random.default_rng(seed).normal(size=(COUNT, dimension))
+        vectors = np.eye(3, dimension)[np.arange(COUNT) % 3] + NOISE / np.sqrt(dimension) * noise
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        embeddings.add(embeddings.set_of(project, name), [item.pk for item in items], vectors)
+    factories.open_queue(project, items)
+    return items
+
+
+def swap(project, name, manager):
+    """Choose a backbone that has seen everything already, and let the loop adopt it."""
+    switching.choose(project, name, manager)
+    switching.adopt_ready()
+    project.refresh_from_db()
+    assert project.backbone == name
+
+
+def test_a_swap_starts_a_round_by_itself_once(project, pool, labeler, manager):
+    give(project, labeler, 54, "manual")
+    assert play(project) == "round"
+    assert play(project) is None
+    swap(project, OTHER, manager)
+    assert play(project) == "round"
+    assert play(project) is None
+    assert list(ModelVersion.objects.order_by("number").values_list("backbone", "labels")) == [
+        ("bundled", 54),
+        (OTHER, 54),
+    ]
+
+
+def test_a_round_that_fails_after_a_swap_is_not_tried_again_and_again(project, pool, labeler, manager):
+    give(project, labeler, 54, "manual")
+    play(project)
+    failed = {"kind": "round", "cluster": "ml", "state": "failed", "finished_at": timezone.now()}
+    Job.objects.create(project=project, **failed)  # from before the swap: it stands in nobody's way
+    swap(project, OTHER, manager)
+    loop.advance(project)
+    assert Job.objects.filter(kind="round", state="queued").update(**failed) == 1
+    assert play(project) is None
+    give(project, labeler, 54, "manual")
+    assert play(project) == "round"
+
+
+def test_the_queue_is_ordered_anew_when_there_is_no_model_yet(project, pool, manager):
+    assert play(project) == "order"
+    assert play(project) is None
+    swap(project, OTHER, manager)
+    assert play(project) == "order"
+
+
+def test_each_backbone_has_a_graph_of_its_own(project, pool, manager):
+    index.graph(project, Pool.of(project).features)
+    swap(project, OTHER, manager)
+    index.graph(project, Pool.of(project).features)
+    names = list(EmbeddingSet.objects.order_by("id").values_list("graph", flat=True))
+    assert len(set(names)) == 2
+    assert all(default_storage.exists(name) for name in names)
+
+
+def certify(project, labeler):
+    give(project, labeler, 180, "validation")
+    give(project, labeler, 90, "manual")
+    play(project)
+    return Certificate.objects.get(project=project, state="valid")
+
+
+def test_a_swap_supersedes_the_certificate_and_the_new_model_earns_its_own(project, pool, labeler, manager):
+    old = certify(project, labeler)
+    swap(project, OTHER, manager)
+    old.refresh_from_db()
+    assert old.state == "superseded"
+    told = extensions.facts(project)
+    assert "earn one of its own" in told["certificate"]["reason"]
+    assert "new backbone" in told["certificate_outlook"]["message"]
+    # No label was added: that the backbone is another is reason enough to try, from the same budget.
+    assert play(project) == "round"
+    new = Certificate.objects.exclude(pk=old.pk).get()
+    assert (new.state, new.attempt, new.model_version.backbone) == ("valid", 2, OTHER)
+    assert new.alpha == certificates.alpha(1 - project.confidence, 2)
+    # In mode suggest the old one has labeled nothing, so all blind labels speak for the new one.
+    assert new.n_validation == 180
+
+
+def test_auto_labels_outlive_a_swap_and_their_region_speaks_for_no_other(project, pool, labeler, manager):
+    project.assist_mode = "accept"
+    project.save()
+    old = certify(project, labeler)
+    auto = Annotation.objects.filter(source="auto", certificate=old.pk, withdrawn_at=None)
+    labeled = auto.count()
+    assert labeled > 100
+    before = Pool.of(project)
+    inside = set(before.ids[region(old, before.features)[0]].tolist())
+    swap(project, OTHER, manager)
+    play(project)
+    assert auto.count() == labeled
+    blind = set(
+        Annotation.objects.filter(kind="validation", withdrawn_at=None).values_list("item_id", flat=True)
+    )
+    new = Certificate.objects.exclude(pk=old.pk).first()
+    step = Run.objects.filter(kind="validation").order_by("-id").first()
+    left = len(blind - inside)
+    assert left < 180
+    if new is None:
+        assert f"{left} of " in step.log  # too few outside yet; it says so
+    else:
+        assert new.n_validation == left
+    assert not Annotation.objects.filter(source="auto", certificate=old.pk, model_version__gt=1).exists()
+
+
+def test_attempts_are_few_for_each_backbone_but_share_one_budget(project, pool, labeler, manager):
+    old = certify(project, labeler)
+    for attempt in (2, 3, 4):
+        Certificate.objects.create(
+            project=project, model_version=old.model_version, attempt=attempt, state="refused",
+            target_error=0.1, confidence=0.95, alpha=certificates.alpha(0.05, attempt), n_validation=180,
+            sentence="Not certified.", evidence={"blind_labels": 180, "blocked": {}},
+        )  # fmt: skip
+    swap(project, OTHER, manager)
+    play(project)
+    log = Run.objects.filter(kind="validation").order_by("-id").first().log
+    assert "all 4 are used" not in log
+    spent = Certificate.objects.filter(attempt=5).values_list("alpha", flat=True).first()
+    assert spent in (None, certificates.alpha(1 - project.confidence, 5))
+
+
+def test_switching_back_is_instant(project, pool, labeler, manager):
+    offer("bundled", title="Loupe's own")
+    certify(project, labeler)
+    swap(project, OTHER, manager)
+    play(project)
+    swap(project, "bundled", manager)
+    assert not Job.objects.filter(kind="featurize").exists()
+    assert play(project) == "round"
+    assert ModelVersion.objects.order_by("-number").first().backbone == "bundled"
+
+
+# Sets that nobody needs
+
+
+def test_old_sets_are_deleted_but_not_the_one_before(
+    project, pool, labeler, manager, django_capture_on_commit_callbacks
+):
+    offer("file/third")
+    items = [item.pk for item in pool]
+    embeddings.add(embeddings.set_of(project, "file/third"), items, np.eye(COUNT, 4))
+    embeddings.add(embeddings.set_of(project, "file/never"), items, np.eye(COUNT, 4))
+    swap(project, OTHER, manager)
+    swap(project, "file/third", manager)
+    switching.tidy()
+    assert not Job.objects.filter(kind="forget_embeddings").exists()  # all are young
+    long_ago = timezone.now() - timedelta(days=3)
+    EmbeddingSet.objects.update(created_at=long_ago)
+    Shard.objects.update(created_at=long_ago)
+    gone = list(
+        Shard.objects.filter(embedding_set__backbone__in=("bundled", "file/never")).values_list(
+            "name", flat=True
+        )
+    )
+    switching.tidy()
+    switching.tidy()
+    with django_capture_on_commit_callbacks(execute=True):
+        factories.run_jobs("quick")
+    assert Job.objects.get(kind="forget_embeddings").result == {"sets": 2}
+    assert set(EmbeddingSet.objects.values_list("backbone", flat=True)) == {OTHER, "file/third"}
+    assert not any(default_storage.exists(name) for name in gone)
+    switching.tidy()
+    assert Job.objects.filter(kind="forget_embeddings").count() == 1
+
+
+def test_a_set_stays_while_a_certificate_was_proven_on_it_or_a_project_uses_its_backbone(
+    project, pool, labeler, manager
+):
+    certify(project, labeler)
+    offer("file/third")
+    embeddings.add(embeddings.set_of(project, "file/third"), [item.pk for item in pool], np.eye(COUNT, 4))
+    swap(project, OTHER, manager)
+    swap(project, "file/third", manager)
+    twin = factories.make_project(manager=manager, backbone="file/fourth")
+    embeddings.add(embeddings.set_of(project, "file/fourth"), [item.pk for item in pool], np.eye(COUNT, 4))
+    EmbeddingSet.objects.update(created_at=timezone.now() - timedelta(days=3))
+    Shard.objects.update(created_at=timezone.now() - timedelta(days=3))
+    switching.tidy()
+    assert not Job.objects.filter(kind="forget_embeddings").exists()
+    projects.delete(twin, manager)
+    switching.tidy()
+    factories.run_jobs("quick")
+    assert not EmbeddingSet.objects.filter(backbone="file/fourth").exists()
+    assert EmbeddingSet.objects.filter(backbone="bundled").exists()
+
+
+# The page and the API
+
+
+def test_reviewers_see_the_backbones_and_managers_choose(looked_at, manager, reviewer, api):
+    offer("bundled", title="Loupe's own")
+    offer("file/broken", title="Broken", problem="Its file is damaged.")
+    address = f"/api/projects/{looked_at.pk}/backbones/"
+    seen = api(reviewer).get(address).json()
+    assert (seen["current"], seen["next"], seen["progress"]) == ("bundled", None, None)
+    assert {each["name"]: each["state"] for each in seen["results"]} == {
+        "bundled": "in use", OTHER: "ready", "file/broken": "cannot be used",
+    }  # fmt: skip
+    assert api(reviewer).post(address, {"name": OTHER}, format="json").status_code == 404
+    refused = api(manager).post(address, {"name": "file/broken"}, format="json")
+    assert refused.status_code == 400
+    assert refused.json()["error"]["message"] == "Broken cannot be used. Its file is damaged."
+    assert api(manager).post(address, {}, format="json").status_code == 400
+    chosen = api(manager).post(address, {"name": OTHER}, format="json")
+    assert chosen.status_code == 202
+    assert chosen.json()["next"] == OTHER
+    featurization.pull()
+    progress = api(reviewer).get(address).json()["progress"]
+    assert (progress["done"], progress["total"]) == (0, 12)
+    assert api(manager).post(address, {"name": "bundled"}, format="json").json()["next"] is None
+
+
+def test_the_page_refuses_and_confirms_in_sentences(looked_at, manager, reviewer, client):
+    offer("bundled", title="Loupe's own")
+    address = f"/projects/{looked_at.pk}/models/backbone/"
+    client.force_login(reviewer)
+    assert client.post(address, {"name": OTHER}).status_code == 404
+    assert b"Use this" not in client.get(f"/projects/{looked_at.pk}/models/").content
+    client.force_login(manager)
+    assert "Use this" in client.get(f"/projects/{looked_at.pk}/models/").content.decode()
+    answer = client.post(address, {"name": "file/nowhere"}, follow=True).content.decode()
+    assert "There is no backbone called file/nowhere." in answer
+    answer = client.post(address, {"name": OTHER}, follow=True).content.decode()
+    assert "Other is being prepared" in answer
+    answer = client.post(address, {"name": "bundled"}, follow=True).content.decode()
+    assert "Loupe&#x27;s own stays in use." in answer
+
+
+def test_looking_again_queues_one_survey(project, manager, client):
+    client.force_login(manager)
+    for _ in range(2):
+        client.post(f"/projects/{project.pk}/models/backbone/survey/")
+    job = Job.objects.get(kind="survey")
+    assert job.payload == {"anew": True}
+    assert not BackboneOffer.objects.exists()
