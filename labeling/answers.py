@@ -22,6 +22,11 @@ class Answers:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def without(self, items: np.ndarray) -> "Answers":
+        """Return the answers to all but the given items."""
+        left = np.flatnonzero(~np.isin(self.items, items))
+        return Answers(self.items[left], [self.labels[row] for row in left], self.revision)
+
 
 def training(project: Project) -> Answers:
     """Return the counted human answers that may be trained on: never validation items or auto labels."""

@@ -29,7 +29,7 @@ SECONDS_AFTER_IMPORT = 15
 SECONDS_IDLE = 30
 SECONDS_BETWEEN_CHECKS = 1.0
 BESIDE = 7  # the priority of chunks for a backbone that is not in use yet
-_looked_at: dict[int, float] = {}
+_looked_at: dict[tuple[int, str], float] = {}  # by project and the backbone to come
 
 
 @jobs.periodic(2)
@@ -49,11 +49,10 @@ def is_due(project: Project) -> bool:
     busy = Job.objects.filter(project=project).filter(
         Q(state__in=(Job.State.QUEUED, Job.State.RUNNING)) | Q(finished_at__gt=lately)
     )
-    now = time.monotonic()
-    rarely = not project.next_backbone and not busy.exists()
-    if rarely and now - _looked_at.get(project.pk, -SECONDS_IDLE) < SECONDS_IDLE:
+    now, what = time.monotonic(), (project.pk, project.next_backbone)
+    if not busy.exists() and now - _looked_at.get(what, -SECONDS_IDLE) < SECONDS_IDLE:
         return False
-    _looked_at[project.pk] = now
+    _looked_at[what] = now
     return True
 
 

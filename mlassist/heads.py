@@ -112,9 +112,7 @@ def train(
     classes = np.unique([label for row in labels for label in row]).astype(np.int64)
     if not len(classes):
         raise ValueError("No class has a label yet.")
-    targets = np.zeros((len(labels), len(classes)), np.float32)
-    for row, row_labels in enumerate(labels):
-        targets[row, np.searchsorted(classes, row_labels)] = 1
+    targets = one_hot(labels, classes)
     folds = assign_folds(targets, multilabel, seed)
     makers = candidates_for(targets, pool, multilabel, cross_validated=folds.max() > 0)
     judge = Judge(targets, np.ones(len(targets), bool) if judged is None else judged, multilabel)
@@ -210,6 +208,14 @@ def candidates_for(
         *logistic,
         ("adapted discriminant", partial(adapted, pool=Statistics.of(pool))),
     ]
+
+
+def one_hot(labels: Sequence[tuple[int, ...]], classes: np.ndarray) -> np.ndarray:
+    """Return (n, classes) float32 of 0 and 1; `classes` are sorted ids."""
+    targets = np.zeros((len(labels), len(classes)), np.float32)
+    for row, row_labels in enumerate(labels):
+        targets[row, np.searchsorted(classes, row_labels)] = 1
+    return targets
 
 
 def assign_folds(targets: np.ndarray, multilabel: bool, seed: int) -> np.ndarray:

@@ -52,6 +52,7 @@ class Run(models.Model):
         VALIDATION = "validation"
         INFERENCE = "inference"
         FEATURIZATION = "featurization"
+        FINE_TUNING = "fine_tuning", "fine-tuning"
 
     class State(models.TextChoices):
         RUNNING = "running"
@@ -79,6 +80,11 @@ class Run(models.Model):
                 fields=["project", "backbone"],
                 condition=Q(kind="featurization", state="running"),
                 name="run_one_featurization",
+            ),
+            models.UniqueConstraint(
+                fields=["project"],
+                condition=Q(kind="fine_tuning", state="running"),
+                name="run_one_fine_tuning",
             ),
             models.CheckConstraint(
                 condition=Q(state="running", finished_at=None)

@@ -49,7 +49,7 @@ def choose(project: Project, name: str, by: User | None) -> None:
         locked = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
         if name == locked.backbone:
             change(locked, "", by)
-        elif name == locked.next_backbone:
+        elif name and name == locked.next_backbone:
             featurization.retry(name, locked)
         else:
             offer = offers(locked).filter(name=name).first()

@@ -26,6 +26,7 @@ from django.db.models import Max
 from labeling import answers
 from labeling.models import Annotation, Job, Project
 from mlassist import heads, inference, runs, validation
+from mlassist.backbones import catalog
 from mlassist.models import ModelVersion, Run
 from mlassist.pool import Pool, store_head
 from mlassist.triggers import withdrawn_answers
@@ -58,7 +59,9 @@ def train(project: Project, pool: Pool, step: runs.Step) -> validation.Trained:
     step.say(f"{len(given)} labels from people, {len(rows)} of them on the {len(pool)} embedded images")
     if not len(rows):
         raise NothingToLearn("None of the labels belongs to an image that the backbone has looked at yet.")
-    unprompted = ~np.isin(pool.ids[rows], prompted(project))
+    # What a fine-tuned backbone has learned from looks easy to any head on it.
+    easy = np.concatenate([prompted(project), catalog.learned_from(project.backbone)])
+    unprompted = ~np.isin(pool.ids[rows], easy)
     fit = heads.train(
         pool.features[rows],
         labels,
@@ -98,12 +101,12 @@ def train(project: Project, pool: Pool, step: runs.Step) -> validation.Trained:
     return validation.Trained(version, fit.head, fit.out_of_fold, rows, labels, unprompted)
 
 
-def prompted(project: Project) -> list[int]:
+def prompted(project: Project) -> np.ndarray:
     """Return the items whose label a person gave while seeing a proposal: those are the easy ones."""
     shown = Annotation.objects.filter(
         project=project, suggestion_visible=True, withdrawn_at=None, counted=True
     )
-    return list(shown.values_list("item_id", flat=True))
+    return np.fromiter(shown.values_list("item_id", flat=True), np.int64)
 
 
 def order_first(job: Job) -> None:

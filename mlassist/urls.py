@@ -7,8 +7,11 @@ urlpatterns = [
     path("projects/<int:project_id>/models/live/", views.models_live, name="models-live"),
     path("projects/<int:project_id>/models/runs/<int:run_id>/", views.run_log, name="run"),
     path("projects/<int:project_id>/models/train/", views.train, name="train"),
+    path("projects/<int:project_id>/models/backbone/", views.choose_backbone, name="backbone"),
+    path("projects/<int:project_id>/models/backbone/survey/", views.survey_backbones, name="backbone-survey"),
     path("projects/<int:project_id>/certificate/", views.certificate, name="certificate"),
     path("api/projects/<int:project_id>/runs/", views.Runs.as_view(), name="api-runs"),
+    path("api/projects/<int:project_id>/backbones/", views.Backbones.as_view(), name="api-backbones"),
     path(
         "api/projects/<int:project_id>/certificates/", views.Certificates.as_view(), name="api-certificates"
     ),

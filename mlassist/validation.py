@@ -10,6 +10,7 @@ from django.db import transaction
 from labeling import answers, suggestions
 from labeling.models import Annotation, Event, Item, Project
 from mlassist import certificates
+from mlassist.backbones import catalog
 from mlassist.heads import Head
 from mlassist.models import Certificate, ModelVersion
 from mlassist.pool import Pool, load_head
@@ -47,7 +48,9 @@ class Trained:
 
 def judge(project: Project, pool: Pool, trained: Trained, step: Step) -> None:
     """Measure accuracy and calibration, then attempt a certificate if it is time."""
-    rows, labels = pool.labeled(project, answers.validation(project))
+    blind = answers.validation(project)
+    # A later, larger draw may hold items that the backbone itself has learned from.
+    rows, labels = pool.labeled(project, blind.without(catalog.learned_from(project.backbone)))
     seen = Predictions.of(trained.head, pool.features[rows])
     wrong = seen.wrong(labels)
     step.metrics = measures(wrong, seen.confidence)
@@ -57,7 +60,7 @@ def judge(project: Project, pool: Pool, trained: Trained, step: Step) -> None:
     version.metrics = {**version.metrics, **step.metrics}
     version.metrics["outlook"] = certify(project, pool, trained, rows, labels, step)
     version.save(update_fields=["metrics"])
-    if len(rows) >= ALL_BUT_FEW * drawn(project):
+    if len(blind) >= ALL_BUT_FEW * drawn(project):
         suggestions.set_validation_share(project, LATER_SHARE)
 
 

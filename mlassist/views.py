@@ -6,8 +6,10 @@ from django.contrib import messages
 from django.db.models import Count, Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST
 from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,7 +18,7 @@ from rest_framework.views import APIView
 from labeling import extensions, permissions
 from labeling.models import Project
 from labeling.views import SignedIn
-from mlassist import loop
+from mlassist import choices, facts, loop, survey, switching
 from mlassist.models import Certificate, Run
 
 extensions.register_panel("mlassist/_panels.html")
@@ -33,9 +35,11 @@ def models_live(request: SignedIn, project_id: int) -> HttpResponse:
 
 
 def models_facts(project: Project) -> dict[str, Any]:
+    known = extensions.facts(project)
     return {
         "project": project,
-        "facts": extensions.facts(project),
+        "facts": known,
+        "backbones": choices.backbones(project, known["embedding"]["total"]),
         "versions": project.model_versions.order_by("-number")[:20],
         "runs": project.runs.order_by("-id")[:40],
     }
@@ -59,6 +63,26 @@ def train(request: SignedIn, project_id: int) -> HttpResponse:
     else:
         messages.success(request, "A training is on its way. It shows up here as it starts.")
     return redirect("models", project.pk)
+
+
+@require_POST
+def choose_backbone(request: SignedIn, project_id: int) -> HttpResponse:
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    try:
+        switching.choose(project, request.POST.get("name", ""), request.user)
+    except switching.SwitchRefused as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, choices.outcome(project))
+    return redirect(f"{reverse('models', args=[project.pk])}#backbone")
+
+
+@require_POST
+def survey_backbones(request: SignedIn, project_id: int) -> HttpResponse:
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    survey.look_again(request.user)
+    messages.success(request, "Loupe looks at the backbones again. What it finds shows up here.")
+    return redirect(f"{reverse('models', args=[project.pk])}#backbone")
 
 
 def certificate(request: SignedIn, project_id: int) -> HttpResponse:
@@ -122,6 +146,30 @@ class Runs(APIView):
         return Response({"job": job.pk, "kind": "training", "state": job.state}, status=202)
 
 
+class BackboneInput(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=80)
+
+
+class Backbones(APIView):
+    @extend_schema(operation_id="backbones_list", responses={200: dict})
+    def get(self, request: Request, project_id: int) -> Response:
+        """List the backbones with their measured speed; which is in use, which is being prepared, how far."""
+        project = permissions.project_or_404(request.user, project_id, "review")
+        return Response(backbones_shape(project))
+
+    @extend_schema(operation_id="backbones_choose", request=BackboneInput, responses={202: dict})
+    def post(self, request: Request, project_id: int) -> Response:
+        """Prepare another backbone, which takes over by itself; the one in use cancels a change."""
+        project = permissions.project_or_404(request.user, project_id, "manage")
+        given = BackboneInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        try:
+            switching.choose(project, given.validated_data["name"], permissions.person(request))
+        except switching.SwitchRefused as error:
+            raise ValidationError(str(error)) from error
+        return Response(backbones_shape(project), status=202)
+
+
 class Certificates(APIView):
     @extend_schema(operation_id="certificates_list", responses={200: dict})
     def get(self, request: Request, project_id: int) -> Response:
@@ -130,6 +178,24 @@ class Certificates(APIView):
         return Response(
             {"results": [certificate_shape(each) for each in project.certificates.order_by("-attempt")]}
         )
+
+
+def backbones_shape(project: Project) -> dict[str, Any]:
+    seen = choices.backbones(project, facts.embedding(project, project.backbone)["total"])
+    return {
+        "current": project.backbone,
+        "next": project.next_backbone or None,
+        "progress": facts.next_backbone(project),
+        "results": [choice_shape(each) for each in (*seen.usable, *seen.unusable)],
+    }
+
+
+def choice_shape(choice: choices.Choice) -> dict[str, Any]:
+    fields = (
+        "name", "title", "licence", "megabytes", "side", "dimension", "images_per_second", "device",
+        "problem", "surveyed_at",
+    )  # fmt: skip
+    return {"state": choice.state, **{name: getattr(choice.offer, name) for name in fields}}
 
 
 def run_shape(run: Run) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 from django.conf import settings
+from safetensors import safe_open
 
 from clustering import embeddings
 
@@ -97,6 +99,20 @@ def tuned(name: str) -> Offer:
 def stored_name(name: str) -> str:
     """Return where storage keeps a fine-tuned backbone called tuned/PROJECT/NUMBER."""
     return f"backbones/{name.removeprefix('tuned/')}.safetensors"
+
+
+def base_of(name: str) -> str:
+    """Return the backbone that one was fine-tuned from, or itself."""
+    place = tuned(name).place if name.startswith("tuned/") else None
+    return trained_as(place).get("base", name) if place is not None and place.is_file() else name
+
+
+def learned_from(name: str) -> np.ndarray:
+    """Return the ids of the items that a fine-tuned backbone has learned from; empty for any other."""
+    if not name.startswith("tuned/"):
+        return np.empty(0, np.int64)
+    with safe_open(tuned(name).place, "np") as weights:
+        return weights.get_tensor("learned_from")
 
 
 def torchvision_weights() -> Iterator[Offer]:

@@ -3,7 +3,9 @@
 Nothing is downloaded and no code that comes with a model is run.
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -17,18 +19,18 @@ STANDARD = 224
 class Encoder(nn.Module):
     """A model of the library as a function from pixels to one vector per image: (n, dimension)."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, *, has_pooler: bool) -> None:
         super().__init__()
         self.model = model
+        self.has_pooler = has_pooler
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        if hasattr(self.model, "get_image_features"):  # models of images and text, such as CLIP
-            seen = self.model.get_image_features(pixel_values=pixels)
-        else:
-            seen = self.model(pixel_values=pixels)
+        # Models of images and text, such as CLIP, have a function for the images alone.
+        see: Callable[..., Any] = getattr(self.model, "get_image_features", self.model)
+        seen = see(pixel_values=pixels)
         if isinstance(seen, torch.Tensor):
             return seen
-        pooled = seen.pooler_output
+        pooled = seen.pooler_output if self.has_pooler else None
         if pooled is None:  # the class token of a transformer, or the mean of a map
             last = seen.last_hidden_state
             pooled = last[:, 0] if last.ndim == 3 else last.mean((2, 3))
@@ -38,10 +40,23 @@ class Encoder(nn.Module):
 def read(folder: Path) -> tuple[nn.Module, Recipe]:
     """Return a model's image side and how its own preprocessing looks. Raises OSError or ValueError."""
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    model = AutoModel.from_pretrained(
-        folder, config=config, local_files_only=True, trust_remote_code=False, dtype=torch.float32
+    model, found = AutoModel.from_pretrained(
+        folder,
+        config=config,
+        local_files_only=True,
+        trust_remote_code=False,
+        dtype=torch.float32,
+        output_loading_info=True,
     )
+    missing = set(found["missing_keys"])
+    pooler = {name for name in missing if name.startswith("pooler.")}
+    if missing - pooler:
+        raise ValueError(
+            f"it lacks {len(missing - pooler)} of its weights, {min(missing - pooler)} among them"
+        )
     looks = AutoImageProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     size = getattr(looks, "crop_size", None) or looks.size or {}
     side = size.get("height") or size.get("shortest_edge") or STANDARD
-    return Encoder(model.eval()), Recipe(side, tuple(looks.image_mean), tuple(looks.image_std), root=False)
+    return Encoder(model.eval(), has_pooler=not pooler), Recipe(
+        side, tuple(looks.image_mean), tuple(looks.image_std), root=False
+    )

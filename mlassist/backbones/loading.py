@@ -20,8 +20,6 @@ from mlassist.backbones import catalog, network
 from mlassist.backbones.catalog import Offer
 from mlassist.backbones.recipe import OWN, OWN_STAGES, Recipe
 
-BATCH = 64
-
 log = logging.getLogger(__name__)
 
 

@@ -6,10 +6,8 @@ no weight decay. `torch.optim.Muon` takes matrices only and keeps no norm.
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 import torch
-from torch import nn
 
 # The quintic of the Newton-Schulz iteration; three rounds bring singular values near one.
 QUINTIC = (3.4445, -4.7750, 2.0315)
@@ -33,11 +31,11 @@ def orthogonalized(matrix: torch.Tensor) -> torch.Tensor:
 class Muon(torch.optim.Optimizer):
     """Nesterov momentum, orthogonalized per layer; `lr` is the length of a step per length of the weight."""
 
-    def __init__(self, weights: Iterable[nn.Parameter], lr: float, momentum: float) -> None:
+    def __init__(self, weights: Iterable[torch.Tensor], lr: float, momentum: float) -> None:
         super().__init__(weights, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
             for weight in group["params"]:
                 state = self.state[weight]

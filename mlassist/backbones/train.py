@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -24,6 +25,7 @@ from torch import nn
 from torch.nn import functional
 
 from mlassist.backbones.bar import Bar
+from mlassist.backbones.lanes import Lanes
 from mlassist.backbones.muon import Muon
 from mlassist.backbones.network import ARCHITECTURES
 from mlassist.backbones.photos import NotPhotos, Photos, normalized
@@ -97,6 +99,7 @@ def train(settings: Settings, photos: Photos, out: Path) -> dict[str, object]:
     network = network.to(memory_format=torch.channels_last).to(device)
     optimizers = optimizers_of(network, settings)
     rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
+    lanes = Lanes(device)
     batches = len(photos.labels["train"]) // settings.batch
     steps = round(settings.epochs * batches)
     checkpoint = out.with_suffix(".checkpoint")
@@ -112,21 +115,18 @@ def train(settings: Settings, photos: Photos, out: Path) -> dict[str, object]:
             for optimizer, base in zip(optimizers, rates, strict=True):
                 for group, rate in zip(optimizer.param_groups, base, strict=True):
                     group["lr"] = rate * factor
-            with torch.autocast(device, torch.bfloat16):
-                scores = network(normalized(images.to(device), jitter=True))
-            loss = functional.cross_entropy(scores.float(), labels.to(device))
             for optimizer in optimizers:
                 optimizer.zero_grad()
-            loss.backward()
+            pixels, classes = images.to(device), labels.to(device)
+            losses.append(lanes.learn(len(labels), partial(mean_loss, network, pixels, classes)))
             for optimizer in optimizers:
                 optimizer.step()
-            losses.append(loss.detach())
             step += 1
             bar.at(at + 1, f"{(at + 1) * settings.batch / (time.monotonic() - started):.0f} images/s")
         epoch += 1
         spent += time.monotonic() - started
         bar.end(
-            f"loss {torch.stack(losses).mean():.3f}, "
+            f"loss {np.mean(losses):.3f}, "
             f"validation {top1(network, photos, size_at(step / steps), GLIMPSE):.1%}, "
             f"{len(losses) * settings.batch / (time.monotonic() - started):.0f} images/s, "
             f"{spent / step * (steps - step) / 60:.0f} min left"
@@ -144,6 +144,12 @@ def train(settings: Settings, photos: Photos, out: Path) -> dict[str, object]:
     write(network, out, asdict(settings), report)
     report["megabytes"] = round(out.stat().st_size / 1e6, 1)
     return report
+
+
+def mean_loss(network: nn.Module, pixels: torch.Tensor, classes: torch.Tensor, part: slice) -> torch.Tensor:
+    with torch.autocast(pixels.device.type, torch.bfloat16):
+        scores = network(normalized(pixels[part], jitter=True))
+    return functional.cross_entropy(scores.float(), classes[part])
 
 
 def write(

@@ -6,7 +6,10 @@ images cannot upset their statistics.
 """
 
 import copy
+import io
 import json
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,11 +18,12 @@ from safetensors.torch import save
 from torch import nn
 from torch.nn import functional
 
+from mlassist.backbones.lanes import Lanes
 from mlassist.backbones.loading import Backbone
 from mlassist.backbones.photos import Cropper
+from mlassist.heads import sigmoid, softmax
 from mlassist.logistic import one_vs_rest, softmax_regression
 
-EPOCHS = 8
 BATCH = 32
 RATE = 3e-4  # of Adam for the network; the head learns three times as fast
 HEAD_FACTOR = 3
@@ -44,9 +48,11 @@ class Tuning:
         targets: np.ndarray,
         learned: np.ndarray,
         *,
+        epochs: int,
         multilabel: bool,
         seed: int,
     ) -> None:
+        self.epochs = epochs
         self.backbone, self.images, self.targets, self.learned = backbone, images, targets, learned
         self.multilabel, self.seed = multilabel, seed
         self.epoch = 0
@@ -80,17 +86,15 @@ class Tuning:
         order = rng.permutation(self.learned)
         batches = max(1, len(order) // BATCH)
         losses = []
-        with Cropper() as cropper:
+        with Cropper() as cropper, Lanes(self.backbone.device) as lanes:
             for at, rows in enumerate(np.array_split(order, batches)):
-                self.set_rate((self.epoch + at / batches) / EPOCHS)
+                self.set_rate((self.epoch + at / batches) / self.epochs)
                 views = cropper.crops(self.images, rows, self.backbone.side, SMALLEST_CROP, rng)
                 pixels = self.backbone.pixels(views.permute(0, 2, 3, 1).numpy()).float()
                 wanted = torch.from_numpy(self.targets[rows]).to(self.backbone.device)
-                loss = self.loss(self.scores(pixels), wanted)
                 self.optimizer.zero_grad()
-                loss.backward()
+                losses.append(lanes.learn(len(rows), partial(self.mean_loss, pixels, wanted)))
                 self.optimizer.step()
-                losses.append(float(loss))
         self.epoch += 1
         return float(np.mean(losses))
 
@@ -103,15 +107,13 @@ class Tuning:
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * max(factor, 1e-3)
 
-    def scores(self, pixels: torch.Tensor) -> torch.Tensor:
+    def mean_loss(self, pixels: torch.Tensor, wanted: torch.Tensor, part: slice) -> torch.Tensor:
         with torch.autocast(self.backbone.device, torch.bfloat16, self.backbone.dtype == torch.bfloat16):
-            features = self.network(pixels)
-        return self.head(features.float())
-
-    def loss(self, scores: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+            features = self.network(pixels[part])
+        scores = self.head(features.float())
         if self.multilabel:
-            return functional.binary_cross_entropy_with_logits(scores, wanted) * wanted.shape[1]
-        return functional.cross_entropy(scores, wanted)
+            return functional.binary_cross_entropy_with_logits(scores, wanted[part]) * wanted.shape[1]
+        return functional.cross_entropy(scores, wanted[part])
 
     @torch.inference_mode()
     def features(self, rows: np.ndarray) -> np.ndarray:
@@ -119,12 +121,11 @@ class Tuning:
         with torch.autocast(self.backbone.device, torch.bfloat16, self.backbone.dtype == torch.bfloat16):
             return self.network(pixels).float().cpu().numpy()
 
-    @torch.inference_mode()
-    def predict(self, rows: np.ndarray) -> np.ndarray:
-        """Return the scores of images, (n, classes) float32, before any squashing."""
+    def probabilities(self, rows: np.ndarray) -> np.ndarray:
+        """Return (n, classes) float32: summing to one for one class each, one by one for several."""
         weights, bias = (each.detach().cpu().numpy() for each in (self.head.weight, self.head.bias))
         parts = [self.features(rows[at : at + LOOK]) for at in range(0, len(rows), LOOK)]
-        return np.concatenate(parts) @ weights.T + bias
+        return (sigmoid if self.multilabel else softmax)(np.concatenate(parts) @ weights.T + bias)
 
     def state(self) -> dict[str, Any]:
         return {
@@ -140,11 +141,31 @@ class Tuning:
         self.head.load_state_dict(state["head"])
         self.optimizer.load_state_dict(state["optimizer"])
 
-    def to_bytes(self, learned: np.ndarray) -> bytes:
-        """Return the network as a weight file that notes its base and the items it has learned from."""
+    def to_bytes(self, items: np.ndarray) -> bytes:
+        """Return the network as a weight file that notes its base and the items that it has learned from."""
         weights = {
             name: tensor.half().contiguous() if tensor.is_floating_point() else tensor
             for name, tensor in self.network.state_dict().items()
         }
-        weights["learned_from"] = torch.from_numpy(np.asarray(learned, np.int64))
+        weights["learned_from"] = torch.from_numpy(np.asarray(items, np.int64))
         return save(weights, metadata={"settings": json.dumps({"base": self.backbone.name})})
+
+
+@dataclass(slots=True)
+class Trial:
+    """How far the comparison is: folds done with how right each was, and the network of the fold in hand."""
+
+    fold: int = 0
+    right: list[np.ndarray] = field(default_factory=list)
+    student: dict[str, Any] | None = None
+
+    def to_bytes(self) -> bytes:
+        buffer = io.BytesIO()
+        right = [each.tolist() for each in self.right]
+        torch.save({"fold": self.fold, "right": right, "student": self.student}, buffer)
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Trial":
+        kept = torch.load(io.BytesIO(data), weights_only=True)
+        return cls(kept["fold"], [np.array(each) for each in kept["right"]], kept["student"])

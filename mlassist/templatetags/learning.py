@@ -73,6 +73,39 @@ def figures(metrics: Mapping[str, Any]) -> str:
 
 
 @register.filter
+def pace(embedding: Mapping[str, Any]) -> str:
+    """Say how fast images are looked at and for how long still, to follow a count."""
+    if embedding["seconds_left"] is None:
+        return ""
+    speed = embedding["images_per_second"]
+    shown = f"{speed:,.0f}" if speed >= 10 else f"{speed:.1f}"
+    return f" · {shown} a second, {duration(embedding['seconds_left'])} left"
+
+
+@register.filter
+def duration(seconds: float) -> str:
+    """Say roughly how long something takes."""
+    if seconds < 50:
+        return "less than a minute"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return "about a minute" if minutes == 1 else f"about {minutes} minutes"
+    hours = seconds / 3600
+    return "about an hour" if hours < 1.25 else f"about {hours:.1f} hours".replace(".0 ", " ")
+
+
+@register.filter
+def change(backbone: Mapping[str, Any]) -> str:
+    """Say how far a change of backbone is."""
+    if backbone["problem"]:
+        return f"The change to {backbone['title']} has stopped. {sentence(backbone['problem'])}"
+    if backbone["done"] >= backbone["total"]:
+        return f"{backbone['title']} has seen all images and takes over in a moment."
+    seen = f"{backbone['done']:,} of {backbone['total']:,} images{pace(backbone)}"
+    return f"{backbone['title']} is being prepared: {seen}. Until then all goes on as it was."
+
+
+@register.filter
 def complement(share: float) -> float:
     return 1 - share
 

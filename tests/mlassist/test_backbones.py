@@ -1,12 +1,11 @@
 """Backbones other than the bundled one, with small random weights of the real kinds."""
 
-import json
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from mlassist.backbones import catalog
+from tests.mlassist.hub_models import save
 
 torch = pytest.importorskip("torch")
 
@@ -88,48 +87,11 @@ def test_weights_of_another_network_are_refused(folder):
         loading.load("torchvision/resnet50")
 
 
-def save_hub_model(folder, kind: str) -> None:
-    transformers = pytest.importorskip("transformers")
-    torch.manual_seed(0)
-    small = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 37}
-    images = {"image_size": 32, "patch_size": 8}
-    if kind == "dinov2":
-        model = transformers.Dinov2Model(transformers.Dinov2Config(**small, **images))
-    elif kind == "vit":
-        model = transformers.ViTModel(transformers.ViTConfig(**small, **images), add_pooling_layer=False)
-    elif kind == "clip":
-        model = transformers.CLIPModel(
-            transformers.CLIPConfig(
-                text_config={**small, "vocab_size": 99}, vision_config={**small, **images}, projection_dim=24
-            )
-        )
-    elif kind == "siglip":
-        model = transformers.SiglipModel(
-            transformers.SiglipConfig(
-                text_config={**small, "vocab_size": 99}, vision_config={**small, **images}
-            )
-        )
-    else:
-        model = transformers.ResNetModel(
-            transformers.ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1])
-        )
-    model.save_pretrained(folder)
-    looks = {
-        "image_processor_type": "ViTImageProcessor",
-        "do_resize": True,
-        "size": {"height": 32, "width": 32},
-        "image_mean": [0.5, 0.5, 0.5],
-        "image_std": [0.25, 0.25, 0.25],
-    }
-    (folder / "preprocessor_config.json").write_text(json.dumps(looks))
-    (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\n# A model\n")
-
-
 @pytest.mark.parametrize("kind", ["dinov2", "vit", "clip", "siglip", "resnet"])
 def test_a_folder_of_a_hub_model_embeds(folder, kind):
     place = folder / "someone" / kind
     place.mkdir(parents=True)
-    save_hub_model(place, kind)
+    save(place, kind)
     offer = catalog.find(f"hub/someone/{kind}")
     assert (offer.problem, offer.licence) == ("", "Licence: apache-2.0.")
     backbone = embeds(f"hub/someone/{kind}")
@@ -140,7 +102,7 @@ def test_a_folder_of_a_hub_model_embeds(folder, kind):
 def test_without_transformers_hub_models_say_what_to_install(folder, monkeypatch):
     place = folder / "vit"
     place.mkdir()
-    save_hub_model(place, "vit")
+    save(place, "vit")
     monkeypatch.setattr(catalog, "find_spec", lambda name: None)
     assert "requirements-hub.txt" in catalog.find("hub/vit").problem
 
@@ -150,7 +112,7 @@ def test_models_in_the_cache_of_the_hub_are_found(folder, tmp_path):
     snapshot.mkdir(parents=True)
     (snapshot.parents[1] / "refs").mkdir()
     (snapshot.parents[1] / "refs" / "main").write_text("abc")
-    save_hub_model(snapshot, "vit")
+    save(snapshot, "vit")
     assert embeds("hub/someone/vit").side == 32
 
 

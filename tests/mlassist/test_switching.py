@@ -51,8 +51,10 @@ def featurize(project):
 
 
 def tick(project):
-    """Let the loop look once."""
+    """Let the loop look once; what it wants to learn is not of interest here."""
     loop.tick()
+    learning = Job.objects.filter(kind__in=("round", "order"), state="queued")
+    learning.update(state="done", finished_at=timezone.now())
     project.refresh_from_db()
 
 
@@ -312,7 +314,7 @@ def test_a_project_without_images_changes_at_once(project, manager, other, eyes)
 
 
 @pytest.fixture
-def pool(project, other):
+def pool(project, other, request):
     """900 items of three classes in turn, as two backbones see them: clouds in different directions."""
     project.target_error = 0.1
     project.validation_rate = 0.33
@@ -323,8 +325,8 @@ def pool(project, other):
         item.path = f"{NAMES[number % 3]}/{number}.png"
     type(items[0]).objects.bulk_update(items, ["path"])
     for name, dimension, seed in (("bundled", 24, 1), (OTHER, 20, 2)):
-        noise = np.random.default_rng(seed).normal(size=(COUNT, dimension))
-        vectors = np.eye(3, dimension)[np.arange(COUNT) % 3] + NOISE / np.sqrt(dimension) * noise
+        noise = getattr(request, "param", NOISE) * np.random.default_rng(seed).normal(size=(COUNT, dimension))
+        vectors = np.eye(3, dimension)[np.arange(COUNT) % 3] + noise / np.sqrt(dimension)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         embeddings.add(embeddings.set_of(project, name), [item.pk for item in items], vectors)
     factories.open_queue(project, items)
@@ -382,7 +384,7 @@ def test_each_backbone_has_a_graph_of_its_own(project, pool, manager):
 
 
 def certify(project, labeler):
-    give(project, labeler, 180, "validation")
+    give(project, labeler, 216, "validation")
     give(project, labeler, 90, "manual")
     play(project)
     return Certificate.objects.get(project=project, state="valid")
@@ -402,16 +404,17 @@ def test_a_swap_supersedes_the_certificate_and_the_new_model_earns_its_own(proje
     assert (new.state, new.attempt, new.model_version.backbone) == ("valid", 2, OTHER)
     assert new.alpha == certificates.alpha(1 - project.confidence, 2)
     # In mode suggest the old one has labeled nothing, so all blind labels speak for the new one.
-    assert new.n_validation == 180
+    assert new.n_validation == 216
 
 
+@pytest.mark.parametrize("pool", [2.2], indirect=True)
 def test_auto_labels_outlive_a_swap_and_their_region_speaks_for_no_other(project, pool, labeler, manager):
     project.assist_mode = "accept"
     project.save()
     old = certify(project, labeler)
     auto = Annotation.objects.filter(source="auto", certificate=old.pk, withdrawn_at=None)
     labeled = auto.count()
-    assert labeled > 100
+    assert 100 < labeled < 600
     before = Pool.of(project)
     inside = set(before.ids[region(old, before.features)[0]].tolist())
     swap(project, OTHER, manager)
@@ -420,14 +423,10 @@ def test_auto_labels_outlive_a_swap_and_their_region_speaks_for_no_other(project
     blind = set(
         Annotation.objects.filter(kind="validation", withdrawn_at=None).values_list("item_id", flat=True)
     )
-    new = Certificate.objects.exclude(pk=old.pk).first()
-    step = Run.objects.filter(kind="validation").order_by("-id").first()
     left = len(blind - inside)
-    assert left < 180
-    if new is None:
-        assert f"{left} of " in step.log  # too few outside yet; it says so
-    else:
-        assert new.n_validation == left
+    assert 0 < left < 216
+    step = Run.objects.filter(kind="validation").order_by("-id").first()
+    assert f"No certificate attempt: {left} of " in step.log  # too few outside of it yet
     assert not Annotation.objects.filter(source="auto", certificate=old.pk, model_version__gt=1).exists()
 
 

@@ -1,0 +1,80 @@
+"""The backbones as a project's pages show them: what each would cost, and what can be done with it."""
+
+from dataclasses import dataclass
+
+from django.db.models import Sum
+
+from clustering.models import EmbeddingSet
+from labeling.models import Project
+from mlassist import survey, switching
+from mlassist.models import BackboneOffer
+
+IN_USE, PREPARED, READY, UNUSABLE = "in use", "being prepared", "ready", "cannot be used"
+ORDER = (IN_USE, PREPARED, READY, UNUSABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An offer from a project's point of view.
+
+    `images` are those that it has not seen yet, `seconds` how long that takes at the measured speed.
+    """
+
+    offer: BackboneOffer
+    state: str
+    images: int
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Backbones:
+    """`usable` begins with the one in use; `unusable` say why and what to do."""
+
+    usable: list[Choice]
+    unusable: list[Choice]
+    in_use: BackboneOffer
+    is_under_survey: bool
+
+
+def backbones(project: Project, images: int) -> Backbones:
+    """Return what a project with so many readable images may choose from."""
+    embedded = dict(
+        EmbeddingSet.objects.filter(project=project)
+        .annotate(count=Sum("shards__count"))
+        .values_list("backbone", "count")
+    )
+    offers = list(switching.offers(project))
+    in_use = next((each for each in offers if each.name == project.backbone), None)
+    if in_use is None:  # before the first survey
+        in_use = BackboneOffer(name=project.backbone, title=project.backbone)
+        offers.append(in_use)
+    choices = []
+    for offer in offers:
+        left = max(0, images - (embedded.get(offer.name) or 0))
+        seconds = left / offer.images_per_second if offer.images_per_second else None
+        choices.append(Choice(offer, state_of(project, offer), left, seconds))
+    choices.sort(key=lambda each: ORDER.index(each.state))
+    return Backbones(
+        usable=[each for each in choices if each.state != UNUSABLE],
+        unusable=[each for each in choices if each.state == UNUSABLE],
+        in_use=in_use,
+        is_under_survey=survey.is_under_way(),
+    )
+
+
+def state_of(project: Project, offer: BackboneOffer) -> str:
+    if offer.name == project.backbone:
+        return IN_USE
+    if offer.name == project.next_backbone:
+        return PREPARED
+    return UNUSABLE if offer.problem else READY
+
+
+def outcome(project: Project) -> str:
+    """Say what a choice has led to."""
+    titles = dict(BackboneOffer.objects.values_list("name", "title"))
+    in_use = titles.get(project.backbone, project.backbone)
+    if not project.next_backbone:
+        return f"{in_use} stays in use."
+    new = titles[project.next_backbone]
+    return f"{new} is being prepared. Until it has seen all images, {in_use} stays in use."
