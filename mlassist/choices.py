@@ -1,4 +1,4 @@
-"""The backbones as a project's pages show them: what each would cost, and what can be done with it."""
+"""The backbones and their fine-tuning as pages show them: what each would cost, what can be done with it."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,8 @@ from django.db.models import Sum
 
 from clustering.models import EmbeddingSet
 from labeling.models import Project
-from mlassist import survey, switching
-from mlassist.models import BackboneOffer
+from mlassist import finetuning, survey, switching
+from mlassist.models import BackboneOffer, Run
 
 IN_USE, PREPARED, READY, UNUSABLE = "in use", "being prepared", "ready", "cannot be used"
 ORDER = (IN_USE, PREPARED, READY, UNUSABLE)
@@ -78,3 +78,29 @@ def outcome(project: Project) -> str:
         return f"{in_use} stays in use."
     new = titles[project.next_backbone]
     return f"{new} is being prepared. Until it has seen all images, {in_use} stays in use."
+
+
+@dataclass(frozen=True, slots=True)
+class FineTuning:
+    """How fine-tuning stands: the try under way, what came of the last one, what keeps one from starting.
+
+    `seconds` is how long a try takes, or the one under way still takes; None before that is known.
+    """
+
+    under_way: Run | None
+    last: Run | None
+    obstacle: str
+    seconds: float | None
+
+
+def fine_tuning(project: Project) -> FineTuning:
+    tries = Run.objects.filter(project=project, kind=Run.Kind.FINE_TUNING).order_by("-id")
+    under_way = tries.filter(state=Run.State.RUNNING).first()
+    last = tries.filter(state=Run.State.DONE).first()
+    if under_way is not None:
+        return FineTuning(under_way, last, "", finetuning.seconds_left(under_way))
+    version = project.model_versions.order_by("-number").first()
+    labels = version.labels if version is not None else 0
+    return FineTuning(
+        None, last, finetuning.obstacle(project, labels), finetuning.seconds_to_try(project, labels)
+    )

@@ -153,6 +153,7 @@ def run_facts(run: Run) -> dict[str, Any]:
     return {
         "id": run.pk,
         "kind": run.kind,
+        "title": run.get_kind_display(),
         "state": run.state,
         "started_at": run.started_at,
         "seconds": round(seconds, 1),

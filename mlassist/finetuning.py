@@ -23,6 +23,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import OperationalError, transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from clustering import embeddings
 from labeling import answers, images, jobs
@@ -87,26 +88,28 @@ def speed(backbone: str) -> float | None:
     return BackboneOffer.objects.filter(name=backbone).values_list("images_per_second", flat=True).first()
 
 
+def seconds_left(run: Run) -> float | None:
+    """Return for how long a try that is under way goes on, as far as it has come."""
+    if not run.done:
+        return None
+    return (timezone.now() - run.started_at).total_seconds() / run.done * (run.total - run.done)
+
+
 def running(project: Project) -> Run | None:
     return Run.objects.filter(project=project, kind=Run.Kind.FINE_TUNING, state=Run.State.RUNNING).first()
 
 
 def start(project: Project, by: User | None) -> Run:
     """Queue a try; returns the one under way if there is one. Raises TuningRefused."""
-    if not project.is_classification:
-        raise TuningRefused("Models for this task type cannot be trained yet.")
     with transaction.atomic():
         locked = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
         under_way = running(locked)
         if under_way is not None:
             return under_way
-        if locked.next_backbone:
-            raise TuningRefused("The backbone is being changed. Try again when that is done.")
         labels = len(answers.training(locked))
-        if labels < FEWEST:
-            raise TuningRefused(
-                f"Fine-tuning needs at least {FEWEST} labels to learn from; there are {labels}."
-            )
+        reason = obstacle(locked, labels)
+        if reason:
+            raise TuningRefused(reason)
         run = Run.objects.create(
             project=locked,
             kind=Run.Kind.FINE_TUNING,
@@ -118,6 +121,19 @@ def start(project: Project, by: User | None) -> Run:
             Event.record("fine_tune", locked, by)
         hand_on(run, 0, by)
     return run
+
+
+def obstacle(project: Project, labels: int) -> str:
+    """Return in a sentence what keeps a project with so many labels from trying; empty if nothing does."""
+    if not project.is_classification:
+        return "Models for this task type cannot be trained yet."
+    if project.assist_mode == Project.AssistMode.OFF:
+        return "The model's help is switched off. Switch it on in the settings first."
+    if project.next_backbone:
+        return "The backbone is being changed. Try again when that is done."
+    if labels < FEWEST:
+        return f"Fine-tuning needs at least {FEWEST} labels to learn from; there are {labels}."
+    return ""
 
 
 def cancel(project: Project) -> None:

@@ -52,7 +52,7 @@ class Run(models.Model):
         VALIDATION = "validation"
         INFERENCE = "inference"
         FEATURIZATION = "featurization"
-        FINE_TUNING = "fine_tuning", "fine-tuning"
+        FINE_TUNING = "fine_tuning", "Fine-tuning"
 
     class State(models.TextChoices):
         RUNNING = "running"

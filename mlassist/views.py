@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 from labeling import extensions, permissions
 from labeling.models import Project
 from labeling.views import SignedIn
-from mlassist import choices, facts, loop, survey, switching
+from mlassist import choices, facts, finetuning, loop, survey, switching
 from mlassist.models import Certificate, Run
 
 extensions.register_panel("mlassist/_panels.html")
@@ -40,6 +40,7 @@ def models_facts(project: Project) -> dict[str, Any]:
         "project": project,
         "facts": known,
         "backbones": choices.backbones(project, known["embedding"]["total"]),
+        "tuning": choices.fine_tuning(project),
         "versions": project.model_versions.order_by("-number")[:20],
         "runs": project.runs.order_by("-id")[:40],
     }
@@ -83,6 +84,23 @@ def survey_backbones(request: SignedIn, project_id: int) -> HttpResponse:
     survey.look_again(request.user)
     messages.success(request, "Loupe looks at the backbones again. What it finds shows up here.")
     return redirect(f"{reverse('models', args=[project.pk])}#backbone")
+
+
+@require_POST
+def fine_tune(request: SignedIn, project_id: int) -> HttpResponse:
+    """Try fine-tuning, or stop the try under way."""
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    if "stop" in request.POST:
+        finetuning.cancel(project)
+        messages.success(request, "Fine-tuning is stopped. The backbone stays as it is.")
+    else:
+        try:
+            finetuning.start(project, request.user)
+        except finetuning.TuningRefused as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, "Fine-tuning is on its way. The backbone in use works on meanwhile.")
+    return redirect(f"{reverse('models', args=[project.pk])}#fine-tuning")
 
 
 def certificate(request: SignedIn, project_id: int) -> HttpResponse:
@@ -170,6 +188,29 @@ class Backbones(APIView):
         return Response(backbones_shape(project), status=202)
 
 
+class FineTuning(APIView):
+    @extend_schema(operation_id="fine_tuning", responses={200: dict})
+    def get(self, request: Request, project_id: int) -> Response:
+        """Tell of the try under way, the result of the last one, and what keeps one from starting."""
+        return Response(tuning_shape(permissions.project_or_404(request.user, project_id, "review")))
+
+    @extend_schema(operation_id="fine_tuning_try", request=None, responses={202: dict})
+    def post(self, request: Request, project_id: int) -> Response:
+        """Try to fine-tune the backbone; it is adopted only if measurably better. One try at a time."""
+        project = permissions.project_or_404(request.user, project_id, "manage")
+        try:
+            finetuning.start(project, permissions.person(request))
+        except finetuning.TuningRefused as error:
+            raise ValidationError(str(error)) from error
+        return Response(tuning_shape(project), status=202)
+
+    @extend_schema(operation_id="fine_tuning_stop", responses={204: None})
+    def delete(self, request: Request, project_id: int) -> Response:
+        """Stop the try under way."""
+        finetuning.cancel(permissions.project_or_404(request.user, project_id, "manage"))
+        return Response(status=204)
+
+
 class Certificates(APIView):
     @extend_schema(operation_id="certificates_list", responses={200: dict})
     def get(self, request: Request, project_id: int) -> Response:
@@ -196,6 +237,16 @@ def choice_shape(choice: choices.Choice) -> dict[str, Any]:
         "problem", "surveyed_at",
     )  # fmt: skip
     return {"state": choice.state, **{name: getattr(choice.offer, name) for name in fields}}
+
+
+def tuning_shape(project: Project) -> dict[str, Any]:
+    state = choices.fine_tuning(project)
+    return {
+        "under_way": run_shape(state.under_way) if state.under_way else None,
+        "last": run_shape(state.last) if state.last else None,
+        "obstacle": state.obstacle,
+        "seconds": state.seconds,
+    }
 
 
 def run_shape(run: Run) -> dict[str, Any]:

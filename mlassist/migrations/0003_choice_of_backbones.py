@@ -55,5 +55,14 @@ class Migration(migrations.Migration):
             model_name='run',
             constraint=models.UniqueConstraint(condition=models.Q(('kind', 'featurization'), ('state', 'running')), fields=('project', 'backbone'), name='run_one_featurization'),
         ),
+        migrations.AlterField(
+            model_name='run',
+            name='kind',
+            field=models.CharField(choices=[('training', 'Training'), ('validation', 'Validation'), ('inference', 'Inference'), ('featurization', 'Featurization'), ('fine_tuning', 'Fine-tuning')], max_length=13),
+        ),
+        migrations.AddConstraint(
+            model_name='run',
+            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'fine_tuning'), ('state', 'running')), fields=('project',), name='run_one_fine_tuning'),
+        ),
         migrations.RunSQL(NAME_THE_BACKBONE, migrations.RunSQL.noop),
     ]

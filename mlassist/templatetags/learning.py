@@ -34,6 +34,9 @@ FIGURES: dict[str, Callable[[Any], str]] = {
     "images": lambda value: f"{value:,} images",
     "images_per_second": lambda value: f"{value:,} a second",
     "certificate": str,
+    "tuned_accuracy": lambda value: f"{charts.percent(value)} right when tuned",
+    "frozen_accuracy": lambda value: f"{charts.percent(value)} before",
+    "adopted": lambda value: "adopted",
 }
 
 

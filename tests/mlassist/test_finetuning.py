@@ -24,6 +24,7 @@ def labeled(project, labeler, monkeypatch, settings, tmp_path):
     """A project whose 130 pictures a tiny network has embedded, all labeled; tries are over in seconds."""
     monkeypatch.setattr(finetuning, "EPOCHS", 1)
     monkeypatch.setattr(finetuning, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(finetuning, "FEWEST", 60)  # some of the 130 answers are blind ones
     monkeypatch.setattr(survey, "MEASURED_SECONDS", 0.1)
     settings.LOUPE_HOME = tmp_path / "home"
     settings.LOUPE_WEIGHTS_DIR = tmp_path / "weights"
@@ -170,3 +171,38 @@ def test_a_try_whose_job_was_ended_from_outside_is_closed(labeled):
     run.refresh_from_db()
     assert run.state == "failed"
     assert Project.objects.get(pk=labeled.pk).next_backbone == ""
+
+
+def test_a_manager_tries_it_by_page_and_stops_it_by_api_and_a_reviewer_only_looks(
+    labeled, client, manager, reviewer
+):
+    page, address = f"/projects/{labeled.pk}/models/fine-tuning/", f"/api/projects/{labeled.pk}/fine-tuning/"
+    client.force_login(reviewer)
+    assert client.post(page).status_code == client.post(address).status_code == 404
+    assert client.get(address).json()["under_way"] is None
+    client.force_login(manager)
+    client.post(page)
+    assert client.get(address).json()["under_way"]["kind"] == "fine_tuning"
+    assert "Stop" in client.get(f"/projects/{labeled.pk}/models/live/").content.decode()
+    assert client.delete(address).status_code == 204
+    assert client.get(address).json()["under_way"] is None
+    assert Run.objects.get(project=labeled, kind="fine_tuning").state == "cancelled"
+
+
+def test_a_refusal_tells_the_reason_and_the_page_does_too(project, items, client, manager):
+    client.force_login(manager)
+    answer = client.post(f"/api/projects/{project.pk}/fine-tuning/")
+    assert answer.status_code == 400
+    assert "at least 100 labels" in answer.content.decode()
+    assert "at least 100 labels" in client.get(f"/projects/{project.pk}/models/").content.decode()
+
+
+def test_the_page_says_what_came_of_the_last_try(project, client, manager):
+    metrics = {"labels": 500, "compared": 300, "tuned_accuracy": 0.812, "frozen_accuracy": 0.79,
+               "standard_error": 0.011, "gain": 0.022, "adopted": True}  # fmt: skip
+    run = Run.objects.create(project=project, kind="fine_tuning", metrics=metrics)
+    finetuning.close(run, Run.State.DONE, "")
+    client.force_login(manager)
+    page = client.get(f"/projects/{project.pk}/models/").content.decode()
+    for words in ("on 500 labels", "81.2 % right, against 79 %", "adopted"):
+        assert words in page

@@ -194,7 +194,6 @@ def test_chunks_that_were_given_up_go_on_when_weights_come_back(shelf, loaded, p
 
 @pytest.mark.django_db
 def test_a_survey_starts_by_itself_after_a_quiet_minute_and_then_every_hour(monkeypatch):
-    survey.keep_current()
     monkeypatch.setattr(survey, "_started_at", timezone.now())
     survey.keep_current()
     assert not Job.objects.filter(kind="survey").exists()
