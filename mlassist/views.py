@@ -146,6 +146,16 @@ def audits_of(certificate: Certificate) -> dict[str, float]:
     return {**counts, "share": counts["wrong"] / counts["answered"] if counts["answered"] else 0.0}
 
 
+class RunInput(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(
+        choices=["training"],
+        default="training",
+        error_messages={
+            "invalid_choice": "Only a training can be started here; fine-tuning has its own address."
+        },
+    )
+
+
 class Runs(APIView):
     @extend_schema(operation_id="runs_list", responses={200: dict})
     def get(self, request: Request, project_id: int) -> Response:
@@ -153,10 +163,11 @@ class Runs(APIView):
         project = permissions.project_or_404(request.user, project_id, "see")
         return Response({"results": [run_shape(each) for each in project.runs.order_by("-id")[:100]]})
 
-    @extend_schema(operation_id="runs_create", request=dict, responses={202: dict})
+    @extend_schema(operation_id="runs_create", request=RunInput, responses={202: dict})
     def post(self, request: Request, project_id: int) -> Response:
         """Train now."""
         project = permissions.project_or_404(request.user, project_id, "manage")
+        RunInput(data=request.data).is_valid(raise_exception=True)
         try:
             job = loop.train_now(project, request.user)  # type: ignore[arg-type]
         except loop.TrainingRefused as error:
