@@ -9,8 +9,8 @@ from django.db import transaction
 
 from labeling import answers, suggestions
 from labeling.models import Annotation, Event, Item, Project
-from mlassist import certificates
 from mlassist.backbones import catalog
+from mlassist.certificates import bounds, guards, prospects, sequence
 from mlassist.heads import Head
 from mlassist.models import Certificate, ModelVersion
 from mlassist.pool import Pool, load_head
@@ -74,8 +74,8 @@ def measures(wrong: np.ndarray, confidence: np.ndarray) -> dict[str, Any]:
     return {
         "validation_n": n,
         "accuracy": round(1 - errors / n, 4),
-        "low": round(1 - certificates.upper_bound(errors, n, INTERVAL / 2), 4),
-        "high": round(1 - certificates.lower_bound(errors, n, INTERVAL / 2), 4),
+        "low": round(1 - bounds.upper_bound(errors, n, INTERVAL / 2), 4),
+        "high": round(1 - bounds.lower_bound(errors, n, INTERVAL / 2), 4),
         "calibration_error": round(float(gaps.sum()) / n, 4),
     }
 
@@ -111,19 +111,19 @@ def certify(
     left = ~taken[rows]
     labels = [label for label, is_left in zip(labels, left, strict=True) if is_left]
     problem = too_early(project, trained.version, earlier, len(labels), len(rows))
-    spent = certificates.alpha(delta, number)
+    spent = bounds.alpha(delta, number)
     whole = Predictions.of(trained.head, pool.features[~taken])
     blocked = guarded(trained, whole, target, len(labels), spent)
     own = trained.unprompted_predictions
     evidence = (own.wrong(trained.unprompted_labels), own.without(blocked), whole.without(blocked))
-    chance = certificates.chance_to_pass(*evidence, len(labels), target, spent)
-    if problem is None and chance < certificates.WORTH_TRYING:
+    chance = prospects.chance_to_pass(*evidence, len(labels), target, spent)
+    if problem is None and chance < prospects.WORTH_TRYING:
         problem = f"it would succeed with a chance of only {chance:.0%}"
     if problem is not None:
         step.say(f"No certificate attempt: {problem}")
     else:
         seen = Predictions.of(trained.head, pool.features[rows[left]])
-        outcome = certificates.attempt(
+        outcome = sequence.attempt(
             seen.without(blocked),
             seen.wrong(labels),
             seen.top,
@@ -137,8 +137,8 @@ def certify(
         step.say(f"Certificate attempt {number}: {certificate.sentence}")
         step.metrics["certificate"] = certificate.sentence
         number, attempts = number + 1, attempts + 1
-    least = max(len(labels), certificates.needed(target, delta, number))
-    needed = certificates.labels_to_succeed(*evidence, least, target, certificates.alpha(delta, number))
+    least = max(len(labels), sequence.needed(target, delta, number))
+    needed = prospects.labels_to_succeed(*evidence, least, target, bounds.alpha(delta, number))
     return outlook(project, attempts, needed, len(rows), len(rows) - len(labels))
 
 
@@ -151,17 +151,17 @@ def too_early(
     spending from the same budget: the blind labels are the same.
     """
     own = [each for each in earlier if each.model_version.backbone == version.backbone]
-    if len(own) >= certificates.MOST_ATTEMPTS:
-        return f"all {certificates.MOST_ATTEMPTS} are used"
-    wait = certificates.needed(project.target_error, 1 - project.confidence, len(earlier) + 1)
+    if len(own) >= bounds.MOST_ATTEMPTS:
+        return f"all {bounds.MOST_ATTEMPTS} are used"
+    wait = sequence.needed(project.target_error, 1 - project.confidence, len(earlier) + 1)
     if left < wait:
         return f"{left} of {wait} blind labels"
     if not own:
         return None
     last = own[-1]
     if (
-        n < certificates.GROWTH * last.evidence["blind_labels"]
-        and version.labels < certificates.GROWTH * last.model_version.labels
+        n < bounds.GROWTH * last.evidence["blind_labels"]
+        and version.labels < bounds.GROWTH * last.model_version.labels
     ):
         return "blind labels and training labels have hardly grown since the last one"
     return None
@@ -172,14 +172,14 @@ def guarded(trained: Trained, whole: Predictions, target: float, n: int, spent: 
     counts = np.array([sum(int(label) in row for row in trained.labels) for label in trained.head.classes])
     size = len(counts)
     if trained.head.multilabel:
-        return certificates.guard(counts, np.zeros(size), np.zeros(size), target)
+        return guards.guard(counts, np.zeros(size), np.zeros(size), target)
     own, wrong = (
         trained.unprompted_predictions,
         trained.unprompted_predictions.wrong(trained.unprompted_labels),
     )
-    shares = certificates.coverages(n, certificates.fewest(target, spent))
+    shares = sequence.coverages(n, bounds.fewest(target, spent))
     sure = own.confidence >= np.quantile(whole.confidence, 1 - (shares[0] if len(shares) else 1.0))
-    return certificates.guard(
+    return guards.guard(
         counts,
         np.bincount(own.top[sure], minlength=size),
         np.bincount(own.top[sure & wrong], minlength=size),
@@ -188,7 +188,7 @@ def guarded(trained: Trained, whole: Predictions, target: float, n: int, spent: 
 
 
 def keep(
-    project: Project, trained: Trained, outcome: certificates.Outcome, blind: int, whole: Predictions
+    project: Project, trained: Trained, outcome: sequence.Outcome, blind: int, whole: Predictions
 ) -> Certificate:
     """Write an attempt down; a certificate that holds takes the place of the one before."""
     classes = trained.head.classes
@@ -277,7 +277,7 @@ def outlook(project: Project, attempts: int, needed: int | None, n: int, spoken:
     `attempts` were made with this backbone; `n` blind labels are there, `spoken` of them have served a
     certificate already.
     """
-    if attempts >= certificates.MOST_ATTEMPTS:
+    if attempts >= bounds.MOST_ATTEMPTS:
         return {"needed": None, "message": "All attempts are used; the last certificate stands"}
     if needed is None:
         return {"needed": None, "message": "The model errs too often: more labels to learn from help most"}

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta, binom
 
-from mlassist import audits, certificates
+from mlassist import audits
+from mlassist.certificates import bounds, guards, prospects, sequence
 
 TARGET, DELTA = 0.1, 0.05
 counts = st.integers(1, 2_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
@@ -15,7 +16,7 @@ levels = st.floats(0.001, 0.2)
 def test_upper_bound_is_the_exact_one(count, spent):
     errors, n = count
     exact = 1.0 if errors == n else beta.ppf(1 - spent, errors + 1, n - errors)
-    assert certificates.upper_bound(errors, n, spent) == pytest.approx(exact, abs=1e-9)
+    assert bounds.upper_bound(errors, n, spent) == pytest.approx(exact, abs=1e-9)
     # Were the true error the bound, so few errors would have had a chance of `spent`.
     if errors < n:
         assert binom.cdf(errors, n, exact) == pytest.approx(spent, rel=1e-3)
@@ -24,34 +25,34 @@ def test_upper_bound_is_the_exact_one(count, spent):
 @given(counts, levels)
 def test_bound_shrinks_with_fewer_errors_and_more_labels(count, spent):
     errors, n = count
-    bound = certificates.upper_bound(errors, n, spent)
+    bound = bounds.upper_bound(errors, n, spent)
     assert bound >= errors / n
-    assert certificates.upper_bound(errors, n + 1, spent) <= bound + 1e-12
+    assert bounds.upper_bound(errors, n + 1, spent) <= bound + 1e-12
     if errors:
-        assert certificates.upper_bound(errors - 1, n, spent) < bound
-    assert certificates.lower_bound(errors, n, spent) <= errors / n
+        assert bounds.upper_bound(errors - 1, n, spent) < bound
+    assert bounds.lower_bound(errors, n, spent) <= errors / n
 
 
 @given(st.floats(0.005, 0.4), levels)
 def test_fewest_labels_are_just_enough(target, spent):
-    n = certificates.fewest(target, spent)
-    assert certificates.upper_bound(0, n, spent) <= target + 1e-9
-    assert n == 1 or certificates.upper_bound(0, n - 1, spent) > target - 1e-9
+    n = bounds.fewest(target, spent)
+    assert bounds.upper_bound(0, n, spent) <= target + 1e-9
+    assert n == 1 or bounds.upper_bound(0, n - 1, spent) > target - 1e-9
 
 
 def test_known_sample_sizes():
-    assert [certificates.fewest(target, 0.05) for target in (0.1, 0.05, 0.02, 0.01)] == [29, 59, 149, 299]
+    assert [bounds.fewest(target, 0.05) for target in (0.1, 0.05, 0.02, 0.01)] == [29, 59, 149, 299]
 
 
 def test_attempts_together_spend_the_budget():
-    spent = [certificates.alpha(DELTA, attempt) for attempt in range(1, 100)]
+    spent = [bounds.alpha(DELTA, attempt) for attempt in range(1, 100)]
     assert spent == sorted(spent, reverse=True)
     assert sum(spent) < DELTA
 
 
 @given(st.integers(1, 3_000), st.integers(5, 300))
 def test_coverages_grow_to_the_whole_pool(n, shortest):
-    shares = certificates.coverages(n, shortest)
+    shares = sequence.coverages(n, shortest)
     if n < 1.6 * shortest:
         assert not len(shares)
     else:
@@ -66,7 +67,7 @@ def attempt_on(rng, error_at, n=400, pool=20_000, **options):
     wrong = rng.random(pool) < error_at(scores)
     drawn = rng.choice(pool, n, replace=False)
     nothing = np.zeros(n, int)
-    outcome = certificates.attempt(
+    outcome = sequence.attempt(
         scores[drawn],
         wrong[drawn],
         nothing,
@@ -98,7 +99,7 @@ def test_good_model_is_certified():
     outcome, error = attempt_on(np.random.default_rng(1), lambda s: 0.1 * (1 - s))
     assert outcome.passed
     assert error <= TARGET
-    assert outcome.bound == certificates.upper_bound(outcome.errors, outcome.n, DELTA / 2)
+    assert outcome.bound == bounds.upper_bound(outcome.errors, outcome.n, DELTA / 2)
     assert outcome.sentence.startswith("At least 90 % correct with 95 % confidence, from ")
 
 
@@ -112,7 +113,7 @@ def test_blocked_classes_are_never_accepted():
     rng = np.random.default_rng(3)
     scores = np.where(np.arange(1_000) % 2, rng.random(1_000), -np.inf)
     drawn = rng.choice(1_000, 400, replace=False)
-    outcome = certificates.attempt(
+    outcome = sequence.attempt(
         scores[drawn],
         np.zeros(400, bool),
         np.zeros(400, int),
@@ -128,13 +129,11 @@ def test_blocked_classes_are_never_accepted():
 def test_class_that_is_surely_worse_is_left_out():
     wrong = np.array([False] * 80 + [True] * 9 + [False])
     predicted = np.array([0] * 80 + [1] * 10)
-    assert list(certificates.worse_classes(wrong, predicted, TARGET)) == [1]
+    assert list(guards.worse_classes(wrong, predicted, TARGET)) == [1]
 
 
 def test_guard_looks_at_labels_and_out_of_fold_errors():
-    blocked = certificates.guard(
-        np.array([50, 4, 50]), np.array([100, 100, 100]), np.array([2, 0, 60]), TARGET
-    )
+    blocked = guards.guard(np.array([50, 4, 50]), np.array([100, 100, 100]), np.array([2, 0, 60]), TARGET)
     assert set(blocked) == {1, 2}
 
 
@@ -143,7 +142,7 @@ def test_outlook_tells_a_lack_of_labels_from_a_lack_of_accuracy():
 
     def more(error):
         wrong = np.random.default_rng(7).random(2_000) < error
-        return certificates.labels_to_succeed(wrong, scores, scores, 150, TARGET, DELTA / 2)
+        return prospects.labels_to_succeed(wrong, scores, scores, 150, TARGET, DELTA / 2)
 
     assert more(0.01) == 150
     assert 200 < more(0.06) < 2_000

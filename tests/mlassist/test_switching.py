@@ -11,7 +11,8 @@ from clustering import embeddings, index
 from clustering.models import EmbeddingSet, Shard
 from labeling import extensions, jobs, projects
 from labeling.models import Annotation, Event, Job, Project
-from mlassist import certificates, featurization, loop, switching
+from mlassist import featurization, loop, switching
+from mlassist.certificates import bounds
 from mlassist.models import BackboneOffer, Certificate, ModelVersion, Run
 from mlassist.pool import Pool
 from mlassist.validation import region
@@ -402,7 +403,7 @@ def test_a_swap_supersedes_the_certificate_and_the_new_model_earns_its_own(proje
     assert play(project) == "round"
     new = Certificate.objects.exclude(pk=old.pk).get()
     assert (new.state, new.attempt, new.model_version.backbone) == ("valid", 2, OTHER)
-    assert new.alpha == certificates.alpha(1 - project.confidence, 2)
+    assert new.alpha == bounds.alpha(1 - project.confidence, 2)
     # In mode suggest the old one has labeled nothing, so all blind labels speak for the new one.
     assert new.n_validation == 216
 
@@ -435,7 +436,7 @@ def test_attempts_are_few_for_each_backbone_but_share_one_budget(project, pool, 
     for attempt in (2, 3, 4):
         Certificate.objects.create(
             project=project, model_version=old.model_version, attempt=attempt, state="refused",
-            target_error=0.1, confidence=0.95, alpha=certificates.alpha(0.05, attempt), n_validation=180,
+            target_error=0.1, confidence=0.95, alpha=bounds.alpha(0.05, attempt), n_validation=180,
             sentence="Not certified.", evidence={"blind_labels": 180, "blocked": {}},
         )  # fmt: skip
     swap(project, OTHER, manager)
@@ -443,7 +444,7 @@ def test_attempts_are_few_for_each_backbone_but_share_one_budget(project, pool, 
     log = Run.objects.filter(kind="validation").order_by("-id").first().log
     assert "all 4 are used" not in log
     spent = Certificate.objects.filter(attempt=5).values_list("alpha", flat=True).first()
-    assert spent in (None, certificates.alpha(1 - project.confidence, 5))
+    assert spent in (None, bounds.alpha(1 - project.confidence, 5))
 
 
 def test_switching_back_is_instant(project, pool, labeler, manager):
