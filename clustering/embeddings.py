@@ -109,11 +109,12 @@ def among(embedding_set: EmbeddingSet, items: Sequence[int]) -> set[int]:
         return {item for (item,) in cursor.fetchall()}
 
 
-def known_vectors(backbone: str, sha256s: Sequence[str], *, outside: Project) -> dict[str, np.ndarray]:
-    """Return the vectors that a backbone has given to files of this content in other projects."""
-    sets = dict(
-        EmbeddingSet.objects.filter(backbone=backbone).exclude(project=outside).values_list("project", "id")
-    )
+def known_vectors(
+    backbone: str, sha256s: Sequence[str], *, outside: Project, weights: str
+) -> dict[str, np.ndarray]:
+    """Return the vectors that a backbone with these weights has given to such contents in other projects."""
+    same_network = EmbeddingSet.objects.filter(backbone=backbone, weights=weights)
+    sets = dict(same_network.exclude(project=outside).values_list("project", "id"))
     # The filters are those of the index item_content_once, which finds a thousand in some milliseconds.
     same = list(
         Item.objects.filter(project__in=sets, sha256__in=sha256s, duplicate_of=None)
@@ -144,14 +145,23 @@ def known_vectors(backbone: str, sha256s: Sequence[str], *, outside: Project) ->
 
 
 def add(
-    embedding_set: EmbeddingSet, items: Sequence[int], vectors: np.ndarray, unreadable: Sequence[int] = ()
+    embedding_set: EmbeddingSet,
+    items: Sequence[int],
+    vectors: np.ndarray,
+    unreadable: Sequence[int] = (),
+    *,
+    weights: str = "",
 ) -> Shard | None:
     """Write a shard and register it; returns None when all of it was there already.
 
-    Items that another run of the same chunk has added in the meantime are left out.
+    Items that another run of the same chunk has added in the meantime are left out. `weights` is the
+    fingerprint of the network that made the vectors: the first shard decides which one the set is of.
     """
     with transaction.atomic():
-        EmbeddingSet.objects.select_for_update().get(pk=embedding_set.pk)
+        locked = EmbeddingSet.objects.select_for_update().get(pk=embedding_set.pk)
+        if locked.weights != weights:
+            assert not locked.shards.exists(), "a set holds the vectors of one network"
+            EmbeddingSet.objects.filter(pk=locked.pk).update(weights=weights)
         known = among(embedding_set, [*items, *unreadable])
         fresh = [row for row, item in enumerate(items) if item not in known]
         lost = [item for item in unreadable if item not in known]

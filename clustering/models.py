@@ -11,6 +11,9 @@ class EmbeddingSet(models.Model):
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="embedding_sets")
     backbone = models.CharField(max_length=80)
+    weights = models.CharField(
+        max_length=64, blank=True, help_text="fingerprint of the network that made the vectors"
+    )
     graph = models.CharField(max_length=200, blank=True, help_text="storage name of the neighbour graph")
     graph_count = models.BigIntegerField(default=0, help_text="how many vectors the graph spans")
     created_at = models.DateTimeField(auto_now_add=True)

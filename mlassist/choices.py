@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from django.db.models import Sum
 
 from clustering.models import EmbeddingSet
-from labeling.models import Project
-from mlassist import finetuning, survey, switching
+from labeling import answers
+from labeling.models import Job, Project
+from mlassist import featurization, finetuning, survey, switching
 from mlassist.models import BackboneOffer, Run
 
-IN_USE, PREPARED, READY, UNUSABLE = "in use", "being prepared", "ready", "cannot be used"
-ORDER = (IN_USE, PREPARED, READY, UNUSABLE)
+IN_USE, PREPARED, READY = "in use", "being prepared", "ready"
+MEASURED, UNUSABLE = "being measured", "cannot be used"
+ORDER = {IN_USE: 0, PREPARED: 1, READY: 2, MEASURED: 2, UNUSABLE: 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,13 @@ def backbones(project: Project, images: int) -> Backbones:
         offers.append(in_use)
     choices = []
     for offer in offers:
+        state = state_of(project, offer)
+        if survey.is_being_measured(offer):
+            offer.problem = ""  # so far nothing is known to be wrong with it
         left = max(0, images - (embedded.get(offer.name) or 0))
         seconds = left / offer.images_per_second if offer.images_per_second else None
-        choices.append(Choice(offer, state_of(project, offer), left, seconds))
-    choices.sort(key=lambda each: ORDER.index(each.state))
+        choices.append(Choice(offer, state, left, seconds))
+    choices.sort(key=lambda each: ORDER[each.state])
     return Backbones(
         usable=[each for each in choices if each.state != UNUSABLE],
         unusable=[each for each in choices if each.state == UNUSABLE],
@@ -67,6 +72,8 @@ def state_of(project: Project, offer: BackboneOffer) -> str:
         return IN_USE
     if offer.name == project.next_backbone:
         return PREPARED
+    if survey.is_being_measured(offer):
+        return MEASURED
     return UNUSABLE if offer.problem else READY
 
 
@@ -75,8 +82,10 @@ def outcome(project: Project) -> str:
     titles = dict(BackboneOffer.objects.values_list("name", "title"))
     in_use = titles.get(project.backbone, project.backbone)
     if not project.next_backbone:
-        return f"{in_use} stays in use."
-    new = titles[project.next_backbone]
+        waiting = featurization.chunks_of(project, project.backbone).filter(state=Job.State.QUEUED)
+        goes_on = " and goes on looking at images" if waiting.exists() else ""
+        return f"{in_use} stays in use{goes_on}."
+    new = titles.get(project.next_backbone, project.next_backbone)
     return f"{new} is being prepared. Until it has seen all images, {in_use} stays in use."
 
 
@@ -100,7 +109,7 @@ def fine_tuning(project: Project) -> FineTuning:
     if under_way is not None:
         return FineTuning(under_way, last, "", finetuning.seconds_left(under_way))
     version = project.model_versions.order_by("-number").first()
-    labels = version.labels if version is not None else 0
+    labels = version.labels if version is not None else answers.new_answers_since(project, 0)
     return FineTuning(
         None, last, finetuning.obstacle(project, labels), finetuning.seconds_to_try(project, labels)
     )

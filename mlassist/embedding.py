@@ -26,6 +26,7 @@ BATCH = 64
 SMALLEST = 16  # smaller batches cost the network more than they spare the lanes that end early
 DECODED_AHEAD = 2  # batches per core, so that memory stays bounded whatever the number of images
 FED_AHEAD = 2  # batches: one in the network, one waiting
+NOT_FINITE = "It makes no numbers of images: its weights are damaged."
 
 Thing = TypeVar("Thing")
 Made = TypeVar("Made")

@@ -29,7 +29,7 @@ def learning(project: Project) -> dict[str, Any]:
         "certificate": certificate(project),
         "certificate_outlook": certificate_outlook(project, newest),
         "runs": [run_facts(run) for run in Run.objects.filter(project=project).order_by("-id")[:RUNS_SHOWN]],
-        "embedding": embedding(project, project.backbone),
+        "embedding": {**embedding(project, project.backbone), **given_up(project, project.backbone)},
         "next_backbone": next_backbone(project),
         "forecast": forecast(project),
     }
@@ -194,11 +194,18 @@ def next_backbone(project: Project) -> dict[str, Any] | None:
     if not name:
         return None
     titles = BackboneOffer.objects.filter(name=name).values_list("title", flat=True)
-    obstacle = switching.obstacle(project)
     return {
         "name": name,
         "title": titles.first() or name,
         **embedding(project, name),
+        **given_up(project, name),
+    }
+
+
+def given_up(project: Project, backbone: str) -> dict[str, Any]:
+    """Return how many images a backbone could not look at, and why."""
+    obstacle = switching.obstacle(project, backbone)
+    return {
         "given_up": obstacle.images if obstacle else 0,
         "problem": obstacle.reason if obstacle else "",
     }

@@ -6,7 +6,7 @@ project changes its backbone, the sets of both are completed: the old one is in 
 
 import time
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from django.db import transaction
@@ -17,8 +17,11 @@ from django.utils import timezone
 from clustering import embeddings
 from labeling import jobs
 from labeling.models import Item, Job, Project
-from mlassist import embedding
+from mlassist import embedding, former
 from mlassist.models import BackboneOffer, Run
+
+if TYPE_CHECKING:
+    from mlassist.backbones.loading import Backbone
 
 FIRST_CHUNK = 256  # small, so that the first images are soon known
 CHUNK = 1_000
@@ -29,6 +32,8 @@ SECONDS_AFTER_IMPORT = 15
 SECONDS_IDLE = 30
 SECONDS_BETWEEN_CHECKS = 1.0
 BESIDE = 7  # the priority of chunks for a backbone that is not in use yet
+AGAIN_AFTER = timedelta(hours=1)
+MOST_TRIES = 5  # of a chunk that fails, unasked
 _looked_at: dict[tuple[int, str], float] = {}  # by project and the backbone to come
 
 
@@ -38,9 +43,9 @@ def pull() -> None:
     close_abandoned()
     for project in Project.objects.filter(deleted_at=None).exclude(assist_mode=Project.AssistMode.OFF):
         if project.is_classification and is_due(project):
-            queue_chunks(project)
-            if project.next_backbone:
-                queue_chunks(project, project.next_backbone)
+            for name in filter(None, (project.backbone, project.next_backbone)):
+                try_again(project, name)
+                queue_chunks(project, name)
 
 
 def is_due(project: Project) -> bool:
@@ -141,15 +146,32 @@ def close_abandoned() -> None:
     )
 
 
+def try_again(project: Project, backbone: str) -> None:
+    """Queue chunks again that failed a while ago, a few times: a disk that was full may no longer be.
+
+    Where the backbone itself cannot be used, the survey sees when it can.
+    """
+    if BackboneOffer.objects.filter(name=backbone).exclude(problem="").exists():
+        return
+    failed = chunks_of(project, backbone).filter(state=Job.State.FAILED)
+    for job in failed.filter(finished_at__lt=timezone.now() - AGAIN_AFTER):
+        tries = job.payload.get("tries", 1)
+        if tries < MOST_TRIES:
+            Job.objects.filter(pk=job.pk).update(payload={**job.payload, "tries": tries + 1})
+            jobs.retry(job)
+
+
 def retry(backbone: str, project: Project | None = None) -> int:
-    """Queue chunks again that were given up: what was in their way is gone. Returns how many."""
-    given_up = Job.objects.filter(
-        kind="featurize",
-        payload__backbone=backbone,
-        state__in=(Job.State.FAILED, Job.State.CANCELLED),
-        project__deleted_at=None,
-    )
-    again = list(given_up.filter(project=project) if project else given_up)
+    """Queue chunks again that were given up: what was in their way is gone. Returns how many.
+
+    In one project those that somebody has cancelled too.
+    """
+    given_up = Job.objects.filter(kind="featurize", payload__backbone=backbone, project__deleted_at=None)
+    if project is None:
+        again = list(given_up.filter(state=Job.State.FAILED))
+    else:
+        ended = (Job.State.FAILED, Job.State.CANCELLED)
+        again = list(given_up.filter(project=project, state__in=ended))
     for job in again:
         jobs.retry(job)
     return len(again)
@@ -162,8 +184,7 @@ def featurize(job: jobs.RunningJob) -> dict[str, Any]:
     assert project is not None
     if not is_wanted(project, name):
         return {"embedded": 0}
-    embedding_set = embeddings.set_of(project, name)
-    known = embeddings.among(embedding_set, job.payload["items"])
+    known = embeddings.among(embeddings.set_of(project, name), job.payload["items"])
     items = list(
         Item.objects.filter(pk__in=[item for item in job.payload["items"] if item not in known])
         .exclude(state__in=(Item.State.BROKEN, Item.State.REMOVED))
@@ -174,22 +195,22 @@ def featurize(job: jobs.RunningJob) -> dict[str, Any]:
         return {"embedded": 0}
     running(project, name).filter(done=0).update(started_at=Now())
     running(project, name).update(job=job.row)
-    seen = embeddings.known_vectors(name, [item.sha256 for item in items], outside=project)
+    loaded = load(name)
+    weights = loaded.fingerprint
+    seen = embeddings.known_vectors(name, [item.sha256 for item in items], outside=project, weights=weights)
     copied = [item for item in items if item.sha256 in seen]
     fresh = [item for item in items if item.sha256 not in seen]
     started = time.monotonic()
-    made = look_at(job, project, name, fresh, len(copied)) if fresh else ([], [], [])
-    if made is None:
+    made = look_at(job, project, loaded, fresh, len(copied))
+    if made is None or load(name).fingerprint != weights:  # what a network that is gone has seen is no use
         return {"embedded": 0}
     done, unreadable, vectors = made
     seconds = max(time.monotonic() - started, 1e-3)
-    matrix = np.concatenate([*vectors, *(seen[item.sha256][None] for item in copied)])
-    with transaction.atomic():
-        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-        if not is_wanted(project, name):  # the set may be gone by now
-            return {"embedded": 0}
-        if embeddings.add(embedding_set, [*done, *(item.pk for item in copied)], matrix, unreadable):
-            running(project, name).update(done=F("done") + len(items))
+    matrix = np.concatenate(
+        [np.empty((0, loaded.dimension), np.float32), *vectors, *(seen[item.sha256][None] for item in copied)]
+    )
+    if not store(project, loaded, [*done, *(item.pk for item in copied)], matrix, unreadable):
+        return {"embedded": 0}
     return {
         "embedded": len(done),
         "copied": len(copied),
@@ -198,29 +219,58 @@ def featurize(job: jobs.RunningJob) -> dict[str, Any]:
     }
 
 
-def look_at(
-    job: jobs.RunningJob, project: Project, backbone: str, items: list[Item], done_before: int
-) -> tuple[list[int], list[int], list[np.ndarray]] | None:
-    """Return (embedded ids, unreadable ids, vectors in parts); None when nobody wants them any more.
-
-    Raises JobFailed when the backbone cannot be loaded here.
-    """
+def load(name: str) -> "Backbone":
+    """Load a backbone. Raises JobFailed when that cannot be done here."""
     # Loaded here and not at import: the web process must never load torch.
     from mlassist.backbones import loading
 
     try:
-        loaded = loading.load(backbone)
+        return loading.load(name)
     except loading.CannotLoad as error:
         raise jobs.JobFailed(str(error)) from error
+
+
+def look_at(
+    job: jobs.RunningJob, project: Project, backbone: "Backbone", items: list[Item], done_before: int
+) -> tuple[list[int], list[int], list[np.ndarray]] | None:
+    """Return (embedded ids, unreadable ids, vectors in parts); None when nobody wants them any more.
+
+    Raises JobFailed when the vectors are none.
+    """
     done, unreadable, vectors = [], [], []
     checked = time.monotonic()
-    for ids, broken, part in embedding.embed_items(loaded, items):
+    for ids, broken, part in embedding.embed_items(backbone, items):
+        if not np.isfinite(part).all():
+            raise jobs.JobFailed(embedding.NOT_FINITE)
         done += ids
         unreadable += broken
         vectors.append(part)
         job.progress(done_before + len(done) + len(unreadable), done_before + len(items))
         if time.monotonic() - checked > SECONDS_BETWEEN_CHECKS:
-            if not is_wanted(project, backbone):
+            if not is_wanted(project, backbone.name):
                 return None
             checked = time.monotonic()
     return done, unreadable, vectors
+
+
+def store(
+    project: Project, backbone: "Backbone", items: list[int], vectors: np.ndarray, unreadable: list[int]
+) -> bool:
+    """Add what a backbone has seen to its set, unless nobody wants it any more. Raises JobFailed."""
+    name = backbone.name
+    try:
+        with transaction.atomic():
+            locked = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+            if not is_wanted(project, name):
+                return False
+            if former.rename(locked, name, backbone.fingerprint):
+                retry(name, locked)  # what the former network could not do
+            own = embeddings.set_of(project, name)  # the one from before may have been deleted or renamed
+            if embeddings.add(own, items, vectors, unreadable, weights=backbone.fingerprint):
+                running(project, name).update(done=F("done") + len(items) + len(unreadable))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise jobs.JobFailed(
+            f"The embeddings cannot be stored: {reason}. Loupe tries again later."
+        ) from error
+    return True

@@ -9,10 +9,7 @@ The work is done in slices of some seconds, each a job with a state to go on fro
 crash costs one slice.
 """
 
-import io
-import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,46 +23,68 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from clustering import embeddings
-from labeling import answers, images, jobs
-from labeling.models import Event, Item, Project, User
-from mlassist import embedding, survey, switching
+from labeling import answers, jobs
+from labeling.models import Event, Job, Project, User
+from mlassist import lessons, survey, switching
 from mlassist.backbones import catalog
-from mlassist.models import BackboneOffer, ModelVersion, Run
+from mlassist.lessons import Lesson
+from mlassist.models import BackboneOffer, Certificate, ModelVersion, Run, TunedBackbone
 
 if TYPE_CHECKING:
-    from mlassist.backbones.loading import Backbone
+    from mlassist.backbones.tuning import Trial
 
 PER_CLASS = 50  # labels on average before it is tried unasked
 FEWEST = 100  # labels that it can be tried with at all
 GROWTH = 1.5  # times the labels of the last try
 MOST_LABELS = 5_000
+MOST_BYTES = 1_000_000_000  # of the pictures, which are kept on disk between slices
 FOLDS_TRIED = 3  # of five: enough to compare, and the rest would cost as much again
 EPOCHS = 8
 COST = 4.0  # learning from an image takes as long as embedding that many
 MOST_SECONDS = 20 * 60  # that it may take to be tried unasked, and to embed all images anew
 SLICE_SECONDS = 20.0
+FEWEST_COMPARED = 30
 HOPELESS = -2.0  # standard errors behind the frozen backbone after a fold: give up
+UNFINISHED = (Job.State.QUEUED, Job.State.RUNNING)
 
 
 class TuningRefused(Exception):
     """Why fine-tuning cannot be tried, in a sentence for people."""
 
 
+# When
+
+
 @jobs.periodic(10)
 def pull() -> None:
     """Try fine-tuning where there are labels enough and it does not take too long."""
+    close_orphans()
     for project in Project.objects.filter(
         deleted_at=None, state=Project.State.RUNNING, next_backbone=""
     ).exclude(assist_mode=Project.AssistMode.OFF):
         if project.is_classification and is_due(project):
-            start(project, None)
+            try:
+                start(project, None)
+            except TuningRefused:
+                continue  # labels were rejected since the model was made
 
 
 def is_due(project: Project) -> bool:
+    """Tell whether to try unasked: never where a certificate would be lost by it."""
     version = ModelVersion.objects.filter(project=project).order_by("-number").first()
     if version is None or version.backbone != project.backbone or running(project) is not None:
         return False
-    last = Run.objects.filter(project=project, kind=Run.Kind.FINE_TUNING).order_by("-id").first()
+    if Certificate.objects.filter(project=project, state=Certificate.State.VALID).exists():
+        return False
+    last = (
+        Run.objects.filter(
+            project=project, kind=Run.Kind.FINE_TUNING, backbone=catalog.base_of(project.backbone)
+        )
+        .order_by("-id")
+        .first()
+    )
+    if last is not None and last.metrics.get("learned", 0) >= most_labels(last.backbone):
+        return False
     wanted = max(PER_CLASS * len(version.classes), GROWTH * last.metrics["labels"] if last else FEWEST)
     if version.labels < wanted or len(version.classes) < 2:
         return False
@@ -73,10 +92,17 @@ def is_due(project: Project) -> bool:
     return seconds is not None and again is not None and max(seconds, again) <= MOST_SECONDS
 
 
+def most_labels(backbone: str) -> int:
+    """Return how many labels a try takes into account, so that their pictures fit on the disk."""
+    side = BackboneOffer.objects.filter(name=backbone).values_list("side", flat=True).first()
+    return min(MOST_LABELS, MOST_BYTES // (3 * side**2)) if side else MOST_LABELS
+
+
 def seconds_to_try(project: Project, labels: int) -> float | None:
     """Return about how long a try takes here; None before the backbone's speed is known."""
-    pace = speed(catalog.base_of(project.backbone))
-    return COST * min(labels, MOST_LABELS) * 0.8 * EPOCHS * FOLDS_TRIED / pace if pace else None
+    base = catalog.base_of(project.backbone)
+    pace = speed(base)
+    return COST * min(labels, most_labels(base)) * 0.8 * EPOCHS * FOLDS_TRIED / pace if pace else None
 
 
 def seconds_to_embed(project: Project) -> float | None:
@@ -99,6 +125,9 @@ def running(project: Project) -> Run | None:
     return Run.objects.filter(project=project, kind=Run.Kind.FINE_TUNING, state=Run.State.RUNNING).first()
 
 
+# Starting and stopping
+
+
 def start(project: Project, by: User | None) -> Run:
     """Queue a try; returns the one under way if there is one. Raises TuningRefused."""
     with transaction.atomic():
@@ -106,7 +135,7 @@ def start(project: Project, by: User | None) -> Run:
         under_way = running(locked)
         if under_way is not None:
             return under_way
-        labels = len(answers.training(locked))
+        labels = answers.new_answers_since(locked, 0)
         reason = obstacle(locked, labels)
         if reason:
             raise TuningRefused(reason)
@@ -115,11 +144,11 @@ def start(project: Project, by: User | None) -> Run:
             kind=Run.Kind.FINE_TUNING,
             backbone=catalog.base_of(locked.backbone),
             total=FOLDS_TRIED * EPOCHS,
-            metrics={"labels": labels},
+            metrics={"labels": labels, "instead_of": locked.backbone},
         )
         if by is not None:
             Event.record("fine_tune", locked, by)
-        hand_on(run, 0, by)
+        queue(run, 0, "", by)
     return run
 
 
@@ -138,263 +167,302 @@ def obstacle(project: Project, labels: int) -> str:
 
 def cancel(project: Project) -> None:
     """Stop the try under way."""
-    run = running(project)
-    if run is not None:
+    with transaction.atomic():
+        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        run = running(project)
+        if run is None:
+            return
+        close(run, Run.State.CANCELLED, "Stopped.")
         if run.job is not None:
             jobs.cancel(run.job)
-        close(run, Run.State.CANCELLED, "Stopped.")
+    discard(run)
 
 
-def hand_on(run: Run, step: int, by: User | None = None) -> None:
-    """Queue the next slice and make it the run's job, in the caller's transaction."""
-    job = jobs.enqueue(
-        "finetune",
-        run.project,
-        {"run": run.pk, "step": step},
-        key=f"finetune-{run.pk}-{step}",
-        created_by=by,
-    )
-    run.job = job
+def queue(run: Run, step: int, state: str, by: User | None = None) -> None:
+    """Queue the next slice and make it the run's job, in the caller's transaction.
+
+    `state` is the storage name of where the last one has stopped.
+    """
+    payload = {"run": run.pk, "step": step, "state": state}
+    run.job = jobs.enqueue("finetune", run.project, payload, created_by=by)
     run.save(update_fields=["job"])
 
 
 def close(run: Run, state: Run.State, line: str) -> None:
     Run.objects.filter(pk=run.pk, state=Run.State.RUNNING).update(
-        state=state, finished_at=Now(), metrics=run.metrics, log=f"{run.log}{line}\n"
+        state=state, finished_at=Now(), metrics=run.metrics, done=run.done, log=f"{run.log}{line}\n"
     )
 
 
-@dataclass(slots=True)
-class Lesson:
-    """What a try learns from and is compared on; the same for all its slices.
-
-    `frozen` (n,) is how right the frozen backbone's head is, out of fold; `judged` marks the rows to compare.
-    """
-
-    items: np.ndarray
-    targets: np.ndarray
-    folds: np.ndarray
-    frozen: np.ndarray
-    judged: np.ndarray
-
-    def to_bytes(self) -> bytes:
-        buffer = io.BytesIO()
-        np.savez(buffer, **{name: getattr(self, name) for name in self.__slots__})
-        return buffer.getvalue()
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> "Lesson":
-        with np.load(io.BytesIO(data)) as arrays:
-            return cls(**{name: arrays[name] for name in cls.__slots__})
+def close_orphans() -> None:
+    """Close tries whose job has ended without them: cancelled from outside, or killed too often."""
+    open_runs = Run.objects.filter(kind=Run.Kind.FINE_TUNING, state=Run.State.RUNNING)
+    for run in open_runs.exclude(job__state__in=UNFINISHED).select_related("job"):
+        cancelled = run.job is not None and run.job.state == Job.State.CANCELLED
+        error = run.job.error if run.job is not None else ""
+        close(
+            run,
+            Run.State.CANCELLED if cancelled else Run.State.FAILED,
+            "Stopped." if cancelled else f"Failed: {error or 'the process doing it was stopped.'}",
+        )
+        discard(run)
 
 
-def make_lesson(project: Project) -> Lesson:
-    """Choose the labels to learn from, and measure the frozen backbone on them."""
-    # Here: SciPy has no place in the web process.
-    from mlassist import heads, training
-    from mlassist.pool import Pool
-
-    pool = Pool.of(project)
-    rows, labels = pool.labeled(project, answers.training(project))
-    rng = np.random.default_rng(project.seed % 2**32)
-    chosen = np.sort(rng.permutation(len(rows))[:MOST_LABELS])
-    rows, labels = rows[chosen], [labels[at] for at in chosen]
-    if not len(rows):
-        raise jobs.JobFailed("None of the labels belongs to an image that the backbone has looked at.")
-    multilabel = project.task_type == Project.TaskType.MULTILABEL
-    fit = heads.train(pool.features[rows], labels, pool.features, multilabel=multilabel)
-    targets = heads.one_hot(labels, fit.head.classes)
-    folds = heads.assign_folds(targets, multilabel, int(project.seed % 2**32))
-    known = np.concatenate([training.prompted(project), catalog.learned_from(project.backbone)])
-    return Lesson(
-        items=pool.ids[rows],
-        targets=targets,
-        folds=folds,
-        frozen=rightness(fit.out_of_fold, targets, multilabel),
-        judged=~np.isin(pool.ids[rows], known),
-    )
-
-
-def rightness(probabilities: np.ndarray, targets: np.ndarray, multilabel: bool) -> np.ndarray:
-    """Return (n,) the share of each row that is right: 0 or 1 for one class, per class for several."""
-    if multilabel:
-        return ((probabilities > 0.5) == (targets > 0.5)).mean(1)
-    return (probabilities.argmax(1) == targets.argmax(1)).astype(float)
+# A slice
 
 
 @jobs.handler("finetune", cluster="ml", priority=7)
 def finetune(job: jobs.RunningJob) -> dict[str, Any]:
     """Do one slice of a try, and queue the next or come to a verdict."""
     run = Run.objects.select_related("project").get(pk=job.payload["run"])
-    if run.state != Run.State.RUNNING:
+    if not is_current(run, job.row):
         return {}
-    step = job.payload["step"]
     try:
-        if step == 0:
-            lesson = make_lesson(run.project)
+        if not is_wanted(run, run.project):
+            close(run, Run.State.CANCELLED, "Stopped: nobody waits for it any more.")
+        elif job.payload["step"] == 0:
+            lesson = lessons.make(
+                run.project, most_labels(run.backbone), FOLDS_TRIED, learned_from(run.project.backbone)
+            )
+            default_storage.delete(file_of(run, "lesson"))  # of an attempt that was interrupted
             write(run, "lesson", lesson.to_bytes())
-            run.metrics["labels"] = len(lesson.items)
-            over = False
+            run.metrics["learned"] = len(lesson.items)
+            go_on(run, job, "")
         else:
-            lesson = Lesson.from_bytes(read(run, "lesson"))
-            over = study(job, run, lesson)
-        Run.objects.filter(pk=run.pk).update(done=run.done, log=run.log, metrics=run.metrics)
-        if over:
-            conclude(run)
-        else:
-            with transaction.atomic():
-                hand_on(run, step + 1)
+            study(job, run, Lesson.from_bytes(read(file_of(run, "lesson"))))
     except jobs.Cancelled:
         close(run, Run.State.CANCELLED, "Stopped.")
-        forget(run)
+        discard(run)
         raise
     except (jobs.Interrupted, OperationalError):
         raise  # the queue tries this slice again
     except Exception as error:
         close(run, Run.State.FAILED, f"Failed: {error}")
-        forget(run)
+        discard(run)
         raise
+    run.refresh_from_db(fields=["state"])
+    if run.state != Run.State.RUNNING:
+        discard(run)
     return {}
 
 
-def study(job: jobs.RunningJob, run: Run, lesson: Lesson) -> bool:
-    """Learn for a slice's time from where the last one ended; returns whether all is known."""
+def is_current(run: Run, job: Job) -> bool:
+    """Tell whether a job is the run's newest slice; an older one has been done, whatever its row says."""
+    return run.state == Run.State.RUNNING and run.job_id == job.pk
+
+
+def is_wanted(run: Run, project: Project) -> bool:
+    """Tell whether what a try finds out would still be of use."""
+    return (
+        project.deleted_at is None
+        and project.assist_mode != Project.AssistMode.OFF
+        and not project.next_backbone
+        and project.backbone == run.metrics["instead_of"]
+    )
+
+
+def go_on(run: Run, job: jobs.RunningJob, state: str) -> None:
+    """Note how far the run is and queue its next slice, unless it was stopped in the meantime."""
+    with transaction.atomic():
+        now = Run.objects.select_for_update().get(pk=run.pk)
+        if is_current(now, job.row):
+            Run.objects.filter(pk=run.pk).update(done=run.done, log=run.log, metrics=run.metrics)
+            queue(run, job.payload["step"] + 1, state)
+
+
+def study(job: jobs.RunningJob, run: Run, lesson: Lesson) -> None:
+    """Learn for a slice's time from where the last one ended, and conclude when all is known."""
     # Loaded here and not at import: the web process must never load torch.
     from mlassist.backbones import loading, tuning
 
     backbone = loading.load(run.backbone)
-    step = job.payload["step"]
-    trial = tuning.Trial.from_bytes(read(run, f"state-{step}")) if step > 1 else tuning.Trial()
+    before = job.payload["state"]
+    trial = tuning.Trial.from_bytes(read(before)) if before else tuning.Trial()
+    ends = time.monotonic() + SLICE_SECONDS
+
+    def sign_of_life() -> None:
+        job.progress(run.done, run.total)
+
+    pictures, readable = lessons.pictures(lesson, backbone, cache_of(run), sign_of_life)
     multilabel = run.project.task_type == Project.TaskType.MULTILABEL
     student = tuning.Tuning(
         backbone,
-        prepared(run, lesson, backbone),
+        pictures,
         lesson.targets,
-        np.flatnonzero(lesson.folds != trial.fold),
+        np.flatnonzero(readable & (lesson.folds != trial.fold)),
         epochs=EPOCHS,
         multilabel=multilabel,
         seed=trial.fold,
+        sign_of_life=sign_of_life,
     )
     if trial.student is not None:
         student.restore(trial.student)
-    ends = time.monotonic() + SLICE_SECONDS
-    while True:
-        loss = student.learn()
+    while student.epoch < EPOCHS:
+        loss = student.learn(ends)
+        if loss is None:
+            break
         run.done = trial.fold * EPOCHS + student.epoch
         run.log += f"Fold {trial.fold + 1}, epoch {student.epoch}: loss {loss:.3f}\n"
-        job.progress(run.done, run.total)
-        if student.epoch == EPOCHS or time.monotonic() >= ends:
-            break
-    trial.student = student.state()
-    over = False
-    if student.epoch == EPOCHS:
+    if student.epoch < EPOCHS:
+        trial.student = student.state()
+    else:
         if trial.fold == 0:
-            put(catalog.stored_name(tuned_name(run)), student.to_bytes(lesson.items[student.learned]))
-        held = np.flatnonzero(lesson.folds == trial.fold)
-        trial.right.append(rightness(student.probabilities(held), lesson.targets[held], multilabel))
-        over = compare(run, lesson, trial.right)
+            keep_candidate(run, student.to_bytes(), lesson.items[student.learned])
+        held = np.flatnonzero(readable & (lesson.folds == trial.fold))
+        trial.rows.append(held)
+        trial.right.append(lessons.rightness(student.probabilities(held), lesson.targets[held], multilabel))
         trial.fold, trial.student = trial.fold + 1, None
-    if not over:
-        write(run, f"state-{step + 1}", trial.to_bytes())
-        default_storage.delete(file_of(run, f"state-{step - 1}"))
-    return over
+        if compare(run, lesson, trial):
+            conclude(run, job)
+            return
+    go_on(run, job, write(run, f"state-{job.payload['step'] + 1}", trial.to_bytes()))
+    if before:
+        default_storage.delete(before)
 
 
-def compare(run: Run, lesson: Lesson, right: list[np.ndarray]) -> bool:
+def keep_candidate(run: Run, weights: bytes, learned: np.ndarray) -> None:
+    name = tuned_name(run)
+    TunedBackbone.objects.update_or_create(
+        name=name, defaults={"project": run.project, "base": run.backbone, "learned_from": learned.tolist()}
+    )
+    default_storage.delete(catalog.stored_name(name))  # of a slice that was interrupted
+    default_storage.save(catalog.stored_name(name), ContentFile(weights))
+
+
+# The verdict
+
+
+def compare(run: Run, lesson: Lesson, trial: "Trial") -> bool:
     """Note how the folds so far compare with the frozen backbone; returns whether a verdict is due."""
-    gains, tuned, frozen = [], [], []
-    for fold, theirs in enumerate(right):
-        held = np.flatnonzero(lesson.folds == fold)
-        counts = lesson.judged[held]
-        tuned.append(theirs[counts])
-        frozen.append(lesson.frozen[held][counts])
-        gains.append(tuned[-1] - frozen[-1])
-    difference = np.concatenate(gains)
-    gain = float(difference.mean()) if len(difference) else 0.0
-    error = float(difference.std(ddof=1) / np.sqrt(len(difference))) if len(difference) > 1 else 1.0
+    rows, right = np.concatenate(trial.rows), np.concatenate(trial.right)
+    counts = lesson.judged[rows]
+    tuned, frozen = right[counts], lesson.frozen[rows][counts]
+    verdict = Comparison.of(tuned, frozen)
     run.metrics |= {
-        "tuned_accuracy": round(float(np.concatenate(tuned).mean()), 4) if len(difference) else 0.0,
-        "frozen_accuracy": round(float(np.concatenate(frozen).mean()), 4) if len(difference) else 0.0,
-        "compared": len(difference),
-        "gain": round(gain, 4),
-        "standard_error": round(error, 4),
+        "tuned_accuracy": round(verdict.tuned, 4),
+        "frozen_accuracy": round(verdict.frozen, 4),
+        "compared": verdict.n,
+        "gain": round(verdict.gain, 4),
+        "standard_error": round(verdict.error, 4),
+        "better": verdict.is_better,
     }
     run.log += (
-        f"After {len(right)} of {FOLDS_TRIED} folds: {gain:+.1%} against the frozen backbone on"
-        f" {len(difference)} labels, standard error {error:.1%}\n"
+        f"After {trial.fold} of {FOLDS_TRIED} folds: {verdict.gain:+.1%} against the frozen backbone on"
+        f" {verdict.n} labels, standard error {verdict.error:.1%}\n"
     )
-    return len(right) == FOLDS_TRIED or gain < HOPELESS * error
+    return trial.fold == FOLDS_TRIED or verdict.gain < HOPELESS * verdict.error
 
 
-def conclude(run: Run) -> None:
-    """Adopt the tuned backbone if it is better by more than the standard error, else forget it."""
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two ways on the same labels: how right each is, and the standard error of their difference."""
+
+    n: int
+    tuned: float
+    frozen: float
+    gain: float
+    error: float
+
+    @classmethod
+    def of(cls, tuned: np.ndarray, frozen: np.ndarray) -> "Comparison":
+        if len(tuned) < 2:
+            return cls(len(tuned), 0.0, 0.0, 0.0, 1.0)
+        difference = tuned - frozen
+        return cls(
+            len(tuned),
+            float(tuned.mean()),
+            float(frozen.mean()),
+            float(difference.mean()),
+            float(difference.std(ddof=1) / np.sqrt(len(difference))),
+        )
+
+    @property
+    def is_better(self) -> bool:
+        return self.n >= FEWEST_COMPARED and self.gain > self.error
+
+
+def conclude(run: Run, job: jobs.RunningJob) -> None:
+    """Adopt the tuned backbone if it is better by more than the standard error."""
     name = tuned_name(run)
-    better = run.metrics["gain"] > run.metrics["standard_error"]
-    run.metrics["adopted"] = better
+    better = run.metrics["better"]
     if better:
-        survey.look_at(catalog.find(name))
-        try:
-            switching.choose(run.project, name, None)
-        except switching.SwitchRefused as refusal:
-            better, run.metrics["adopted"] = False, False
-            run.log += f"It was better, and yet is not adopted: {refusal}\n"
-    if not better:
-        default_storage.delete(catalog.stored_name(name))
-    run.done = run.total
-    close(run, Run.State.DONE, "It is adopted." if better else "The backbone stays as it is.")
-    forget(run)
+        survey.look_at(catalog.find(name))  # takes seconds, so before anything is locked
+    with transaction.atomic():
+        project = Project.objects.select_for_update(no_key=True).get(pk=run.project_id)
+        if not is_current(Run.objects.get(pk=run.pk), job.row):
+            return
+        if not is_wanted(run, project):
+            close(run, Run.State.CANCELLED, "Nobody waits for it any more: the project has moved on.")
+            return
+        line = "The backbone stays as it is."
+        if better:
+            try:
+                switching.choose(project, name, None)
+                line = "It is adopted."
+            except switching.SwitchRefused as refusal:
+                better, line = False, f"It was better, and yet is not adopted: {refusal}"
+        run.metrics["adopted"] = better
+        run.done = run.total
+        close(run, Run.State.DONE, line)
+
+
+def learned_from(backbone: str) -> np.ndarray:
+    """Return the ids of the items that a fine-tuned backbone has learned from; empty for any other."""
+    known = TunedBackbone.objects.filter(name=backbone).values_list("learned_from", flat=True).first()
+    return np.array(known or [], np.int64)
 
 
 def tuned_name(run: Run) -> str:
     return f"tuned/{run.project_id}/{run.pk}"
 
 
-def prepared(run: Run, lesson: Lesson, backbone: "Backbone") -> np.ndarray:
-    """Return the pictures as the backbone takes them, kept on this machine between slices."""
+# Files
+
+
+def discard(run: Run) -> None:
+    """Delete what a try that has ended leaves behind: all but a backbone that was adopted."""
+    folder = file_of(run, "")
+    if default_storage.exists(folder):
+        for name in default_storage.listdir(folder)[1]:
+            default_storage.delete(f"{folder}{name}")
+        default_storage.delete(folder)
     kept = cache_of(run)
-    if not kept.exists():
-        items = {
-            item.pk: item
-            for item in Item.objects.filter(pk__in=lesson.items.tolist()).select_related("source")
-        }
+    for each in kept.parent.glob(f"{run.pk}.*"):
+        each.unlink(missing_ok=True)
+    ended = Run.objects.get(pk=run.pk)
+    if not ended.metrics.get("adopted"):
+        name = tuned_name(run)
+        TunedBackbone.objects.filter(name=name).delete()
+        BackboneOffer.objects.filter(name=name).delete()
+        default_storage.delete(catalog.stored_name(name))
 
-        def picture(pk: int) -> np.ndarray:
-            return backbone.prepare(images.open_upright(items[pk], at_least=backbone.side))
 
-        with ThreadPoolExecutor(embedding.cores()) as pool:
-            pictures = np.stack(list(pool.map(picture, lesson.items.tolist())))
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        part = kept.with_suffix(f".{os.getpid()}.npy")
-        np.save(part, pictures)
-        part.replace(kept)
-    return np.load(kept, mmap_mode="r")
+@jobs.periodic(3_600)
+def tidy() -> None:
+    """Delete what slices have left on this machine that ended after their run did."""
+    for each in cache_folder().glob("*.*"):
+        number = each.name.partition(".")[0]
+        if not Run.objects.filter(pk=number, state=Run.State.RUNNING).exists():
+            each.unlink(missing_ok=True)
+
+
+def cache_folder() -> Path:
+    return settings.LOUPE_HOME / "cache" / "tuning"
 
 
 def cache_of(run: Run) -> Path:
-    return settings.LOUPE_HOME / "cache" / "tuning" / f"{run.pk}.npy"
+    return cache_folder() / f"{run.pk}.npy"
 
 
 def file_of(run: Run, name: str) -> str:
     return f"tuning/{run.pk}/{name}"
 
 
-def write(run: Run, name: str, data: bytes) -> None:
-    put(file_of(run, name), data)
+def write(run: Run, name: str, data: bytes) -> str:
+    """Store a file of the run's; returns the name that it got."""
+    return default_storage.save(file_of(run, name), ContentFile(data))
 
 
-def put(name: str, data: bytes) -> None:
-    default_storage.delete(name)  # of a slice that was interrupted
-    default_storage.save(name, ContentFile(data))
-
-
-def read(run: Run, name: str) -> bytes:
-    with default_storage.open(file_of(run, name)) as stored:
+def read(name: str) -> bytes:
+    with default_storage.open(name) as stored:
         return stored.read()
-
-
-def forget(run: Run) -> None:
-    """Delete what a try has kept for itself."""
-    cache_of(run).unlink(missing_ok=True)
-    _, files = default_storage.listdir(f"tuning/{run.pk}")
-    for name in files:
-        default_storage.delete(file_of(run, name))

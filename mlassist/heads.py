@@ -16,6 +16,7 @@ from mlassist.logistic import one_vs_rest, softmax_regression
 
 CHUNK = 50_000
 CALIBRATABLE = 50  # out-of-fold predictions that a temperature needs
+FEWEST_JUDGED = 10
 UNCALIBRATED = 1.5  # temperature when there is too little to measure one
 STRENGTHS = (3.0, 30.0)  # inverse regularisation of the logistic candidates
 
@@ -114,8 +115,13 @@ def train(
         raise ValueError("No class has a label yet.")
     targets = one_hot(labels, classes)
     folds = assign_folds(targets, multilabel, seed)
+    rows = np.ones(len(targets), bool) if judged is None else judged
+    if rows.sum() < FEWEST_JUDGED:
+        # Easy rows can still tell kinds of heads apart, but not how sure one may be.
+        judge = Judge(targets, np.ones(len(targets), bool), multilabel, calibrates=False)
+    else:
+        judge = Judge(targets, rows, multilabel)
     makers = candidates_for(targets, pool, multilabel, cross_validated=folds.max() > 0)
-    judge = Judge(targets, np.ones(len(targets), bool) if judged is None else judged, multilabel)
     tried = [judge.candidate(name, fit, out_of_fold(features, targets, folds, fit)) for name, fit in makers]
     if len(tried) > 1 and not multilabel:
         tried.append(judge.blend(*tried[-2:]))
@@ -168,10 +174,11 @@ class Judge:
     targets: np.ndarray
     rows: np.ndarray
     multilabel: bool
+    calibrates: bool = True
 
     def candidate(self, name: str, fit: Fitter, scores: np.ndarray) -> Candidate:
         own, targets = scores[self.rows], self.targets[self.rows]
-        temperature = best_temperature(own, targets, self.multilabel)
+        temperature = best_temperature(own, targets, self.multilabel) if self.calibrates else UNCALIBRATED
         loss = log_loss(own / temperature, targets, self.multilabel)
         return Candidate(name, fit, scores, temperature, loss, share_right(own, targets, self.multilabel))
 

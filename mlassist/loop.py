@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from clustering import embeddings
@@ -44,12 +44,11 @@ def advance(project: Project) -> None:
     """Queue a round or a first ordering when one is due."""
     if unfinished(project) is not None:
         return
-    version = newest(project)
+    version, embedded = newest(project), embeddings.count(project)
     if version is not None:
-        if round_is_due(project, version):
+        if embedded and round_is_due(project, version):
             jobs.enqueue("round", project)
         return
-    embedded = embeddings.count(project)
     if embedded and first_model_is_due(project):
         jobs.enqueue("round", project)
     elif embedded:
@@ -139,7 +138,7 @@ def round_is_due(project: Project, version: ModelVersion) -> bool:
     )
     setbacks = since.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).count()
     if swap and not setbacks:
-        return True
+        return not is_featurizing(project)
     if news(project, version) >= triggers.step_after(version.labels) * (1 + setbacks):
         return True
     if setbacks:
@@ -178,7 +177,9 @@ def supervised(job: jobs.RunningJob) -> dict[str, Any]:
 
 def close_orphans() -> None:
     """Close runs whose job has ended without them, by a kill that nobody could catch."""
-    open_runs = Run.objects.filter(state=Run.State.RUNNING).exclude(kind=Run.Kind.FEATURIZATION)
+    open_runs = Run.objects.filter(state=Run.State.RUNNING).exclude(
+        kind__in=(Run.Kind.FEATURIZATION, Run.Kind.FINE_TUNING)
+    )
     for run in open_runs.exclude(job__state__in=UNFINISHED).select_related("job"):
         if run.job is not None:
             runs.close_dangling(run.job)
@@ -187,15 +188,24 @@ def close_orphans() -> None:
 def check_promise(project: Project) -> None:
     """Withdraw a certificate that promises less than the project asks for by now."""
     weaker = Q(target_error__gt=project.target_error) | Q(confidence__lt=project.confidence)
-    for certificate in Certificate.objects.filter(weaker, project=project, state=Certificate.State.VALID):
+    for certificate in standing(project).filter(weaker):
         withdraw(certificate, "The project asks for more than this certificate promised.")
 
 
+def standing(project: Project) -> QuerySet[Certificate]:
+    """Return the certificates that labels rest on; a superseded one labels nothing new and is kept to."""
+    return Certificate.objects.filter(
+        project=project, state__in=(Certificate.State.VALID, Certificate.State.SUPERSEDED)
+    )
+
+
 def check_audits(project: Project) -> None:
-    """Take in new audit answers of the valid certificate, and withdraw it when they contradict it."""
-    certificate = Certificate.objects.filter(project=project, state=Certificate.State.VALID).first()
-    if certificate is None:
-        return
+    for certificate in standing(project):
+        check_audit(project, certificate)
+
+
+def check_audit(project: Project, certificate: Certificate) -> None:
+    """Take in new audit answers of a certificate, and withdraw it when they contradict it."""
     waiting = Audit.objects.filter(certificate=certificate, right=None)
     answered = Annotation.objects.filter(
         project=project, kind="audit", withdrawn_at=None, item__in=waiting.values("item")

@@ -1,5 +1,6 @@
 """What was learned and what is promised: backbones on offer, runs, model versions, certificates, audits."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -23,6 +24,16 @@ class BackboneOffer(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class TunedBackbone(models.Model):
+    """A backbone that was fine-tuned for a project, while it is a candidate and after it was adopted."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="tuned_backbones")
+    name = models.CharField(max_length=80, unique=True, help_text="what Project.backbone holds")
+    base = models.CharField(max_length=80)
+    learned_from = ArrayField(models.BigIntegerField(), help_text="items that it must not be judged on")
+    created_at = models.DateTimeField(auto_now_add=True)
 
 
 class ModelVersion(models.Model):

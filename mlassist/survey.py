@@ -12,12 +12,13 @@ from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from django.db import OperationalError
 from django.utils import timezone
 from PIL import Image
 
 from labeling import jobs
 from labeling.models import Job, Project, User
-from mlassist import embedding, featurization
+from mlassist import embedding, featurization, former
 from mlassist.backbones import catalog
 from mlassist.models import BackboneOffer
 
@@ -74,7 +75,12 @@ def survey(job: jobs.RunningJob) -> dict[str, Any]:
         row = known.get(offer.name)
         # What was written since this job exists was written by it, before its worker died.
         is_old = row is None or (anew and row.surveyed_at < job.row.created_at)
-        measured += look_at(offer, even_if_measured=is_old)
+        try:
+            measured += look_at(offer, even_if_measured=is_old)
+        except OperationalError:
+            raise
+        except Exception:  # costs this offer its row, and the others nothing
+            log.exception("Backbone %s could not be looked at.", offer.name)
     for name, is_used in gone.items():
         if is_used:
             BackboneOffer.objects.update_or_create(
@@ -120,19 +126,22 @@ def look_at(offer: catalog.Offer, *, even_if_measured: bool = False) -> bool:
     if offer.problem:
         write(offer.name, **described, problem=offer.problem, signature="")
         return False
-    now = signature(offer)
+    now = offer.signature
     if before is not None and before.signature == now and not even_if_measured:
         BackboneOffer.objects.filter(pk=before.pk).update(**described)
         return False
     # Until it is known, the row says what is true if loading it kills this process.
     write(offer.name, **described, problem=CUT_SHORT, signature=now)
     try:
-        write(offer.name, **measure(offer.name))
+        found = measure(offer.name)
+        weights = found.pop("weights", None)
+        write(offer.name, **found)
     except BaseException:
         # Told to stop: nothing is known to be wrong with it, so the next survey looks again.
         write(offer.name, signature="")
         raise
-    if before is not None and before.problem:
+    if weights is not None:
+        former.make_way(offer.name, weights)
         featurization.retry(offer.name)
     return True
 
@@ -141,22 +150,23 @@ def write(name: str, **fields: Any) -> None:
     BackboneOffer.objects.update_or_create(name=name, defaults=fields)
 
 
-def signature(offer: catalog.Offer) -> str:
-    """Return what changes when the weights are replaced."""
-    assert offer.place is not None
-    files = [offer.place] if offer.place.is_file() else catalog.weight_files(offer.place)
-    found = [file.stat() for file in files]
-    return f"{sum(each.st_size for each in found)} {max(each.st_mtime_ns for each in found)}"
+def is_being_measured(row: BackboneOffer) -> bool:
+    """Tell whether a row's problem is that of a network in the worker's hands right now."""
+    return row.problem == CUT_SHORT and is_under_way()
 
 
 def measure(name: str) -> dict[str, Any]:
-    """Load a backbone and time it; returns the row's fields, with a problem when it cannot be used."""
+    """Load a backbone and time it; returns the row's fields, with a problem when it cannot be used.
+
+    Where it can be, `weights` besides is its fingerprint.
+    """
     # Loaded here and not at import: the web process must never load torch.
     from mlassist.backbones import loading
 
     try:
-        loading.load.cache_clear()  # its file may be another by now, and two large networks may be too much
         loaded = loading.load(name)
+        if not np.isfinite(embedding.embed_images(loaded, photos(1))).all():
+            return {"problem": embedding.NOT_FINITE, "images_per_second": None}
         speed = images_per_second(loaded)
     except loading.CannotLoad as error:
         return {"problem": str(error), "images_per_second": None}
@@ -169,6 +179,7 @@ def measure(name: str) -> dict[str, Any]:
         "images_per_second": speed,
         "device": loaded.device,
         "problem": "",
+        "weights": loaded.fingerprint,
     }
 
 

@@ -10,14 +10,14 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from clustering import embeddings
 from clustering.models import EmbeddingSet
 from labeling import jobs
 from labeling.models import Event, Job, Project, User
-from mlassist import featurization
+from mlassist import featurization, former, survey
 from mlassist.models import BackboneOffer, Certificate
 
 UNFINISHED = (Job.State.QUEUED, Job.State.RUNNING)
@@ -37,29 +37,40 @@ def offers(project: Project) -> QuerySet[BackboneOffer]:
 
 
 def choose(project: Project, name: str, by: User | None) -> None:
-    """Prepare another backbone; the one in use cancels a change, the one to come tries again.
+    """Prepare another backbone; the one in use cancels a change. What a backbone has given up it tries again.
 
     Raises SwitchRefused.
     """
-    if not project.is_classification:
-        raise SwitchRefused("Models for this task type cannot be trained yet, so a backbone has no use.")
-    if project.assist_mode == Project.AssistMode.OFF:
-        raise SwitchRefused("The model's help is switched off. Switch it on in the settings first.")
     with transaction.atomic():
         locked = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
         if name == locked.backbone:
             change(locked, "", by)
-        elif name and name == locked.next_backbone:
-            featurization.retry(name, locked)
         else:
-            offer = offers(locked).filter(name=name).first()
-            if offer is None:
-                raise SwitchRefused(f"There is no backbone called {name}." if name else "Choose a backbone.")
-            if offer.problem:
-                raise SwitchRefused(f"{offer.title} cannot be used. {offer.problem}")
-            featurization.retry(name, locked)  # what an earlier change to it has given up
+            refuse_unusable(locked, name)
             change(locked, name, by)
+        featurization.retry(name, locked)
     project.next_backbone = locked.next_backbone
+
+
+def refuse_unusable(project: Project, name: str) -> None:
+    """Raise SwitchRefused when a project cannot have this backbone prepared, or go on with that."""
+    if not project.is_classification:
+        raise SwitchRefused("Models for this task type cannot be trained yet, so a backbone has no use.")
+    if project.assist_mode == Project.AssistMode.OFF:
+        raise SwitchRefused("The model's help is switched off. Switch it on in the settings first.")
+    if not name:
+        raise SwitchRefused("Choose a backbone.")
+    if not name.isprintable():  # PostgreSQL takes no zeros in a text
+        raise SwitchRefused("No backbone is called that.")
+    if name == project.next_backbone:
+        return
+    offer = offers(project).filter(name=name).first()
+    if offer is None:
+        raise SwitchRefused(f"There is no backbone called {name}.")
+    if survey.is_being_measured(offer):
+        raise SwitchRefused(f"{offer.title} is being measured. Choose it in a moment.")
+    if offer.problem:
+        raise SwitchRefused(f"{offer.title} cannot be used. {offer.problem}")
 
 
 def change(locked: Project, name: str, by: User | None) -> None:
@@ -94,13 +105,7 @@ def adopt(project: Project) -> bool:
         old = locked.backbone
         locked.backbone, locked.next_backbone = new, ""
         locked.save(update_fields=["backbone", "next_backbone"])
-        Certificate.objects.filter(project=locked, state=Certificate.State.VALID).update(
-            state=Certificate.State.SUPERSEDED,
-            reason=(
-                "The backbone was changed. The labels given under this certificate stay; the new model has to"
-                " earn one of its own."
-            ),
-        )
+        former.supersede(locked, "The backbone was changed.")
         Event.record("backbone_adopted", locked, backbone=new, instead_of=old)
     project.backbone, project.next_backbone = new, ""
     log.info("Project %s looks through %s now, no longer through %s.", project.pk, new, old)
@@ -132,10 +137,9 @@ class Obstacle:
     reason: str
 
 
-def obstacle(project: Project) -> Obstacle | None:
-    """Return what keeps the project's change of backbone from going on."""
-    name = project.next_backbone
-    if not name or featurization.running(project, name).exists():
+def obstacle(project: Project, name: str) -> Obstacle | None:
+    """Return what keeps a backbone from looking at all images of a project."""
+    if featurization.running(project, name).exists():
         return None
     failed = featurization.chunks_of(project, name).filter(state__in=(Job.State.FAILED, Job.State.CANCELLED))
     newest = failed.order_by("id").last()
@@ -157,11 +161,10 @@ def tidy() -> None:
 
 
 def old_sets() -> QuerySet[EmbeddingSet]:
-    """Return sets that have not grown for a while, of backbones that no project uses or prepares."""
-    living = Project.objects.filter(deleted_at=None)
+    """Return sets that have not grown for a while, of backbones that their project has no use for now."""
     return (
-        EmbeddingSet.objects.exclude(backbone__in=living.values("backbone"))
-        .exclude(backbone__in=living.values("next_backbone"))
+        EmbeddingSet.objects.exclude(project__deleted_at=None, backbone=F("project__backbone"))
+        .exclude(project__deleted_at=None, backbone=F("project__next_backbone"))
         .exclude(shards__created_at__gt=timezone.now() - KEPT)
         .filter(created_at__lt=timezone.now() - KEPT)
         .select_related("project")
@@ -172,8 +175,10 @@ def old_sets() -> QuerySet[EmbeddingSet]:
 def is_needed(embedding_set: EmbeddingSet) -> bool:
     """Tell whether a set serves its project: to go back to, or to know what a certificate has covered."""
     project, name = embedding_set.project, embedding_set.backbone
+    if project.deleted_at is not None:
+        return False
     last = last_swap(project)
-    if project.deleted_at is None and last is not None and last.data["instead_of"] == name:
+    if last is not None and last.data["instead_of"] == name:
         return True
     return Certificate.objects.filter(
         project=project,

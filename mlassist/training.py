@@ -26,7 +26,7 @@ from django.db.models import Max
 from labeling import answers
 from labeling.models import Annotation, Job, Project
 from mlassist import heads, inference, runs, validation
-from mlassist.backbones import catalog
+from mlassist.finetuning import learned_from
 from mlassist.models import ModelVersion, Run
 from mlassist.pool import Pool, store_head
 from mlassist.triggers import withdrawn_answers
@@ -60,7 +60,7 @@ def train(project: Project, pool: Pool, step: runs.Step) -> validation.Trained:
     if not len(rows):
         raise NothingToLearn("None of the labels belongs to an image that the backbone has looked at yet.")
     # What a fine-tuned backbone has learned from looks easy to any head on it.
-    easy = np.concatenate([prompted(project), catalog.learned_from(project.backbone)])
+    easy = np.concatenate([prompted(project), learned_from(project.backbone)])
     unprompted = ~np.isin(pool.ids[rows], easy)
     fit = heads.train(
         pool.features[rows],

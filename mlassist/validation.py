@@ -9,8 +9,8 @@ from django.db import transaction
 
 from labeling import answers, suggestions
 from labeling.models import Annotation, Event, Item, Project
-from mlassist.backbones import catalog
 from mlassist.certificates import bounds, guards, prospects, sequence
+from mlassist.finetuning import learned_from
 from mlassist.heads import Head
 from mlassist.models import Certificate, ModelVersion
 from mlassist.pool import Pool, load_head
@@ -50,7 +50,7 @@ def judge(project: Project, pool: Pool, trained: Trained, step: Step) -> None:
     """Measure accuracy and calibration, then attempt a certificate if it is time."""
     blind = answers.validation(project)
     # A later, larger draw may hold items that the backbone itself has learned from.
-    rows, labels = pool.labeled(project, blind.without(catalog.learned_from(project.backbone)))
+    rows, labels = pool.labeled(project, blind.without(learned_from(project.backbone)))
     seen = Predictions.of(trained.head, pool.features[rows])
     wrong = seen.wrong(labels)
     step.metrics = measures(wrong, seen.confidence)

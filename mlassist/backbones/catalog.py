@@ -1,23 +1,23 @@
-"""What may be chosen as a backbone, from the file system alone: no torch, nothing loaded.
+"""What may be chosen as a backbone, by looking at files: no torch, nothing loaded.
 
 Weights come with Loupe, or are put into `LOUPE_WEIGHTS_DIR` by whoever runs it: files of torchvision under
 the names of its downloads, folders of Hugging Face models, and files made by `mlassist.backbones.train`.
 What the libraries' own caches hold counts as here too.
 """
 
+import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 from django.conf import settings
-from safetensors import safe_open
 
 from clustering import embeddings
+from mlassist.models import TunedBackbone
 
 BUNDLED = Path(__file__).parents[1] / "weights" / "bundled.safetensors"
 IMAGENET = "Trained on ImageNet: weights for research, under ImageNet's terms."
@@ -42,7 +42,9 @@ HUB = {
     "google/siglip-base-patch16-224": "SigLIP Base",
 }
 HUB_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
+HUB_SETTINGS = ("config.json", "preprocessor_config.json")
 LONGEST_NAME = 80
+MOST_TEXT = 100_000  # of a model card or the like
 
 
 class UnknownBackbone(Exception):
@@ -67,6 +69,31 @@ class Offer:
         files = [self.place] if self.place.is_file() else weight_files(self.place)
         return sum(file.stat().st_size for file in files) / 1e6
 
+    @property
+    def files(self) -> list[Path]:
+        """Return all files that decide what the network makes of an image."""
+        assert self.place is not None
+        if not self.place.is_dir():
+            return [self.place]
+        chosen = (self.place / name for name in HUB_SETTINGS)
+        return [*weight_files(self.place), *(file for file in chosen if file.is_file())]
+
+    @property
+    def signature(self) -> str:
+        """Return what changes when a file is replaced, without reading any."""
+        found = [(file.name, file.stat()) for file in self.files]
+        noted = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in found]
+        return hashlib.sha256(repr(noted).encode()).hexdigest()[:16]
+
+    @property
+    def fingerprint(self) -> str:
+        """Return what tells these weights from all others, by reading all of them."""
+        digest = hashlib.sha256()
+        for file in self.files:
+            with file.open("rb") as opened:
+                digest.update(hashlib.file_digest(opened, "sha256").digest())
+        return digest.hexdigest()[:16]
+
 
 def offers() -> list[Offer]:
     """Return everything that may be chosen, what can be loaded first."""
@@ -75,10 +102,17 @@ def offers() -> list[Offer]:
 
 
 def find(name: str) -> Offer:
-    """Return an offer by its name. Raises UnknownBackbone."""
-    if name.startswith("tuned/"):
+    """Return an offer by its name, looking only where its kind lies. Raises UnknownBackbone."""
+    kind = name.partition("/")[0]
+    if kind == "tuned":
         return tuned(name)
-    for offer in offers():
+    kinds: dict[str, Callable[[], Iterable[Offer]]] = {
+        "bundled": lambda: [bundled()],
+        "torchvision": torchvision_weights,
+        "hub": hub_models,
+        "file": own_files,
+    }
+    for offer in kinds.get(kind, list)():
         if offer.name == name:
             return offer
     raise UnknownBackbone(f"There is no backbone called {name}.")
@@ -90,10 +124,16 @@ def bundled() -> Offer:
 
 
 def tuned(name: str) -> Offer:
-    """Return a project's fine-tuned backbone, whose weights lie in storage."""
-    place = embeddings.local_copy(stored_name(name))
-    problem = "" if place.is_file() else "Its weights are no longer in storage."
-    return Offer(name, "Fine-tuned here", "As the backbone it was made from.", place, problem)
+    """Return a project's fine-tuned backbone; fetches its weights where the storage is remote."""
+    try:
+        place: Path | None = embeddings.local_copy(stored_name(name))
+    except OSError:
+        place = None
+    there = place is not None and place.is_file()
+    problem = "" if there else "Its weights are no longer in storage."
+    return Offer(
+        name, "Fine-tuned here", "As the backbone it was made from.", place if there else None, problem
+    )
 
 
 def stored_name(name: str) -> str:
@@ -103,16 +143,7 @@ def stored_name(name: str) -> str:
 
 def base_of(name: str) -> str:
     """Return the backbone that one was fine-tuned from, or itself."""
-    place = tuned(name).place if name.startswith("tuned/") else None
-    return trained_as(place).get("base", name) if place is not None and place.is_file() else name
-
-
-def learned_from(name: str) -> np.ndarray:
-    """Return the ids of the items that a fine-tuned backbone has learned from; empty for any other."""
-    if not name.startswith("tuned/"):
-        return np.empty(0, np.int64)
-    with safe_open(tuned(name).place, "np") as weights:
-        return weights.get_tensor("learned_from")
+    return TunedBackbone.objects.filter(name=name).values_list("base", flat=True).first() or name
 
 
 def torchvision_weights() -> Iterator[Offer]:
@@ -133,11 +164,9 @@ def hub_models() -> Iterator[Offer]:
     )
     for name, folder in folders.items():
         problem = missing
-        if len(f"hub/{name}") > LONGEST_NAME:
-            problem = f"Its name is too long. Give the folder one of at most {LONGEST_NAME - 4} characters."
-        elif not weight_files(folder):
+        if not weight_files(folder):
             problem = f"The folder has a config.json but no weights ({', '.join(HUB_WEIGHTS)})."
-        yield Offer(f"hub/{name}", HUB.get(name, name), licence_of(folder), folder, problem)
+        yield named("hub", name, HUB.get(name, name), licence_of(folder), folder, problem)
     for name, title in HUB.items():
         if name not in folders:
             problem = f"Not here. Put its folder into LOUPE_WEIGHTS_DIR as {name}."
@@ -148,8 +177,7 @@ def hub_folders() -> Iterator[tuple[str, Path]]:
     """Yield (name, folder) of Hugging Face models: those in the library's cache, then those in our folder."""
     home = Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface")) / "hub"
     for cached in sorted(home.glob("models--*")):
-        current = cached / "refs" / "main"
-        snapshot = cached / "snapshots" / (current.read_text().strip() if current.is_file() else "")
+        snapshot = cached / "snapshots" / text_of(cached / "refs" / "main").strip()
         if (snapshot / "config.json").is_file():
             yield cached.name.removeprefix("models--").replace("--", "/"), snapshot
     for pattern in ("*/config.json", "*/*/config.json"):
@@ -159,27 +187,45 @@ def hub_folders() -> Iterator[tuple[str, Path]]:
 
 def weight_files(folder: Path) -> list[Path]:
     """Return the files that hold a Hugging Face model's weights, empty when there are none."""
-    safe = sorted(folder.glob("*.safetensors"))
-    return safe or sorted(folder.glob("pytorch_model*.bin"))
+    for pattern in ("*.safetensors", "pytorch_model*.bin"):
+        found = sorted(file for file in folder.glob(pattern) if file.is_file())
+        if found:
+            return found
+    return []
 
 
 def licence_of(folder: Path) -> str:
     """Read the licence off a model card's head."""
-    card = folder / "README.md"
-    text = card.read_text(errors="replace") if card.is_file() else ""
-    found = re.search(r"^license:\s*(\S+)", text, re.MULTILINE)
+    found = re.search(r"^license:\s*([\w.+-]+)", text_of(folder / "README.md"), re.MULTILINE)
     return f"Licence: {found[1]}." if found else UNSTATED
+
+
+def text_of(file: Path) -> str:
+    """Return how a text begins; empty when it cannot be read."""
+    try:
+        with file.open(errors="replace") as opened:
+            return opened.read(MOST_TEXT)
+    except OSError:
+        return ""
 
 
 def own_files() -> Iterator[Offer]:
     for file in sorted(settings.LOUPE_WEIGHTS_DIR.glob("*.safetensors")):
-        name = f"file/{file.stem}"
-        problem = (
-            "" if trained_as(file) else "Not made by mlassist.backbones.train, so its network is unknown."
-        )
-        if len(name) > LONGEST_NAME:
-            problem = f"Its name is too long. Give it one of at most {LONGEST_NAME - 5} characters."
-        yield Offer(name, file.stem, "As the images it was trained on.", file, problem)
+        place, problem = (file, "") if file.is_file() else (None, "It is not a file, or a link to nowhere.")
+        if place and "architecture" not in trained_as(place):
+            problem = "Not made by mlassist.backbones.train, so its network is unknown."
+        yield named("file", file.stem, file.stem, "As the images it was trained on.", place, problem)
+
+
+def named(kind: str, name: str, title: str, licence: str, place: Path | None, problem: str) -> Offer:
+    """Return an offer that is called as its file is, as far as that can be the name of a row."""
+    most = LONGEST_NAME - len(f"{kind}/")
+    plain = "".join(each if each.isprintable() else "?" for each in name)
+    if plain != name or len(plain) > most:
+        plain = plain if len(plain) <= most else f"{plain[: most - 1]}…"
+        title = plain
+        problem = f"Its name is too long or cannot be shown. Give it one of at most {most} plain characters."
+    return Offer(f"{kind}/{plain}", title, licence, place, problem)
 
 
 def trained_as(file: Path) -> dict[str, str]:
@@ -188,6 +234,7 @@ def trained_as(file: Path) -> dict[str, str]:
         with file.open("rb") as opened:
             size = int.from_bytes(opened.read(8), "little")
             head = json.loads(opened.read(min(size, 10_000_000)))
-        return json.loads(head["__metadata__"]["settings"])
-    except (ValueError, KeyError, TypeError):
+        noted = json.loads(head["__metadata__"]["settings"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
+    return noted if isinstance(noted, dict) else {}

@@ -5,7 +5,7 @@ A backbone turns prepared images (n, side, side, 3) uint8 into L2-normalised flo
 
 import logging
 from dataclasses import dataclass
-from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +29,13 @@ class CannotLoad(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
-    """A loaded network; `prepare` and `embed` may be called from several threads at once."""
+    """A loaded network; `prepare` and `embed` may be called from several threads at once.
+
+    `fingerprint` tells its weights and recipe from all others, whatever their name.
+    """
 
     name: str
+    fingerprint: str
     network: nn.Module
     recipe: Recipe
     dimension: int
@@ -80,9 +84,11 @@ class Backbone:
         return nn.functional.normalize(features)
 
 
-@lru_cache(maxsize=1)
+_loaded: dict[tuple[str, str], Backbone] = {}  # by name and its files' signature: the last one loaded
+
+
 def load(name: str) -> Backbone:
-    """Load a backbone once per process, in the number format that is fastest here. Raises CannotLoad."""
+    """Load a backbone, once per process for as long as its files stay the same. Raises CannotLoad."""
     try:
         offer = catalog.find(name)
     except catalog.UnknownBackbone as error:
@@ -90,19 +96,42 @@ def load(name: str) -> Backbone:
     if offer.problem or offer.place is None:
         raise CannotLoad(offer.problem)
     try:
-        module, recipe = read(offer, offer.place)
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise CannotLoad(
-            f"{offer.place.name} cannot be read as {offer.title}: {first_line(error)}"
-        ) from error
+        key = name, offer.signature
+        if key not in _loaded:
+            _loaded.clear()  # first: two large networks may be too much
+            loaded = read_whole(offer, offer.place)
+            if offer.signature != key[1]:
+                raise OSError("it was replaced in the meantime")
+            _loaded[key] = loaded
+    except OSError as error:
+        raise cannot_read(offer, error) from error
+    return _loaded[key]
+
+
+def read_whole(offer: Offer, place: Path) -> Backbone:
+    """Read a backbone in the number format that is fastest here. Raises CannotLoad."""
+    weights = offer.fingerprint
+    try:
+        module, recipe = read(offer, place)
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, ImportError, SafetensorError) as error:
+        raise cannot_read(offer, error) from error
+    except Exception as error:
+        # Whatever unpickling comes to; its own words would be advice to trust the file.
+        raise CannotLoad(f"{place.name} is damaged or not a weight file of {offer.title}.") from error
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = torch.bfloat16 if has_bfloat16(device) else torch.float32
     module = module.to(memory_format=torch.channels_last).to(device, dtype).eval()
     with torch.inference_mode():
         blank = torch.zeros(1, 3, recipe.side, recipe.side, dtype=dtype, device=device)
         dimension = module(blank).shape[1]
-    log.info("Backbone %s on %s in %s.", name, device, dtype)
-    return Backbone(name, module, recipe, dimension, dtype, device)
+    fingerprint = sha256(f"{weights} {recipe} {dimension}".encode()).hexdigest()
+    log.info("Backbone %s (%s) on %s in %s.", offer.name, fingerprint[:8], device, dtype)
+    return Backbone(offer.name, fingerprint, module, recipe, dimension, dtype, device)
+
+
+def cannot_read(offer: Offer, error: Exception) -> CannotLoad:
+    place = offer.place.name if offer.place else offer.name
+    return CannotLoad(f"{place} cannot be read as {offer.title}: {first_line(error)}")
 
 
 def first_line(error: Exception) -> str:
@@ -132,7 +161,7 @@ def tuned_network(place: Path) -> tuple[nn.Module, Recipe]:
         raise ValueError(f"it was made from {base.title}. {base.problem}")
     module, recipe = read(base, base.place)
     weights = load_file(place)
-    del weights["learned_from"]
+    weights.pop("learned_from", None)  # in files from before that was a row
     module.load_state_dict(
         {name: each.float() if each.is_floating_point() else each for name, each in weights.items()}
     )

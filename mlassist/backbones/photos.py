@@ -6,6 +6,7 @@ import os
 import shutil
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -73,12 +74,43 @@ class Photos:
         labels = np.array([self.number[Path(name).parent.name] for name in names])
         np.save(self.cache / f"{split}.labels.npy", labels)
 
-    def crops(
-        self, rows: np.ndarray, size: int, smallest: float, rng: np.random.Generator
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return random views of training images and their classes, see Cropper."""
+    def crops(self, rows: np.ndarray, size: int, smallest: float, rng: np.random.Generator) -> "Batch":
+        """Return random views of training images in varied light, with their classes; see Cropper."""
         views = self.cropper.crops(self.images["train"], rows, size, smallest, rng)
-        return views, torch.from_numpy(self.labels["train"][rows])
+        labels = torch.from_numpy(self.labels["train"][rows])
+        light = rng.uniform(0.75, 1.25, (len(rows), 1, 1, 1)) * rng.uniform(0.93, 1.07, (len(rows), 3, 1, 1))
+        return Batch(views, torch.from_numpy(light).float(), labels, labels, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Images (n, 3, size, size) uint8 with their classes; all show `share` of their own and of another.
+
+    `light` (n, 3, 1, 1) is what brightness and tint multiply each colour with.
+    """
+
+    images: torch.Tensor
+    light: torch.Tensor
+    labels: torch.Tensor
+    others: torch.Tensor
+    share: float
+
+    def to(self, device: str) -> "Batch":
+        tensors = (self.images, self.light, self.labels, self.others)
+        images, light, labels, others = (each.to(device) for each in tensors)
+        return Batch(images, light, labels, others, self.share)
+
+
+def mixed(batch: Batch, rng: np.random.Generator) -> Batch:
+    """Replace the same rectangle of each image by that of another (CutMix, arXiv 1905.04899)."""
+    size = batch.images.shape[-1]
+    side = round(size * math.sqrt(rng.random()))
+    top, left = rng.integers(0, size - side + 1, 2)
+    order = torch.from_numpy(rng.permutation(len(batch.images)))
+    images = batch.images.clone()
+    window = (..., slice(top, top + side), slice(left, left + side))
+    images[window] = batch.images[order][window]
+    return Batch(images, batch.light, batch.labels, batch.labels[order], 1 - side**2 / size**2)
 
 
 class Cropper:
@@ -125,14 +157,9 @@ def pixels_of(blob: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(blob)).convert("RGB"))
 
 
-def normalized(images: torch.Tensor, *, jitter: bool = False) -> torch.Tensor:
-    """Take the colours' mean and deviation out of uint8 pixels; `jitter` varies brightness and tint."""
+def normalized(images: torch.Tensor, light: torch.Tensor | float = 1.0) -> torch.Tensor:
+    """Take the colours' mean and deviation out of uint8 pixels, seen in another `light` (n, 3, 1, 1)."""
     mean, deviation = (
         torch.tensor(each, device=images.device).view(1, 3, 1, 1) for each in (MEAN, DEVIATION)
     )
-    scale = 1 / (255 * deviation)
-    if jitter:
-        count, device = len(images), images.device
-        brightness = torch.empty(count, 1, 1, 1, device=device).uniform_(0.75, 1.25)
-        scale = scale * brightness * torch.empty(count, 3, 1, 1, device=device).uniform_(0.93, 1.07)
-    return images * scale - mean / deviation
+    return images * (light / (255 * deviation)) - mean / deviation

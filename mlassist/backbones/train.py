@@ -1,6 +1,8 @@
 """Train the bundled backbone on labeled photos, on a processor or a graphics card.
 
-    python -m mlassist.backbones.train --data tiny_imagenet.zip --out mlassist/weights/bundled.safetensors
+    python -m mlassist.backbones.train --data tiny_imagenet.zip --out first.safetensors
+    python -m mlassist.backbones.train --data tiny_imagenet.zip --out mlassist/weights/bundled.safetensors \\
+        --start-from first.safetensors --epochs 28 --lr 0.03 --sizes 64 96 --mixed 0.5
 
 The archive holds train/CLASS/*.webp and val/CLASS/*.webp of one size. A checkpoint is kept beside `--out`
 after every epoch; the same command picks up there after a stop or a kill, with the same result.
@@ -15,12 +17,13 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 
@@ -28,13 +31,12 @@ from mlassist.backbones.bar import Bar
 from mlassist.backbones.lanes import Lanes
 from mlassist.backbones.muon import Muon
 from mlassist.backbones.network import ARCHITECTURES
-from mlassist.backbones.photos import NotPhotos, Photos, normalized
+from mlassist.backbones.photos import Batch, NotPhotos, Photos, mixed, normalized
 
 WARM_UP = 0.1
-# Sizes are twice the archive's 64 pixels at the end, so that the stages' strides see what a stem without
-# pooling would. Coarse images first cost a third; crops enlarge, so the last size is below the one in use.
-SIZES, SMALL_UNTIL, LARGE_FROM = (64, 112), 0.35, 0.85
-SIDE = 128
+# Coarse images first cost a third. Random crops enlarge, so a network sees best at a size above its last.
+SMALL_UNTIL, LARGE_FROM = 0.35, 0.85
+ENLARGED = 8 / 7
 GLIMPSE = 2_000
 
 
@@ -56,6 +58,9 @@ class Settings:
     weight_decay: float
     smallest_crop: float
     seed: int
+    sizes: tuple[int, int]
+    mixed: float
+    start_from: str
 
 
 def main() -> None:
@@ -67,6 +72,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=float, default=32)
     parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--lr", type=float, help="default: 0.05 for muon, 0.5 per 256 images for sgd")
+    parser.add_argument("--sizes", type=int, nargs=2, default=(64, 112), help="pixels, first and last")
+    parser.add_argument("--mixed", type=float, default=0.0, help="share of batches in which images are mixed")
+    parser.add_argument("--start-from", type=Path, help="weights of an earlier run")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     rate = given.lr or (0.05 if given.optimizer == "muon" else 0.5 * given.batch / 256)
@@ -81,21 +89,26 @@ def main() -> None:
         weight_decay=5e-4,
         smallest_crop=0.35,
         seed=given.seed,
+        sizes=(given.sizes[0], given.sizes[1]),
+        mixed=given.mixed,
+        start_from=sha256(given.start_from.read_bytes()).hexdigest() if given.start_from else "",
     )
     given.out.parent.mkdir(parents=True, exist_ok=True)
     try:
         with Photos(given.data, given.out.with_suffix(".cache")) as photos:
-            report = train(settings, photos, given.out)
+            report = train(settings, photos, given.out, given.start_from)
     except (NotPhotos, OtherSettings, OSError, BadZipFile) as error:
         sys.exit(str(error))
     sys.stdout.write(f"{json.dumps(report)}\n")
 
 
-def train(settings: Settings, photos: Photos, out: Path) -> dict[str, object]:
+def train(settings: Settings, photos: Photos, out: Path, start_from: Path | None = None) -> dict[str, object]:
     """Train, keep a checkpoint per epoch, write the weights; returns the report."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(settings.seed)
     network = ARCHITECTURES[settings.architecture](num_classes=photos.classes)
+    if start_from is not None:
+        network.load_state_dict(load_file(start_from))
     network = network.to(memory_format=torch.channels_last).to(device)
     optimizers = optimizers_of(network, settings)
     rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
@@ -110,15 +123,14 @@ def train(settings: Settings, photos: Photos, out: Path) -> dict[str, object]:
         bar = Bar(f"epoch {epoch + 1}/{math.ceil(settings.epochs)}", min(batches, steps - step))
         network.train()
         losses = []
-        for at, (images, labels) in enumerate(epoch_of(settings, photos, epoch, step, steps)):
+        for at, batch in enumerate(epoch_of(settings, photos, epoch, step, steps)):
             factor = schedule(step / steps)
             for optimizer, base in zip(optimizers, rates, strict=True):
                 for group, rate in zip(optimizer.param_groups, base, strict=True):
                     group["lr"] = rate * factor
             for optimizer in optimizers:
                 optimizer.zero_grad()
-            pixels, classes = images.to(device), labels.to(device)
-            losses.append(lanes.learn(len(labels), partial(mean_loss, network, pixels, classes)))
+            losses.append(lanes.learn(settings.batch, partial(mean_loss, network, batch.to(device))))
             for optimizer in optimizers:
                 optimizer.step()
             step += 1
@@ -127,7 +139,7 @@ def train(settings: Settings, photos: Photos, out: Path) -> dict[str, object]:
         spent += time.monotonic() - started
         bar.end(
             f"loss {np.mean(losses):.3f}, "
-            f"validation {top1(network, photos, size_at(step / steps), GLIMPSE):.1%}, "
+            f"validation {top1(network, photos, size_at(settings, step / steps), GLIMPSE):.1%}, "
             f"{len(losses) * settings.batch / (time.monotonic() - started):.0f} images/s, "
             f"{spent / step * (steps - step) / 60:.0f} min left"
         )
@@ -139,17 +151,21 @@ def train(settings: Settings, photos: Photos, out: Path) -> dict[str, object]:
         "minutes": round(spent / 60, 1),
         "device": device,
         "parameters": sum(weight.numel() for weight in network.parameters()),
-        "val_top1": top1(network, photos, SIDE),
+        "side": side_of(settings),
+        "val_top1": top1(network, photos, side_of(settings)),
     }
     write(network, out, asdict(settings), report)
     report["megabytes"] = round(out.stat().st_size / 1e6, 1)
     return report
 
 
-def mean_loss(network: nn.Module, pixels: torch.Tensor, classes: torch.Tensor, part: slice) -> torch.Tensor:
-    with torch.autocast(pixels.device.type, torch.bfloat16):
-        scores = network(normalized(pixels[part], jitter=True))
-    return functional.cross_entropy(scores.float(), classes[part])
+def mean_loss(network: nn.Module, batch: Batch, part: slice) -> torch.Tensor:
+    with torch.autocast(batch.images.device.type, torch.bfloat16):
+        scores = network(normalized(batch.images[part], batch.light[part])).float()
+    own = functional.cross_entropy(scores, batch.labels[part])
+    if batch.share == 1:
+        return own
+    return batch.share * own + (1 - batch.share) * functional.cross_entropy(scores, batch.others[part])
 
 
 def write(
@@ -188,31 +204,32 @@ def schedule(progress: float) -> float:
     return progress / WARM_UP if progress < WARM_UP else (1 - progress) / (1 - WARM_UP)
 
 
-def size_at(progress: float) -> int:
+def side_of(settings: Settings) -> int:
+    """Return the side of images that the network sees best, in pixels."""
+    return round(ENLARGED * settings.sizes[1] / 16) * 16
+
+
+def size_at(settings: Settings, progress: float) -> int:
     """Return the side of the training images in pixels, a multiple of 16."""
-    small, large = SIZES
+    small, large = settings.sizes
     way = min(max((progress - SMALL_UNTIL) / (LARGE_FROM - SMALL_UNTIL), 0), 1)
     return round((small + (large - small) * way) / 16) * 16
 
 
-def epoch_of(
-    settings: Settings, photos: Photos, epoch: int, step: int, steps: int
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def epoch_of(settings: Settings, photos: Photos, epoch: int, step: int, steps: int) -> Iterator[Batch]:
     """Yield an epoch's batches, the next one made while this one is learned from."""
     rng = np.random.default_rng([settings.seed, epoch])
     order = rng.permutation(len(photos.labels["train"]))
     count = min(len(order) // settings.batch, steps - step)
+
+    def make(at: int) -> Batch:
+        rows = np.sort(order[at * settings.batch : (at + 1) * settings.batch])
+        size = size_at(settings, (step + at) / steps)
+        batch = photos.crops(rows, size, settings.smallest_crop, rng)
+        return mixed(batch, rng) if rng.random() < settings.mixed else batch
+
     with ThreadPoolExecutor(1) as ahead:
-        jobs = (
-            ahead.submit(
-                photos.crops,
-                np.sort(order[at * settings.batch : (at + 1) * settings.batch]),
-                size_at((step + at) / steps),
-                settings.smallest_crop,
-                rng,
-            )
-            for at in range(count)
-        )
+        jobs = (ahead.submit(make, at) for at in range(count))
         coming = next(jobs)
         for job in jobs:
             yield coming.result()
@@ -254,7 +271,6 @@ def keep(
             "settings": asdict(settings),
             "network": network.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-            "random": torch.get_rng_state(),
             "epoch": epoch,
             "spent": spent,
         },
@@ -277,7 +293,6 @@ def resume(
     network.load_state_dict(kept["network"])
     for optimizer, state in zip(optimizers, kept["optimizers"], strict=True):
         optimizer.load_state_dict(state)
-    torch.set_rng_state(kept["random"])
     sys.stderr.write(f"Going on after epoch {kept['epoch']}.\n")
     return kept["epoch"], kept["spent"]
 

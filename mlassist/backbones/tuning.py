@@ -8,6 +8,9 @@ images cannot upset their statistics.
 import copy
 import io
 import json
+import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -35,10 +38,10 @@ LOOK = 128  # images at a time where nothing is learned
 
 
 class Tuning:
-    """One network while it is tuned; it can be put away and taken up again between epochs.
+    """One network while it is tuned; it can be put away and taken up again between batches.
 
     `images` (n, side, side, 3) uint8 as the backbone prepares them, `targets` (n, classes) of 0 and 1;
-    only the rows in `learned` are learned from.
+    only the rows in `learned` are learned from. `sign_of_life` is called all the time and may raise.
     """
 
     def __init__(
@@ -51,11 +54,14 @@ class Tuning:
         epochs: int,
         multilabel: bool,
         seed: int,
+        sign_of_life: Callable[[], None] = lambda: None,
     ) -> None:
         self.epochs = epochs
         self.backbone, self.images, self.targets, self.learned = backbone, images, targets, learned
         self.multilabel, self.seed = multilabel, seed
+        self.sign_of_life = sign_of_life
         self.epoch = 0
+        self.losses: list[float] = []  # of the epoch in hand, one per batch done
         self.network = copy.deepcopy(backbone.network).float().requires_grad_()
         self.head = nn.Linear(backbone.dimension, targets.shape[1]).to(backbone.device)
         self.optimizer = torch.optim.AdamW(
@@ -69,40 +75,48 @@ class Tuning:
 
     def fit_head(self) -> None:
         """Fit the head on the network as it is: the first half of LP-FT."""
-        features = np.concatenate(
-            [self.features(self.learned[at : at + LOOK]) for at in range(0, len(self.learned), LOOK)]
-        )
+        features = self.features(self.learned)
         fit = one_vs_rest if self.multilabel else softmax_regression
         weights, bias = fit(features, self.targets[self.learned], STRENGTH)
         with torch.no_grad():
             self.head.weight.copy_(torch.from_numpy(weights.T.astype(np.float32)))
             self.head.bias.copy_(torch.from_numpy(bias.astype(np.float32)))
 
-    def learn(self) -> float:
-        """Go once through the images that are learned from; returns the mean loss."""
-        if not self.epoch:
+    def learn(self, ends: float = math.inf) -> float | None:
+        """Finish an epoch; returns its mean loss, or None if the time of `ends` came before its end."""
+        if not self.epoch and not self.losses:
             self.fit_head()
-        rng = np.random.default_rng([self.seed, self.epoch])
-        order = rng.permutation(self.learned)
-        batches = max(1, len(order) // BATCH)
-        losses = []
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.learned)
+        batches = np.array_split(order, max(1, len(order) // BATCH))
         with Cropper() as cropper, Lanes(self.backbone.device) as lanes:
-            for at, rows in enumerate(np.array_split(order, batches)):
-                self.set_rate((self.epoch + at / batches) / self.epochs)
-                views = cropper.crops(self.images, rows, self.backbone.side, SMALLEST_CROP, rng)
-                pixels = self.backbone.pixels(views.permute(0, 2, 3, 1).numpy()).float()
-                wanted = torch.from_numpy(self.targets[rows]).to(self.backbone.device)
-                self.optimizer.zero_grad()
-                losses.append(lanes.learn(len(rows), partial(self.mean_loss, pixels, wanted)))
-                self.optimizer.step()
-        self.epoch += 1
-        return float(np.mean(losses))
+            while len(self.losses) < len(batches):
+                self.sign_of_life()
+                self.losses.append(
+                    self.step(cropper, lanes, batches[len(self.losses)], len(self.losses) / len(batches))
+                )
+                if time.monotonic() >= ends and len(self.losses) < len(batches):
+                    return None
+        loss = float(np.mean(self.losses))
+        self.epoch, self.losses = self.epoch + 1, []
+        return loss
+
+    def step(self, cropper: Cropper, lanes: Lanes, rows: np.ndarray, way: float) -> float:
+        """Learn from one batch, `way` through the epoch."""
+        self.set_rate((self.epoch + way) / self.epochs)
+        rng = np.random.default_rng([self.seed, self.epoch, len(self.losses)])
+        views = cropper.crops(self.images, rows, self.backbone.side, SMALLEST_CROP, rng)
+        pixels = self.backbone.pixels(views.permute(0, 2, 3, 1).numpy()).float()
+        wanted = torch.from_numpy(self.targets[rows]).to(self.backbone.device)
+        self.optimizer.zero_grad()
+        loss = lanes.learn(len(rows), partial(self.mean_loss, pixels, wanted))
+        self.optimizer.step()
+        return loss
 
     def set_rate(self, progress: float) -> None:
         factor = (
             progress / WARM_UP
             if progress < WARM_UP
-            else 0.5 + 0.5 * np.cos(np.pi * (progress - WARM_UP) / 0.9)
+            else 0.5 + 0.5 * math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP))
         )
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * max(factor, 1e-3)
@@ -117,55 +131,60 @@ class Tuning:
 
     @torch.inference_mode()
     def features(self, rows: np.ndarray) -> np.ndarray:
-        pixels = self.backbone.pixels(self.images[rows]).float()
-        with torch.autocast(self.backbone.device, torch.bfloat16, self.backbone.dtype == torch.bfloat16):
-            return self.network(pixels).float().cpu().numpy()
+        parts = []
+        for at in range(0, len(rows), LOOK):
+            self.sign_of_life()
+            pixels = self.backbone.pixels(self.images[rows[at : at + LOOK]]).float()
+            with torch.autocast(self.backbone.device, torch.bfloat16, self.backbone.dtype == torch.bfloat16):
+                parts.append(self.network(pixels).float().cpu().numpy())
+        return np.concatenate(parts)
 
     def probabilities(self, rows: np.ndarray) -> np.ndarray:
         """Return (n, classes) float32: summing to one for one class each, one by one for several."""
         weights, bias = (each.detach().cpu().numpy() for each in (self.head.weight, self.head.bias))
-        parts = [self.features(rows[at : at + LOOK]) for at in range(0, len(rows), LOOK)]
-        return (sigmoid if self.multilabel else softmax)(np.concatenate(parts) @ weights.T + bias)
+        return (sigmoid if self.multilabel else softmax)(self.features(rows) @ weights.T + bias)
 
     def state(self) -> dict[str, Any]:
         return {
             "epoch": self.epoch,
+            "losses": self.losses,
             "network": self.network.state_dict(),
             "head": self.head.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.epoch = state["epoch"]
+        self.epoch, self.losses = state["epoch"], state["losses"]
         self.network.load_state_dict(state["network"])
         self.head.load_state_dict(state["head"])
         self.optimizer.load_state_dict(state["optimizer"])
 
-    def to_bytes(self, items: np.ndarray) -> bytes:
-        """Return the network as a weight file that notes its base and the items that it has learned from."""
+    def to_bytes(self) -> bytes:
+        """Return the network as a weight file that notes its base."""
         weights = {
             name: tensor.half().contiguous() if tensor.is_floating_point() else tensor
             for name, tensor in self.network.state_dict().items()
         }
-        weights["learned_from"] = torch.from_numpy(np.asarray(items, np.int64))
         return save(weights, metadata={"settings": json.dumps({"base": self.backbone.name})})
 
 
 @dataclass(slots=True)
 class Trial:
-    """How far the comparison is: folds done with how right each was, and the network of the fold in hand."""
+    """How far a comparison is: folds done, the rows held with how right each was, the network in hand."""
 
     fold: int = 0
+    rows: list[np.ndarray] = field(default_factory=list)
     right: list[np.ndarray] = field(default_factory=list)
     student: dict[str, Any] | None = None
 
     def to_bytes(self) -> bytes:
         buffer = io.BytesIO()
-        right = [each.tolist() for each in self.right]
-        torch.save({"fold": self.fold, "right": right, "student": self.student}, buffer)
+        rows, right = ([each.tolist() for each in some] for some in (self.rows, self.right))
+        torch.save({"fold": self.fold, "rows": rows, "right": right, "student": self.student}, buffer)
         return buffer.getvalue()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Trial":
-        kept = torch.load(io.BytesIO(data), weights_only=True)
-        return cls(kept["fold"], [np.array(each) for each in kept["right"]], kept["student"])
+        kept = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        rows, right = ([np.array(each) for each in kept[name]] for name in ("rows", "right"))
+        return cls(kept["fold"], rows, right, kept["student"])

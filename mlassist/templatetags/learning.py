@@ -109,6 +109,14 @@ def change(backbone: Mapping[str, Any]) -> str:
 
 
 @register.filter
+def given_up(embedding: Mapping[str, Any]) -> str:
+    """Say how many images could not be looked at, and why."""
+    count = embedding["given_up"]
+    images = "1 image" if count == 1 else f"{count:,} images"
+    return f"{images} could not be looked at. {sentence(embedding['problem'])}"
+
+
+@register.filter
 def complement(share: float) -> float:
     return 1 - share
 

@@ -79,7 +79,7 @@ def top1(photos: Photos) -> float:
     classifier, side = loading.bundled_classifier()
     # In full precision: in bfloat16 two of so many classes often get the same score.
     network = loading.Backbone(
-        "bundled", classifier.eval(), loading.Recipe(side), len(photos.classes), torch.float32, "cpu"
+        "bundled", "", classifier.eval(), loading.Recipe(side), len(photos.classes), torch.float32, "cpu"
     )
 
     def guess(rows: range) -> np.ndarray:

@@ -84,7 +84,7 @@ def compared(photos: datasets.Photos, labels: int, given: argparse.Namespace) ->
     first = students[0]
     network = first.network.to(backbone.dtype).eval()
     again = loading.Backbone(
-        "tuned", network, backbone.recipe, backbone.dimension, backbone.dtype, backbone.device
+        "tuned", "", network, backbone.recipe, backbone.dimension, backbone.dtype, backbone.device
     )
     tuned_vectors = vectors_of(again)
     network.float()

@@ -111,7 +111,7 @@ class Eyes:
         """Return what prepares pixels as the product does, at any size."""
         from mlassist.backbones import loading
 
-        return loading.Backbone("bundled", self.network, loading.Recipe(side), 0, self.dtype, "cpu")
+        return loading.Backbone("bundled", "", self.network, loading.Recipe(side), 0, self.dtype, "cpu")
 
     def look(self, name: str, photos: Photos, side: int, mirrored: bool) -> dict[tuple[int, int, str], Any]:
         """Return (n, width) float16 by (stage, cells, kind of pooling), computed once."""
@@ -225,11 +225,7 @@ def trials(data: Path, quick: bool) -> dict[str, Trial]:
     if photos is not None:
         kept = photos.at(probes.for_learning(photos.truth))
         found["cifar10"] = Trial(
-            kept,
-            {
-                "cifar10_1000": lambda seen: probes.learning(seen, kept.truth, 1_000, seeds),
-                "cifar10_all": lambda seen: probes.learning(seen, kept.truth, len(kept), 1),
-            },
+            kept, {"cifar10_1000": lambda seen: probes.learning(seen, kept.truth, 1_000, seeds)}
         )
     found["digits"] = Trial(
         digits,

@@ -73,15 +73,25 @@ def test_backbones_have_sets_of_their_own(project, ids):
 def test_vectors_of_the_same_content_are_found_in_other_projects(project, ids, manager):
     given = vectors(30)
     own = embeddings.set_of(project)
-    embeddings.add(own, ids[:10], given[:10])
-    embeddings.add(own, ids[10:], given[10:])
+    embeddings.add(own, ids[:10], given[:10], weights="abc")
+    embeddings.add(own, ids[10:], given[10:], weights="abc")
     other = factories.make_project(manager=manager)
     contents = list(project.items.order_by("draw").values_list("sha256", flat=True))
-    found = embeddings.known_vectors("bundled", [*contents[8:12], "unseen"], outside=other)
+    found = embeddings.known_vectors("bundled", [*contents[8:12], "unseen"], outside=other, weights="abc")
     assert sorted(found) == sorted(contents[8:12])
     assert np.allclose([found[content] for content in contents[8:12]], given[8:12], atol=1e-3)
-    assert embeddings.known_vectors("bundled", contents, outside=project) == {}
-    assert embeddings.known_vectors("another", contents, outside=other) == {}
+    assert embeddings.known_vectors("bundled", contents, outside=project, weights="abc") == {}
+    assert embeddings.known_vectors("another", contents, outside=other, weights="abc") == {}
+    assert embeddings.known_vectors("bundled", contents, outside=other, weights="def") == {}
+
+
+def test_a_set_is_of_the_network_that_made_its_first_vectors(project, ids):
+    own = embeddings.set_of(project)
+    embeddings.add(own, ids[:10], vectors(10), weights="abc")
+    assert embeddings.set_of(project).weights == "abc"
+    with pytest.raises(AssertionError):
+        embeddings.add(own, ids[10:], vectors(20), weights="def")
+    assert embeddings.count(project) == 10
 
 
 def test_a_deleted_set_leaves_no_file(project, ids, django_capture_on_commit_callbacks):

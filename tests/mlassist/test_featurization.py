@@ -11,7 +11,7 @@ from labeling.models import Item, Job, Project
 from mlassist import facts, featurization
 from mlassist.models import Run
 from tests import factories
-from tests.mlassist.eyes import Eyes, offer, open_eyes
+from tests.mlassist.eyes import Eyes, OtherEyes, offer, open_eyes
 
 
 @pytest.fixture
@@ -117,6 +117,55 @@ def test_nothing_is_copied_from_another_backbone(project, items, manager, eyes):
     factories.make_items(twin, 12)
     look_until_done(twin)
     assert Job.objects.get(project=twin, kind="featurize").result["copied"] == 0
+
+
+def test_nothing_is_copied_from_other_weights(project, items, manager, eyes, monkeypatch):
+    look_until_done(project)
+    twin = factories.make_project(manager=manager)
+    factories.make_items(twin, 12)
+    open_eyes(monkeypatch, OtherEyes)
+    look_until_done(twin)
+    assert Job.objects.get(project=twin, kind="featurize").result["copied"] == 0
+
+
+def test_a_full_disk_is_tried_again_later_a_few_times(project, items, eyes, monkeypatch):
+    def full(*args, **fields):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(embeddings, "store_array", full)
+        featurization.queue_chunks(project)
+        job = Job.objects.get(kind="featurize")
+        for _ in range(featurization.MOST_TRIES + 2):
+            jobs.run(job.pk)
+            job.refresh_from_db()
+            assert job.state == "failed"
+            assert job.error == (
+                "The embeddings cannot be stored: No space left on device. Loupe tries again later."
+            )
+            featurization.pull()
+            assert not Job.objects.filter(kind="featurize", state="queued").exists()
+            Job.objects.filter(pk=job.pk).update(finished_at=timezone.now() - timedelta(hours=2))
+            featurization.try_again(project, "bundled")
+        assert job.payload["tries"] == featurization.MOST_TRIES
+    assert not Job.objects.filter(kind="featurize", state="queued").exists()
+    featurization.retry("bundled")
+    look_until_done(project)
+    assert embeddings.count(project) == len(items)
+
+
+def test_what_is_no_number_is_not_stored(project, items, monkeypatch):
+    class Damaged(Eyes):
+        def embed(self, images):
+            return np.full((len(images), 3), np.nan, np.float32)
+
+    open_eyes(monkeypatch, Damaged)
+    featurization.queue_chunks(project)
+    job = Job.objects.get(kind="featurize")
+    jobs.run(job.pk)
+    job.refresh_from_db()
+    assert (job.state, embeddings.count(project)) == ("failed", 0)
+    assert "weights are damaged" in job.error
 
 
 def test_a_slow_backbone_gets_small_chunks(project):

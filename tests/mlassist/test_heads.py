@@ -84,3 +84,11 @@ def test_rows_that_a_model_picked_do_not_judge():
         heads.train(features, labels, pool, judged=judged).accuracy
         < heads.train(features, labels, pool).accuracy
     )
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_without_rows_to_judge_by_a_head_is_chosen_all_the_same_and_never_sure(count):
+    judged = np.arange(120) < count
+    fit = train([40] * 3, judged=judged)
+    assert np.isfinite([fit.loss, fit.accuracy]).all()
+    assert fit.head.temperature == heads.UNCALIBRATED

@@ -147,7 +147,8 @@ def test_certificate_puts_the_sure_ones_on_prelabeled_pages(project, pool, label
     assert facts["model"]["accuracy"] > 0.9
 
 
-def test_accept_mode_labels_audits_and_withdraws(project, pool, labeler):
+@pytest.mark.parametrize("state", ["valid", "superseded"])
+def test_accept_mode_labels_audits_and_withdraws(project, pool, labeler, state):
     project.assist_mode = "accept"
     project.save()
     give(project, labeler, 180, "validation")
@@ -160,10 +161,12 @@ def test_accept_mode_labels_audits_and_withdraws(project, pool, labeler):
     audited = list(Audit.objects.filter(certificate=certificate).values_list("item_id", flat=True))
     assert set(audited) == set(QueueEntry.objects.filter(kind="audit").values_list("item_id", flat=True))
     assert len(audited) >= 20
+    # A superseded certificate labels nothing new; what it has labeled is watched all the same.
+    Certificate.objects.update(state=state)
     give(project, labeler, len(audited), "audit")
     loop.check_audits(project)
     certificate.refresh_from_db()
-    assert certificate.state == "valid"
+    assert certificate.state == state
     assert not Audit.objects.filter(right=None).exists()
 
     # Had the people contradicted it, the system would have taken it back.
@@ -294,7 +297,9 @@ def test_facts_have_every_key_from_the_start(project):
     assert facts["certificate"] is None
     assert facts["forecast"] is None
     assert facts["runs"] == []
-    assert facts["embedding"] == {"done": 0, "total": 0, "images_per_second": None, "seconds_left": None}
+    assert facts["embedding"] == {
+        "done": 0, "total": 0, "images_per_second": None, "seconds_left": None, "given_up": 0, "problem": "",
+    }  # fmt: skip
     assert facts["next_backbone"] is None
     assert facts["next_run"] == {
         "have": 0,

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from django.utils import timezone
 
@@ -14,6 +15,7 @@ from mlassist.backbones.catalog import Offer
 from mlassist.models import BackboneOffer
 from tests import factories
 from tests.mlassist.eyes import Eyes, offer, open_eyes
+from tests.mlassist.test_backbones import BAD, put_bad
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +98,37 @@ def test_a_network_that_fails_in_use_is_a_problem_and_not_a_failed_survey(shelf,
     open_eyes(monkeypatch, Blind)
     run()
     assert rows()["file/good"].problem == "It fails when it is used: out of memory"
+
+
+@pytest.mark.django_db
+def test_a_network_that_makes_no_numbers_cannot_be_used(shelf, monkeypatch):
+    class Damaged(Eyes):
+        def embed(self, images):
+            return np.full((len(images), 3), np.nan, np.float32)
+
+    open_eyes(monkeypatch, Damaged)
+    run()
+    assert "weights are damaged" in rows()["file/good"].problem
+
+
+@pytest.mark.django_db
+def test_an_offer_that_cannot_be_looked_at_costs_only_itself(shelf, loaded, tmp_path):
+    shelf.insert(0, Offer("file/vanished", "Vanished", "Free.", tmp_path / "vanished"))
+    assert run() == {"offers": 4, "measured": 2}
+    assert set(rows()) == {"file/good", "file/damaged", "torchvision/resnet50"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_entry_among_the_weights_gets_a_row_with_its_problem(kind, monkeypatch, settings, tmp_path):
+    settings.LOUPE_WEIGHTS_DIR = tmp_path / "weights"
+    settings.LOUPE_WEIGHTS_DIR.mkdir()
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "none"))
+    put_bad(settings.LOUPE_WEIGHTS_DIR, kind)
+    monkeypatch.setattr(catalog, "HUB", {})
+    monkeypatch.setattr(catalog, "offers", lambda: [*catalog.own_files(), *catalog.hub_models()])
+    assert run() == {"offers": 1, "measured": 0}
+    assert BackboneOffer.objects.get().problem
 
 
 @pytest.mark.django_db
@@ -190,6 +223,20 @@ def test_chunks_that_were_given_up_go_on_when_weights_come_back(shelf, loaded, p
     run()
     assert Job.objects.get(kind="featurize").state == "done"
     assert featurization.queue_chunks(project) == 0
+
+
+@pytest.mark.parametrize(("name", "state"), [("file/damaged", "failed"), ("file/good", "cancelled")])
+def test_chunks_stay_given_up_while_the_problem_stays_or_when_somebody_cancelled_them(
+    shelf, loaded, project, name, state
+):
+    offer(name, problem=survey.GONE, signature="")
+    job = Job.objects.create(
+        project=project, kind="featurize", cluster="ml", state=state, finished_at=timezone.now(),
+        payload={"backbone": name, "items": [1]},
+    )  # fmt: skip
+    run()
+    job.refresh_from_db()
+    assert job.state == state
 
 
 @pytest.mark.django_db

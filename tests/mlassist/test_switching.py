@@ -11,44 +11,14 @@ from clustering import embeddings, index
 from clustering.models import EmbeddingSet, Shard
 from labeling import extensions, jobs, projects
 from labeling.models import Annotation, Event, Job, Project
-from mlassist import featurization, loop, switching
+from mlassist import choices, featurization, loop, survey, switching
 from mlassist.certificates import bounds
 from mlassist.models import BackboneOffer, Certificate, ModelVersion, Run
 from mlassist.pool import Pool
 from mlassist.validation import region
 from tests import factories
-from tests.mlassist.eyes import Eyes, offer, open_eyes
-from tests.mlassist.test_loop import COUNT, NAMES, NOISE, give, play
-
-OTHER = "file/other"
-
-
-@pytest.fixture
-def other(db):
-    return offer(OTHER, title="Other")
-
-
-@pytest.fixture
-def eyes(monkeypatch):
-    pytest.importorskip("torch")
-    open_eyes(monkeypatch)
-
-
-@pytest.fixture
-def looked_at(project, items, other, eyes):
-    """A project whose twelve images its backbone has seen."""
-    featurize(project)
-    return project
-
-
-def featurize(project):
-    """Let the ticks look and the worker work until nothing is left to embed."""
-    for _ in range(10):
-        project.refresh_from_db()
-        featurization.pull()
-        if not factories.run_jobs("ml"):
-            return
-    raise AssertionError("it never ends")
+from tests.mlassist.eyes import OTHER, Eyes, featurize, offer, open_eyes
+from tests.mlassist.test_loop import COUNT, give, play
 
 
 def tick(project):
@@ -69,6 +39,8 @@ def tick(project):
         ("file/nowhere", "There is no backbone called file/nowhere."),
         ("file/broken", "Broken cannot be used. Its file is damaged."),
         ("tuned/999999/1", "There is no backbone called tuned/999999/1."),
+        ("file/\x00", "No backbone is called that."),
+        ("file/\ud800", "No backbone is called that."),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_a_sentence(project, manager, name, sentence):
@@ -90,6 +62,38 @@ def test_a_project_without_models_has_no_backbone_to_change(project, manager, ot
     project.save()
     with pytest.raises(switching.SwitchRefused, match=sentence):
         switching.choose(project, OTHER, manager)
+
+
+def test_a_change_can_be_cancelled_while_no_model_helps(looked_at, manager):
+    switching.choose(looked_at, OTHER, manager)
+    projects.change_settings(looked_at, manager, assist_mode="off")
+    switching.choose(looked_at, "bundled", manager)
+    looked_at.refresh_from_db()
+    assert looked_at.next_backbone == ""
+
+
+def test_nobody_is_blamed_while_it_is_measured(project, manager, other, client):
+    offer("bundled", title="Loupe's own", problem=survey.CUT_SHORT)
+    BackboneOffer.objects.filter(name=OTHER).update(problem=survey.CUT_SHORT)
+    job = jobs.enqueue("survey")
+    seen = {each.offer.name: each for each in choices.backbones(project, 12).usable}
+    assert (seen["bundled"].state, seen["bundled"].offer.problem) == ("in use", "")
+    assert (seen[OTHER].state, seen[OTHER].offer.problem) == ("being measured", "")
+    client.force_login(manager)
+    page = client.get(f"/projects/{project.pk}/models/").content.decode()
+    assert "cannot be loaded" not in page
+    with pytest.raises(switching.SwitchRefused, match="Other is being measured"):
+        switching.choose(project, OTHER, manager)
+    Job.objects.filter(pk=job.pk).update(state="done", finished_at=timezone.now())
+    assert "cannot be loaded" in client.get(f"/projects/{project.pk}/models/").content.decode()
+    with pytest.raises(switching.SwitchRefused, match="has not come to an end"):
+        switching.choose(project, OTHER, manager)
+
+
+def test_the_outcome_is_told_though_the_row_has_gone(looked_at, manager):
+    switching.choose(looked_at, OTHER, manager)
+    BackboneOffer.objects.all().delete()
+    assert choices.outcome(looked_at).startswith("file/other is being prepared.")
 
 
 def test_a_project_may_choose_its_own_fine_tuned_backbone(project, manager):
@@ -314,26 +318,6 @@ def test_a_project_without_images_changes_at_once(project, manager, other, eyes)
 # What learns follows
 
 
-@pytest.fixture
-def pool(project, other, request):
-    """900 items of three classes in turn, as two backbones see them: clouds in different directions."""
-    project.target_error = 0.1
-    project.validation_rate = 0.33
-    project.save()
-    items = factories.make_unread_items(project, COUNT)
-    np.random.default_rng(0).shuffle(items)
-    for number, item in enumerate(items):
-        item.path = f"{NAMES[number % 3]}/{number}.png"
-    type(items[0]).objects.bulk_update(items, ["path"])
-    for name, dimension, seed in (("bundled", 24, 1), (OTHER, 20, 2)):
-        noise = getattr(request, "param", NOISE) * np.random.default_rng(seed).normal(size=(COUNT, dimension))
-        vectors = np.eye(3, dimension)[np.arange(COUNT) % 3] + noise / np.sqrt(dimension)
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        embeddings.add(embeddings.set_of(project, name), [item.pk for item in items], vectors)
-    factories.open_queue(project, items)
-    return items
-
-
 def swap(project, name, manager):
     """Choose a backbone that has seen everything already, and let the loop adopt it."""
     switching.choose(project, name, manager)
@@ -458,6 +442,39 @@ def test_switching_back_is_instant(project, pool, labeler, manager):
     assert ModelVersion.objects.order_by("-number").first().backbone == "bundled"
 
 
+# Images that were given up
+
+
+def test_a_manager_tries_again_what_the_backbone_in_use_has_given_up(
+    looked_at, manager, reviewer, client, monkeypatch
+):
+    class Blind(Eyes):
+        def embed(self, images):
+            raise RuntimeError("out of memory")
+
+    open_eyes(monkeypatch, Blind)
+    offer("bundled", title="Loupe's own")
+    factories.make_items(looked_at, 5, size=40)
+    featurization.queue_chunks(looked_at)
+    jobs.run(Job.objects.get(kind="featurize", state="queued").pk)
+    featurization.queue_chunks(looked_at)
+    told = extensions.facts(looked_at)["embedding"]
+    assert (told["done"], told["given_up"], told["problem"]) == (12, 5, "RuntimeError: out of memory")
+    client.force_login(reviewer)
+    said = "5 images could not be looked at. RuntimeError: out of memory."
+    assert said in client.get(f"/projects/{looked_at.pk}/").content.decode()
+    assert "Try again" not in client.get(f"/projects/{looked_at.pk}/models/").content.decode()
+    client.force_login(manager)
+    page = client.get(f"/projects/{looked_at.pk}/models/").content.decode()
+    assert said in page
+    assert "Try again" in page
+    open_eyes(monkeypatch)
+    answer = client.post(f"/projects/{looked_at.pk}/models/backbone/", {"name": "bundled"}, follow=True)
+    assert "stays in use and goes on looking at images" in answer.content.decode()
+    featurize(looked_at)
+    assert embeddings.count(looked_at) == 17
+
+
 # Sets that nobody needs
 
 
@@ -491,25 +508,32 @@ def test_old_sets_are_deleted_but_not_the_one_before(
     assert Job.objects.filter(kind="forget_embeddings").count() == 1
 
 
-def test_a_set_stays_while_a_certificate_was_proven_on_it_or_a_project_uses_its_backbone(
+def test_a_set_stays_while_a_certificate_was_proven_on_it_and_its_project_lives(
     project, pool, labeler, manager
 ):
     certify(project, labeler)
     offer("file/third")
-    embeddings.add(embeddings.set_of(project, "file/third"), [item.pk for item in pool], np.eye(COUNT, 4))
+    items = [item.pk for item in pool]
+    embeddings.add(embeddings.set_of(project, "file/third"), items, np.eye(COUNT, 4))
     swap(project, OTHER, manager)
     swap(project, "file/third", manager)
-    twin = factories.make_project(manager=manager, backbone="file/fourth")
-    embeddings.add(embeddings.set_of(project, "file/fourth"), [item.pk for item in pool], np.eye(COUNT, 4))
+    twin = factories.make_project(manager=manager)  # uses what the other has left
+    ids = [item.pk for item in factories.make_unread_items(twin, 9)]
+    embeddings.add(embeddings.set_of(twin), ids, np.eye(9, 4))
+    embeddings.add(embeddings.set_of(twin, "file/third"), ids, np.eye(9, 4))
     EmbeddingSet.objects.update(created_at=timezone.now() - timedelta(days=3))
     Shard.objects.update(created_at=timezone.now() - timedelta(days=3))
-    switching.tidy()
-    assert not Job.objects.filter(kind="forget_embeddings").exists()
-    projects.delete(twin, manager)
-    switching.tidy()
-    factories.run_jobs("quick")
-    assert not EmbeddingSet.objects.filter(backbone="file/fourth").exists()
-    assert EmbeddingSet.objects.filter(backbone="bundled").exists()
+
+    def left(owner):
+        switching.tidy()
+        factories.run_jobs("quick")
+        return set(owner.embedding_sets.values_list("backbone", flat=True))
+
+    assert left(project) == {"bundled", OTHER, "file/third"}
+    assert left(twin) == {"bundled"}
+    projects.delete(project, manager)
+    assert left(project) == set()
+    assert left(twin) == {"bundled"}
 
 
 # The page and the API
