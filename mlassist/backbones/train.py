@@ -2,7 +2,7 @@
 
     python -m mlassist.backbones.train --data tiny_imagenet.zip --out first.safetensors
     python -m mlassist.backbones.train --data tiny_imagenet.zip --out mlassist/weights/bundled.safetensors \\
-        --start-from first.safetensors --epochs 28 --lr 0.03 --sizes 64 96 --mixed 0.5
+        --start-from first.safetensors --epochs 22 --lr 0.015 --sizes 80 96 --mixed 0.5
 
 The archive holds train/CLASS/*.webp and val/CLASS/*.webp of one size. A checkpoint is kept beside `--out`
 after every epoch; the same command picks up there after a stop or a kill, with the same result.

@@ -9,7 +9,7 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from labeling import geometry, projects
-from labeling.models import Annotation, ApiToken, Item, Project
+from labeling.models import Annotation, ApiToken, Item, Project, QueueEntry
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -103,6 +103,7 @@ def test_a_labeler_with_a_token_gets_a_page_and_answers_it_by_class_name(robot, 
 
 def test_validation_looks_like_any_other_page(robot, project, items) -> None:
     Project.objects.update(validation_share=1.0)
+    QueueEntry.objects.filter(item=items[0]).update(kind="validation")  # whatever chance has drawn
     body = robot.post(f"/api/projects/{project.pk}/pages/", {"size": 9}, format="json").json()
     assert len(body["items"]) == 1
     assert (body["kind"], body["why"], body["items"][0]["suggestion"]) == ("manual", "", None)

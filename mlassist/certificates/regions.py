@@ -1,0 +1,104 @@
+"""Regions: where a certificate would hold, predicted from training labels, and proved on labels from there.
+
+Labels drawn from the whole pool mostly fall outside of what a model is sure of. Drawn from the region alone,
+each of them counts: a region of 15 % of the pool costs a seventh of the labels. No blind label has a say in
+which region it is, so that blind labels that fall into it may be counted as well.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import bdtr
+
+from mlassist.certificates.bounds import fewest, upper_bound
+
+RUNGS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # shares of the region, tested from the surest outwards
+PROMISING = 0.8  # times the target: the predicted error up to which a region is worth its labels
+BIN = 50  # labels that predict the error at one score
+PRIOR_WEIGHT = 5  # labels that each bin's error is held back by, towards the target
+CHANCE = 0.7  # of proving at least half of the region, that the number of labels is chosen for
+MOST_LABELS = 3_000
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Nested regions by falling `thresholds`; `coverages` are their shares of the pool.
+
+    `expected` is the error that training labels predict within each.
+    """
+
+    thresholds: np.ndarray
+    coverages: np.ndarray
+    expected: np.ndarray
+
+
+def candidate(
+    losses: np.ndarray, scores: np.ndarray, pool_scores: np.ndarray, target: float
+) -> Region | None:
+    """Return the largest region that is likely to keep the target; None without one.
+
+    `losses` and `scores` are out-of-fold predictions on training labels. Labels that were asked because the
+    model was unsure crowd at low scores, so the error is predicted per score and averaged over the pool's.
+    """
+    falling = np.sort(pool_scores[np.isfinite(pool_scores)])[::-1]
+    usable = np.isfinite(scores)
+    if not len(falling) or not usable.any():
+        return None
+    error = predicted_error(losses[usable], scores[usable], falling, target)
+    mean = np.cumsum(error) / np.arange(1, len(error) + 1)
+    good = np.flatnonzero(mean <= PROMISING * target)
+    if not len(good):
+        return None
+    sizes = np.maximum(1, np.floor(np.array(RUNGS) * (good[-1] + 1))).astype(int)
+    return Region(falling[sizes - 1], sizes / len(pool_scores), mean[sizes - 1])
+
+
+def predicted_error(
+    losses: np.ndarray, scores: np.ndarray, falling: np.ndarray, target: float
+) -> np.ndarray:
+    """Return the expected loss at each of some falling scores: it never falls along with them."""
+    order = np.argsort(-scores, kind="stable")
+    bins = np.array_split(order, max(1, len(order) // BIN))
+    means = np.array(
+        [(losses[each].sum() + PRIOR_WEIGHT * target) / (len(each) + PRIOR_WEIGHT) for each in bins]
+    )
+    sizes = np.array([len(each) for each in bins], float)
+    return np.interp(-falling, [-scores[each].mean() for each in bins], rising(means, sizes))
+
+
+def rising(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the nearest sequence that never falls, by pooling neighbours that do."""
+    blocks: list[tuple[float, float, int]] = []
+    for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
+        mean, total, count = value, weight, 1
+        while blocks and blocks[-1][0] > mean:
+            before, theirs, more = blocks.pop()
+            mean = (mean * total + before * theirs) / (total + theirs)
+            total, count = total + theirs, count + more
+        blocks.append((mean, total, count))
+    return np.concatenate([np.full(count, mean) for mean, _, count in blocks])
+
+
+def labels_to_prove(region: Region, target: float, spent: float) -> int | None:
+    """Return how many labels drawn from the region are likely to prove at least half of it.
+
+    None when the region is so near to the target that no sensible number is.
+    """
+    share, rate = RUNGS[0], float(region.expected[0])
+    count = math.ceil(fewest(target, spent) / share)
+    while count <= MOST_LABELS:
+        inside = int(share * count)
+        allowed = most_errors(inside, target, spent)
+        if allowed >= 0 and bdtr(allowed, inside, rate) >= CHANCE:
+            return count
+        count = math.ceil(1.1 * count)
+    return None
+
+
+def most_errors(n: int, target: float, spent: float) -> int:
+    """Return with how many errors among n labels the target is still proved; -1 if with none."""
+    allowed = -1
+    while allowed + 1 < n and upper_bound(allowed + 1, n, spent) <= target:
+        allowed += 1
+    return allowed
