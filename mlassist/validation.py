@@ -125,9 +125,9 @@ def certify(
         seen = Predictions.of(trained.head, pool.features[rows[left]])
         outcome = sequence.attempt(
             seen.without(blocked),
-            seen.wrong(labels),
+            seen.wrong(labels).astype(float),
             seen.top,
-            whole.without(blocked),
+            sequence.over_the_pool(whole.without(blocked), len(labels), target, spent),
             target=target,
             delta=delta,
             number=number,

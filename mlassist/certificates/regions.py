@@ -12,6 +12,7 @@ import numpy as np
 from scipy.special import bdtr
 
 from mlassist.certificates.bounds import fewest, upper_bound
+from mlassist.certificates.sequence import Ladder
 
 RUNGS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # shares of the region, tested from the surest outwards
 PROMISING = 0.8  # times the target: the predicted error up to which a region is worth its labels
@@ -23,13 +24,9 @@ MOST_LABELS = 3_000
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Nested regions by falling `thresholds`; `coverages` are their shares of the pool.
+    """The ladder of regions within one, and the error that training labels predict within each."""
 
-    `expected` is the error that training labels predict within each.
-    """
-
-    thresholds: np.ndarray
-    coverages: np.ndarray
+    ladder: Ladder
     expected: np.ndarray
 
 
@@ -51,12 +48,10 @@ def candidate(
     if not len(good):
         return None
     sizes = np.maximum(1, np.floor(np.array(RUNGS) * (good[-1] + 1))).astype(int)
-    return Region(falling[sizes - 1], sizes / len(pool_scores), mean[sizes - 1])
+    return Region(Ladder(falling[sizes - 1], sizes / len(pool_scores)), mean[sizes - 1])
 
 
-def predicted_error(
-    losses: np.ndarray, scores: np.ndarray, falling: np.ndarray, target: float
-) -> np.ndarray:
+def predicted_error(losses: np.ndarray, scores: np.ndarray, falling: np.ndarray, target: float) -> np.ndarray:
     """Return the expected loss at each of some falling scores: it never falls along with them."""
     order = np.argsort(-scores, kind="stable")
     bins = np.array_split(order, max(1, len(order) // BIN))

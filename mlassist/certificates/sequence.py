@@ -4,12 +4,11 @@ Candidate thresholds are fixed by pool scores alone and tested from the surest r
 failure ends the test.
 """
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from mlassist.certificates.bounds import alpha, fewest, upper_bound
+from mlassist.certificates.bounds import alpha, fewest, loss_bound
 from mlassist.certificates.guards import worse_classes
 
 STEP = 0.025  # of the pool, between candidate thresholds
@@ -20,12 +19,32 @@ def needed(target: float, delta: float, attempt: int) -> int:
     return 4 * fewest(target, alpha(delta, attempt))
 
 
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Nested regions in the order of their tests: falling thresholds, growing shares of the pool."""
+
+    thresholds: np.ndarray
+    coverages: np.ndarray
+
+
 def coverages(n: int, shortest: int) -> np.ndarray:
     """Return the shares of the pool to test, from the surest outwards; empty when n is too small."""
     if n < 1.6 * shortest:
         return np.empty(0)
     first = min(max(n / 4, 1.6 * shortest), 4 * shortest) / n
     return np.append(np.arange(first, 1.0, STEP), 1.0)
+
+
+def over_the_pool(pool_scores: np.ndarray, n: int, target: float, spent: float) -> Ladder:
+    """Return the regions to test with `n` labels drawn from the whole pool; none when n is too small.
+
+    The pool alone decides, so that the order does not depend on the labels.
+    """
+    shares = coverages(n, fewest(target, spent))
+    falling = np.sort(pool_scores)[::-1]
+    thresholds = falling[np.maximum(1, np.floor(shares * len(falling)).astype(int)) - 1]
+    possible = np.isfinite(thresholds)
+    return Ladder(thresholds[possible], shares[possible])
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +95,27 @@ def percent(share: float) -> str:
     return f"{100 * share:.4g} %"
 
 
+def climb(scores: np.ndarray, losses: np.ndarray, ladder: Ladder, target: float, spent: float) -> list[Step]:
+    """Return the tested regions up to the first that fails.
+
+    `scores` and `losses` (0 to 1, in random order) belong to labels drawn evenly from the largest region.
+    """
+    steps = []
+    for threshold, coverage in zip(ladder.thresholds.tolist(), ladder.coverages.tolist(), strict=True):
+        within = losses[scores >= threshold]
+        bound = loss_bound(within, spent)
+        errors = int((within > 0).sum())
+        steps.append(Step(round(coverage, 4), threshold, len(within), errors, bound, bound <= target))
+        if bound > target:
+            break
+    return steps
+
+
 def attempt(
     scores: np.ndarray,
-    wrong: np.ndarray,
+    losses: np.ndarray,
     predicted: np.ndarray,
-    pool_scores: np.ndarray,
+    ladder: Ladder,
     *,
     target: float,
     delta: float,
@@ -89,25 +124,18 @@ def attempt(
 ) -> Outcome:
     """Test how far down the scores predictions can be accepted.
 
-    `scores`, `wrong`, `predicted` (class columns) belong to the blind labels; `pool_scores` to the
-    pool they were drawn from. `blocked` classes (guarded from training data alone) have to be left
-    out of all of them by giving them a score of -inf.
+    `scores`, `losses`, `predicted` (class columns) belong to the blind labels. `blocked` classes (guarded
+    from training data alone) have to be left out of labels and ladder by giving them a score of -inf.
     """
     spent = alpha(delta, number)
-    outcome = Outcome(number, target, delta, spent, len(scores), blocked=dict(blocked or {}))
-    ordered = np.sort(pool_scores)
-    for coverage in coverages(len(scores), fewest(target, spent)):
-        threshold = float(ordered[len(ordered) - max(1, math.floor(coverage * len(ordered)))])
-        if not math.isfinite(threshold):
-            break
-        inside = scores >= threshold
-        n, errors = int(inside.sum()), int(wrong[inside].sum())
-        bound = upper_bound(errors, n, spent)
-        outcome.steps.append(Step(round(float(coverage), 4), threshold, n, errors, bound, bound <= target))
-        if bound > target:
-            break
-        outcome.threshold, outcome.n, outcome.errors, outcome.bound = threshold, n, errors, bound
-    if outcome.passed:
-        inside = scores >= outcome.threshold
-        outcome.blocked.update(worse_classes(wrong[inside], predicted[inside], target))
+    steps = climb(scores, losses, ladder, target, spent)
+    outcome = Outcome(number, target, delta, spent, len(scores), steps, blocked=dict(blocked or {}))
+    passed = [step for step in steps if step.passed]
+    if passed:
+        last = passed[-1]
+        outcome.threshold, outcome.n, outcome.errors, outcome.bound = (
+            last.threshold, last.n, last.errors, last.bound,
+        )  # fmt: skip
+        inside = scores >= last.threshold
+        outcome.blocked.update(worse_classes(losses[inside] > 0, predicted[inside], target))
     return outcome

@@ -66,14 +66,11 @@ def attempt_on(rng, error_at, n=400, pool=20_000, **options):
     scores = rng.random(pool)
     wrong = rng.random(pool) < error_at(scores)
     drawn = rng.choice(pool, n, replace=False)
-    nothing = np.zeros(n, int)
-    outcome = sequence.attempt(
-        scores[drawn],
-        wrong[drawn],
-        nothing,
-        scores,
-        **({"target": TARGET, "delta": DELTA, "number": 1} | options),
-    )
+    given = {"target": TARGET, "delta": DELTA, "number": 1} | options
+    spent = bounds.alpha(given["delta"], given["number"])
+    ladder = sequence.over_the_pool(scores, n, given["target"], spent)
+    losses = wrong[drawn].astype(float)
+    outcome = sequence.attempt(scores[drawn], losses, np.zeros(n, int), ladder, **given)
     true_error = wrong[scores >= outcome.threshold].mean() if outcome.passed else 0.0
     return outcome, float(true_error)
 
@@ -113,14 +110,9 @@ def test_blocked_classes_are_never_accepted():
     rng = np.random.default_rng(3)
     scores = np.where(np.arange(1_000) % 2, rng.random(1_000), -np.inf)
     drawn = rng.choice(1_000, 400, replace=False)
+    ladder = sequence.over_the_pool(scores, 400, TARGET, bounds.alpha(DELTA, 1))
     outcome = sequence.attempt(
-        scores[drawn],
-        np.zeros(400, bool),
-        np.zeros(400, int),
-        scores,
-        target=TARGET,
-        delta=DELTA,
-        number=1,
+        scores[drawn], np.zeros(400), np.zeros(400, int), ladder, target=TARGET, delta=DELTA, number=1
     )
     assert outcome.passed
     assert np.isfinite(scores[scores >= outcome.threshold]).all()
