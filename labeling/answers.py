@@ -1,6 +1,6 @@
 """What people have answered, as arrays: all that a model may learn from or be judged by."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,8 +29,8 @@ class Answers:
 
 
 def training(project: Project) -> Answers:
-    """Return the counted human answers that may be trained on: never validation items or auto labels."""
-    return _collect(_current(project).filter(item__draw__gte=project.validation_rate))
+    """Return the counted human answers that may be trained on: never blind ones or auto labels."""
+    return _collect(_to_learn_from(project))
 
 
 def validation(project: Project) -> Answers:
@@ -38,6 +38,12 @@ def validation(project: Project) -> Answers:
     return _collect(
         _current(project).filter(item__draw__lt=project.validation_rate, suggestion_visible=False)
     )
+
+
+def blind(project: Project, items: Sequence[int]) -> Answers:
+    """Return the blind answers to items that were drawn for a proof."""
+    drawn = _current(project).filter(item__in=items, kind="validation", suggestion_visible=False)
+    return _collect(drawn)
 
 
 def audits(project: Project, certificate: int) -> list[tuple[int, bool]]:
@@ -76,7 +82,7 @@ def ready(project: Project) -> np.ndarray:
 
 def new_answers_since(project: Project, annotation: int) -> int:
     """Count training answers, and withdrawals of older ones, since an annotation id."""
-    return _current(project).filter(item__draw__gte=project.validation_rate, id__gt=annotation).count()
+    return _to_learn_from(project).filter(id__gt=annotation).count()
 
 
 def classes_of(annotations: Iterable[int]) -> dict[int, tuple[int, ...]]:
@@ -100,6 +106,10 @@ def _current(project: Project) -> QuerySet[Annotation]:
         withdrawn_at=None,
         skipped=False,
     )
+
+
+def _to_learn_from(project: Project) -> QuerySet[Annotation]:
+    return _current(project).filter(item__draw__gte=project.validation_rate).exclude(kind="validation")
 
 
 def _collect(annotations: QuerySet[Annotation]) -> Answers:

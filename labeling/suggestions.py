@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TypeVar
 
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from labeling import queue
@@ -209,6 +210,33 @@ def ask_again(project: Project, items: Sequence[int], *, probability: float) -> 
         ignore_conflicts=True,
     )
     return len(asked)
+
+
+def ask_blind(project: Project, items: Sequence[int], count: int, *, probability: float) -> list[int]:
+    """Have people answer the first `count` of some items singly and unprompted; returns which.
+
+    Items that somebody holds or has labeled in the meantime are passed over.
+    """
+    with transaction.atomic():
+        free = set(
+            QueueEntry.objects.select_for_update(skip_locked=True)
+            .filter(project=project, item__in=items, kind__in=MODEL_KINDS, open_slots=F("needed"))
+            .order_by("item_id")
+            .values_list("item_id", flat=True)
+        )
+        drawn = [item for item in items if item in free][:count]
+        QueueEntry.objects.filter(item__in=drawn).update(
+            kind="validation", priority=-1.0, why="", inclusion_probability=probability
+        )
+    return drawn
+
+
+def stop_asking_blind(project: Project, items: Sequence[int]) -> None:
+    """Return items that nobody holds to where people label with a model's help."""
+    waiting = QueueEntry.objects.filter(project=project, item__in=items, kind="validation")
+    waiting.filter(open_slots=F("needed"), item__draw__gte=project.validation_rate).update(
+        kind="manual", priority=1.0, inclusion_probability=None
+    )
 
 
 def set_validation_share(project: Project, share: float) -> None:

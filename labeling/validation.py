@@ -36,11 +36,6 @@ def is_out_of_reach(project: Project) -> bool:
     return project.validation_rate == FEW_IMAGES_SHARE
 
 
-def smallest_pool(target_error: float, confidence: float) -> int:
-    """Return how many images a project needs for a certificate to be within reach."""
-    return math.ceil(goal(target_error, confidence) / MOST)
-
-
 def settle_rate(project: Project) -> float:
     """Fix the share of the pool that is drawn, as long as nobody has answered; returns it.
 

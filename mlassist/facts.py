@@ -10,7 +10,7 @@ from clustering import embeddings
 from labeling import validation
 from labeling.extensions import register_facts
 from labeling.models import Annotation, Item, Job, Project
-from mlassist import featurization, loop, switching, triggers
+from mlassist import featurization, loop, proving, switching, triggers
 from mlassist.models import BackboneOffer, Certificate, ModelVersion, Run
 
 RUNS_SHOWN = 12
@@ -88,7 +88,9 @@ def accuracy(version: ModelVersion) -> dict[str, float]:
 
 def certificate(project: Project) -> dict[str, Any] | None:
     """Return the certificate that holds, else the newest that held until it was withdrawn."""
-    held = Certificate.objects.filter(project=project).exclude(state=Certificate.State.REFUSED)
+    held = Certificate.objects.filter(project=project).exclude(
+        state__in=(Certificate.State.REFUSED, Certificate.State.OPEN)
+    )
     newest = held.order_by("-attempt").first()
     if newest is None:
         return None
@@ -122,8 +124,15 @@ def certificate_outlook(project: Project, version: ModelVersion | None) -> dict[
     goal = validation.goal(project.target_error, project.confidence)
     known = (version.metrics.get("outlook") if version else None) or {"needed": goal, "message": ""}
     needed = known["needed"]
+    proof = proving.open_one(project)
+    if proof is not None:
+        done, drawn = proving.progress(proof)
+        share = proof.evidence["region"]["coverages"][-1]
+        message = f"The surest {share:.0%} of the images are being proved on labels of their own"
+        return {"message": message, "blind_labels": done, "blind_labels_needed": drawn}
     if validation.is_out_of_reach(project):
-        return {"message": too_few_images(project), "blind_labels": blind, "blind_labels_needed": goal}
+        message = "Once the model is sure of a part of the images, that part is proved by itself"
+        return {"message": message, "blind_labels": blind, "blind_labels_needed": 0}
     if version is not None and version.backbone != project.backbone:
         message = "The first model on the new backbone tries for a certificate of its own"
         return {"message": message, "blind_labels": blind, "blind_labels_needed": needed or goal}
@@ -131,15 +140,6 @@ def certificate_outlook(project: Project, version: ModelVersion | None) -> dict[
     if not known["message"] and needed > blind:
         message = f"About {rounded(needed - blind)} more blind labels"
     return {"message": message, "blind_labels": blind, "blind_labels_needed": needed or goal}
-
-
-def too_few_images(project: Project) -> str:
-    wanted = rounded(validation.smallest_pool(project.target_error, project.confidence))
-    right = f"{100 * (1 - project.target_error):.4g} %"
-    return (
-        f"Too few images to prove {right}: that takes about {wanted:,}."
-        " Add images, or ask for less in the settings"
-    )
 
 
 def rounded(count: int) -> int:

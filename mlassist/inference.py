@@ -13,17 +13,19 @@ from labeling import answers, suggestions
 from labeling.models import Project, QueueEntry
 from labeling.suggestions import AutoLabel, Placement, Proposal
 from mlassist import heads
+from mlassist.certifying import being_proved, region
 from mlassist.models import Audit, Certificate
 from mlassist.pool import Pool
 from mlassist.predictions import Predictions
 from mlassist.runs import Step
 from mlassist.strategies import exploring, typical, uncertain
-from mlassist.validation import Trained, region
+from mlassist.trained import Trained
 
 FIRST_IN_LINE = (
     -0.5
 )  # priorities below -1 belong to items that people sent back; the rest of the pool is above 0
 PLACE = 1e-6
+LAST = 2.0  # a margin is one at the most
 UNSURE = 0.3  # margin
 FAR = 5  # percentile of the similarity to labels, below which an image looks new
 AUDIT_SHARE, FEWEST_AUDITS = 0.02, 20
@@ -146,9 +148,12 @@ def place(
     placements: list[Placement] = []
     certified = certified & free
     placements += prelabeled(left, certified)
-    alike, grouped = clustered(project, pool, trained, left, free & ~certified)
+    # Labeled in bulk, the easy ones would leave a region that is harder than what was drawn from it.
+    waiting = free & ~certified & being_proved(project, pool.features[left.rows])
+    placements += [Placement(item, "manual", LAST, None, None, "") for item in left.items[waiting].tolist()]
+    alike, grouped = clustered(project, pool, trained, left, free & ~certified & ~waiting)
     placements += alike
-    manual = np.flatnonzero(free & ~certified & ~grouped)
+    manual = np.flatnonzero(free & ~certified & ~grouped & ~waiting)
     placements += single(project, pool, trained, left, manual)
     moved = suggestions.order_queue(project, placements)
     step.say(

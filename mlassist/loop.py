@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from clustering import embeddings
 from labeling import answers, jobs, suggestions
 from labeling.models import Annotation, Event, Job, Project, User
-from mlassist import audits, featurization, runs, switching, triggers
+from mlassist import audits, featurization, proving, runs, switching, triggers
 from mlassist.models import Audit, Certificate, ModelVersion, Run
 
 UNFINISHED = (Job.State.QUEUED, Job.State.RUNNING)
@@ -143,7 +143,7 @@ def round_is_due(project: Project, version: ModelVersion) -> bool:
         return True
     if setbacks:
         return False
-    if was_steered(project, version):
+    if was_steered(project, version) or proving.is_complete(project):
         return True
     return embeddings.count(project) > version.embedded and not is_featurizing(project)
 

@@ -112,6 +112,7 @@ class Certificate(models.Model):
     """
 
     class State(models.TextChoices):
+        OPEN = "open"  # its labels are still being given
         VALID = "valid"
         REFUSED = "refused"
         WITHDRAWN = "withdrawn"
@@ -142,8 +143,11 @@ class Certificate(models.Model):
             models.UniqueConstraint(
                 fields=["project"], condition=Q(state="valid"), name="certificate_one_valid"
             ),
+            models.UniqueConstraint(
+                fields=["project"], condition=Q(state="open"), name="certificate_one_open"
+            ),
             models.CheckConstraint(
-                condition=Q(state="refused")
+                condition=Q(state__in=("refused", "open"))
                 | Q(threshold__isnull=False, bound__lte=models.F("target_error")),
                 name="certificate_holds_target",
             ),
@@ -152,6 +156,16 @@ class Certificate(models.Model):
                 name="certificate_withdrawn_has_time",
             ),
         ]
+
+
+class RegionDraw(models.Model):
+    """An item drawn evenly from the region that a certificate is to be proved on, asked blind."""
+
+    certificate = models.ForeignKey(Certificate, on_delete=models.CASCADE, related_name="draws")
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["certificate", "item"], name="region_draw_once")]
 
 
 class Audit(models.Model):

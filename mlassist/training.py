@@ -29,6 +29,7 @@ from mlassist import heads, inference, runs, validation
 from mlassist.finetuning import learned_from
 from mlassist.models import ModelVersion, Run
 from mlassist.pool import Pool, store_head
+from mlassist.trained import Trained
 from mlassist.triggers import withdrawn_answers
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ def do_round(job: Job) -> None:
         inference.propose(project, pool, trained, step)
 
 
-def train(project: Project, pool: Pool, step: runs.Step) -> validation.Trained:
+def train(project: Project, pool: Pool, step: runs.Step) -> Trained:
     """Fit the best head to all answers that may be learned from, and keep it as a model version."""
     withdrawn = withdrawn_answers(project)
     given = answers.training(project)
@@ -98,7 +99,7 @@ def train(project: Project, pool: Pool, step: runs.Step) -> validation.Trained:
         )
     step.row.model_version = version
     step.say(f"Model {version.number}: {fit.head.kind}")
-    return validation.Trained(version, fit.head, fit.out_of_fold, rows, labels, unprompted)
+    return Trained(version, fit.head, fit.out_of_fold, rows, labels, unprompted)
 
 
 def prompted(project: Project) -> np.ndarray:

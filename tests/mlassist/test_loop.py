@@ -343,3 +343,62 @@ def test_multilabel_projects_learn_too(manager, labeler):
         for each in Suggestion.objects.filter(project=project)
     ]
     assert np.mean(right) > 0.9
+
+
+def open_proof(project, labeler):
+    """Label until the surest part of the pool is worth labels of its own."""
+    give(project, labeler, 30, "validation")
+    give(project, labeler, 130, "manual")
+    play(project)
+    return Certificate.objects.get(project=project, state="open")
+
+
+def test_the_surest_part_is_proved_on_blind_labels_of_its_own(project, pool, labeler):
+    proof = open_proof(project, labeler)
+    drawn = set(proof.draws.values_list("item_id", flat=True))
+    assert drawn == set(
+        QueueEntry.objects.filter(item__draw__gte=project.validation_rate, kind="validation").values_list(
+            "item_id", flat=True
+        )
+    )
+    others = QueueEntry.objects.filter(project=project, priority=inference.LAST)
+    assert others.count() > len(drawn)  # the rest of the part waits at the end of the queue
+    facts = extensions.facts(project)
+    assert facts["certificate"] is None
+    assert facts["certificate_outlook"]["blind_labels_needed"] == len(drawn)
+    assert play(project) is None  # nothing new, and the proof waits
+    give(project, labeler, len(drawn), "validation")
+    trained_on = set(answers.training(project).items.tolist())
+    assert not drawn & trained_on
+    assert play(project) == "round"
+    proof.refresh_from_db()
+    assert (proof.state, proof.n_validation) == ("valid", len(drawn))
+    assert proof.model_version.number == 1  # the one that the region belongs to, not the newest
+    assert proof.bound <= proof.target_error
+    assert QueueEntry.objects.filter(kind="prelabeled").exists()
+    assert project.validation_share == pytest.approx(0.2)
+
+
+def test_a_proof_that_fails_certifies_nothing_and_gives_its_images_back(project, pool, labeler):
+    proof = open_proof(project, labeler)
+    drawn = list(proof.draws.values_list("item_id", flat=True))
+    give(project, labeler, int(0.96 * len(drawn)) + 1, "validation")
+    wrong = project.classes.order_by("position").last()
+    for annotation in Annotation.objects.filter(item__in=drawn):
+        annotation.regions.update(label_class=wrong)
+    play(project)
+    proof.refresh_from_db()
+    assert (proof.state, proof.threshold) == ("refused", None)
+    assert not QueueEntry.objects.filter(item__in=drawn, kind="validation").exists()
+    assert not Certificate.objects.filter(state="valid").exists()
+
+
+def test_a_proof_is_given_up_when_the_project_asks_for_more(project, pool, labeler, manager):
+    proof = open_proof(project, labeler)
+    projects.change_settings(project, manager, target_error=proof.target_error / 2)
+    play(project)
+    proof.refresh_from_db()
+    assert proof.state == "refused"
+    assert "asks for more" in proof.reason
+    drawn = proof.draws.values("item")
+    assert not QueueEntry.objects.filter(item__in=drawn, kind="validation").exists()

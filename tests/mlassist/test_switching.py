@@ -13,9 +13,9 @@ from labeling import extensions, jobs, projects
 from labeling.models import Annotation, Event, Job, Project
 from mlassist import choices, featurization, loop, survey, switching
 from mlassist.certificates import bounds
+from mlassist.certifying import region
 from mlassist.models import BackboneOffer, Certificate, ModelVersion, Run
 from mlassist.pool import Pool
-from mlassist.validation import region
 from tests import factories
 from tests.mlassist.eyes import OTHER, Eyes, featurize, offer, open_eyes
 from tests.mlassist.test_loop import COUNT, give, play
