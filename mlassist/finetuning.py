@@ -5,7 +5,7 @@ neither has seen. Only when they are better by more than the standard error of t
 them adopted, and the project's images are embedded anew. Its own fifth of the labels stays unseen, so that
 what is built on it can be judged.
 
-The work is done in slices of some seconds, each a job with a state to go on from: rounds go first, and a
+The work is done in slices of a few seconds, each a job with a state to go on from: rounds go first, and a
 crash costs one slice.
 """
 
@@ -42,7 +42,7 @@ FOLDS_TRIED = 3  # of five: enough to compare, and the rest would cost as much a
 EPOCHS = 8
 COST = 4.0  # learning from an image takes as long as embedding that many
 MOST_SECONDS = 20 * 60  # that it may take to be tried unasked, and to embed all images anew
-SLICE_SECONDS = 20.0
+SLICE_SECONDS = 5.0  # a round that becomes due waits for no longer
 FEWEST_COMPARED = 30
 HOPELESS = -2.0  # standard errors behind the frozen backbone after a fold: give up
 UNFINISHED = (Job.State.QUEUED, Job.State.RUNNING)
