@@ -1,6 +1,6 @@
 """What a head says of images, in the terms that the rest of the loop uses."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,3 +61,22 @@ class Predictions:
         if len(blocked):
             out |= self.answer[:, list(blocked)].any(1)
         return np.where(out, -np.inf, self.confidence)
+
+
+@dataclass(slots=True)
+class Open:
+    """The unlabeled items of a pool with what the newest model says of them."""
+
+    items: np.ndarray
+    rows: np.ndarray
+    seen: Predictions
+
+
+def chosen(seen: Predictions) -> Iterator[list[int]]:
+    """Yield the class ids of each row's answer."""
+    if not seen.multilabel:
+        for label in seen.classes[seen.top].tolist():
+            yield [label]
+        return
+    for row in seen.answer:
+        yield seen.classes[row].tolist()

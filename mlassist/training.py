@@ -25,7 +25,7 @@ from django.db.models import Max
 
 from labeling import answers
 from labeling.models import Annotation, Job, Project
-from mlassist import heads, inference, runs, validation
+from mlassist import heads, inference, ordering, runs, validation
 from mlassist.finetuning import learned_from
 from mlassist.models import ModelVersion, Run
 from mlassist.pool import Pool, store_head
@@ -115,7 +115,7 @@ def order_first(job: Job) -> None:
     project = job.project
     assert project is not None
     pool = Pool.of(project)
-    placed = inference.place_typical(project, pool)
+    placed = ordering.place_typical(project, pool)
     Job.objects.filter(pk=job.pk).update(done=placed, total=placed, message=f"Ordered {len(pool)} images")
 
 

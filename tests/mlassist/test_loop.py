@@ -8,7 +8,7 @@ from django.utils import timezone
 from clustering import embeddings
 from labeling import answers, extensions, projects, queue, review, submission, suggestions
 from labeling.models import Annotation, Item, Job, QueueEntry, Suggestion
-from mlassist import inference, loop, runs, training, triggers
+from mlassist import loop, ordering, runs, training, triggers
 from mlassist.models import Audit, Certificate, ModelVersion, Run
 from tests import factories
 
@@ -88,7 +88,7 @@ def test_first_model_needs_ten_of_each_class_or_fifty():
 def test_queue_is_ordered_before_there_is_a_model(project, pool):
     assert play(project) == "order"
     first = QueueEntry.objects.filter(project=project, kind="manual").order_by("priority").first()
-    assert first.why == inference.TYPICAL_WHY
+    assert first.why == ordering.TYPICAL_WHY
     assert play(project) is None  # nothing has changed
 
 
@@ -361,7 +361,7 @@ def test_the_surest_part_is_proved_on_blind_labels_of_its_own(project, pool, lab
             "item_id", flat=True
         )
     )
-    others = QueueEntry.objects.filter(project=project, priority=inference.LAST)
+    others = QueueEntry.objects.filter(project=project, priority=ordering.LAST)
     assert others.count() > len(drawn)  # the rest of the part waits at the end of the queue
     facts = extensions.facts(project)
     assert facts["certificate"] is None
