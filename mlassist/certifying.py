@@ -1,28 +1,141 @@
-"""Attempts to certify what a model says: when, on which labels, and what came of each."""
+"""Certifying what a model says: when an attempt is made, on which labels, and what the next one takes."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from django.db import transaction
 
 from labeling import answers
-from labeling.models import Annotation, Event, Item, Project
-from mlassist import proving
-from mlassist.certificates import bounds, guards, prospects, regions, sequence
-from mlassist.heads import Head
-from mlassist.models import Certificate, ModelVersion, RegionDraw
-from mlassist.pool import Pool, load_head
-from mlassist.predictions import Predictions
+from labeling.models import Item, Project
+from mlassist import attempts, concluding, proving
+from mlassist.certificates import (
+    bounds,
+    dataset,
+    guards,
+    prospects,
+    regions,
+    sequence,
+)
+from mlassist.models import Certificate
+from mlassist.pool import Pool
+from mlassist.predictions import Predictions, chosen
 from mlassist.runs import Step
 from mlassist.trained import Trained
+
+WAITING: dict[str, Any] = {"needed": None, "message": ""}
 
 
 def drawn(project: Project) -> int:
     """Return how many items the blind draw holds."""
-    chosen = Item.objects.filter(project=project, draw__lt=project.validation_rate, read_at__isnull=False)
-    return chosen.exclude(state__in=("broken", "removed", "skipped")).count()
+    chosen_items = Item.objects.filter(
+        project=project, draw__lt=project.validation_rate, read_at__isnull=False
+    )
+    return chosen_items.exclude(state__in=("broken", "removed", "skipped")).count()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What an attempt goes by: a fresh model, the uniform blind labels, what is certified already.
+
+    `rows` and `labels` are the blind labels; `taken` marks rows of the pool.
+    """
+
+    project: Project
+    pool: Pool
+    trained: Trained
+    rows: np.ndarray
+    labels: Sequence[tuple[int, ...]]
+    earlier: list[Certificate]
+    taken: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        project: Project,
+        pool: Pool,
+        trained: Trained,
+        rows: np.ndarray,
+        labels: Sequence[tuple[int, ...]],
+    ) -> "Case":
+        earlier = attempts.made_so_far(project)
+        return cls(project, pool, trained, rows, labels, earlier, attempts.taken(earlier, project, pool))
+
+    @property
+    def number(self) -> int:
+        return len(self.earlier) + 1
+
+    @property
+    def on_this_backbone(self) -> int:
+        return sum(each.model_version.backbone == self.project.backbone for each in self.earlier)
+
+    @property
+    def delta(self) -> float:
+        return 1 - self.project.confidence
+
+    @property
+    def spent(self) -> float:
+        return bounds.alpha(self.delta, self.number)
+
+    @property
+    def target(self) -> float:
+        return self.project.target_error
+
+    @property
+    def left(self) -> "Case":
+        """Return the same without what is certified already."""
+        kept = ~self.taken[self.rows]
+        labels = [label for label, is_kept in zip(self.labels, kept, strict=True) if is_kept]
+        return Case(self.project, self.pool, self.trained, self.rows[kept], labels, self.earlier, self.taken)
+
+    def hindrance(self, blind: int) -> str | None:
+        """Return why an attempt makes no sense now; attempts are few, and each must have something new.
+
+        Another backbone is something new, with attempts of its own. They go on being numbered, and so go on
+        spending from the same budget: the blind labels are the same.
+        """
+        version = self.trained.version
+        own = [each for each in self.earlier if each.model_version.backbone == version.backbone]
+        if len(own) >= bounds.MOST_ATTEMPTS:
+            return f"all {bounds.MOST_ATTEMPTS} are used"
+        if not own:
+            return None
+        last = own[-1]
+        if (
+            blind < bounds.GROWTH * last.evidence["blind_labels"]
+            and version.labels < bounds.GROWTH * last.model_version.labels
+        ):
+            return "blind labels and training labels have hardly grown since the last one"
+        return None
+
+    def too_few(self) -> str | None:
+        wait = sequence.needed(self.target, self.delta, self.number)
+        return f"{len(self.labels)} of {wait} blind labels" if len(self.labels) < wait else None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What training labels and pool say, with classes left out that they warn of: losses and scores."""
+
+    blocked: dict[int, str]
+    own_losses: np.ndarray
+    own_scores: np.ndarray
+    pool: Predictions
+    pool_scores: np.ndarray
+
+    @classmethod
+    def of(cls, case: Case) -> "Evidence":
+        trained = case.trained
+        pool = Predictions.of(trained.head, case.pool.features[~case.taken])
+        blocked = guarded(trained, pool, case.target, len(case.labels), case.spent)
+        blocked |= attempts.withheld_columns(case.project, trained.head.classes)
+        own = trained.unprompted_predictions
+        losses = own.losses(trained.unprompted_labels)
+        return cls(blocked, losses, own.without(blocked), pool, pool.without(blocked))
+
+    @property
+    def for_prospects(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.own_losses, self.own_scores, self.pool_scores
 
 
 def certify(
@@ -34,135 +147,157 @@ def certify(
     step: Step,
 ) -> dict[str, Any]:
     """Attempt a certificate when it is time and likely to hold; returns the outlook for the next one."""
+    concluding.recheck(project, pool, rows, labels, step)
     proof = proving.open_one(project)
-    if proof is not None and not conclude(project, pool, proof, step):
-        return {"needed": None, "message": ""}
-    earlier = list(
-        Certificate.objects.filter(project=project).select_related("model_version").order_by("attempt")
-    )
-    number = len(earlier) + 1
-    attempts = sum(each.model_version.backbone == project.backbone for each in earlier)
-    delta, target = 1 - project.confidence, project.target_error
-    taken = all_taken(earlier, project, pool)
-    if taken.all():
+    if proof is not None and not concluding.conclude(proof, project, pool, rows, labels, step):
+        return WAITING
+    case = Case.of(project, pool, trained, rows, labels)
+    if case.taken.all():
         return {"needed": None, "message": "All that the model proposes is certified"}
-    left = ~taken[rows]
-    labels = [label for label, is_left in zip(labels, left, strict=True) if is_left]
-    spent = bounds.alpha(delta, number)
-    whole = Predictions.of(trained.head, pool.features[~taken])
-    blocked = guarded(trained, whole, target, len(labels), spent)
-    own = trained.unprompted_predictions
-    evidence = (own.wrong(trained.unprompted_labels), own.without(blocked), whole.without(blocked))
-    hindrance = nothing_new(trained.version, earlier, len(rows))
-    problem = hindrance or too_few(project, number, len(labels))
-    chance = prospects.chance_to_pass(*evidence, len(labels), target, spent)
+    if project.promise == Project.Promise.WHOLE_SET:
+        return for_the_whole_set(case, step)
+    return for_each_label(case.left, len(rows), step)
+
+
+def for_the_whole_set(case: Case, step: Step) -> dict[str, Any]:
+    """Attempt the promise that all labels together keep the target, people's counting as right."""
+    problem = case.hindrance(len(case.labels)) or case.too_few()
+    number, made = case.number, case.on_this_backbone
+    if problem is None:
+        head = case.trained.head
+        known = Evidence.of(case)
+        covered, losses = attempts.losses_under(case.earlier, case.pool.features[case.rows], case.labels)
+        seen = Predictions.of(head, case.pool.features[case.rows])
+        scores = np.where(covered, np.inf, seen.without(known.blocked))
+        losses = np.where(covered, losses, seen.losses(case.labels))
+        pool_scores = np.full(len(case.pool), np.inf)
+        pool_scores[~case.taken] = known.pool_scores
+        outcome = dataset.attempt(
+            scores,
+            losses,
+            pool_scores,
+            target=case.target,
+            delta=case.delta,
+            number=number,
+            blocked=known.blocked,
+        )
+        threshold = np.inf if outcome.threshold is None else outcome.threshold
+        added = (pool_scores >= threshold) & (pool_scores < np.inf)
+        attempts.settle(
+            attempts.new(case.project, case.trained, number, len(case.rows)),
+            outcome,
+            head,
+            coverage=float(added.mean()),
+            allowed_error=dataset.allowed_error(scores, losses, pool_scores, threshold, case.target),
+            step=step,
+            shown=attempts.shown_beside(scores, losses, pool_scores, case.target)
+            | {"classes": attempts.by_class(known.pool.top, added[~case.taken], head.classes)},
+        )
+        number, made = number + 1, made + 1
+    else:
+        step.say(f"No certificate attempt: {problem}")
+    needed = max(len(case.labels), sequence.needed(case.target, case.delta, number))
+    return outlook(case.project, made, needed, 0)
+
+
+def for_each_label(case: Case, blind: int, step: Step) -> dict[str, Any]:
+    """Attempt the promise that of the labels given, enough are right; `blind` labels are there in all."""
+    known = Evidence.of(case)
+    number, made = case.number, case.on_this_backbone
+    hindrance = case.hindrance(blind)
+    problem = hindrance or case.too_few()
+    chance = prospects.chance_to_pass(*known.for_prospects, len(case.labels), case.target, case.spent)
     if problem is None and chance < prospects.WORTH_TRYING:
         problem = f"it would succeed with a chance of only {chance:.0%}"
     if problem is None:
-        seen = Predictions.of(trained.head, pool.features[rows[left]])
-        outcome = sequence.attempt(
-            seen.without(blocked),
-            seen.wrong(labels).astype(float),
-            seen.top,
-            sequence.over_the_pool(whole.without(blocked), len(labels), target, spent),
-            target=target,
-            delta=delta,
-            number=number,
-            blocked=blocked,
-        )
-        certificate = attempt_of(project, trained, number, len(rows))
-        settle(certificate, outcome, trained.head, whole, step)
-        number, attempts, hindrance = number + 1, attempts + 1, "an attempt was just made"
+        attempt_uniformly(case, known, blind, step)
+        number, made, hindrance = number + 1, made + 1, "an attempt was just made"
     else:
         step.say(f"No certificate attempt: {problem}")
-    least = max(len(labels), sequence.needed(target, delta, number))
-    needed = prospects.labels_to_succeed(*evidence, least, target, bounds.alpha(delta, number))
-    within_reach = needed is not None and needed + int((~left).sum()) <= drawn(project)
-    if hindrance is None and not proving.is_too_early(trained.version):
-        plan = plan_of(*evidence, target, spent)
+    least = max(len(case.labels), sequence.needed(case.target, case.delta, number))
+    spent = bounds.alpha(case.delta, number)
+    needed = prospects.labels_to_succeed(*known.for_prospects, least, case.target, spent)
+    spoken = blind - len(case.labels)
+    within_reach = needed is not None and needed + spoken <= drawn(case.project)
+    if hindrance is None and not proving.is_too_early(case.trained.version):
+        plan = plan_of(case, known, spent)
         # Labels from the whole pool serve to measure the model too, so they are the first choice.
-        if plan is not None and (needed is None or not within_reach or needed - len(labels) > plan[1]):
-            certificate = attempt_of(project, trained, number, len(rows))
-            certificate.evidence["blocked"] = reasons(blocked, trained.head)
-            if open_proof(project, pool, trained.head, certificate, plan, taken, blocked):
+        if plan is not None and (
+            needed is None or not within_reach or needed - len(case.labels) > plan.wanted
+        ):
+            certificate = attempts.new(case.project, case.trained, number, blind)
+            certificate.evidence["blocked"] = attempts.reasons(known.blocked, case.trained.head)
+            strict = known.pool.is_strict
+            if proving.begin(
+                case.project, certificate, plan.region, plan.free, plan.given, plan.wanted, strict
+            ):
                 proving.say_begun(step, certificate)
-                return {"needed": None, "message": ""}
-    return outlook(project, attempts, needed, len(rows), len(rows) - len(labels))
+                return WAITING
+    return outlook(case.project, made, needed, spoken)
 
 
-def all_taken(earlier: Sequence[Certificate], project: Project, pool: Pool) -> np.ndarray:
-    """Return which rows earlier certificates have taken: out of the pool, they cannot speak for the rest."""
-    taken = np.zeros(len(pool), bool)
-    for each in earlier:
-        if each.state in (Certificate.State.VALID, Certificate.State.SUPERSEDED):
-            taken |= taken_by(each, project, pool)
-    return taken
-
-
-def open_proof(
-    project: Project,
-    pool: Pool,
-    head: Head,
-    certificate: Certificate,
-    plan: tuple[regions.Region, int],
-    taken: np.ndarray,
-    blocked: dict[int, str],
-) -> bool:
-    """Draw blind items from the unlabeled ones in a region; returns whether that pays and was done."""
-    region, wanted = plan
-    items = answers.unlabeled(project)
-    rows, known = pool.find(items)
-    free = ~taken[rows]
-    seen = Predictions.of(head, pool.features[rows[free]])
-    inside = seen.without(blocked) >= region.ladder.thresholds[-1]
-    candidates = items[known][free][inside]
-    return len(candidates) >= proving.WORTH * wanted and proving.begin(
-        project, certificate, region, candidates, wanted
+def attempt_uniformly(case: Case, known: Evidence, blind: int, step: Step) -> None:
+    """Test the surest parts of what is left on the labels that were drawn from all of it."""
+    head = case.trained.head
+    seen = Predictions.of(head, case.pool.features[case.rows])
+    scores, losses = seen.without(known.blocked), seen.losses(case.labels)
+    outcome = sequence.attempt(
+        scores,
+        losses,
+        seen.top,
+        sequence.over_the_pool(known.pool_scores, len(case.labels), case.target, case.spent),
+        target=case.target,
+        delta=case.delta,
+        number=case.number,
+        blocked=known.blocked,
+    )
+    attempts.settle_region(
+        attempts.new(case.project, case.trained, case.number, blind),
+        outcome,
+        case.pool,
+        known.pool,
+        step,
+        attempts.shown_beside(scores, losses, known.pool_scores, case.target),
     )
 
 
-def conclude(project: Project, pool: Pool, proof: Certificate, step: Step) -> bool:
-    """Judge a proof whose labels are in, or end one that has lost its sense; returns whether it is over."""
-    asks_more = proof.target_error > project.target_error or proof.confidence < project.confidence
-    if asks_more or proof.model_version.backbone != project.backbone:
-        reason = "The project asks for more by now." if asks_more else "The backbone was changed."
-        Certificate.objects.filter(pk=proof.pk).update(state=Certificate.State.REFUSED, reason=reason)
-        proving.release(project, proof)
-        step.say(f"Certificate attempt {proof.attempt} was given up: {reason}")
-        return True
-    if not proving.is_complete(project):
-        step.say("The labels for the open certificate attempt are not all there yet")
-        return False
-    head = load_head(proof.model_version)
-    whole = Predictions.of(head, pool.features)
-    settle(proof, judged(proof, project, pool), head, whole, step)
-    proving.release(project, proof)
-    return True
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A region to prove, the unlabeled images in it, its blind labels so far, and how many it takes."""
+
+    region: regions.Region
+    free: proving.Candidates
+    given: proving.Candidates
+    wanted: int
 
 
-def nothing_new(version: ModelVersion, earlier: Sequence[Certificate], n: int) -> str | None:
-    """Return why an attempt makes no sense now; attempts are few, and each must have something new.
-
-    Another backbone is something new, with attempts of its own. They go on being numbered, and so go on
-    spending from the same budget: the blind labels are the same.
-    """
-    own = [each for each in earlier if each.model_version.backbone == version.backbone]
-    if len(own) >= bounds.MOST_ATTEMPTS:
-        return f"all {bounds.MOST_ATTEMPTS} are used"
-    if not own:
+def plan_of(case: Case, known: Evidence, spent: float) -> Plan | None:
+    """Return the region to prove next; None if none is in reach or worth its labels."""
+    region = regions.candidate(known.own_losses, known.own_scores, known.pool_scores, case.target)
+    if region is None:
         return None
-    last = own[-1]
-    if (
-        n < bounds.GROWTH * last.evidence["blind_labels"]
-        and version.labels < bounds.GROWTH * last.model_version.labels
-    ):
-        return "blind labels and training labels have hardly grown since the last one"
-    return None
+    items = answers.unlabeled(case.project)
+    rows, places = case.pool.find(items)
+    open_rows = ~case.taken[rows]
+    lowest = float(region.ladder.thresholds[-1])
+    free = candidates(case, rows[open_rows], items[places][open_rows], known.blocked, lowest)
+    budget = (1 - proving.EARLY) * spent
+    wanted = regions.labels_to_prove(region, len(free.items), case.target, budget)
+    if wanted is None:
+        return None
+    given = candidates(case, case.rows, case.pool.ids[case.rows], known.blocked, lowest)
+    return Plan(region, free, given, wanted)
 
 
-def too_few(project: Project, number: int, left: int) -> str | None:
-    wait = sequence.needed(project.target_error, 1 - project.confidence, number)
-    return f"{left} of {wait} blind labels" if left < wait else None
+def candidates(
+    case: Case, rows: np.ndarray, items: np.ndarray, blocked: dict[int, str], lowest: float
+) -> proving.Candidates:
+    """Return the items whose score is in a region, with what the model says of them."""
+    seen = Predictions.of(case.trained.head, case.pool.features[rows])
+    scores = seen.without(blocked)
+    inside = scores >= lowest
+    said = [tuple(each) for each, is_in in zip(chosen(seen), inside, strict=True) if is_in]
+    return proving.Candidates(items[inside], scores[inside], said)
 
 
 def guarded(trained: Trained, whole: Predictions, target: float, n: int, spent: float) -> dict[int, str]:
@@ -185,104 +320,12 @@ def guarded(trained: Trained, whole: Predictions, target: float, n: int, spent: 
     )
 
 
-def attempt_of(project: Project, trained: Trained, number: int, blind: int) -> Certificate:
-    """Return an unsaved attempt to certify what a model says."""
-    return Certificate(
-        project=project,
-        model_version=trained.version,
-        attempt=number,
-        state=Certificate.State.OPEN,
-        target_error=project.target_error,
-        confidence=project.confidence,
-        alpha=bounds.alpha(1 - project.confidence, number),
-        n_validation=blind,
-        sentence="Its blind labels are being given.",
-        evidence={"blind_labels": blind},
-    )
-
-
-def reasons(blocked: dict[int, str], head: Head) -> dict[str, str]:
-    return {str(head.classes[column]): reason for column, reason in blocked.items()}
-
-
-def settle(
-    attempt: Certificate, outcome: sequence.Outcome, head: Head, whole: Predictions, step: Step
-) -> None:
-    """Write down what came of an attempt; a certificate that holds takes the place of the one before."""
-    attempt.state = Certificate.State.VALID if outcome.passed else Certificate.State.REFUSED
-    attempt.threshold, attempt.bound = outcome.threshold, outcome.bound
-    attempt.n, attempt.errors = outcome.n, outcome.errors
-    attempt.n_validation, attempt.sentence = outcome.n_validation, outcome.sentence
-    attempt.evidence |= {
-        "steps": [asdict(each) | {"bound": round(each.bound, 5)} for each in outcome.steps],
-        "blocked": reasons(outcome.blocked, head),
-    }
-    if outcome.passed:
-        attempt.coverage = float((whole.without(outcome.blocked) >= outcome.threshold).mean())
-    with transaction.atomic():
-        if outcome.passed:
-            Certificate.objects.filter(project=attempt.project, state=Certificate.State.VALID).update(
-                state=Certificate.State.SUPERSEDED
-            )
-        attempt.save()
-        Event.record(
-            "certificate",
-            attempt.project,
-            certificate=attempt.pk,
-            state=attempt.state,
-            sentence=attempt.sentence,
-        )
-    step.say(f"Certificate attempt {attempt.attempt}: {attempt.sentence}")
-    step.metrics["certificate"] = attempt.sentence
-
-
-def taken_by(certificate: Certificate, project: Project, pool: Pool) -> np.ndarray:
-    """Return which rows of the pool a certificate has taken out of what is left to certify.
-
-    One from before a change of backbone labels nothing more, so it has taken only what it has labeled; where
-    it has labeled, its whole region is left out, since blind labels must be drawn like the images they speak
-    for.
-    """
-    version = certificate.model_version
-    if version.backbone == project.backbone:
-        return region(certificate, pool.features)[0]
-    taken = np.zeros(len(pool), bool)
-    labeled = Annotation.objects.filter(
-        project=project, certificate=certificate.pk, source=Annotation.Source.AUTO, withdrawn_at=None
-    )
-    if labeled.exists():
-        before = Pool.of(project, version.backbone)
-        rows, _ = pool.find(before.ids[region(certificate, before.features)[0]])
-        taken[rows] = True
-    return taken
-
-
-def region(certificate: Certificate, features: np.ndarray) -> tuple[np.ndarray, Predictions]:
-    """Return (whether each row is in what the certificate covers, what its own model says of the rows)."""
-    head = load_head(certificate.model_version)
-    seen = Predictions.of(head, features)
-    blocked = [
-        column for column, label in enumerate(head.classes) if str(label) in certificate.evidence["blocked"]
-    ]
-    threshold = certificate.threshold
-    if threshold is None:  # it is still being proved
-        threshold = certificate.evidence["region"]["thresholds"][-1]
-    return seen.without(blocked) >= threshold, seen
-
-
-def being_proved(project: Project, features: np.ndarray) -> np.ndarray:
-    """Return which rows lie in the region of an open proof, (n,)."""
-    proof = proving.open_one(project)
-    return np.zeros(len(features), bool) if proof is None else region(proof, features)[0]
-
-
-def outlook(project: Project, attempts: int, needed: int | None, n: int, spoken: int) -> dict[str, Any]:
+def outlook(project: Project, made: int, needed: int | None, spoken: int) -> dict[str, Any]:
     """Return {needed, message}: what the next attempt takes; an empty message leaves it to the count.
 
-    `attempts` were made with this backbone; `n` blind labels are there, `spoken` of them have served a
-    certificate already.
+    So many attempts were made with this backbone; `spoken` blind labels have served a certificate already.
     """
-    if attempts >= bounds.MOST_ATTEMPTS:
+    if made >= bounds.MOST_ATTEMPTS:
         return {"needed": None, "message": "All attempts are used; the last certificate stands"}
     if needed is None:
         return {"needed": None, "message": "The model errs too often: more labels to learn from help most"}
@@ -294,42 +337,3 @@ def outlook(project: Project, attempts: int, needed: int | None, n: int, spoken:
         )
         return {"needed": needed + spoken, "message": message}
     return {"needed": needed + spoken, "message": ""}
-
-
-def judged(certificate: Certificate, project: Project, pool: Pool) -> sequence.Outcome:
-    """Test the region on the answers that are in."""
-    order = list(
-        RegionDraw.objects.filter(certificate=certificate).order_by("id").values_list("item_id", flat=True)
-    )
-    rows, labels = pool.labeled(project, answers.blind(project, order))
-    place = {item: at for at, item in enumerate(order)}
-    by_draw = np.argsort([place[item] for item in pool.ids[rows].tolist()])  # as chance has drawn them
-    rows, labels = rows[by_draw], [labels[at] for at in by_draw]
-    head = load_head(certificate.model_version)
-    blocked = {
-        column: certificate.evidence["blocked"][str(label)]
-        for column, label in enumerate(head.classes)
-        if str(label) in certificate.evidence["blocked"]
-    }
-    seen = Predictions.of(head, pool.features[rows])
-    known = certificate.evidence["region"]
-    ladder = sequence.Ladder(np.array(known["thresholds"]), np.array(known["coverages"]))
-    return sequence.attempt(
-        seen.without(blocked),
-        seen.wrong(labels).astype(float),
-        seen.top,
-        ladder,
-        target=certificate.target_error,
-        delta=1 - certificate.confidence,
-        number=certificate.attempt,
-        blocked=blocked,
-    )
-
-
-def plan_of(
-    own_losses: np.ndarray, own_scores: np.ndarray, pool_scores: np.ndarray, target: float, spent: float
-) -> tuple[regions.Region, int] | None:
-    """Return the region to prove and how many labels that is likely to take; None if none is in reach."""
-    region = regions.candidate(own_losses, own_scores, pool_scores, target)
-    wanted = regions.labels_to_prove(region, target, spent) if region is not None else None
-    return None if region is None or wanted is None else (region, wanted)

@@ -10,7 +10,7 @@ from labeling import answers, suggestions
 from labeling.models import Project, QueueEntry
 from labeling.suggestions import AutoLabel, Proposal
 from mlassist import ordering
-from mlassist.certifying import region
+from mlassist.attempts import region
 from mlassist.models import Audit, Certificate
 from mlassist.pool import Pool
 from mlassist.predictions import Open, Predictions, chosen
@@ -66,12 +66,12 @@ def accept(
     project: Project, certificate: Certificate, left: Open, inside: np.ndarray, theirs: Predictions
 ) -> int:
     """Write auto labels for what the certificate covers, and have some of them asked again."""
-    if certificate.target_error > project.target_error or certificate.confidence < project.confidence:
+    if not certificate.promises_enough(project):
         return 0  # the manager asks for more than was certified
     labels = [
         AutoLabel(item, classes, float(confidence))
         for item, classes, confidence, wanted in zip(
-            left.items.tolist(), chosen(theirs), theirs.confidence, inside, strict=True
+            left.items.tolist(), chosen(theirs), theirs.score, inside, strict=True
         )
         if wanted
     ]

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from clustering import embeddings
@@ -151,7 +151,9 @@ def round_is_due(project: Project, version: ModelVersion) -> bool:
 def was_steered(project: Project, version: ModelVersion) -> bool:
     """Tell whether a manager has changed the mode or the target since the model was made."""
     changes = Event.objects.filter(project=project, verb="settings", created_at__gt=version.created_at)
-    return changes.filter(data__has_any_keys=["assist_mode", "target_error", "confidence"]).exists()
+    return changes.filter(
+        data__has_any_keys=["assist_mode", "promise", "target_error", "confidence", "withheld"]
+    ).exists()
 
 
 @jobs.handler("round", cluster="ml", priority=2)
@@ -187,9 +189,9 @@ def close_orphans() -> None:
 
 def check_promise(project: Project) -> None:
     """Withdraw a certificate that promises less than the project asks for by now."""
-    weaker = Q(target_error__gt=project.target_error) | Q(confidence__lt=project.confidence)
-    for certificate in standing(project).filter(weaker):
-        withdraw(certificate, "The project asks for more than this certificate promised.")
+    for certificate in standing(project):
+        if not certificate.promises_enough(project):
+            withdraw(certificate, "The project asks for more than this certificate promised.")
 
 
 def standing(project: Project) -> QuerySet[Certificate]:
@@ -215,7 +217,9 @@ def check_audit(project: Project, certificate: Certificate) -> None:
     results = answers.audits(project, certificate.pk)
     for item, right in results:
         Audit.objects.filter(certificate=certificate, item=item).update(right=right)
-    value = audits.alarm([not right for _, right in results], certificate.target_error)
+    value = audits.alarm(
+        [not right for _, right in results], certificate.allowed_error or certificate.target_error
+    )
     if value >= audits.ALARM:
         errors = sum(not right for _, right in results)
         withdraw(

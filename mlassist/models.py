@@ -4,7 +4,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
-from labeling.models import Item, Job, Project
+from labeling.models import Item, Job, LabelClass, Project, User
 
 
 class BackboneOffer(models.Model):
@@ -122,13 +122,19 @@ class Certificate(models.Model):
     model_version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="certificates")
     attempt = models.PositiveSmallIntegerField()
     state = models.CharField(max_length=10, choices=State.choices)
+    promise = models.CharField(
+        max_length=8, choices=Project.Promise.choices, default=Project.Promise.EACH_LABEL
+    )
     target_error = models.FloatField()
     confidence = models.FloatField()
     alpha = models.FloatField(help_text="error budget that this attempt spent")
     threshold = models.FloatField(null=True)
     n = models.PositiveIntegerField(default=0, help_text="blind labels in the accepted region")
     errors = models.PositiveIntegerField(default=0)
-    bound = models.FloatField(null=True, help_text="upper confidence bound of the error")
+    bound = models.FloatField(
+        null=True, help_text="upper confidence bound of the error: of the region, or of the whole set"
+    )
+    allowed_error = models.FloatField(null=True, help_text="of its own labels; audits hold it to that")
     coverage = models.FloatField(default=0, help_text="share of the pool in the accepted region")
     n_validation = models.PositiveIntegerField(help_text="blind labels in all")
     sentence = models.TextField()
@@ -148,7 +154,11 @@ class Certificate(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(state__in=("refused", "open"))
-                | Q(threshold__isnull=False, bound__lte=models.F("target_error")),
+                | Q(
+                    threshold__isnull=False,
+                    allowed_error__isnull=False,
+                    bound__lte=models.F("target_error"),
+                ),
                 name="certificate_holds_target",
             ),
             models.CheckConstraint(
@@ -157,15 +167,36 @@ class Certificate(models.Model):
             ),
         ]
 
+    def promises_enough(self, project: Project) -> bool:
+        """Tell whether it promises what the project asks for now, or more."""
+        weaker = self.promise == Project.Promise.WHOLE_SET != project.promise
+        return (
+            not weaker and self.target_error <= project.target_error and self.confidence >= project.confidence
+        )
+
 
 class RegionDraw(models.Model):
-    """An item drawn evenly from the region that a certificate is to be proved on, asked blind."""
+    """An item drawn evenly from the region that a certificate is to be proved on, asked blind.
+
+    It keeps what the model said of it when the region was fixed.
+    """
 
     certificate = models.ForeignKey(Certificate, on_delete=models.CASCADE, related_name="draws")
     item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="+")
+    score = models.FloatField()
+    answer = ArrayField(models.BigIntegerField(), help_text="ids of the classes that the model said")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["certificate", "item"], name="region_draw_once")]
+
+
+class WithheldClass(models.Model):
+    """A class that a manager leaves to people, however sure the model is."""
+
+    label_class = models.OneToOneField(LabelClass, primary_key=True, on_delete=models.CASCADE)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="withheld_classes")
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
 
 
 class Audit(models.Model):

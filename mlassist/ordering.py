@@ -8,7 +8,7 @@ from clustering import index
 from labeling import answers, suggestions
 from labeling.models import Project, QueueEntry
 from labeling.suggestions import Placement
-from mlassist.certifying import being_proved
+from mlassist.attempts import being_proved
 from mlassist.grids import clustered
 from mlassist.pool import Pool
 from mlassist.predictions import Open, chosen

@@ -8,6 +8,8 @@ import numpy as np
 from mlassist.heads import Head
 from mlassist.strategies.uncertain import label_margins, margins
 
+STRICT_UP_TO = 5  # classes of which a multi-label answer must have every one right
+
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
@@ -42,25 +44,45 @@ class Predictions:
     def margin(self) -> np.ndarray:
         return label_margins(self.probabilities) if self.multilabel else margins(self.probabilities)
 
+    @property
+    def is_strict(self) -> bool:
+        """Tell whether an answer is right or wrong as a whole; with many classes it may be partly right."""
+        return not self.multilabel or len(self.classes) <= STRICT_UP_TO
+
+    @property
+    def score(self) -> np.ndarray:
+        """Return what answers are accepted by: the chance to be right, or the F1 to be expected."""
+        if self.is_strict:
+            return self.confidence
+        chosen = np.where(self.answer, self.probabilities, 0).sum(1)
+        return 2 * chosen / (self.answer.sum(1) + self.probabilities.sum(1))
+
     def wrong(self, labels: Sequence[tuple[int, ...]]) -> np.ndarray:
         """Return whether each row's answer differs from its label in any class."""
+        return self.f1(labels) < 1
+
+    def losses(self, labels: Sequence[tuple[int, ...]]) -> np.ndarray:
+        """Return a loss from 0 to 1 per row: wrong or not, or 1 - F1 where that is too strict."""
+        agreement = self.f1(labels)
+        return (agreement < 1).astype(float) if self.is_strict else 1 - agreement
+
+    def f1(self, labels: Sequence[tuple[int, ...]]) -> np.ndarray:
+        """Return the F1 of each row's classes; 1 only where answer and label are the same."""
         columns = {int(label): column for column, label in enumerate(self.classes)}
         truth = np.zeros(self.answer.shape, bool)
-        unknown = np.zeros(len(labels), bool)
+        sizes = np.array([len(classes) for classes in labels], int)
         for row, classes in enumerate(labels):
-            for label in classes:
-                if label in columns:
-                    truth[row, columns[label]] = True
-                else:
-                    unknown[row] = True
-        return (truth != self.answer).any(1) | unknown
+            truth[row, [columns[label] for label in classes if label in columns]] = True
+        together = (truth & self.answer).sum(1)
+        either = sizes + self.answer.sum(1)
+        return np.divide(2 * together, either, out=np.ones(len(labels)), where=either > 0)
 
     def without(self, blocked: Collection[int]) -> np.ndarray:
-        """Return the confidence with -inf where the answer has a blocked class column or no class at all."""
+        """Return the score with -inf where the answer has a blocked class column or no class at all."""
         out = ~self.answer.any(1)
         if len(blocked):
             out |= self.answer[:, list(blocked)].any(1)
-        return np.where(out, -np.inf, self.confidence)
+        return np.where(out, -np.inf, self.score)
 
 
 @dataclass(slots=True)

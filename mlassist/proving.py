@@ -1,15 +1,20 @@
 """Certificates on labels of their own: a region is chosen, asked blind, and judged when the answers are in.
 
 The model version that the region belongs to stays the one that is judged, whatever is trained meanwhile.
+Evidence that suffices for the whole region ends the asking early; for that it has half of the attempt's
+budget, and the test of the region's parts at the end the other half.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from django.db import transaction
 
-from labeling import suggestions
-from labeling.models import Project, QueueEntry
+from labeling import answers, suggestions
+from labeling.models import Annotation, Project, QueueEntry
+from mlassist.certificates import sequential
 from mlassist.models import Certificate, ModelVersion, RegionDraw
 from mlassist.runs import Step
 
@@ -18,7 +23,7 @@ if TYPE_CHECKING:
 
 SHARE = 0.3  # of the answers, while a proof is open
 ALL_BUT_FEW = 0.95  # of the items drawn: the rest may be skipped or in somebody's hands
-WORTH = 3.0  # times as many images in the region as it takes labels to prove it
+EARLY = 0.5  # of the attempt's budget, for ending early
 FEWEST_LABELS = 100  # to train with: earlier, the next model is much better than this one
 
 
@@ -35,33 +40,96 @@ def progress(certificate: Certificate) -> tuple[int, int]:
 
 
 def is_complete(project: Project) -> bool:
+    """Tell whether the open proof can be judged: its labels are in, or suffice already."""
     certificate = open_one(project)
     if certificate is None:
         return False
     done, drawn = progress(certificate)
-    return done >= ALL_BUT_FEW * drawn
+    return done >= ALL_BUT_FEW * drawn or is_proved_early(certificate)
+
+
+def is_proved_early(certificate: Certificate) -> bool:
+    given = judged(certificate)
+    grown = sequential.evidence(given.losses, certificate.target_error)
+    return len(grown) > 0 and float(grown.max()) >= 1 / (EARLY * certificate.alpha)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The answered draws of a proof in the order of their answers: scores, losses, proposed class ids."""
+
+    scores: np.ndarray
+    losses: np.ndarray
+    answers: list[tuple[int, ...]]
+
+
+def judged(certificate: Certificate) -> Judged:
+    """Return what people have answered of a proof's draws so far."""
+    draws = {each.item_id: each for each in RegionDraw.objects.filter(certificate=certificate)}
+    given = answers.blind(certificate.project, list(draws))
+    labels = dict(zip(given.items.tolist(), given.labels, strict=True))
+    first = Annotation.objects.filter(item__in=labels, kind="validation", withdrawn_at=None).order_by("id")
+    in_order = list(dict.fromkeys(first.values_list("item_id", flat=True)))
+    strict = certificate.evidence["region"]["strict"]
+    said = [tuple(draws[item].answer) for item in in_order]
+    losses = [loss(answer, labels[item], strict) for item, answer in zip(in_order, said, strict=True)]
+    return Judged(np.array([draws[item].score for item in in_order]), np.array(losses), said)
+
+
+def loss(answer: Sequence[int], label: Sequence[int], strict: bool) -> float:
+    """Return 1 - F1 of two sets of classes, or 0 or 1."""
+    if set(answer) == set(label):
+        return 0.0
+    together = len(set(answer) & set(label))
+    return 1.0 if strict else 1 - 2 * together / (len(answer) + len(label))
 
 
 def is_too_early(version: ModelVersion) -> bool:
     return version.labels < FEWEST_LABELS
 
 
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Items of a region with what the model says of them."""
+
+    items: np.ndarray
+    scores: np.ndarray
+    answers: list[tuple[int, ...]]
+
+    def draws(self, certificate: Certificate, chosen: Sequence[int]) -> list[RegionDraw]:
+        place = {item: at for at, item in enumerate(self.items.tolist())}
+        return [
+            RegionDraw(
+                certificate=certificate,
+                item_id=item,
+                score=float(self.scores[place[item]]),
+                answer=list(self.answers[place[item]]),
+            )
+            for item in chosen
+        ]
+
+
 def begin(
     project: Project,
     certificate: Certificate,
     region: "Region",
-    candidates: np.ndarray,
+    free: Candidates,
+    given: Candidates,
     wanted: int,
+    strict: bool,
 ) -> bool:
     """Draw items from the region and write the attempt down; returns whether there were enough of them.
 
-    `certificate` is unsaved, with all but its evidence; `candidates` are the unlabeled items in the region.
+    `certificate` is unsaved, with all but its evidence; `free` are the unlabeled items in the region.
+    Those of the uniform draw that lie in it and are answered (`given`) count as well: they had no say in
+    which region it is.
     """
-    shuffled = np.random.default_rng().permutation(candidates)[: 4 * wanted].tolist()
+    asked = max(0, wanted - len(given.items))
+    shuffled = np.random.default_rng().permutation(free.items)[: 4 * asked].tolist()
     with transaction.atomic():
-        probability = wanted / max(len(candidates), 1)
-        drawn = suggestions.ask_blind(project, shuffled, wanted, probability=probability)
-        if len(drawn) < wanted:
+        probability = asked / max(len(free.items), 1)
+        drawn = suggestions.ask_blind(project, shuffled, asked, probability=probability)
+        if len(drawn) < asked:
             transaction.set_rollback(True)
             return False
         certificate.evidence |= {
@@ -70,11 +138,14 @@ def begin(
                 "coverages": region.ladder.coverages.tolist(),
                 "expected": [round(each, 4) for each in region.expected.tolist()],
                 "drawn": len(drawn),
+                "strict": strict,
                 "share_before": project.validation_share,
             }
         }
         certificate.save()
-        RegionDraw.objects.bulk_create(RegionDraw(certificate=certificate, item_id=item) for item in drawn)
+        RegionDraw.objects.bulk_create(
+            free.draws(certificate, drawn) + given.draws(certificate, given.items.tolist())
+        )
     suggestions.set_validation_share(project, SHARE)
     return True
 

@@ -26,11 +26,16 @@ class Project(models.Model):
         ACCEPT = "accept", "Label what is certified"
         OFF = "off", "No help from a model"
 
+    class Promise(models.TextChoices):
+        EACH_LABEL = "each", "Of the labels that the model gives"
+        WHOLE_SET = "whole", "Of all labels in the data set"
+
     name = models.CharField(max_length=120)
     task_type = models.CharField(max_length=12, choices=TaskType.choices)
     state = models.CharField(max_length=8, choices=State.choices, default=State.RUNNING)
     assist_mode = models.CharField(max_length=8, choices=AssistMode.choices, default=AssistMode.SUGGEST)
-    target_error = models.FloatField(default=0.05, help_text="share of auto labels that may be wrong")
+    promise = models.CharField(max_length=8, choices=Promise.choices, default=Promise.EACH_LABEL)
+    target_error = models.FloatField(default=0.05, help_text="share of labels that may be wrong")
     confidence = models.FloatField(default=0.95, help_text="how sure the certificate must be")
     backbone = models.CharField(max_length=80, default="bundled")
     next_backbone = models.CharField(

@@ -5,8 +5,8 @@ PAC labels (Candès, Ilyas and Zrnic 2025, arXiv 2506.10908).
 
 import numpy as np
 
-from mlassist.certificates.bounds import loss_bound
-from mlassist.certificates.sequence import STEP, Step
+from mlassist.certificates.bounds import alpha, loss_bound
+from mlassist.certificates.sequence import STEP, Outcome, Step
 
 
 def climb(
@@ -15,13 +15,16 @@ def climb(
     """Return the tested thresholds up to the first that fails.
 
     `scores` and `losses` are of labels drawn from the whole pool. The wrong labels that a threshold lets in
-    only grow with the region, so that no budget is lost by testing many.
+    only grow with the region, so that no budget is lost by testing many. What earlier certificates have
+    labeled has a score of inf everywhere, and the losses of their labels: it is in already.
     """
     ordered = np.sort(pool_scores)[::-1]
     steps = []
     for coverage in np.append(np.arange(STEP, 1.0, STEP), 1.0):
         threshold = float(ordered[max(1, int(coverage * len(ordered))) - 1])
-        if not np.isfinite(threshold):
+        if threshold == np.inf:
+            continue
+        if threshold == -np.inf:
             break
         inside = scores >= threshold
         bound = loss_bound(np.where(inside, losses, 0.0), spent)
@@ -30,3 +33,32 @@ def climb(
         if bound > target:
             break
     return steps
+
+
+def attempt(
+    scores: np.ndarray,
+    losses: np.ndarray,
+    pool_scores: np.ndarray,
+    *,
+    target: float,
+    delta: float,
+    number: int,
+    blocked: dict[int, str] | None = None,
+) -> Outcome:
+    """Test how much of the pool may be left to the model; `blocked` classes have a score of -inf."""
+    spent = alpha(delta, number)
+    steps = climb(scores, losses, pool_scores, target, spent)
+    outcome = Outcome(
+        number, target, delta, spent, len(scores), steps, blocked=dict(blocked or {}), whole_set=True
+    )
+    outcome.take_last_passed()
+    return outcome
+
+
+def allowed_error(
+    scores: np.ndarray, losses: np.ndarray, pool_scores: np.ndarray, threshold: float, target: float
+) -> float:
+    """Return how often the labels that a threshold adds may be wrong, given what earlier ones use up."""
+    earlier = float(np.where(scores == np.inf, losses, 0.0).mean())
+    added = float(((pool_scores >= threshold) & (pool_scores < np.inf)).mean())
+    return min(0.5, max(target - earlier, 0.0) / added) if added else target

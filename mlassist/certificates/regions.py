@@ -18,7 +18,8 @@ RUNGS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # shares of the region, tested from the 
 PROMISING = 0.8  # times the target: the predicted error up to which a region is worth its labels
 BIN = 50  # labels that predict the error at one score
 PRIOR_WEIGHT = 5  # labels that each bin's error is held back by, towards the target
-CHANCE = 0.7  # of proving at least half of the region, that the number of labels is chosen for
+CHANCE = 0.7  # of proving a part of the region, that the number of labels is chosen for
+WORTH = 2.0  # images that must be gained for each label
 MOST_LABELS = 3_000
 
 
@@ -75,12 +76,23 @@ def rising(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.concatenate([np.full(count, mean) for mean, _, count in blocks])
 
 
-def labels_to_prove(region: Region, target: float, spent: float) -> int | None:
-    """Return how many labels drawn from the region are likely to prove at least half of it.
+def labels_to_prove(region: Region, images: int, target: float, spent: float) -> int | None:
+    """Return how many labels drawn from the region, which has so many unlabeled images, to plan for.
 
-    None when the region is so near to the target that no sensible number is.
+    As many as are likely to prove that part of it which gains most images for its labels; None when the
+    region is so near to the target, or so small, that no number pays.
     """
-    share, rate = RUNGS[0], float(region.expected[0])
+    best, gain = None, 0.0
+    for share, rate in zip(RUNGS, region.expected.tolist(), strict=True):
+        count = likely_to_pass(share, rate, target, spent)
+        gained = CHANCE * share * images - WORTH * count if count is not None else 0.0
+        if gained > gain:
+            best, gain = count, gained
+    return best
+
+
+def likely_to_pass(share: float, rate: float, target: float, spent: float) -> int | None:
+    """Return how many labels drawn from a region prove a share of it that is wrong at this rate."""
     count = math.ceil(fewest(target, spent) / share)
     while count <= MOST_LABELS:
         inside = int(share * count)

@@ -59,7 +59,11 @@ class Step:
 
 @dataclass(slots=True)
 class Outcome:
-    """What an attempt found; without a threshold it certifies nothing."""
+    """What an attempt found; without a threshold it certifies nothing.
+
+    `whole_set`: the bound is of the wrong labels among all images, not among the accepted ones.
+    `fractional`: losses are 1 - F1 of an image's classes, not right or wrong.
+    """
 
     attempt: int
     target: float
@@ -72,23 +76,41 @@ class Outcome:
     errors: int = 0
     bound: float | None = None
     blocked: dict[int, str] = field(default_factory=dict)  # class column -> why
+    whole_set: bool = False
+    fractional: bool = False
 
     @property
     def passed(self) -> bool:
         return self.threshold is not None
 
+    def take_last_passed(self) -> None:
+        passed = [step for step in self.steps if step.passed]
+        if passed:
+            last = passed[-1]
+            self.threshold, self.n, self.errors, self.bound = last.threshold, last.n, last.errors, last.bound
+
+    def prove_all(self, ladder: Ladder, losses: np.ndarray, bound: float) -> None:
+        """Accept the largest region, which evidence of another kind has proved."""
+        threshold, coverage = float(ladder.thresholds[-1]), float(ladder.coverages[-1])
+        self.steps = [Step(round(coverage, 4), threshold, len(losses), int((losses > 0).sum()), bound, True)]
+        self.take_last_passed()
+
     @property
     def sentence(self) -> str:
         right, sure = percent(1 - self.target), percent(1 - self.delta)
+        what = "in agreement with people (F1)" if self.fractional else "correct"
         if not self.passed:
+            part = "that any part may be left to the model" if self.whole_set else (
+                f"that any sure enough part of the pool is at least {right} {what}"
+            )  # fmt: skip
+            return f"Not certified: {self.n_validation} blind labels do not show {part}."
+        errors = f"{self.errors} {'error' if self.errors == 1 else 'errors'}"
+        if self.whole_set:
             return (
-                f"Not certified: {self.n_validation} blind labels do not show that any sure enough part"
-                f" of the pool is at least {right} correct."
+                f"All labels together are at least {right} {what} with {sure} confidence,"
+                f" from {self.n_validation} blind labels with {errors} where the model labels."
             )
-        return (
-            f"At least {right} correct with {sure} confidence,"
-            f" from {self.n} blind labels with {self.errors} {'error' if self.errors == 1 else 'errors'}."
-        )
+        return f"At least {right} {what} with {sure} confidence, from {self.n} blind labels with {errors}."
 
 
 def percent(share: float) -> str:
@@ -121,21 +143,20 @@ def attempt(
     delta: float,
     number: int,
     blocked: dict[int, str] | None = None,
+    share: float = 1.0,
 ) -> Outcome:
     """Test how far down the scores predictions can be accepted.
 
     `scores`, `losses`, `predicted` (class columns) belong to the blind labels. `blocked` classes (guarded
     from training data alone) have to be left out of labels and ladder by giving them a score of -inf.
+    `share` is the part of the attempt's budget that this test may spend.
     """
-    spent = alpha(delta, number)
+    spent = share * alpha(delta, number)
     steps = climb(scores, losses, ladder, target, spent)
     outcome = Outcome(number, target, delta, spent, len(scores), steps, blocked=dict(blocked or {}))
-    passed = [step for step in steps if step.passed]
-    if passed:
-        last = passed[-1]
-        outcome.threshold, outcome.n, outcome.errors, outcome.bound = (
-            last.threshold, last.n, last.errors, last.bound,
-        )  # fmt: skip
-        inside = scores >= last.threshold
+    outcome.fractional = bool((losses % 1 > 0).any())
+    outcome.take_last_passed()
+    if outcome.passed and not outcome.fractional:
+        inside = scores >= outcome.threshold
         outcome.blocked.update(worse_classes(losses[inside] > 0, predicted[inside], target))
     return outcome

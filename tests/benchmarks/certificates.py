@@ -7,6 +7,9 @@ a head is trained on --labels random labels, and --blind more are spent on choos
 
 uniform      fixed-sequence test on labels drawn from the whole pool
 region       the same on labels drawn from a region that training labels predict
+planned      the same on as many labels as pay for that region, however many blind labels are asked for
+sequential   the same labels one by one, until the evidence suffices for all of the region; if it never does,
+             the test of its parts at the end; each with half of the budget
 whole set    "at most the target of all labels is wrong", people's labels counting as right
 bonferroni   100 thresholds, each at a hundredth of the budget
 naive        the lowest threshold whose sample error is within the target (Ground Truth, Azure)
@@ -35,6 +38,7 @@ DELTA = 0.05
 HEADS = 10
 SYNTHETIC = {"synthetic 10 %": 0.10, "synthetic 5.6 %": 0.056, "synthetic 3.1 %": 0.031}
 POOL = 20_000
+MOST = 3_000  # labels drawn from a region
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,46 +69,93 @@ class Draw:
         return self.task.wrong[self.rows].astype(float)
 
 
-Rule = Callable[[Draw], float]
+Rule = Callable[[Draw], tuple[float, int]]  # the threshold, and how many labels it took
 
 
-def uniform(draw: Draw) -> float:
+def uniform(draw: Draw) -> tuple[float, int]:
     from mlassist.certificates import sequence
 
     ladder = sequence.over_the_pool(draw.task.scores, len(draw.rows), draw.target, DELTA)
-    return lowest(sequence.climb(draw.scores, draw.wrong, ladder, draw.target, DELTA))
+    steps = sequence.climb(draw.scores, draw.wrong, ladder, draw.target, DELTA)
+    return lowest(steps), len(draw.rows)
 
 
-def region(draw: Draw) -> float:
-    from mlassist.certificates import regions, sequence
+@dataclass(frozen=True, slots=True)
+class Within:
+    """A region with labels from it, in the order of their drawing."""
 
-    task = draw.task
-    found = regions.candidate(task.own_wrong.astype(float), task.own_scores, task.scores, draw.target)
-    if found is None:
-        return np.inf
-    inside = np.flatnonzero(task.scores >= found.ladder.thresholds[-1])
-    rows = draw.rng.permutation(inside)[: len(draw.rows)]
-    steps = sequence.climb(
-        task.scores[rows], task.wrong[rows].astype(float), found.ladder, draw.target, DELTA
-    )
-    return lowest(steps)
+    region: Any
+    scores: np.ndarray
+    wrong: np.ndarray
+
+    @classmethod
+    def of(cls, draw: Draw) -> "Within | None":
+        from mlassist.certificates import regions
+
+        task = draw.task
+        found = regions.candidate(task.own_wrong.astype(float), task.own_scores, task.scores, draw.target)
+        if found is None:
+            return None
+        inside = np.flatnonzero(task.scores >= found.ladder.thresholds[-1])
+        rows = draw.rng.permutation(inside)[:MOST]
+        return cls(found, task.scores[rows], task.wrong[rows].astype(float))
+
+    def planned(self, draw: Draw, spent: float) -> int | None:
+        from mlassist.certificates import regions
+
+        images = int(self.region.ladder.coverages[-1] * len(draw.task.scores))
+        return regions.labels_to_prove(self.region, images, draw.target, spent)
+
+    def proved(self, draw: Draw, count: int, spent: float = DELTA) -> tuple[float, int]:
+        from mlassist.certificates import sequence
+
+        steps = sequence.climb(
+            self.scores[:count], self.wrong[:count], self.region.ladder, draw.target, spent
+        )
+        return lowest(steps), min(count, len(self.scores))
 
 
-def whole_set(draw: Draw) -> float:
+def region(draw: Draw) -> tuple[float, int]:
+    within = Within.of(draw)
+    return (np.inf, 0) if within is None else within.proved(draw, len(draw.rows))
+
+
+def planned(draw: Draw) -> tuple[float, int]:
+    within = Within.of(draw)
+    count = within.planned(draw, DELTA) if within is not None else None
+    return (np.inf, 0) if within is None or count is None else within.proved(draw, count)
+
+
+def sequential(draw: Draw) -> tuple[float, int]:
+    from mlassist.certificates import sequential
+
+    within = Within.of(draw)
+    count = within.planned(draw, DELTA / 2) if within is not None else None
+    if within is None or count is None:
+        return np.inf, 0
+    grown = sequential.evidence(within.wrong[:count], draw.target)
+    enough = np.flatnonzero(grown >= 2 / DELTA)
+    if len(enough):
+        return float(within.region.ladder.thresholds[-1]), int(enough[0]) + 1
+    return within.proved(draw, count, DELTA / 2)
+
+
+def whole_set(draw: Draw) -> tuple[float, int]:
     from mlassist.certificates import dataset
 
-    return lowest(dataset.climb(draw.scores, draw.wrong, draw.task.scores, draw.target, DELTA))
+    steps = dataset.climb(draw.scores, draw.wrong, draw.task.scores, draw.target, DELTA)
+    return lowest(steps), len(draw.rows)
 
 
-def bonferroni(draw: Draw) -> float:
+def bonferroni(draw: Draw) -> tuple[float, int]:
     return lowest_where(draw, lambda n, k: betaincinv(k + 1, np.maximum(n - k, 1e-9), 1 - DELTA / 100), 100)
 
 
-def naive(draw: Draw) -> float:
+def naive(draw: Draw) -> tuple[float, int]:
     return lowest_where(draw, lambda n, k: k / np.maximum(n, 1))
 
 
-def tbal(draw: Draw) -> float:
+def tbal(draw: Draw) -> tuple[float, int]:
     def bound(n: np.ndarray, k: np.ndarray) -> np.ndarray:
         error = k / np.maximum(n, 1)
         return np.where(n > 25, error + 0.25 * np.sqrt(error * (1 - error)), 1.0)
@@ -114,14 +165,14 @@ def tbal(draw: Draw) -> float:
 
 def lowest_where(
     draw: Draw, bound: Callable[[np.ndarray, np.ndarray], np.ndarray], thresholds: int | None = None
-) -> float:
+) -> tuple[float, int]:
     """Return the lowest score down to which a bound of (labels, errors) is within the target."""
     order = np.argsort(-draw.scores)
     n, errors = np.arange(1, len(order) + 1), np.cumsum(draw.wrong[order])
     tested = np.arange(len(order)) if thresholds is None else np.linspace(0, len(order) - 1, thresholds)
     tested = tested.astype(int)
     good = tested[bound(n[tested], errors[tested]) <= draw.target]
-    return float(draw.scores[order][good[-1]]) if len(good) else np.inf
+    return float(draw.scores[order][good[-1]]) if len(good) else np.inf, len(order)
 
 
 def lowest(steps: list[Any]) -> float:
@@ -129,8 +180,8 @@ def lowest(steps: list[Any]) -> float:
 
 
 RULES: dict[str, Rule] = {
-    "uniform": uniform, "region": region, "whole set": whole_set,
-    "bonferroni": bonferroni, "naive": naive, "tbal": tbal,
+    "uniform": uniform, "region": region, "planned": planned, "sequential": sequential,
+    "whole set": whole_set, "bonferroni": bonferroni, "naive": naive, "tbal": tbal,
 }  # fmt: skip
 
 
@@ -174,7 +225,7 @@ def replays(
 
 def measure(make: Callable[[np.random.Generator], Task], count: int, blind: int) -> dict[str, Any]:
     """Return coverage, true error, violations and blanks of each rule at each target."""
-    found: dict[float, dict[str, list[tuple[float, float, bool]]]] = {
+    found: dict[float, dict[str, list[tuple[float, float, bool, int]]]] = {
         target: defaultdict(list) for target in TARGETS
     }
     for task, (rows, rng) in replays(make, count, blind):
@@ -182,44 +233,48 @@ def measure(make: Callable[[np.random.Generator], Task], count: int, blind: int)
             found[target]["oracle"].append(oracle(task, target))
             draw = Draw(task, rows, rng, target)
             for name, rule in RULES.items():
-                accepted = task.scores >= rule(draw)
+                threshold, labels = rule(draw)
+                accepted = task.scores >= threshold
                 wrong = (task.wrong & accepted).mean()
                 error = wrong if name == "whole set" else wrong / max(accepted.mean(), 1e-12)
-                found[target][name].append((accepted.mean(), error, bool(error > target)))
+                found[target][name].append((accepted.mean(), error, bool(error > target), labels))
     return {
         f"{target:g}": {name: summed(rows) for name, rows in each.items()} for target, each in found.items()
     }
 
 
-def oracle(task: Task, target: float) -> tuple[float, float, bool]:
+def oracle(task: Task, target: float) -> tuple[float, float, bool, int]:
     """Return what a rule could accept that knew all labels."""
     wrong = task.wrong[np.argsort(-task.scores)]
     rate = np.cumsum(wrong) / np.arange(1, len(wrong) + 1)
     good = np.flatnonzero(rate <= target)
-    return ((good[-1] + 1) / len(wrong), float(rate[good[-1]]), False) if len(good) else (0.0, 0.0, False)
+    return (
+        ((good[-1] + 1) / len(wrong), float(rate[good[-1]]), False, 0) if len(good) else (0.0, 0.0, False, 0)
+    )
 
 
-def summed(rows: list[tuple[float, float, bool]]) -> dict[str, float]:
-    coverage, error, broken = (np.array(each, float) for each in zip(*rows, strict=True))
+def summed(rows: list[tuple[float, float, bool, int]]) -> dict[str, float]:
+    coverage, error, broken, labels = (np.array(each, float) for each in zip(*rows, strict=True))
     accepted = coverage > 0
     return {
         "coverage": float(coverage.mean()),
         "error": float(error[accepted].mean()) if accepted.any() else 0.0,
         "violation_rate": float(broken.mean()),
         "nothing": float((~accepted).mean()),
+        "labels": float(labels.mean()),
     }
 
 
 def table(name: str, measured: dict[str, Any]) -> str:
     lines = [
         f"{name}",
-        f"{'target':>7} {'rule':<11} {'coverage':>8} {'error':>7} {'broken':>7} {'nothing':>8}",
+        f"{'target':>7} {'rule':<11} {'coverage':>8} {'error':>7} {'broken':>7} {'nothing':>8} {'labels':>7}",
     ]
     for target, rules in measured.items():
         for rule, figures in rules.items():
             lines.append(
                 f"{target:>7} {rule:<11} {figures['coverage']:8.3f} {figures['error']:7.3f}"
-                f" {figures['violation_rate']:7.3f} {figures['nothing']:8.3f}"
+                f" {figures['violation_rate']:7.3f} {figures['nothing']:8.3f} {figures['labels']:7.0f}"
             )
     return "\n".join(lines)
 

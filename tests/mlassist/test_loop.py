@@ -353,28 +353,36 @@ def open_proof(project, labeler):
     return Certificate.objects.get(project=project, state="open")
 
 
+def fresh_draws(project, proof):
+    """Return the items that were drawn for a proof alone."""
+    drawn = proof.draws.filter(item__draw__gte=project.validation_rate)
+    return set(drawn.values_list("item_id", flat=True))
+
+
 def test_the_surest_part_is_proved_on_blind_labels_of_its_own(project, pool, labeler):
     proof = open_proof(project, labeler)
-    drawn = set(proof.draws.values_list("item_id", flat=True))
-    assert drawn == set(
+    fresh = fresh_draws(project, proof)
+    assert fresh == set(
         QueueEntry.objects.filter(item__draw__gte=project.validation_rate, kind="validation").values_list(
             "item_id", flat=True
         )
     )
+    # Blind labels that are there already and lie in the part count as well.
+    assert 0 < proof.draws.count() - len(fresh) <= 30 + 130
     others = QueueEntry.objects.filter(project=project, priority=ordering.LAST)
-    assert others.count() > len(drawn)  # the rest of the part waits at the end of the queue
+    assert others.count() > len(fresh)  # the rest of the part waits at the end of the queue
     facts = extensions.facts(project)
     assert facts["certificate"] is None
-    assert facts["certificate_outlook"]["blind_labels_needed"] == len(drawn)
+    assert facts["certificate_outlook"]["blind_labels_needed"] == proof.draws.count()
     assert play(project) is None  # nothing new, and the proof waits
-    give(project, labeler, len(drawn), "validation")
+    give(project, labeler, len(fresh), "validation")
     trained_on = set(answers.training(project).items.tolist())
-    assert not drawn & trained_on
+    assert not fresh & trained_on
     assert play(project) == "round"
     proof.refresh_from_db()
-    assert (proof.state, proof.n_validation) == ("valid", len(drawn))
+    assert (proof.state, proof.n_validation) == ("valid", proof.draws.count())
     assert proof.model_version.number == 1  # the one that the region belongs to, not the newest
-    assert proof.bound <= proof.target_error
+    assert proof.bound <= proof.target_error == proof.allowed_error
     assert QueueEntry.objects.filter(kind="prelabeled").exists()
     assert project.validation_share == pytest.approx(0.2)
 
@@ -382,14 +390,15 @@ def test_the_surest_part_is_proved_on_blind_labels_of_its_own(project, pool, lab
 def test_a_proof_that_fails_certifies_nothing_and_gives_its_images_back(project, pool, labeler):
     proof = open_proof(project, labeler)
     drawn = list(proof.draws.values_list("item_id", flat=True))
-    give(project, labeler, int(0.96 * len(drawn)) + 1, "validation")
+    give(project, labeler, len(fresh_draws(project, proof)), "validation")
     wrong = project.classes.order_by("position").last()
     for annotation in Annotation.objects.filter(item__in=drawn):
         annotation.regions.update(label_class=wrong)
     play(project)
     proof.refresh_from_db()
     assert (proof.state, proof.threshold) == ("refused", None)
-    assert not QueueEntry.objects.filter(item__in=drawn, kind="validation").exists()
+    waiting = QueueEntry.objects.filter(item__in=drawn, item__draw__gte=project.validation_rate)
+    assert not waiting.filter(kind="validation").exists()
     assert not Certificate.objects.filter(state="valid").exists()
 
 
@@ -400,5 +409,5 @@ def test_a_proof_is_given_up_when_the_project_asks_for_more(project, pool, label
     proof.refresh_from_db()
     assert proof.state == "refused"
     assert "asks for more" in proof.reason
-    drawn = proof.draws.values("item")
+    drawn = proof.draws.filter(item__draw__gte=project.validation_rate).values("item")
     assert not QueueEntry.objects.filter(item__in=drawn, kind="validation").exists()
