@@ -9,6 +9,7 @@ Facts = Callable[[Project], dict[str, Any]]
 
 _facts: list[Facts] = []
 _panels: list[str] = []
+_settings: list[str] = []
 
 
 def register_facts(provider: Facts) -> Facts:
@@ -31,3 +32,12 @@ def register_panel(template: str) -> None:
 
 def panels() -> list[str]:
     return list(_panels)
+
+
+def register_settings(template: str) -> None:
+    """Add a template to the settings form; it sees `project`."""
+    _settings.append(template)
+
+
+def settings() -> list[str]:
+    return list(_settings)

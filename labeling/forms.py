@@ -121,6 +121,9 @@ class ProjectForm(forms.Form):
     assist_mode = forms.ChoiceField(
         choices=Project.AssistMode.choices, initial=Project.AssistMode.SUGGEST, widget=forms.RadioSelect
     )
+    promise = forms.ChoiceField(
+        choices=Project.Promise.choices, initial=Project.Promise.EACH_LABEL, widget=forms.RadioSelect
+    )
     target = forms.FloatField(initial=95, min_value=51, max_value=99.9, label="At least this share right (%)")
     confidence = forms.FloatField(
         initial=95, min_value=50, max_value=99.9, label="How sure we must be of it (%)"
@@ -151,6 +154,7 @@ def parse_classes(text: str) -> list[dict[str, str]]:
 class SettingsForm(forms.Form):
     name = forms.CharField(max_length=120, label="Name")
     assist_mode = forms.ChoiceField(choices=Project.AssistMode.choices, widget=forms.RadioSelect)
+    promise = forms.ChoiceField(choices=Project.Promise.choices, widget=forms.RadioSelect)
     target = forms.FloatField(min_value=51, max_value=99.9, label="At least this share right (%)")
     confidence = forms.FloatField(min_value=50, max_value=99.9, label="How sure we must be of it (%)")
 

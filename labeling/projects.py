@@ -37,6 +37,7 @@ def create_project(
     *,
     instructions: str = "",
     assist_mode: str = Project.AssistMode.SUGGEST,
+    promise: str = Project.Promise.EACH_LABEL,
     target_error: float = 0.05,
     confidence: float = 0.95,
     labels_per_item: int = 1,
@@ -54,6 +55,7 @@ def create_project(
                 name=name,
                 task_type=task_type,
                 assist_mode=assist_mode,
+                promise=promise,
                 target_error=target_error,
                 confidence=confidence,
                 labels_per_item=labels_per_item,
@@ -150,7 +152,7 @@ def set_state(project: Project, state: str, by: User) -> None:
 
 
 def change_settings(project: Project, by: User, **changes: Any) -> None:
-    """Change name, assist_mode, target_error or confidence. Raises ProjectRefused."""
+    """Change name, assist_mode, promise, target_error or confidence. Raises ProjectRefused."""
     if "name" in changes:
         changes["name"] = tidy_name(changes["name"])
     for field, value in changes.items():

@@ -23,6 +23,7 @@ from mlassist.predictions import Predictions, chosen
 from mlassist.runs import Step
 from mlassist.trained import Trained
 
+SHOWN = 40  # points of the curve of expected errors
 WAITING: dict[str, Any] = {"needed": None, "message": ""}
 
 
@@ -152,11 +153,28 @@ def certify(
     if proof is not None and not concluding.conclude(proof, project, pool, rows, labels, step):
         return WAITING
     case = Case.of(project, pool, trained, rows, labels)
+    step.metrics["expected_error"] = expected_error(case)
     if case.taken.all():
         return {"needed": None, "message": "All that the model proposes is certified"}
     if project.promise == Project.Promise.WHOLE_SET:
         return for_the_whole_set(case, step)
     return for_each_label(case.left, len(rows), step)
+
+
+def expected_error(case: Case) -> list[tuple[float, float]]:
+    """Return (share of the pool, error expected among it), surest first, for managers to look ahead."""
+    own = case.trained.unprompted_predictions
+    whole = Predictions.of(case.trained.head, case.pool.features)
+    losses = own.losses(case.trained.unprompted_labels)
+    mean = regions.expected_error(losses, own.score, whole.score, case.target)
+    if not len(mean):
+        return []
+    shares = np.arange(1, SHOWN + 1) / SHOWN
+    at = np.maximum(1, (shares * len(mean)).astype(int)) - 1
+    return [
+        (round(share, 3), round(error, 4))
+        for share, error in zip(shares.tolist(), mean[at].tolist(), strict=True)
+    ]
 
 
 def for_the_whole_set(case: Case, step: Step) -> dict[str, Any]:

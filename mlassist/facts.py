@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Avg, Count
+from django.db.models import Avg, Count, QuerySet
 from django.utils import timezone
 
 from clustering import embeddings
@@ -118,9 +118,7 @@ def certificate(project: Project) -> dict[str, Any] | None:
 
 def certificate_outlook(project: Project, version: ModelVersion | None) -> dict[str, Any]:
     """Return what the next certificate takes; the count of blind labels is that of this moment."""
-    blind = Annotation.objects.filter(
-        project=project, kind="validation", withdrawn_at=None, counted=True, skipped=False
-    ).count()
+    blind = blind_labels(project)
     goal = validation.goal(project.target_error, project.confidence)
     known = (version.metrics.get("outlook") if version else None) or {"needed": goal, "message": ""}
     needed = known["needed"]
@@ -140,6 +138,11 @@ def certificate_outlook(project: Project, version: ModelVersion | None) -> dict[
     if not known["message"] and needed > blind:
         message = f"About {rounded(needed - blind)} more blind labels"
     return {"message": message, "blind_labels": blind, "blind_labels_needed": needed or goal}
+
+
+def blind_labels(project: Project) -> int:
+    blind = Annotation.objects.filter(project=project, kind="validation", withdrawn_at=None)
+    return blind.filter(counted=True, skipped=False).count()
 
 
 def rounded(count: int) -> int:
@@ -214,9 +217,7 @@ def given_up(project: Project, backbone: str) -> dict[str, Any]:
 def forecast(project: Project) -> dict[str, Any] | None:
     """Return when people will be done at their pace of late; None before there is a pace."""
     now = timezone.now()
-    recent = Annotation.objects.filter(
-        project=project, labeler__isnull=False, created_at__gt=now - PACE_OVER, withdrawn_at=None
-    ).aggregate(count=Count("id"), seconds=Avg("seconds"))
+    recent = recent_labels(project).aggregate(count=Count("id"), seconds=Avg("seconds"))
     if recent["count"] < FEWEST_FOR_FORECAST or not recent["seconds"]:
         return None
     left = Item.objects.filter(project=project, state=Item.State.UNLABELED).count()
@@ -226,3 +227,16 @@ def forecast(project: Project) -> dict[str, Any] | None:
         "hours": round(left * recent["seconds"] / 3600, 2),
         "date": (now + timedelta(days=days)).date(),
     }
+
+
+def recent_labels(project: Project) -> QuerySet[Annotation]:
+    since = timezone.now() - PACE_OVER
+    return Annotation.objects.filter(
+        project=project, labeler__isnull=False, created_at__gt=since, withdrawn_at=None
+    )
+
+
+def seconds_per_label(project: Project) -> float | None:
+    """Return what a label by a person has taken of late; None before there is one."""
+    found: float | None = recent_labels(project).aggregate(seconds=Avg("seconds"))["seconds"]
+    return found

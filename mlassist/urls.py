@@ -11,9 +11,16 @@ urlpatterns = [
     path("projects/<int:project_id>/models/backbone/survey/", views.survey_backbones, name="backbone-survey"),
     path("projects/<int:project_id>/models/fine-tuning/", views.fine_tune, name="fine-tune"),
     path("projects/<int:project_id>/certificate/", views.certificate, name="certificate"),
+    path("projects/<int:project_id>/certificate/classes/", views.withhold, name="withhold"),
+    path("projects/<int:project_id>/certificate/preview/", views.preview, name="preview"),
     path("api/projects/<int:project_id>/runs/", views.Runs.as_view(), name="api-runs"),
     path("api/projects/<int:project_id>/backbones/", views.Backbones.as_view(), name="api-backbones"),
     path("api/projects/<int:project_id>/fine-tuning/", views.FineTuning.as_view(), name="api-fine-tuning"),
+    path(
+        "api/projects/<int:project_id>/withheld-classes/",
+        views.WithheldClasses.as_view(),
+        name="api-withheld-classes",
+    ),
     path(
         "api/projects/<int:project_id>/certificates/", views.Certificates.as_view(), name="api-certificates"
     ),

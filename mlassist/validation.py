@@ -31,7 +31,8 @@ def judge(project: Project, pool: Pool, trained: Trained, step: Step) -> None:
     step.progress(1)
     version = trained.version
     version.metrics = {**version.metrics, **step.metrics}
-    version.metrics["outlook"] = certifying.certify(project, pool, trained, rows, labels, step)
+    outlook = certifying.certify(project, pool, trained, rows, labels, step)
+    version.metrics |= {"outlook": outlook, "expected_error": step.metrics.pop("expected_error", [])}
     version.save(update_fields=["metrics"])
     if len(blind) >= ALL_BUT_FEW * certifying.drawn(project) and proving.open_one(project) is None:
         suggestions.set_validation_share(project, LATER_SHARE)

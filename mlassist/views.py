@@ -16,12 +16,15 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import extensions, permissions
+from labeling.api.shapes import whole_number
+from labeling.forms import SettingsForm
 from labeling.models import Project
 from labeling.views import SignedIn
-from mlassist import choices, facts, finetuning, loop, survey, switching
+from mlassist import choices, facts, finetuning, loop, steering, survey, switching
 from mlassist.models import Certificate, Run
 
 extensions.register_panel("mlassist/_panels.html")
+extensions.register_settings("mlassist/_preview_slot.html")
 
 
 def models(request: SignedIn, project_id: int) -> HttpResponse:
@@ -118,23 +121,70 @@ def certificate(request: SignedIn, project_id: int) -> HttpResponse:
         "outlook": extensions.facts(project).get("certificate_outlook") or {},
     }
     if chosen is not None:
-        context |= {"curve": curve_of(chosen), "audits": audits_of(chosen), "left_out": left_out(chosen)}
+        context |= {"curve": curve_of(chosen), "audits": audits_of(chosen), "class_rows": class_rows(chosen)}
     return render(request, "mlassist/certificate.html", context)
 
 
 def curve_of(certificate: Certificate) -> list[dict[str, float]]:
-    """Return the tested thresholds as points of precision over coverage."""
-    return [
+    """Return precision over coverage on the uniform blind labels, else at the tested thresholds."""
+    return certificate.evidence.get("curve") or [
         {**step, "precision": 1 - step["errors"] / step["n"], "low": 1 - step["bound"]}
         for step in certificate.evidence.get("steps", [])
         if step["n"]
     ]
 
 
-def left_out(certificate: Certificate) -> list[tuple[str, str]]:
-    """Return the classes that the certificate does not cover, each with the reason."""
-    names = dict(certificate.project.classes.values_list("id", "name"))
-    return [(names[int(pk)], reason) for pk, reason in certificate.evidence.get("blocked", {}).items()]
+def class_rows(certificate: Certificate) -> list[dict[str, Any]]:
+    """Return what the certificate covers of each class: images that the model says are it, and how many."""
+    known = certificate.evidence.get("classes", {})
+    blocked = certificate.evidence.get("blocked", {})
+    withheld = steering.withheld(certificate.project)
+    classes = certificate.project.classes.filter(retired_at=None)
+    return [
+        {
+            "label_class": each,
+            "reason": blocked.get(str(each.pk), ""),
+            "withheld": each.pk in withheld,
+            **known.get(str(each.pk), {"images": 0, "accepted": 0}),
+        }
+        for each in classes
+    ]
+
+
+@require_POST
+def withhold(request: SignedIn, project_id: int) -> HttpResponse:
+    """Leave a class to people, or let the model label it again."""
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    label_class = project.classes.filter(pk=whole_number(request.POST.get("class", "")) or 0).first()
+    if label_class is None:
+        raise Http404
+    is_withheld = request.POST.get("withheld") == "1"
+    steering.set_withheld(project, label_class, request.user, is_withheld=is_withheld)
+    messages.success(
+        request,
+        f"“{label_class}” is left to people from now on."
+        if is_withheld
+        else f"The next certificate may cover “{label_class}” again.",
+    )
+    return redirect(f"{reverse('certificate', args=[project.pk])}#classes")
+
+
+def preview(request: SignedIn, project_id: int) -> HttpResponse:
+    """Say what the promise in a form would bring, before it is made."""
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    form = SettingsForm(request.GET)
+    form.full_clean()
+    given = form.cleaned_data
+    if not {"promise", "target", "confidence"} <= given.keys():
+        return HttpResponse(status=204)
+    context = {
+        "project": project,
+        "mode": given.get("assist_mode"),
+        "promise": given["promise"],
+        "target_error": given["target"],
+        "preview": steering.preview(project, given["promise"], given["target"], given["confidence"]),
+    }
+    return render(request, "mlassist/_preview.html", context)
 
 
 def audits_of(certificate: Certificate) -> dict[str, float]:
@@ -222,6 +272,32 @@ class FineTuning(APIView):
         return Response(status=204)
 
 
+class WithheldInput(serializers.Serializer[Any]):
+    classes = serializers.ListField(child=serializers.IntegerField(), max_length=10_000)
+
+
+class WithheldClasses(APIView):
+    @extend_schema(operation_id="withheld_classes", responses={200: dict})
+    def get(self, request: Request, project_id: int) -> Response:
+        """List the ids of the classes that are left to people, however sure the model is."""
+        project = permissions.project_or_404(request.user, project_id, "see")
+        return Response({"classes": sorted(steering.withheld(project))})
+
+    @extend_schema(operation_id="withheld_classes_set", request=WithheldInput, responses={200: dict})
+    def put(self, request: Request, project_id: int) -> Response:
+        """Say which classes are left to people; all others may be labeled under a certificate."""
+        project = permissions.project_or_404(request.user, project_id, "manage")
+        given = WithheldInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        wanted, classes = set(given.validated_data["classes"]), list(project.classes.all())
+        unknown = wanted - {each.pk for each in classes}
+        if unknown:
+            raise ValidationError(f"This project has no class with the id {min(unknown)}.")
+        for each in classes:
+            steering.set_withheld(project, each, permissions.person(request), is_withheld=each.pk in wanted)
+        return Response({"classes": sorted(wanted)})
+
+
 class Certificates(APIView):
     @extend_schema(operation_id="certificates_list", responses={200: dict})
     def get(self, request: Request, project_id: int) -> Response:
@@ -267,7 +343,8 @@ def run_shape(run: Run) -> dict[str, Any]:
 
 def certificate_shape(certificate: Certificate) -> dict[str, Any]:
     fields = (
-        "id", "attempt", "state", "sentence", "target_error", "confidence", "alpha", "threshold", "n",
-        "errors", "bound", "coverage", "n_validation", "evidence", "created_at", "withdrawn_at", "reason",
+        "id", "attempt", "state", "sentence", "promise", "target_error", "confidence", "alpha", "threshold",
+        "n", "errors", "bound", "allowed_error", "coverage", "n_validation", "evidence", "created_at",
+        "withdrawn_at", "reason",
     )  # fmt: skip
     return {name: getattr(certificate, name) for name in fields}

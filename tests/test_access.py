@@ -46,6 +46,8 @@ ROUTES = {
     "backbone-survey": ("post", MANAGE),
     "fine-tune": ("post", MANAGE),
     "certificate": ("get", SEE),
+    "withhold": ("post", MANAGE),
+    "preview": ("get", MANAGE),
     "team": ("get", MANAGE),
     "member": ("post", MANAGE),
     "invitation-revoke": ("post", MANAGE),
@@ -75,6 +77,7 @@ ROUTES = {
     "api-backbones": ("get", REVIEW),
     "api-fine-tuning": ("get", REVIEW),
     "api-certificates": ("get", SEE),
+    "api-withheld-classes": ("get", SEE),
     "api-schema": ("get", PUBLIC),
     "api-docs": ("get", PUBLIC),
 }

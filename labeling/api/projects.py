@@ -55,7 +55,7 @@ class ProjectDetail(APIView):
 
     @extend_schema(operation_id="projects_change", request=shapes.SettingsInput, responses={200: dict})
     def patch(self, request: Request, project_id: int) -> Response:
-        """Change name, mode of assistance, target or confidence."""
+        """Change name, mode of assistance, promise, target or confidence."""
         project = permissions.project_or_404(request.user, project_id, "manage")
         given = shapes.SettingsInput(data=request.data)
         given.is_valid(raise_exception=True)

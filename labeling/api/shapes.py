@@ -64,6 +64,7 @@ class ProjectInput(serializers.Serializer[Any]):
     assist_mode = serializers.ChoiceField(
         choices=Project.AssistMode.choices, default=Project.AssistMode.SUGGEST
     )
+    promise = serializers.ChoiceField(choices=Project.Promise.choices, default=Project.Promise.EACH_LABEL)
     target_error = NumberField(default=0.05, min_value=0.001, max_value=0.49)
     confidence = NumberField(default=0.95, min_value=0.5, max_value=0.999)
     labels_per_item = serializers.IntegerField(default=1, min_value=1, max_value=9)
@@ -72,6 +73,7 @@ class ProjectInput(serializers.Serializer[Any]):
 class SettingsInput(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=120, required=False)
     assist_mode = serializers.ChoiceField(choices=Project.AssistMode.choices, required=False)
+    promise = serializers.ChoiceField(choices=Project.Promise.choices, required=False)
     target_error = NumberField(required=False, min_value=0.001, max_value=0.49)
     confidence = NumberField(required=False, min_value=0.5, max_value=0.999)
 
@@ -180,6 +182,7 @@ def project_shape(project: Project, role: str | None) -> dict[str, Any]:
         "task_type": project.task_type,
         "state": project.state,
         "assist_mode": project.assist_mode,
+        "promise": project.promise,
         "target_error": project.target_error,
         "confidence": project.confidence,
         "labels_per_item": project.labels_per_item,

@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
-from labeling import permissions, projects
+from labeling import extensions, permissions, projects
 from labeling.forms import ClassesForm, InstructionsForm, SettingsForm
 from labeling.models import Project
 from labeling.views import SignedIn
@@ -34,6 +34,7 @@ def initial_of(project: Project) -> dict[str, Any]:
     return {
         "name": project.name,
         "assist_mode": project.assist_mode,
+        "promise": project.promise,
         "target": round(100 * (1 - project.target_error), 2),
         "confidence": round(100 * project.confidence, 2),
     }
@@ -47,6 +48,7 @@ def settings_page(request: SignedIn, project: Project, **context: Any) -> HttpRe
     context.setdefault("instructions_form", InstructionsForm(initial={"text": text}))
     context |= {
         "project": project,
+        "extra": extensions.settings(),
         "classes": project.classes.select_related("parent"),
         "instructions": instructions,
     }

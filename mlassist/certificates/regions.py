@@ -31,6 +31,18 @@ class Region:
     expected: np.ndarray
 
 
+def expected_error(
+    losses: np.ndarray, scores: np.ndarray, pool_scores: np.ndarray, target: float
+) -> np.ndarray:
+    """Return the error that training labels predict among the surest 1, 2, … of the pool's finite scores."""
+    falling = np.sort(pool_scores[np.isfinite(pool_scores)])[::-1]
+    usable = np.isfinite(scores)
+    if not len(falling) or not usable.any():
+        return np.empty(0)
+    error = predicted_error(losses[usable], scores[usable], falling, target)
+    return np.cumsum(error) / np.arange(1, len(error) + 1)
+
+
 def candidate(
     losses: np.ndarray, scores: np.ndarray, pool_scores: np.ndarray, target: float
 ) -> Region | None:
@@ -39,15 +51,11 @@ def candidate(
     `losses` and `scores` are out-of-fold predictions on training labels. Labels that were asked because the
     model was unsure crowd at low scores, so the error is predicted per score and averaged over the pool's.
     """
-    falling = np.sort(pool_scores[np.isfinite(pool_scores)])[::-1]
-    usable = np.isfinite(scores)
-    if not len(falling) or not usable.any():
-        return None
-    error = predicted_error(losses[usable], scores[usable], falling, target)
-    mean = np.cumsum(error) / np.arange(1, len(error) + 1)
+    mean = expected_error(losses, scores, pool_scores, target)
     good = np.flatnonzero(mean <= PROMISING * target)
     if not len(good):
         return None
+    falling = np.sort(pool_scores)[::-1]
     sizes = np.maximum(1, np.floor(np.array(RUNGS) * (good[-1] + 1))).astype(int)
     return Region(Ladder(falling[sizes - 1], sizes / len(pool_scores)), mean[sizes - 1])
 

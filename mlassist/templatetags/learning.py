@@ -98,6 +98,12 @@ def duration(seconds: float) -> str:
 
 
 @register.filter
+def hours(count: float) -> str:
+    """Say roughly how many hours or minutes."""
+    return duration(3600 * count)
+
+
+@register.filter
 def change(backbone: Mapping[str, Any]) -> str:
     """Say how far a change of backbone is."""
     if backbone["problem"]:

@@ -56,7 +56,7 @@ def test_a_region_keeps_the_target_and_costs_a_fraction_of_the_labels():
             coverage.append(0.0)
             continue
         assert wrong[scores >= region.ladder.thresholds[-1]].mean() < 1.3 * TARGET
-        count = regions.labels_to_prove(region, POOL, TARGET, bounds.alpha(DELTA, 1))
+        count = regions.labels_to_prove(region, 1_500, TARGET, bounds.alpha(DELTA, 1))
         outcome = proved(rng, region, scores, wrong, count)
         coverage.append((scores >= outcome.threshold).mean() if outcome.passed else 0.0)
         drawn = rng.choice(POOL, count, replace=False)

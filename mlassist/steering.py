@@ -1,0 +1,74 @@
+"""What a manager can steer: what a promise would bring before it is made, and classes left to people.
+
+Read by the web process: no arrays.
+"""
+
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from labeling import validation
+from labeling.models import Event, Item, LabelClass, Project, User
+from mlassist import facts
+from mlassist.models import ModelVersion, WithheldClass
+
+PROMISING = 0.8  # times the target: how near to it the expected error may come
+ASSUMED_SECONDS = 2.5  # for a label, before there is a pace
+Curve = list[tuple[float, float]]  # (share of the pool, error expected among it), surest first
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a promise would bring with the model of today; `coverage` is empty before there is one."""
+
+    blind_labels: int
+    blind_labels_needed: int
+    coverage: float | None
+    images: int
+    hours: float
+
+
+def preview(project: Project, promise: str, target_error: float, confidence: float) -> Preview:
+    """Return what could be certified, predicted from the training labels of the newest model."""
+    newest = ModelVersion.objects.filter(project=project).order_by("-number").first()
+    curve: Curve = newest.metrics.get("expected_error", []) if newest else []
+    whole = promise == Project.Promise.WHOLE_SET
+    coverage = reach(curve, target_error, whole_set=whole) if curve else None
+    unlabeled = Item.objects.filter(project=project, state=Item.State.UNLABELED).count()
+    images = round((coverage or 0.0) * unlabeled)
+    pace = facts.seconds_per_label(project) or ASSUMED_SECONDS
+    return Preview(
+        blind_labels=facts.blind_labels(project),
+        blind_labels_needed=validation.goal(target_error, confidence),
+        coverage=coverage,
+        images=images,
+        hours=images * pace / 3600,
+    )
+
+
+def reach(curve: Curve, target_error: float, *, whole_set: bool) -> float:
+    """Return the largest share of the pool whose expected error is well within the target.
+
+    Of the whole set, only the labels of that share can be wrong.
+    """
+    allowed = PROMISING * target_error
+    good = [share for share, error in curve if (share * error if whole_set else error) <= allowed]
+    return max(good, default=0.0)
+
+
+def withheld(project: Project) -> set[int]:
+    """Return the ids of the classes that are left to people."""
+    return set(WithheldClass.objects.filter(project=project).values_list("label_class_id", flat=True))
+
+
+def set_withheld(project: Project, label_class: LabelClass, by: User, *, is_withheld: bool) -> None:
+    """Leave a class to people, or let the model label it again; labels that it has given stay."""
+    with transaction.atomic():
+        if is_withheld:
+            changed = WithheldClass.objects.get_or_create(
+                label_class=label_class, defaults={"project": project, "created_by": by}
+            )[1]
+        else:
+            changed = bool(WithheldClass.objects.filter(label_class=label_class).delete()[0])
+        if changed:
+            Event.record("settings", project, by, withheld={label_class.name: is_withheld})
