@@ -3,19 +3,20 @@
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Avg, Count, QuerySet
+from django.db.models import Avg, Count, QuerySet, StdDev
 from django.utils import timezone
 
 from clustering import embeddings
 from labeling import validation
 from labeling.extensions import register_facts
 from labeling.models import Annotation, Item, Job, Project
-from mlassist import featurization, loop, proving, switching, triggers
+from mlassist import featurization, forecasting, loop, proving, steering, switching, triggers
 from mlassist.models import BackboneOffer, Certificate, ModelVersion, Run
 
 RUNS_SHOWN = 12
 PACE_OVER = timedelta(hours=24)
-FEWEST_FOR_FORECAST = 20
+CHANCE_OF_CERTIFICATE = 0.7  # that an outlook comes true
+MOST_DAYS = 3_650
 
 
 @register_facts
@@ -31,7 +32,7 @@ def learning(project: Project) -> dict[str, Any]:
         "runs": [run_facts(run) for run in Run.objects.filter(project=project).order_by("-id")[:RUNS_SHOWN]],
         "embedding": {**embedding(project, project.backbone), **given_up(project, project.backbone)},
         "next_backbone": next_backbone(project),
-        "forecast": forecast(project),
+        "forecast": forecast(project, versions),
     }
 
 
@@ -118,7 +119,7 @@ def certificate(project: Project) -> dict[str, Any] | None:
 
 def certificate_outlook(project: Project, version: ModelVersion | None) -> dict[str, Any]:
     """Return what the next certificate takes; the count of blind labels is that of this moment."""
-    blind = blind_labels(project)
+    blind = steering.blind_labels(project)
     goal = validation.goal(project.target_error, project.confidence)
     known = (version.metrics.get("outlook") if version else None) or {"needed": goal, "message": ""}
     needed = known["needed"]
@@ -138,11 +139,6 @@ def certificate_outlook(project: Project, version: ModelVersion | None) -> dict[
     if not known["message"] and needed > blind:
         message = f"About {rounded(needed - blind)} more blind labels"
     return {"message": message, "blind_labels": blind, "blind_labels_needed": needed or goal}
-
-
-def blind_labels(project: Project) -> int:
-    blind = Annotation.objects.filter(project=project, kind="validation", withdrawn_at=None)
-    return blind.filter(counted=True, skipped=False).count()
 
 
 def rounded(count: int) -> int:
@@ -214,19 +210,45 @@ def given_up(project: Project, backbone: str) -> dict[str, Any]:
     }
 
 
-def forecast(project: Project) -> dict[str, Any] | None:
-    """Return when people will be done at their pace of late; None before there is a pace."""
-    now = timezone.now()
-    recent = recent_labels(project).aggregate(count=Count("id"), seconds=Avg("seconds"))
-    if recent["count"] < FEWEST_FOR_FORECAST or not recent["seconds"]:
+def forecast(project: Project, versions: list[ModelVersion]) -> dict[str, Any] | None:
+    """Return when people will be done at their pace of late; None before there is a pace.
+
+    `taken_over` is the share of what is left that the next certificate may take off them.
+    """
+    pace = pace_of(project)
+    if not pace.is_known:
         return None
     left = Item.objects.filter(project=project, state=Item.State.UNLABELED).count()
-    days = left / recent["count"]
+    curve = versions[-1].metrics.get("expected_error", []) if versions else []
+    taken_over = 0.0
+    if project.assist_mode == Project.AssistMode.ACCEPT:
+        whole = project.promise == Project.Promise.WHOLE_SET
+        taken_over = steering.reach(curve, project.target_error, whole_set=whole)
+    seen = forecasting.forecast(left, taken_over, CHANCE_OF_CERTIFICATE, pace)
+    now = timezone.now()
+    history = [(each.labels, accuracy(each)["accuracy"]) for each in versions]
+    step = triggers.step_after(versions[-1].labels) if versions else 0
     return {
         "items_left": left,
-        "hours": round(left * recent["seconds"] / 3600, 2),
-        "date": (now + timedelta(days=days)).date(),
+        "labels": round(seen.labels.likely),
+        "labels_low": round(seen.labels.low),
+        "labels_high": round(seen.labels.high),
+        "hours": round(seen.hours.likely, 2),
+        "hours_low": round(seen.hours.low, 2),
+        "hours_high": round(seen.hours.high, 2),
+        "date": (now + timedelta(days=min(seen.days.likely, MOST_DAYS))).date(),
+        "date_low": (now + timedelta(days=min(seen.days.low, MOST_DAYS))).date(),
+        "date_high": (now + timedelta(days=min(seen.days.high, MOST_DAYS))).date(),
+        "taken_over": round(taken_over, 4),
+        "advice": forecasting.advice(history, step),
     }
+
+
+def pace_of(project: Project) -> forecasting.Pace:
+    found = recent_labels(project).aggregate(
+        count=Count("id"), seconds=Avg("seconds"), deviation=StdDev("seconds")
+    )
+    return forecasting.Pace(found["count"], found["seconds"] or 0.0, found["deviation"] or 0.0)
 
 
 def recent_labels(project: Project) -> QuerySet[Annotation]:
@@ -234,9 +256,3 @@ def recent_labels(project: Project) -> QuerySet[Annotation]:
     return Annotation.objects.filter(
         project=project, labeler__isnull=False, created_at__gt=since, withdrawn_at=None
     )
-
-
-def seconds_per_label(project: Project) -> float | None:
-    """Return what a label by a person has taken of late; None before there is one."""
-    found: float | None = recent_labels(project).aggregate(seconds=Avg("seconds"))["seconds"]
-    return found

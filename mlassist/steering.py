@@ -6,10 +6,10 @@ Read by the web process: no arrays.
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import Avg
 
 from labeling import validation
-from labeling.models import Event, Item, LabelClass, Project, User
-from mlassist import facts
+from labeling.models import Annotation, Event, Item, LabelClass, Project, User
 from mlassist.models import ModelVersion, WithheldClass
 
 PROMISING = 0.8  # times the target: how near to it the expected error may come
@@ -36,9 +36,9 @@ def preview(project: Project, promise: str, target_error: float, confidence: flo
     coverage = reach(curve, target_error, whole_set=whole) if curve else None
     unlabeled = Item.objects.filter(project=project, state=Item.State.UNLABELED).count()
     images = round((coverage or 0.0) * unlabeled)
-    pace = facts.seconds_per_label(project) or ASSUMED_SECONDS
+    pace = seconds_per_label(project) or ASSUMED_SECONDS
     return Preview(
-        blind_labels=facts.blind_labels(project),
+        blind_labels=blind_labels(project),
         blind_labels_needed=validation.goal(target_error, confidence),
         coverage=coverage,
         images=images,
@@ -54,6 +54,18 @@ def reach(curve: Curve, target_error: float, *, whole_set: bool) -> float:
     allowed = PROMISING * target_error
     good = [share for share, error in curve if (share * error if whole_set else error) <= allowed]
     return max(good, default=0.0)
+
+
+def blind_labels(project: Project) -> int:
+    blind = Annotation.objects.filter(project=project, kind="validation", withdrawn_at=None)
+    return blind.filter(counted=True, skipped=False).count()
+
+
+def seconds_per_label(project: Project) -> float | None:
+    """Return what a label by a person takes in the mean; None before there is one."""
+    given = Annotation.objects.filter(project=project, labeler__isnull=False, withdrawn_at=None)
+    found: float | None = given.aggregate(seconds=Avg("seconds"))["seconds"]
+    return found
 
 
 def withheld(project: Project) -> set[int]:
