@@ -100,7 +100,7 @@ function summarize() {
     [`${names.length} ${names.length === 1 ? "class" : "classes"}`, names.slice(0, 12).join(", ") + (names.length > 12 ? ", …" : ""), 1],
     ["Instructions", field("instructions").value.trim() || "none yet", 2],
     ["Help from a model", chosen("assist_mode"), 3],
-    ["Promise", `at least ${field("target").value} % right, ${field("confidence").value} % sure`, 3],
+    ["Promise", `at least ${field("target").value} % right, ${field("confidence").value} % sure, ${chosen("promise").toLowerCase()}`, 3],
   ];
   part("summary").replaceChildren(
     ...rows.flatMap(([name, value, step]) => {
