@@ -22,6 +22,7 @@ import json
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,7 @@ class Person(Labeler):
             page = self.call("POST", f"projects/{self.project}/pages/", json={"size": 9})
             if page is None:
                 loop.wait_until(self.is_idle, "A training round", 300)
+                time.sleep(0.5)
                 looks += 1
                 continue
             looks = 0

@@ -117,9 +117,9 @@ def give_labels(project: Any, items: np.ndarray, truth: np.ndarray) -> None:
 
 def do_round(project: Any) -> tuple[float, float]:
     """Do a round in a process of its own; returns (seconds, its peak memory in GB)."""
-    from labeling.models import Job
+    from labeling import jobs
 
-    job = Job.objects.create(project=project, kind="round", state="running", cluster="ml")
+    job = jobs.enqueue("round", project)
     started = time.perf_counter()
     subprocess.run(
         [sys.executable, "-m", "mlassist.training", "--job", str(job.pk)], check=True, stdout=sys.stderr
