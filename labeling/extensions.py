@@ -9,6 +9,7 @@ Facts = Callable[[Project], dict[str, Any]]
 
 _facts: list[Facts] = []
 _panels: list[str] = []
+_notices: list[str] = []
 
 
 def register_facts(provider: Facts) -> Facts:
@@ -31,3 +32,12 @@ def register_panel(template: str) -> None:
 
 def panels() -> list[str]:
     return list(_panels)
+
+
+def register_notices(template: str) -> None:
+    """Add a template to the top of the dashboard: what managers must not miss."""
+    _notices.append(template)
+
+
+def notices() -> list[str]:
+    return list(_notices)

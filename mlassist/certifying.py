@@ -9,7 +9,7 @@ from django.db import transaction
 
 from labeling import answers
 from labeling.models import Annotation, Event, Item, Project
-from mlassist import proving
+from mlassist import adjudication, proving, second_looks
 from mlassist.certificates import bounds, guards, prospects, regions, sequence
 from mlassist.heads import Head
 from mlassist.models import Certificate, ModelVersion, RegionDraw
@@ -58,6 +58,9 @@ def certify(
     chance = prospects.chance_to_pass(*evidence, len(labels), target, spent)
     if problem is None and chance < prospects.WORTH_TRYING:
         problem = f"it would succeed with a chance of only {chance:.0%}"
+    if problem is None:
+        likely = regions.candidate(*evidence, target)
+        problem = adjudication.of_stream(project, pool, trained, rows[left], labels, likely, blocked)
     if problem is None:
         seen = Predictions.of(trained.head, pool.features[rows[left]])
         outcome = sequence.attempt(
@@ -130,6 +133,7 @@ def conclude(project: Project, pool: Pool, proof: Certificate, step: Step) -> bo
         proving.release(project, proof)
         step.say(f"Certificate attempt {proof.attempt} was given up: {reason}")
         return True
+    adjudication.of_proof(project, pool, proof)
     if not proving.is_complete(project):
         step.say("The labels for the open certificate attempt are not all there yet")
         return False
@@ -301,7 +305,7 @@ def judged(certificate: Certificate, project: Project, pool: Pool) -> sequence.O
     order = list(
         RegionDraw.objects.filter(certificate=certificate).order_by("id").values_list("item_id", flat=True)
     )
-    rows, labels = pool.labeled(project, answers.blind(project, order))
+    rows, labels = pool.labeled(project, second_looks.blind(project, order))
     place = {item: at for at, item in enumerate(order)}
     by_draw = np.argsort([place[item] for item in pool.ids[rows].tolist()])  # as chance has drawn them
     rows, labels = rows[by_draw], [labels[at] for at in by_draw]

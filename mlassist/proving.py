@@ -10,6 +10,7 @@ from django.db import transaction
 
 from labeling import suggestions
 from labeling.models import Project, QueueEntry
+from mlassist import second_looks
 from mlassist.models import Certificate, ModelVersion, RegionDraw
 from mlassist.runs import Step
 
@@ -39,7 +40,7 @@ def is_complete(project: Project) -> bool:
     if certificate is None:
         return False
     done, drawn = progress(certificate)
-    return done >= ALL_BUT_FEW * drawn
+    return done >= ALL_BUT_FEW * drawn and not second_looks.waiting(project, certificate)
 
 
 def is_too_early(version: ModelVersion) -> bool:
