@@ -385,7 +385,10 @@ def reopen(
                 open_slots=0,
                 inclusion_probability=claims[item].inclusion_probability,
             )
-        before = Annotation.objects.filter(item=item, source="auto", withdrawn_at=None).first()
+        standing = Annotation.objects.filter(item=item, counted=True, skipped=False, withdrawn_at=None)
+        before = standing.filter(source="auto").first()
+        if before is None and page.kind == "audit":  # of somebody else, that was asked again
+            before = standing.exclude(pk=answers[item].pk).order_by("id").first()
         Item.objects.filter(pk=item).update(
             state=Item.State.LABELED if before else Item.State.UNLABELED, current_annotation=before, reason=""
         )

@@ -23,7 +23,7 @@ class AddressTaken(WorkforceRefused):
     """Somebody has an account with this address."""
 
 
-def at_work(project: Project, but: Iterable[int] = ()) -> set[int]:
+def at_work(project: Project, but: Iterable[int | None] = ()) -> set[int]:
     """Return the members who have answered lately, but for some: those who can be asked for an opinion."""
     recent = Annotation.objects.filter(
         project=project, labeler=OuterRef("user"), created_at__gt=timezone.now() - AT_WORK

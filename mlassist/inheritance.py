@@ -12,6 +12,7 @@ own: the promise is made to each import for itself.
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -73,7 +74,7 @@ def check(
     rows = rows_of(pool, sources)
     new = rng.permutation(rows)[: drift.MOST]
     old, learned = rng.permutation(old)[: drift.MOST], rng.permutation(learned)[: 2 * drift.MOST]
-    found: dict[str, float | str] = {"why": "too few blind images are there to compare it with"}
+    found: dict[str, Any] = {"why": "too few blind images are there to compare it with"}
     different = True
     if len(old) >= drift.FEWEST and len(learned):
         features = pool.features
@@ -97,7 +98,7 @@ def check(
         ignore_conflicts=True,
     )
     names = ", ".join(source.name for source in sources)
-    step.say(f"{len(rows)} images of {names} look {'different' if different else 'alike'}: {found}")
+    step.say(f"{len(rows)} images of {names} look {'different' if different else 'alike'}")
 
 
 def reference(project: Project, certificate: Certificate, pool: Pool) -> tuple[np.ndarray, np.ndarray]:
@@ -139,11 +140,12 @@ def draw(project: Project, certificate: Certificate, pool: Pool, batch: ImportCh
     rows = rows_of(pool, [batch.source])
     sure = pool.ids[rows[region(certificate, pool.features[rows])[0]]]
     known = np.fromiter(batches.drawn(batch).values_list("item_id", flat=True), np.int64)
-    # Those of the blind draw are an even sample of the same images, and are asked anyway.
+    # Those of the blind draw are an even sample of the same images, and are asked anyway, in this order.
     blind = Item.objects.filter(
         pk__in=sure.tolist(), draw__lt=project.validation_rate, state__in=("unlabeled", "labeled")
     )
-    asked = np.setdiff1d(np.fromiter(blind.values_list("id", flat=True), np.int64), known)
+    ordered = blind.exclude(pk__in=known.tolist()).order_by("draw").values_list("id", flat=True)
+    asked = np.fromiter(ordered[:wanted], np.int64)
     free = np.intersect1d(sure, answers.unlabeled(project))
     more = max(0, wanted - len(asked))
     if len(free) < WORTH * more:

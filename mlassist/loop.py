@@ -228,6 +228,8 @@ def withdraw(certificate: Certificate, reason: str, by: User | None = None) -> i
         if not ended.update(state=Certificate.State.WITHDRAWN, withdrawn_at=Now(), reason=reason):
             return 0
         back = suggestions.withdraw(certificate.project, certificate.pk)
+        drawn = certificate.draws.values_list("item_id", flat=True)
+        suggestions.stop_asking_blind(certificate.project, list(drawn))
         Event.record(
             "certificate_withdrawn", certificate.project, by, certificate=certificate.pk, labels=back
         )

@@ -54,6 +54,16 @@ def wrong(item):
     return NAMES[(NAMES.index(factories.true_class(item)) + 1) % 3]
 
 
+def rightly_labeled(asked):
+    """Return an item whose label is right, of some audits."""
+    rows = asked.select_related("item").prefetch_related("label__regions__label_class")
+    return next(
+        each.item
+        for each in rows
+        if each.label.regions.get().label_class.name == factories.true_class(each.item)
+    )
+
+
 def test_confirmed_proposals_are_asked_again_of_somebody_else(project, pool, labeler, second):  # noqa: F811
     certificate = certified(project, labeler)
     give(project, second, 9, "manual")
@@ -112,7 +122,7 @@ def test_auto_labels_are_drawn_every_day_and_a_contradiction_gets_second_opinion
     assert asked.count() == audits.FEWEST
     assert Audit.objects.values("item").distinct().count() == first + audits.FEWEST
 
-    item = asked.first().item
+    item = rightly_labeled(asked)
     say(project, labeler, claim_kind(project, labeler, "audit", item.pk), wrong(item))
     loop.check_audits(project)
     audit = Audit.objects.get(item=item)
@@ -136,7 +146,8 @@ def test_an_undone_answer_to_an_audit_is_forgotten(project, pool, labeler):  # n
     project.assist_mode = "accept"
     project.save()
     certified(project, labeler)
-    item = say(project, labeler, claim_kind(project, labeler, "audit"))
+    chosen = rightly_labeled(Audit.objects.all())
+    item = say(project, labeler, claim_kind(project, labeler, "audit", chosen.pk))
     loop.check_audits(project)
     assert Audit.objects.get(item=item).loss == 0
     page, _ = submission.undo(project, labeler)
@@ -181,7 +192,7 @@ def test_a_proof_waits_for_second_opinions_and_counts_the_undecided_as_wrong(
 
 
 def test_an_overturned_agreement_has_all_agreements_looked_at(project, pool, labeler, second):  # noqa: F811
-    give(project, labeler, 30, "validation")
+    give(project, labeler, 90, "validation")
     give(project, second, 9, "manual")
     firsts = list(Annotation.objects.filter(kind="validation").values_list("id", flat=True))
     agreed = dict.fromkeys(firsts, True)
