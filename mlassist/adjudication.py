@@ -57,9 +57,9 @@ def ask(project: Project, items: np.ndarray, wrong: np.ndarray, proof: Certifica
     if project.labels_per_item > 1:
         return 0  # two have agreed on each already
     current = dict(
-        Item.objects.filter(pk__in=items.tolist(), state="labeled", current_annotation__labeler__isnull=False)
-        .exclude(current_annotation=None)
-        .values_list("id", "current_annotation_id")
+        Item.objects.filter(
+            pk__in=items.tolist(), state="labeled", current_annotation__labeler__isnull=False
+        ).values_list("id", "current_annotation_id")
     )
     given = {
         current[item]: not contradicts

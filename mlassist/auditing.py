@@ -14,6 +14,7 @@ from mlassist import audits, second_looks
 from mlassist.models import Audit, Certificate
 
 DAY = timedelta(days=1)
+WEEK = timedelta(days=7)  # for a reviewer to decide where people do not agree
 
 
 def made_under(certificate: Certificate) -> QuerySet[Annotation]:
@@ -111,17 +112,26 @@ def take_answers(certificate: Certificate) -> int:
 
 
 def settle(certificate: Certificate) -> int:
-    """Judge labels by what people say of them once nobody looks at them any more; returns how many."""
+    """Judge labels by what people say of them once nobody looks at them any more; returns how many.
+
+    Who never comes must not keep an alarm quiet: after a day without another opinion the first answer counts,
+    and after a week without a reviewer's decision a label is wrong.
+    """
+    now = timezone.now()
+    answered = certificate.audits.filter(loss=None, answer__isnull=False)
+    undecided = answered.filter(item__state="needs_review", answer__created_at__lt=now - WEEK)
+    late = list(undecided.values_list("id", flat=True))
+    Audit.objects.filter(pk__in=late).update(loss=1.0)
     done = list(
-        certificate.audits.filter(loss=None, answer__isnull=False, item__state="labeled", item__entry=None)
-        .filter(item__current_annotation__labeler__isnull=False)
+        answered.filter(item__state="labeled", item__current_annotation__labeler__isnull=False)
+        .filter(Q(item__entry=None) | Q(answer__created_at__lt=now - second_looks.PATIENCE))
         .select_related("item")
     )
     pairs = [(each.label_id, each.item.current_annotation_id or 0) for each in done]
     for each, loss in zip(done, compared(pairs), strict=True):
         each.loss = loss
     Audit.objects.bulk_update(done, ["loss"])
-    return len(done)
+    return len(done) + len(late)
 
 
 def compared(pairs: Sequence[tuple[int, int | None]]) -> list[float]:
