@@ -46,24 +46,6 @@ def blind(project: Project, items: Sequence[int]) -> Answers:
     return _collect(drawn)
 
 
-def audits(project: Project, certificate: int) -> list[tuple[int, bool]]:
-    """Return (item, was right) for each auto label of a certificate that was asked again, oldest first."""
-    asked = list(
-        Annotation.objects.filter(project=project, kind="audit", withdrawn_at=None, skipped=False)
-        .exclude(labeler=None)
-        .order_by("id")
-        .values_list("id", "item_id")
-    )
-    given = dict(
-        Annotation.objects.filter(
-            project=project, certificate=certificate, source="auto", item__in=[item for _, item in asked]
-        ).values_list("item_id", "id")
-    )
-    asked = [(annotation, item) for annotation, item in asked if item in given]
-    labels = classes_of([annotation for annotation, _ in asked] + list(given.values()))
-    return [(item, set(labels[annotation]) == set(labels[given[item]])) for annotation, item in asked]
-
-
 def unlabeled(project: Project) -> np.ndarray:
     """Return the ids of readable items that still need a label, validation items left out."""
     return _ids(

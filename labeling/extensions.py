@@ -10,6 +10,7 @@ Facts = Callable[[Project], dict[str, Any]]
 _facts: list[Facts] = []
 _panels: list[str] = []
 _settings: list[str] = []
+_notices: list[str] = []
 
 
 def register_facts(provider: Facts) -> Facts:
@@ -41,3 +42,12 @@ def register_settings(template: str) -> None:
 
 def settings() -> list[str]:
     return list(_settings)
+
+
+def register_notices(template: str) -> None:
+    """Add a template to the top of the dashboard: what managers must not miss."""
+    _notices.append(template)
+
+
+def notices() -> list[str]:
+    return list(_notices)

@@ -15,7 +15,7 @@ LEASE = timedelta(minutes=10)
 SIZES = (1, 4, 6, 9)
 
 # How often each kind comes first when it has something; the others follow when it is empty.
-WEIGHTS = {"review": 8.0, "gold": 1.0, "audit": 1.0, "prelabeled": 6.0, "clustered": 5.0, "manual": 3.0}
+WEIGHTS = {"review": 8.0, "gold": 1.0, "audit": 4.0, "prelabeled": 6.0, "clustered": 5.0, "manual": 3.0}
 GROUPED = ("clustered", "prelabeled")
 BLIND = ("validation", "audit", "gold")
 

@@ -158,19 +158,28 @@ def lock(project: Project, items: Sequence[int]) -> list[Item]:
 
 
 def requeue(project: Project, items: list[Item]) -> None:
-    """Ask people about items again, from scratch; an audit that is open turns into that."""
+    """Ask people about items again, from scratch; an audit that is open turns into that.
+
+    What was drawn to be asked blind is asked blind again: without the hard ones a draw would be biased.
+    """
+    drawn: dict[int, float | None] = {
+        item.pk: project.validation_rate for item in items if kind_for(project, item) == "validation"
+    }
+    drawn |= dict(
+        Annotation.objects.filter(item__in=items, kind="validation")
+        .order_by("-id")
+        .values_list("item_id", "inclusion_probability")
+    )
     Claim.objects.filter(item__in=items, state="live").update(state=Claim.State.EXPIRED)
     QueueEntry.objects.filter(item__in=items).delete()
     QueueEntry.objects.bulk_create(
         QueueEntry(
             item=item,
             project=project,
-            kind=kind_for(project, item),
+            kind="validation" if item.pk in drawn else "manual",
             priority=-1,
             why="a reviewer sent it back",
-            inclusion_probability=project.validation_rate
-            if kind_for(project, item) == "validation"
-            else None,
+            inclusion_probability=drawn.get(item.pk),
             needed=project.labels_per_item,
             open_slots=project.labels_per_item,
         )

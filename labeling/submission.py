@@ -9,12 +9,13 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from labeling import agreement, geometry, queue
+from labeling import agreement, geometry, queue, workforce
 from labeling.answers import classes_of
 from labeling.models import Annotation, Claim, Item, Page, Project, QueueEntry, Region, Suggestion, User
 from labeling.validation import kind_for
 
 UNDO_WITHIN = timedelta(minutes=10)
+MOST_OPINIONS = 3  # on an item that is asked again, before a reviewer has to decide
 TAKEN_UUID = "A UUID belongs to another answer already. Give each answer a new one."
 
 
@@ -239,6 +240,7 @@ def annotation_for(desk: _Desk, answer: Answer, counted: bool) -> Annotation:
     classes = {region.label_class for region in answer.regions}
     visible = answer.item in desk.shown
     bulk = page.kind == "clustered" and len(desk.claims) > 1
+    entry = desk.entries.get(answer.item) if page.kind == "prelabeled" else None
     return Annotation(
         project=page.project,
         item_id=answer.item,
@@ -254,6 +256,7 @@ def annotation_for(desk: _Desk, answer: Answer, counted: bool) -> Annotation:
         seconds=answer.seconds,
         instructions_id=page.instructions_id,
         inclusion_probability=claim.inclusion_probability,
+        certificate=entry.certificate if entry else None,
     )
 
 
@@ -276,10 +279,10 @@ def write(desk: _Desk) -> None:
             continue
         if answer.skipped:
             skip(item)
-        elif desk.page.project.labels_per_item == 1 or desk.page.kind in queue.BLIND:
+        elif desk.page.project.labels_per_item == 1 and desk.page.kind not in queue.BLIND:
             done[item.pk] = annotation.pk
         else:
-            settle(item, done)
+            settle(desk.page, item, done)
     if done:
         queue.finish(done)
 
@@ -291,21 +294,26 @@ def skip(item: Item) -> None:
     )
 
 
-def settle(item: Item, done: dict[int, int]) -> None:
-    """Form the consensus of an item's answers, or ask for a reviewer."""
-    given = list(
+def settle(page: Page, item: Item, done: dict[int, int]) -> None:
+    """Form the consensus of an item's answers, or ask for another opinion or a reviewer."""
+    given = dict(
         Annotation.objects.filter(
             item=item, counted=True, skipped=False, withdrawn_at=None, labeler__isnull=False
         )
         .order_by("id")
-        .values_list("id", flat=True)
+        .values_list("id", "labeler_id")
     )
     labels = classes_of(given)
     agreed = agreement.majority([labels[each] for each in given])
     if agreed is not None:
-        done[item.pk] = given[agreed]
+        done[item.pk] = list(given)[agreed]
         return
-    QueueEntry.objects.filter(pk=item.pk).delete()
+    entry = QueueEntry.objects.filter(pk=item.pk)
+    if page.kind == "audit" and len(given) < MOST_OPINIONS:
+        others = workforce.at_work(page.project, but=given.values())
+        if others and entry.update(needed=1, open_slots=1):
+            return
+    entry.delete()
     Item.objects.filter(pk=item.pk).update(
         state=Item.State.NEEDS_REVIEW, current_annotation=None, reason="The labelers do not agree."
     )
@@ -377,7 +385,10 @@ def reopen(
                 open_slots=0,
                 inclusion_probability=claims[item].inclusion_probability,
             )
-        before = Annotation.objects.filter(item=item, source="auto", withdrawn_at=None).first()
+        standing = Annotation.objects.filter(item=item, counted=True, skipped=False, withdrawn_at=None)
+        before = standing.filter(source="auto").first()
+        if before is None and page.kind == "audit":  # of somebody else, that was asked again
+            before = standing.exclude(pk=answers[item].pk).order_by("id").first()
         Item.objects.filter(pk=item).update(
             state=Item.State.LABELED if before else Item.State.UNLABELED, current_annotation=before, reason=""
         )

@@ -30,7 +30,10 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where an item stands in the queue; lower `priority` comes first."""
+    """Where an item stands in the queue; lower `priority` comes first.
+
+    `certificate` is the id of the one that its proposal rests on.
+    """
 
     item: int
     kind: str
@@ -38,6 +41,7 @@ class Placement:
     group: int | None
     proposed_class: int | None
     why: str
+    certificate: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +95,9 @@ def order_queue(project: Project, placements: Iterable[Placement]) -> int:
                 """
                 WITH wanted AS (
                     SELECT * FROM unnest(
-                        %s::bigint[], %s::text[], %s::float8[], %s::bigint[], %s::bigint[], %s::text[]
-                    ) AS w(item, kind, priority, grp, proposed, why)
+                        %s::bigint[], %s::text[], %s::float8[], %s::bigint[], %s::bigint[], %s::text[],
+                        %s::bigint[]
+                    ) AS w(item, kind, priority, grp, proposed, why, certificate)
                 ), free AS (
                     SELECT e.item_id FROM labeling_queueentry e JOIN wanted w ON w.item = e.item_id
                     WHERE e.project_id = %s AND e.open_slots = e.needed AND e.kind = ANY(%s)
@@ -100,7 +105,7 @@ def order_queue(project: Project, placements: Iterable[Placement]) -> int:
                 )
                 UPDATE labeling_queueentry e
                 SET kind = w.kind, priority = w.priority, "group" = w.grp, proposed_class_id = w.proposed,
-                    why = w.why
+                    why = w.why, certificate = w.certificate
                 FROM wanted w JOIN free f ON f.item_id = w.item
                 WHERE e.item_id = w.item
                 """,
@@ -111,6 +116,7 @@ def order_queue(project: Project, placements: Iterable[Placement]) -> int:
                     [each.group for each in chunk],
                     [each.proposed_class for each in chunk],
                     [each.why for each in chunk],
+                    [each.certificate for each in chunk],
                     project.pk,
                     list(MODEL_KINDS),
                 ],
@@ -186,9 +192,23 @@ def write_auto_labels(
 
 
 def withdraw(project: Project, certificate: int) -> int:
-    """Send a certificate's auto labels back to people, least sure first; returns how many."""
+    """Send a certificate's auto labels back to people, least sure first; returns how many.
+
+    What people have answered stays: labels that they confirmed, and those of audited items, right or wrong.
+    Nothing is shown as certified by it any more.
+    """
     now = timezone.now()
     with transaction.atomic():
+        QueueEntry.objects.filter(
+            project=project, certificate=certificate, kind="prelabeled", open_slots=F("needed")
+        ).update(
+            kind="manual",
+            priority=1.0 - F("priority"),
+            group=None,
+            proposed_class=None,
+            why="",
+            certificate=None,
+        )
         labels = list(
             Annotation.objects.select_for_update()
             .filter(project=project, certificate=certificate, source="auto", withdrawn_at=None)
@@ -223,19 +243,24 @@ def withdraw(project: Project, certificate: int) -> int:
     return len(labels)
 
 
-def ask_again(project: Project, items: Sequence[int], *, probability: float) -> int:
-    """Ask people blind about items that a model labeled; returns how many entries were added."""
-    asked = QueueEntry.objects.bulk_create(
-        [
-            QueueEntry(item_id=item, project=project, kind="audit", inclusion_probability=probability)
-            for item in Item.objects.filter(project=project, pk__in=items, state="labeled")
-            .filter(current_annotation__source="auto")
-            .exclude(entry__isnull=False)
+def ask_again(project: Project, items: Sequence[int], *, probability: float) -> list[int]:
+    """Ask people blind about items that are labeled; returns which.
+
+    A label stays until the answer is there. Nobody who has answered an item gets it again, so a person's
+    label is asked of somebody else. Items that are asked about already are passed over.
+    """
+    with transaction.atomic():
+        free = list(
+            Item.objects.select_for_update(of=("self",), no_key=True, skip_locked=True)
+            .filter(project=project, pk__in=items, state="labeled", entry=None)
+            .order_by("id")
             .values_list("id", flat=True)
-        ],
-        ignore_conflicts=True,
-    )
-    return len(asked)
+        )
+        QueueEntry.objects.bulk_create(
+            QueueEntry(item_id=item, project=project, kind="audit", inclusion_probability=probability)
+            for item in free
+        )
+    return free
 
 
 def ask_blind(project: Project, items: Sequence[int], count: int, *, probability: float) -> list[int]:

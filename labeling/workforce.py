@@ -1,10 +1,16 @@
 """People of a project: invitations, members, roles."""
 
+from collections.abc import Iterable
+from datetime import timedelta
+
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from labeling.models import Event, Invitation, Membership, Page, Project, User
+from labeling.models import Annotation, Event, Invitation, Membership, Page, Project, User
 from labeling.queue import release
+
+AT_WORK = timedelta(days=7)  # since the last answer of somebody who can be counted on
 
 ADDRESS_TAKEN = "This address has an account already. Sign in above to accept with it."
 
@@ -15,6 +21,15 @@ class WorkforceRefused(Exception):
 
 class AddressTaken(WorkforceRefused):
     """Somebody has an account with this address."""
+
+
+def at_work(project: Project, but: Iterable[int | None] = ()) -> set[int]:
+    """Return the members who have answered lately, but for some: those who can be asked for an opinion."""
+    recent = Annotation.objects.filter(
+        project=project, labeler=OuterRef("user"), created_at__gt=timezone.now() - AT_WORK
+    )
+    members = Membership.objects.filter(project=project).exclude(user__in=list(but))
+    return set(members.filter(Exists(recent)).values_list("user_id", flat=True))
 
 
 def invite(project: Project, by: User, role: str, email: str = "") -> Invitation:

@@ -13,7 +13,7 @@ from mlassist.certificates import bounds, comparison, sequence
 from mlassist.heads import Head
 from mlassist.models import Certificate, WithheldClass
 from mlassist.pool import Pool, load_head
-from mlassist.predictions import Predictions
+from mlassist.predictions import Predictions, is_strict
 from mlassist.runs import Step
 from mlassist.trained import Trained
 
@@ -38,7 +38,7 @@ def new(project: Project, trained: Trained, number: int, blind: int) -> Certific
         alpha=bounds.alpha(1 - project.confidence, number),
         n_validation=blind,
         sentence="Its blind labels are being given.",
-        evidence={"blind_labels": blind},
+        evidence={"blind_labels": blind, "strict": is_strict(trained.head)},
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from labeling import answers
 from labeling.models import Item, Project
-from mlassist import attempts, concluding, proving
+from mlassist import adjudication, attempts, concluding, proving
 from mlassist.certificates import (
     bounds,
     dataset,
@@ -181,9 +181,11 @@ def for_the_whole_set(case: Case, step: Step) -> dict[str, Any]:
     """Attempt the promise that all labels together keep the target, people's counting as right."""
     problem = case.hindrance(len(case.labels)) or case.too_few()
     number, made = case.number, case.on_this_backbone
+    known = Evidence.of(case)
+    if problem is None:
+        problem = second_opinions(case, known)
     if problem is None:
         head = case.trained.head
-        known = Evidence.of(case)
         covered, losses = attempts.losses_under(case.earlier, case.pool.features[case.rows], case.labels)
         seen = Predictions.of(head, case.pool.features[case.rows])
         scores = np.where(covered, np.inf, seen.without(known.blocked))
@@ -228,6 +230,8 @@ def for_each_label(case: Case, blind: int, step: Step) -> dict[str, Any]:
     if problem is None and chance < prospects.WORTH_TRYING:
         problem = f"it would succeed with a chance of only {chance:.0%}"
     if problem is None:
+        problem = second_opinions(case, known)
+    if problem is None:
         attempt_uniformly(case, known, blind, step)
         number, made, hindrance = number + 1, made + 1, "an attempt was just made"
     else:
@@ -245,13 +249,18 @@ def for_each_label(case: Case, blind: int, step: Step) -> dict[str, Any]:
         ):
             certificate = attempts.new(case.project, case.trained, number, blind)
             certificate.evidence["blocked"] = attempts.reasons(known.blocked, case.trained.head)
-            strict = known.pool.is_strict
-            if proving.begin(
-                case.project, certificate, plan.region, plan.free, plan.given, plan.wanted, strict
-            ):
+            if proving.begin(case.project, certificate, plan.region, plan.free, plan.given, plan.wanted):
                 proving.say_begun(step, certificate)
                 return WAITING
     return outlook(case.project, made, needed, spoken)
+
+
+def second_opinions(case: Case, known: Evidence) -> str | None:
+    """Return why an attempt has to wait for second opinions on blind answers."""
+    likely = regions.candidate(*known.for_prospects, case.target)
+    return adjudication.of_stream(
+        case.project, case.pool, case.trained, case.rows, case.labels, likely, known.blocked
+    )
 
 
 def attempt_uniformly(case: Case, known: Evidence, blind: int, step: Step) -> None:

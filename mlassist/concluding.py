@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from labeling.models import Project
-from mlassist import attempts, proving
+from mlassist import adjudication, attempts, proving
 from mlassist.certificates import bounds, sequence, sequential
 from mlassist.heads import Head
 from mlassist.models import Certificate
@@ -29,6 +29,7 @@ def conclude(
         proving.release(project, proof)
         step.say(f"Certificate attempt {proof.attempt} was given up: {reason}")
         return True
+    adjudication.of_proof(project, pool, proof)
     if not proving.is_complete(project):
         step.say("The labels for the open certificate attempt are not all there yet")
         return False

@@ -10,7 +10,16 @@ from clustering import embeddings
 from labeling import validation
 from labeling.extensions import register_facts
 from labeling.models import Annotation, Item, Job, Project
-from mlassist import featurization, forecasting, loop, proving, steering, switching, triggers
+from mlassist import (
+    batches,
+    featurization,
+    forecasting,
+    loop,
+    proving,
+    steering,
+    switching,
+    triggers,
+)
 from mlassist.models import BackboneOffer, Certificate, ModelVersion, Run
 
 RUNS_SHOWN = 12
@@ -29,6 +38,7 @@ def learning(project: Project) -> dict[str, Any]:
         "model": model(versions),
         "certificate": certificate(project),
         "certificate_outlook": certificate_outlook(project, newest),
+        "different_imports": batches.told(project),
         "runs": [run_facts(run) for run in Run.objects.filter(project=project).order_by("-id")[:RUNS_SHOWN]],
         "embedding": {**embedding(project, project.backbone), **given_up(project, project.backbone)},
         "next_backbone": next_backbone(project),

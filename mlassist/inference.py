@@ -1,23 +1,19 @@
 """What a model does for people: proposals for every image, and auto labels where they are certified."""
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
-from django.db import transaction
 
 from labeling import answers, suggestions
-from labeling.models import Project, QueueEntry
+from labeling.models import Project
 from labeling.suggestions import AutoLabel, Proposal
-from mlassist import ordering
+from mlassist import auditing, batches, inheritance, ordering
 from mlassist.attempts import region
-from mlassist.models import Audit, Certificate
+from mlassist.models import Certificate
 from mlassist.pool import Pool
 from mlassist.predictions import Open, Predictions, chosen
 from mlassist.runs import Step
 from mlassist.trained import Trained
-
-AUDIT_SHARE, FEWEST_AUDITS = 0.02, 20
 
 
 def propose(project: Project, pool: Pool, trained: Trained, step: Step) -> None:
@@ -29,18 +25,22 @@ def propose(project: Project, pool: Pool, trained: Trained, step: Step) -> None:
     stored = suggestions.store(project, trained.version.number, proposals(left))
     step.say(f"{stored} proposals")
     step.progress(len(rows) // 2)
-    certified, accepted = np.zeros(len(rows), bool), 0
+    under, waiting, accepted = np.zeros(len(rows), np.int64), np.zeros(len(rows), bool), 0
     # A certificate speaks of what a model sees through its own backbone, and of nothing else.
     for each in Certificate.objects.filter(
         project=project, state__in=("valid", "superseded"), model_version__backbone=project.backbone
     ).order_by("attempt"):
+        inheritance.look(project, each, pool, step)
         inside, theirs = region(each, pool.features[rows])
-        certified |= inside & agreeing(left.seen, theirs)
+        foreign = batches.excluded(each, left.items)
+        waiting |= inside & foreign & np.isin(left.items, batches.items_being_proved(each))
+        inside &= ~foreign
+        under[inside & agreeing(left.seen, theirs)] = each.pk
         if each.state == Certificate.State.VALID and project.assist_mode == Project.AssistMode.ACCEPT:
             accepted = accept(project, each, left, inside, theirs)
             step.say(f"{accepted} auto labels under certificate {each.pk}")
     step.metrics = {"proposals": stored, "auto_labels": accepted}
-    step.metrics |= ordering.place(project, pool, trained, left, certified, step)
+    step.metrics |= ordering.place(project, pool, trained, left, under, waiting, step)
 
 
 def agreeing(one: Predictions, other: Predictions) -> np.ndarray:
@@ -83,18 +83,5 @@ def accept(
         threshold=certificate.threshold or 0.0,
     )
     if written:
-        audit(project, certificate, np.array([label.item for label in labels]))
+        auditing.draw(certificate)
     return written
-
-
-def audit(project: Project, certificate: Certificate, items: np.ndarray) -> None:
-    """Draw auto labels uniformly to be asked again, blind."""
-    asked_before = Audit.objects.filter(certificate=certificate).count()
-    count = min(len(items), max(FEWEST_AUDITS - asked_before, math.ceil(AUDIT_SHARE * len(items))))
-    drawn = np.random.default_rng().choice(items, count, replace=False).tolist()
-    with transaction.atomic():
-        suggestions.ask_again(project, drawn, probability=count / len(items))
-        asked = QueueEntry.objects.filter(item__in=drawn, kind="audit").values_list("item_id", flat=True)
-        Audit.objects.bulk_create(
-            (Audit(certificate=certificate, item_id=item) for item in asked), ignore_conflicts=True
-        )

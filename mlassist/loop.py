@@ -13,9 +13,9 @@ from django.db.models.functions import Now
 
 from clustering import embeddings
 from labeling import answers, jobs, suggestions
-from labeling.models import Annotation, Event, Job, Project, User
-from mlassist import audits, featurization, proving, runs, switching, triggers
-from mlassist.models import Audit, Certificate, ModelVersion, Run
+from labeling.models import Event, Job, Project, User
+from mlassist import auditing, batches, featurization, proving, runs, second_looks, switching, triggers
+from mlassist.models import Certificate, ModelVersion, Run
 
 UNFINISHED = (Job.State.QUEUED, Job.State.RUNNING)
 
@@ -31,13 +31,24 @@ def tick() -> None:
     """Look at every project that is being labeled with a model's help."""
     close_orphans()
     switching.adopt_ready()  # before a next round is queued that it would have to wait for
-    for project in Project.objects.filter(deleted_at=None, state=Project.State.RUNNING).exclude(
-        assist_mode=Project.AssistMode.OFF
-    ):
-        if project.is_classification:
-            check_promise(project)
-            check_audits(project)
-            advance(project)
+    for project in helped():
+        check_promise(project)
+        check_audits(project)
+        advance(project)
+
+
+@jobs.periodic(60)
+def draw_audits() -> None:
+    """Have labels asked again as long as a certificate stands, whether or not new ones are made."""
+    for project in helped():
+        for certificate in standing(project):
+            auditing.draw(certificate)
+
+
+def helped() -> list[Project]:
+    """Return the projects that are being labeled with a model's help."""
+    running = Project.objects.filter(deleted_at=None, state=Project.State.RUNNING)
+    return [each for each in running.exclude(assist_mode=Project.AssistMode.OFF) if each.is_classification]
 
 
 def advance(project: Project) -> None:
@@ -145,6 +156,8 @@ def round_is_due(project: Project, version: ModelVersion) -> bool:
         return False
     if was_steered(project, version) or proving.is_complete(project):
         return True
+    if second_looks.have_come_in(project, version) or batches.are_answered(project):
+        return True
     return embeddings.count(project) > version.embedded and not is_featurizing(project)
 
 
@@ -202,30 +215,12 @@ def standing(project: Project) -> QuerySet[Certificate]:
 
 
 def check_audits(project: Project) -> None:
-    for certificate in standing(project):
-        check_audit(project, certificate)
-
-
-def check_audit(project: Project, certificate: Certificate) -> None:
-    """Take in new audit answers of a certificate, and withdraw it when they contradict it."""
-    waiting = Audit.objects.filter(certificate=certificate, right=None)
-    answered = Annotation.objects.filter(
-        project=project, kind="audit", withdrawn_at=None, item__in=waiting.values("item")
-    )
-    if not answered.exists():
-        return
-    results = answers.audits(project, certificate.pk)
-    for item, right in results:
-        Audit.objects.filter(certificate=certificate, item=item).update(right=right)
-    value = audits.alarm(
-        [not right for _, right in results], certificate.allowed_error or certificate.target_error
-    )
-    if value >= audits.ALARM:
-        errors = sum(not right for _, right in results)
-        withdraw(
-            certificate,
-            f"The audit contradicts it: of {len(results)} auto labels asked again, {errors} were wrong.",
-        )
+    """Take in new answers to audits, and withdraw the certificates that they contradict."""
+    for certificate in standing(project).select_related("project"):
+        with transaction.atomic():
+            reason = auditing.objection(certificate)
+            if reason:
+                withdraw(certificate, reason)
 
 
 def withdraw(certificate: Certificate, reason: str, by: User | None = None) -> int:
@@ -235,6 +230,8 @@ def withdraw(certificate: Certificate, reason: str, by: User | None = None) -> i
         if not ended.update(state=Certificate.State.WITHDRAWN, withdrawn_at=Now(), reason=reason):
             return 0
         back = suggestions.withdraw(certificate.project, certificate.pk)
+        drawn = certificate.draws.values_list("item_id", flat=True)
+        suggestions.stop_asking_blind(certificate.project, list(drawn))
         Event.record(
             "certificate_withdrawn", certificate.project, by, certificate=certificate.pk, labels=back
         )

@@ -4,7 +4,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
-from labeling.models import Item, Job, LabelClass, Project, User
+from labeling.models import Annotation, DataSource, Item, Job, LabelClass, Project, User
 
 
 class BackboneOffer(models.Model):
@@ -167,6 +167,16 @@ class Certificate(models.Model):
             ),
         ]
 
+    @property
+    def held_to(self) -> float:
+        """Return how often its own labels may be wrong."""
+        return self.target_error if self.allowed_error is None else self.allowed_error
+
+    @property
+    def is_strict(self) -> bool:
+        """Tell whether a label is right or wrong as a whole; else it loses 1 - F1 of its classes."""
+        return bool(self.evidence.get("strict", True))
+
     def promises_enough(self, project: Project) -> bool:
         """Tell whether it promises what the project asks for now, or more."""
         weaker = self.promise == Project.Promise.WHOLE_SET != project.promise
@@ -200,12 +210,77 @@ class WithheldClass(models.Model):
 
 
 class Audit(models.Model):
-    """An auto label that is asked again, blind."""
+    """A label made under a certificate, by the model or confirmed by a person, that is asked again, blind.
+
+    `answer` is the first one. `loss` stays empty while others still look at the image, too.
+    """
 
     certificate = models.ForeignKey(Certificate, on_delete=models.CASCADE, related_name="audits")
     item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="+")
-    right = models.BooleanField(null=True, help_text="empty until a person has answered")
+    label = models.ForeignKey(Annotation, on_delete=models.CASCADE, related_name="+")
+    probability = models.FloatField(null=True, help_text="of having been drawn with its draw")
+    answer = models.ForeignKey(Annotation, null=True, on_delete=models.SET_NULL, related_name="+")
+    loss = models.FloatField(null=True, help_text="0 right, 1 wrong; empty until that is settled")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["certificate", "item"], name="audit_once")]
+        indexes = [
+            models.Index(
+                fields=["certificate"], include=["item"], condition=Q(loss=None), name="audit_unsettled"
+            )
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["certificate", "item"], name="audit_once"),
+            models.CheckConstraint(
+                condition=Q(loss=None) | Q(loss__gte=0, loss__lte=1), name="audit_loss_range"
+            ),
+        ]
+
+
+class SecondLook(models.Model):
+    """A blind answer that somebody else is asked for, too, so that no single slip decides a certificate."""
+
+    certificate = models.ForeignKey(
+        Certificate,
+        null=True,
+        on_delete=models.CASCADE,
+        related_name="second_looks",
+        help_text="whose proof or audit the answer belongs to; empty for answers from the whole pool",
+    )
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="+")
+    first = models.OneToOneField(Annotation, on_delete=models.CASCADE, related_name="+")
+    agreed = models.BooleanField(help_text="whether the first answer was the model's, too")
+    probability = models.FloatField(help_text="of being asked about: less than one for those that agreed")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+
+class ImportCheck(models.Model):
+    """Whether a later import looks like the images that a certificate was proved on."""
+
+    class State(models.TextChoices):
+        ALIKE = "alike"
+        DIFFERENT = "different"
+        PROVED = "proved"  # different, but the target is kept there too
+        FAILED = "failed"  # different, and too often wrong on its own blind labels
+
+    certificate = models.ForeignKey(Certificate, on_delete=models.CASCADE, related_name="imports")
+    source = models.ForeignKey(DataSource, on_delete=models.CASCADE, related_name="+")
+    state = models.CharField(max_length=9, choices=State.choices)
+    images = models.PositiveIntegerField(help_text="of the import, and of those compared along with it")
+    score_distance = models.FloatField(null=True, help_text="Kolmogorov-Smirnov distance of the scores")
+    score_p = models.FloatField(null=True)
+    nearness_distance = models.FloatField(
+        null=True, help_text="of the distances to the nearest training image"
+    )
+    nearness_p = models.FloatField(null=True)
+    why = models.CharField(max_length=200, blank=True, help_text="in plain words")
+    blind = models.PositiveIntegerField(default=0, help_text="own blind labels where the model is sure")
+    errors = models.PositiveIntegerField(default=0)
+    needed = models.PositiveIntegerField(default=0, help_text="blind labels in all, as far as it can be told")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["certificate", "source"], name="import_check_once"),
+            models.CheckConstraint(condition=Q(errors__lte=models.F("blind")), name="import_check_errors"),
+        ]

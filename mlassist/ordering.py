@@ -31,18 +31,28 @@ CERTIFIED_WHY = "certified"
 
 
 def place(
-    project: Project, pool: Pool, trained: Trained, left: Open, certified: np.ndarray, step: Step
+    project: Project,
+    pool: Pool,
+    trained: Trained,
+    left: Open,
+    under: np.ndarray,
+    being_drawn: np.ndarray,
+    step: Step,
 ) -> dict[str, int]:
-    """Order the queue anew: pre-labels, then groups, then the rest by what teaches most."""
+    """Order the queue anew: pre-labels, then groups, then the rest by what teaches most.
+
+    `under` (n,) has the id of the certificate that each item's proposal rests on, 0 without one;
+    `being_drawn` (n,) marks images that blind labels are asked for.
+    """
     sent_back = set(
         QueueEntry.objects.filter(project=project, priority__lte=-1).values_list("item_id", flat=True)
     )
     free = np.array([item not in sent_back for item in left.items.tolist()], bool)
     placements: list[Placement] = []
-    certified = certified & free
-    placements += prelabeled(left, certified)
+    certified = (under > 0) & free
+    placements += prelabeled(left, np.where(certified, under, 0))
     # Labeled in bulk, the easy ones would leave a region that is harder than what was drawn from it.
-    waiting = free & ~certified & being_proved(project, pool.features[left.rows])
+    waiting = free & ~certified & (being_drawn | being_proved(project, pool.features[left.rows]))
     placements += [Placement(item, "manual", LAST, None, None, "") for item in left.items[waiting].tolist()]
     alike, grouped = clustered(project, pool, trained, left, free & ~certified & ~waiting)
     placements += alike
@@ -60,15 +70,17 @@ def place(
     }
 
 
-def prelabeled(left: Open, certified: np.ndarray) -> Iterator[Placement]:
+def prelabeled(left: Open, under: np.ndarray) -> Iterator[Placement]:
     """Yield placements on pages of one proposed answer each, surest first."""
     answers_of: dict[tuple[int, ...], int] = {}
     for place, classes in enumerate(chosen(left.seen)):
-        if certified[place]:
+        if under[place]:
             one = classes[0] if len(classes) == 1 else None
             group = one or -1 - answers_of.setdefault(tuple(classes), len(answers_of))
             priority = 1 - float(left.seen.confidence[place])
-            yield Placement(int(left.items[place]), "prelabeled", priority, group, one, CERTIFIED_WHY)
+            yield Placement(
+                int(left.items[place]), "prelabeled", priority, group, one, CERTIFIED_WHY, int(under[place])
+            )
 
 
 def single(project: Project, pool: Pool, trained: Trained, left: Open, manual: np.ndarray) -> list[Placement]:

@@ -45,14 +45,9 @@ class Predictions:
         return label_margins(self.probabilities) if self.multilabel else margins(self.probabilities)
 
     @property
-    def is_strict(self) -> bool:
-        """Tell whether an answer is right or wrong as a whole; with many classes it may be partly right."""
-        return not self.multilabel or len(self.classes) <= STRICT_UP_TO
-
-    @property
     def score(self) -> np.ndarray:
         """Return what answers are accepted by: the chance to be right, or the F1 to be expected."""
-        if self.is_strict:
+        if is_strict(self):
             return self.confidence
         chosen = np.where(self.answer, self.probabilities, 0).sum(1)
         return 2 * chosen / (self.answer.sum(1) + self.probabilities.sum(1))
@@ -64,7 +59,7 @@ class Predictions:
     def losses(self, labels: Sequence[tuple[int, ...]]) -> np.ndarray:
         """Return a loss from 0 to 1 per row: wrong or not, or 1 - F1 where that is too strict."""
         agreement = self.f1(labels)
-        return (agreement < 1).astype(float) if self.is_strict else 1 - agreement
+        return (agreement < 1).astype(float) if is_strict(self) else 1 - agreement
 
     def f1(self, labels: Sequence[tuple[int, ...]]) -> np.ndarray:
         """Return the F1 of each row's classes; 1 only where answer and label are the same."""
@@ -102,3 +97,8 @@ def chosen(seen: Predictions) -> Iterator[list[int]]:
         return
     for row in seen.answer:
         yield seen.classes[row].tolist()
+
+
+def is_strict(of: Head | Predictions) -> bool:
+    """Tell whether an answer is right or wrong as a whole; with many classes it may be partly right."""
+    return not of.multilabel or len(of.classes) <= STRICT_UP_TO

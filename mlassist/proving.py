@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from django.db import transaction
 
-from labeling import answers, suggestions
+from labeling import suggestions
 from labeling.models import Annotation, Project, QueueEntry
+from mlassist import second_looks
 from mlassist.certificates import sequential
 from mlassist.models import Certificate, ModelVersion, RegionDraw
 from mlassist.runs import Step
@@ -45,6 +46,8 @@ def is_complete(project: Project) -> bool:
     if certificate is None:
         return False
     done, drawn = progress(certificate)
+    if second_looks.waiting(project, certificate):
+        return False
     return done >= ALL_BUT_FEW * drawn or is_proved_early(certificate)
 
 
@@ -65,14 +68,18 @@ class Judged:
 
 def judged(certificate: Certificate) -> Judged:
     """Return what people have answered of a proof's draws so far."""
-    draws = {each.item_id: each for each in RegionDraw.objects.filter(certificate=certificate)}
-    given = answers.blind(certificate.project, list(draws))
+    own = RegionDraw.objects.filter(
+        certificate=certificate, item__source__created_at__lte=certificate.created_at
+    )
+    draws = {each.item_id: each for each in own}
+    given = second_looks.blind(certificate.project, list(draws))
     labels = dict(zip(given.items.tolist(), given.labels, strict=True))
-    first = Annotation.objects.filter(item__in=labels, kind="validation", withdrawn_at=None).order_by("id")
+    first = Annotation.objects.filter(item__in=labels, kind="validation").order_by("id")
     in_order = list(dict.fromkeys(first.values_list("item_id", flat=True)))
-    strict = certificate.evidence["region"]["strict"]
     said = [tuple(draws[item].answer) for item in in_order]
-    losses = [loss(answer, labels[item], strict) for item, answer in zip(in_order, said, strict=True)]
+    losses = [
+        loss(answer, labels[item], certificate.is_strict) for item, answer in zip(in_order, said, strict=True)
+    ]
     return Judged(np.array([draws[item].score for item in in_order]), np.array(losses), said)
 
 
@@ -116,7 +123,6 @@ def begin(
     free: Candidates,
     given: Candidates,
     wanted: int,
-    strict: bool,
 ) -> bool:
     """Draw items from the region and write the attempt down; returns whether there were enough of them.
 
@@ -138,7 +144,6 @@ def begin(
                 "coverages": region.ladder.coverages.tolist(),
                 "expected": [round(each, 4) for each in region.expected.tolist()],
                 "drawn": len(drawn),
-                "strict": strict,
                 "share_before": project.validation_share,
             }
         }

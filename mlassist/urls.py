@@ -13,6 +13,11 @@ urlpatterns = [
     path("projects/<int:project_id>/certificate/", views.certificate, name="certificate"),
     path("projects/<int:project_id>/certificate/classes/", views.withhold, name="withhold"),
     path("projects/<int:project_id>/certificate/preview/", views.preview, name="preview"),
+    path(
+        "projects/<int:project_id>/certificate/<int:certificate_id>/read/",
+        views.read_notice,
+        name="certificate-read",
+    ),
     path("api/projects/<int:project_id>/runs/", views.Runs.as_view(), name="api-runs"),
     path("api/projects/<int:project_id>/backbones/", views.Backbones.as_view(), name="api-backbones"),
     path("api/projects/<int:project_id>/fine-tuning/", views.FineTuning.as_view(), name="api-fine-tuning"),

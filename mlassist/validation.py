@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from labeling import answers, suggestions
+from labeling import suggestions
 from labeling.models import Project
-from mlassist import certifying, proving
+from mlassist import batches, certifying, proving, second_looks
 from mlassist.certificates import bounds
 from mlassist.finetuning import learned_from
 from mlassist.pool import Pool
@@ -21,7 +21,7 @@ INTERVAL = 0.05
 
 def judge(project: Project, pool: Pool, trained: Trained, step: Step) -> None:
     """Measure accuracy and calibration, then attempt a certificate if it is time."""
-    blind = answers.validation(project)
+    blind = second_looks.validation(project)
     # A later, larger draw may hold items that the backbone itself has learned from.
     rows, labels = pool.labeled(project, blind.without(learned_from(project.backbone)))
     seen = Predictions.of(trained.head, pool.features[rows])
@@ -34,7 +34,8 @@ def judge(project: Project, pool: Pool, trained: Trained, step: Step) -> None:
     outlook = certifying.certify(project, pool, trained, rows, labels, step)
     version.metrics |= {"outlook": outlook, "expected_error": step.metrics.pop("expected_error", [])}
     version.save(update_fields=["metrics"])
-    if len(blind) >= ALL_BUT_FEW * certifying.drawn(project) and proving.open_one(project) is None:
+    busy = proving.open_one(project) is not None or batches.being_proved(project).exists()
+    if len(blind) >= ALL_BUT_FEW * certifying.drawn(project) and not busy:
         suggestions.set_validation_share(project, LATER_SHARE)
 
 

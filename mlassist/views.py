@@ -1,9 +1,9 @@
 """Models, runs and certificates: the pages, and the part of the API that is about them."""
 
+from dataclasses import asdict
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -20,11 +20,23 @@ from labeling.api.shapes import whole_number
 from labeling.forms import SettingsForm
 from labeling.models import Project
 from labeling.views import SignedIn
-from mlassist import choices, facts, finetuning, loop, steering, survey, switching
+from mlassist import (
+    auditing,
+    batches,
+    choices,
+    facts,
+    finetuning,
+    loop,
+    notices,
+    steering,
+    survey,
+    switching,
+)
 from mlassist.models import Certificate, Run
 
 extensions.register_panel("mlassist/_panels.html")
 extensions.register_settings("mlassist/_preview_slot.html")
+extensions.register_notices("mlassist/_notices.html")
 
 
 def models(request: SignedIn, project_id: int) -> HttpResponse:
@@ -121,7 +133,12 @@ def certificate(request: SignedIn, project_id: int) -> HttpResponse:
         "outlook": extensions.facts(project).get("certificate_outlook") or {},
     }
     if chosen is not None:
-        context |= {"curve": curve_of(chosen), "audits": audits_of(chosen), "class_rows": class_rows(chosen)}
+        context |= {
+            "curve": curve_of(chosen),
+            "audits": auditing.summary(chosen),
+            "class_rows": class_rows(chosen),
+            "imports": [batches.fact(each) for each in chosen.imports.select_related("source")],
+        }
     return render(request, "mlassist/certificate.html", context)
 
 
@@ -187,13 +204,15 @@ def preview(request: SignedIn, project_id: int) -> HttpResponse:
     return render(request, "mlassist/_preview.html", context)
 
 
-def audits_of(certificate: Certificate) -> dict[str, float]:
-    counts = certificate.audits.aggregate(
-        asked=Count("id"),
-        answered=Count("id", filter=~Q(right=None)),
-        wrong=Count("id", filter=Q(right=False)),
-    )
-    return {**counts, "share": counts["wrong"] / counts["answered"] if counts["answered"] else 0.0}
+@require_POST
+def read_notice(request: SignedIn, project_id: int, certificate_id: int) -> HttpResponse:
+    """Put away the notice of a withdrawal, for this manager."""
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    withdrawn = project.certificates.filter(pk=certificate_id, state=Certificate.State.WITHDRAWN).first()
+    if withdrawn is None:
+        raise Http404
+    notices.mark_read(withdrawn, request.user)
+    return redirect("project", project.pk)
 
 
 class RunInput(serializers.Serializer[Any]):
@@ -347,4 +366,5 @@ def certificate_shape(certificate: Certificate) -> dict[str, Any]:
         "n", "errors", "bound", "allowed_error", "coverage", "n_validation", "evidence", "created_at",
         "withdrawn_at", "reason",
     )  # fmt: skip
-    return {name: getattr(certificate, name) for name in fields}
+    audit = asdict(auditing.summary(certificate)) if certificate.threshold is not None else None
+    return {**{name: getattr(certificate, name) for name in fields}, "audit": audit}

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("labeling", "0002_next_backbone")]
+    dependencies = [("labeling", "0004_certified_proposals")]
 
     operations = [
         migrations.AddField(

@@ -45,7 +45,9 @@ class Annotation(models.Model):
     instructions = models.ForeignKey(Instructions, null=True, on_delete=models.SET_NULL, related_name="+")
     inclusion_probability = models.FloatField(null=True, help_text="of validation and audit draws")
     model_version = models.BigIntegerField(null=True, help_text="number of the model behind it")
-    certificate = models.BigIntegerField(null=True, help_text="id of the certificate it was made under")
+    certificate = models.BigIntegerField(
+        null=True, help_text="id of the one that it, or its proposal, rests on"
+    )
     confidence = models.FloatField(null=True)
     threshold = models.FloatField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)

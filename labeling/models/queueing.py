@@ -31,6 +31,7 @@ class QueueEntry(models.Model):
     priority = models.FloatField(default=0, help_text="lower comes first")
     why = models.CharField(max_length=80, blank=True)
     inclusion_probability = models.FloatField(null=True, help_text="of validation and audit draws")
+    certificate = models.BigIntegerField(null=True, help_text="id of the one that the proposal rests on")
     needed = models.PositiveSmallIntegerField(default=1)
     open_slots = models.PositiveSmallIntegerField(default=1)
 

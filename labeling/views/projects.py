@@ -78,4 +78,5 @@ def dashboard_facts(project: Project) -> dict[str, Any]:
         "series": statistics.progress_over_time(project),
         "importing": Job.objects.filter(project=project, kind="import", state__in=("queued", "running")),
         "panels": extensions.panels(),
+        "notices": extensions.notices(),
     }

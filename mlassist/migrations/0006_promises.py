@@ -27,7 +27,7 @@ KEEP_WHAT_HOLDS = """
 class Migration(migrations.Migration):
     dependencies = [
         ("labeling", "0005_promise"),
-        ("mlassist", "0004_proofs_on_regions"),
+        ("mlassist", "0005_audits_second_looks_imports"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

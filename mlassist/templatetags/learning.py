@@ -9,7 +9,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from labeling import charts
-from mlassist.models import Run
+from labeling.models import Project, User
+from mlassist import notices
+from mlassist.models import Certificate, Run
 
 register = template.Library()
 register.simple_tag(charts.next_run_bar)
@@ -120,6 +122,12 @@ def given_up(embedding: Mapping[str, Any]) -> str:
     count = embedding["given_up"]
     images = "1 image" if count == 1 else f"{count:,} images"
     return f"{images} could not be looked at. {sentence(embedding['problem'])}"
+
+
+@register.filter
+def unread(project: Project, user: User) -> list[Certificate]:
+    """Return the withdrawn certificates that a manager has not read about, with `labels_back`."""
+    return notices.unread(project, user)
 
 
 @register.filter

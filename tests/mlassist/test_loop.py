@@ -167,10 +167,10 @@ def test_accept_mode_labels_audits_and_withdraws(project, pool, labeler, state):
     loop.check_audits(project)
     certificate.refresh_from_db()
     assert certificate.state == state
-    assert not Audit.objects.filter(right=None).exists()
+    assert set(Audit.objects.values_list("loss", flat=True)) == {0.0}
 
     # Had the people contradicted it, the system would have taken it back.
-    Audit.objects.update(right=None)
+    Audit.objects.update(answer=None, loss=None)
     wrong = project.classes.order_by("position").last()
     for annotation in Annotation.objects.filter(kind="audit"):
         annotation.regions.update(label_class=wrong)

@@ -1,0 +1,69 @@
+"""Which blind answers get a second look: those in the part that the model is sure of. Needs the model."""
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from labeling import answers
+from labeling.models import Item, Project
+from mlassist import second_looks
+from mlassist.certificates.regions import Region
+from mlassist.models import Certificate, SecondLook
+from mlassist.pool import Pool, load_head
+from mlassist.predictions import Predictions
+from mlassist.trained import Trained
+
+
+def of_proof(project: Project, pool: Pool, proof: Certificate) -> int:
+    """Have answers that were drawn for a proof looked at again; returns how many more are."""
+    drawn = list(proof.draws.values_list("item_id", flat=True))
+    rows, labels = pool.labeled(project, answers.blind(project, drawn))
+    if not len(rows):
+        return 0
+    seen = Predictions.of(load_head(proof.model_version), pool.features[rows])
+    return ask(project, pool.ids[rows], seen.wrong(labels), proof)
+
+
+def of_stream(
+    project: Project,
+    pool: Pool,
+    trained: Trained,
+    rows: np.ndarray,
+    labels: Sequence[tuple[int, ...]],
+    region: Region | None,
+    blocked: Collection[int],
+) -> str | None:
+    """Have blind answers from the whole pool looked at again before they are tested.
+
+    Returns why an attempt has to wait, None when it need not. `region` is where training labels predict that
+    a certificate would hold. There is one wave before each attempt: models change and with them what they
+    contradict, and an attempt must come at some time.
+    """
+    if region is None:
+        return None
+    asked = SecondLook.objects.filter(item__project=project, certificate=None)
+    last = Certificate.objects.filter(project=project).order_by("-attempt").first()
+    wave = asked.filter(created_at__gt=last.created_at) if last else asked
+    if not wave.exists() or second_looks.overturned(project, None).exists():
+        seen = Predictions.of(trained.head, pool.features[rows])
+        sure = seen.without(blocked) >= region.ladder.thresholds[-1]
+        ask(project, pool.ids[rows[sure]], seen.wrong(labels)[sure], None)
+    count = second_looks.waiting(project)
+    return f"{count} blind answers are with a second person" if count else None
+
+
+def ask(project: Project, items: np.ndarray, wrong: np.ndarray, proof: Certificate | None) -> int:
+    """Ask about the current answers of some items, given whether the model is wrong by them."""
+    if project.labels_per_item > 1:
+        return 0  # two have agreed on each already
+    current = dict(
+        Item.objects.filter(
+            pk__in=items.tolist(), state="labeled", current_annotation__labeler__isnull=False
+        ).values_list("id", "current_annotation_id")
+    )
+    given = {
+        current[item]: not contradicts
+        for item, contradicts in zip(items.tolist(), wrong.tolist(), strict=True)
+        if item in current
+    }
+    return second_looks.ask(project, given, proof)

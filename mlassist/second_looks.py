@@ -1,0 +1,129 @@
+"""Second opinions on blind answers, so that no single slip decides a certificate.
+
+A person errs in some 3 % of answers, which makes a target of 2 % unprovable and an honest certificate fall.
+So who contradicts the model where it is sure is not believed alone: somebody else is asked as well, blind,
+then a third; two who agree decide, else a reviewer does.
+
+Looked at for themselves, contradictions would favour the model: slips against it are put right, slips in
+its favour are not. A slip in its favour hides an error of the model, in about that share of its errors in
+which a person errs the same way (3 % of 5 % are 0.15 %, if all did). So a tenth of the agreements is looked
+at again too; and once one of these is overturned, all of them are.
+
+An attempt to certify waits a day at the most for opinions. After that the first answers count as they are,
+which makes a contradiction an error. So is an image on which people do not agree until a reviewer has
+decided: left out, the hard ones would favour the model. Where only one person works nothing is asked twice.
+"""
+
+import random
+from collections.abc import Mapping
+from datetime import timedelta
+
+import numpy as np
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from labeling import answers, suggestions, workforce
+from labeling.answers import Answers
+from labeling.models import Annotation, Project
+from mlassist.models import Certificate, ModelVersion, SecondLook
+
+SHARE = 0.1  # of the answers that agree with the model
+PATIENCE = timedelta(days=1)
+
+
+def ask(project: Project, given: Mapping[int, bool], certificate: Certificate | None = None) -> int:
+    """Ask somebody else about blind answers, by annotation id: did it agree with the model? Returns how many.
+
+    All that contradict are asked about, and a fixed share of the others. What was asked about is not again.
+    """
+    people = workforce.at_work(project)
+    share = 1.0 if overturned(project, certificate).exists() else SHARE
+    fresh = Annotation.objects.filter(pk__in=given).exclude(
+        pk__in=SecondLook.objects.filter(first__in=given).values("first")
+    )
+    asked = 0
+    with transaction.atomic():
+        for agreed, probability in ((False, 1.0), (True, share)):
+            firsts = {
+                item: first
+                for first, item, labeler in fresh.values_list("id", "item_id", "labeler_id")
+                if given[first] == agreed and people - {labeler} and chance(project, first) < probability
+            }
+            items = suggestions.ask_again(project, list(firsts), probability=probability)
+            SecondLook.objects.bulk_create(
+                SecondLook(
+                    certificate=certificate,
+                    item_id=item,
+                    first_id=firsts[item],
+                    agreed=agreed,
+                    probability=probability,
+                )
+                for item in items
+            )
+            asked += len(items)
+    return asked
+
+
+def chance(project: Project, annotation: int) -> float:
+    """Return an answer's own draw in [0, 1), the same whenever it is asked for."""
+    return random.Random(f"{project.seed}:{annotation}").random()
+
+
+def overturned(project: Project, certificate: Certificate | None) -> QuerySet[SecondLook]:
+    """Return the agreements with the model that others did not share."""
+    checked = SecondLook.objects.filter(item__project=project, certificate=certificate, agreed=True)
+    differs = Q(item__state="labeled") & ~Q(item__current_annotation=F("first"))
+    own_slip = ("undone", "corrected")
+    return checked.filter(Q(item__state="needs_review") | differs).exclude(first__withdrawal__in=own_slip)
+
+
+def waiting(project: Project, certificate: Certificate | None = None) -> int:
+    """Count the opinions that an attempt still waits for."""
+    return SecondLook.objects.filter(
+        item__project=project,
+        certificate=certificate,
+        created_at__gt=timezone.now() - PATIENCE,
+        item__entry__kind="audit",
+    ).count()
+
+
+def have_come_in(project: Project, version: ModelVersion) -> bool:
+    """Tell whether the opinions that the newest model's attempt waited for are there."""
+    asked = SecondLook.objects.filter(
+        item__project=project, certificate=None, created_at__gt=version.created_at
+    )
+    return asked.exists() and not waiting(project)
+
+
+def validation(project: Project) -> Answers:
+    """Return the blind answers to the uniform validation draw, with those that people do not agree on."""
+    drawn = SecondLook.objects.filter(item__project=project, item__draw__lt=project.validation_rate)
+    return with_disputed(answers.validation(project), drawn)
+
+
+def blind(project: Project, items: list[int]) -> Answers:
+    """Return the blind answers to items drawn for a proof, with those that people do not agree on."""
+    return with_disputed(answers.blind(project, items), SecondLook.objects.filter(item__in=items))
+
+
+def with_disputed(given: Answers, looks: QuerySet[SecondLook]) -> Answers:
+    """Add the images that wait for a reviewer, each with the answer that contradicted the model."""
+    disputed = list(looks.filter(item__state="needs_review").order_by("item_id"))
+    standing = Annotation.objects.filter(
+        item__in=[each.item_id for each in disputed],
+        counted=True,
+        skipped=False,
+        withdrawn_at=None,
+        labeler__isnull=False,
+    ).order_by("id")
+    pairs = list(standing.values_list("item_id", "id"))
+    labels = answers.classes_of(annotation for _, annotation in pairs)
+    against: dict[int, tuple[int, ...]] = {}
+    for look in disputed:
+        mine = [annotation for item, annotation in pairs if item == look.item_id]
+        if look.first_id in mine:
+            others = [labels[each] for each in mine if labels[each] != labels[look.first_id]]
+            against[look.item_id] = others[0] if look.agreed and others else labels[look.first_id]
+    items = np.concatenate([given.items, np.array(list(against), np.int64)])
+    return Answers(items, [*given.labels, *against.values()], given.revision)
