@@ -1,4 +1,4 @@
-"""Spherical k-means by FAISS."""
+"""Spherical k-means by FAISS, from seeds that are far apart (k-means++)."""
 
 import numpy as np
 
@@ -9,11 +9,9 @@ STEPS = 15
 def spherical(
     features: np.ndarray, count: int, seed: int, weights: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return (cluster, cosine to its mean) of each L2-normalised row; `count` is the rows' number at most."""
+    """Return (cluster, cosine to its mean) of each L2-normalised row, for a `count` from 1 to their number."""
     import faiss
 
-    if not count:
-        return np.empty(0, np.int64), np.empty(0, np.float32)
     means = faiss.Kmeans(
         features.shape[1],
         count,
@@ -22,6 +20,7 @@ def spherical(
         spherical=True,
         min_points_per_centroid=1,
         max_points_per_centroid=POINTS,
+        init_method=faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS,
     )
     features = np.ascontiguousarray(features, np.float32)
     means.train(features, None if weights is None else np.ascontiguousarray(weights, np.float32))

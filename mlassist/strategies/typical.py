@@ -16,6 +16,8 @@ def pick(situation: Situation, count: int, seed: int) -> np.ndarray:
 
     There are as many clusters as labels with this batch. Follows `situation.Strategy`.
     """
+    if not min(count, len(situation.open)):
+        return situation.open[:0]
     places = situation.sample(count, seed)
     labeled = situation.labeled[-LIMIT:]
     rows = np.concatenate([situation.open[places], labeled])

@@ -31,6 +31,8 @@ def pick(situation: Situation, count: int, seed: int) -> np.ndarray:
 
     Follows `situation.Strategy`.
     """
+    if not min(count, len(situation.open)):
+        return situation.open[:0]
     wanted = CANDIDATES * count
     places = situation.sample(wanted, seed)
     margin, predicted = situation.margin[places], situation.predicted[places]
