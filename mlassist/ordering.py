@@ -1,19 +1,22 @@
 """The order of the queue: pre-labels, groups of look-alikes, then the rest by what teaches most."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from clustering import index
 from labeling import answers, suggestions
-from labeling.models import Project, QueueEntry
+from labeling.models import LabelClass, Project, QueueEntry
 from labeling.suggestions import Placement
+from mlassist import heads
 from mlassist.attempts import being_proved
 from mlassist.grids import clustered
 from mlassist.pool import Pool
 from mlassist.predictions import Open, chosen
 from mlassist.runs import Step
-from mlassist.strategies import exploring, typical, uncertain
+from mlassist.strategies import rare, regimes, typical
+from mlassist.strategies.regimes import Batch, Reason
+from mlassist.strategies.situation import Situation
 from mlassist.trained import Trained
 
 # Priorities below -1 belong to items that people sent back; the rest of the pool is above 0.
@@ -22,12 +25,20 @@ PLACE = 1e-6
 LAST = 2.0  # a margin is one at the most
 UNSURE = 0.3  # margin
 FAR = 5  # percentile of the similarity to labels, below which an image looks new
+COMPARED = 2_000  # open images that tell how similar is usual
 
 UNSURE_WHY = "the model is unsure"
 NEW_WHY = "looks like nothing labeled yet"
 TYPICAL_WHY = "typical of many"
 RANDOM_WHY = "picked at random"
+RARE_WHY = "may be a rare class"
 CERTIFIED_WHY = "certified"
+WHYS = {
+    Reason.TYPICAL: TYPICAL_WHY,
+    Reason.UNSURE: UNSURE_WHY,
+    Reason.RARE: RARE_WHY,
+    Reason.RANDOM: RANDOM_WHY,
+}
 
 
 def place(
@@ -84,45 +95,81 @@ def prelabeled(left: Open, under: np.ndarray) -> Iterator[Placement]:
 
 
 def single(project: Project, pool: Pool, trained: Trained, left: Open, manual: np.ndarray) -> list[Placement]:
-    """Place the rest: a varied batch of what the model is least sure of, random picks, then by margin."""
+    """Place the rest: a batch of what teaches most, each with its reason, then all others by margin."""
     if not len(manual):
         return []
-    seed = trained.version.number
-    margin = left.seen.margin[manual]
-    features = pool.features[left.rows[manual]]
-    counts = np.array([sum(int(label) in row for row in trained.labels) for label in trained.head.classes])
-    batch = int(np.clip(len(trained.rows) // 2, 60, 500))
-    first = uncertain.order(features, margin, left.seen.top[manual], counts, batch, seed)
-    others = np.setdiff1d(np.arange(len(manual)), first)
-    first, at_random = exploring.mix_in(first, others, seed)
-    likeness = (features[first] @ pool.features[trained.rows[-5_000:]].T).max(1)
-    far = likeness <= np.percentile(likeness, FAR)
-    placements = []
-    for rank, (row, random_pick, is_far) in enumerate(zip(first, at_random, far, strict=True)):
-        why = RANDOM_WHY if random_pick else NEW_WHY if is_far else UNSURE_WHY if margin[row] < UNSURE else ""
-        place = FIRST_IN_LINE + rank * PLACE
-        placements.append(Placement(int(left.items[manual[row]]), "manual", place, None, None, why))
-    for row in np.setdiff1d(others, first):
-        why = UNSURE_WHY if margin[row] < UNSURE else ""
-        placements.append(
-            Placement(int(left.items[manual[row]]), "manual", float(margin[row]), None, None, why)
-        )
+    rows, margin = left.rows[manual], left.seen.margin[manual]
+    classes, targets = labels_of(project, trained.labels, trained.head.classes)
+    predicted = np.searchsorted(classes, trained.head.classes)[left.seen.top[manual]]
+    density = typical.typicality(index.graph(project, pool.features).cosines)
+    situation = Situation(pool.features, density, rows, trained.rows, targets, margin, predicted)
+    count = int(np.clip(len(trained.rows) // 2, 60, 500))
+    first = regimes.with_a_model(situation, count, trained.version.number)
+    placements = [
+        Placement(int(pool.ids[row]), "manual", FIRST_IN_LINE + rank * PLACE, None, None, why)
+        for rank, (row, why) in enumerate(zip(first.rows, whys(situation, first), strict=True))
+    ]
+    for place in np.flatnonzero(~np.isin(rows, first.rows)):
+        why = UNSURE_WHY if margin[place] < UNSURE else ""
+        priority = float(margin[place])
+        placements.append(Placement(int(left.items[manual[place]]), "manual", priority, None, None, why))
     return placements
+
+
+def whys(situation: Situation, batch: Batch) -> Iterator[str]:
+    """Yield why each image of a batch is asked, in words for labelers."""
+    place_of = np.full(len(situation.features), -1)
+    place_of[situation.open] = np.arange(len(situation.open))
+    places = place_of[batch.rows]
+    rare_classes = rare.classes(situation.label_counts)
+    for reason, place, is_new in zip(
+        batch.reasons, places, unlike_labels(situation, batch.rows), strict=True
+    ):
+        if reason != Reason.UNSURE:
+            yield WHYS[reason]
+        elif is_new:
+            yield NEW_WHY
+        elif situation.margin[place] < UNSURE:
+            yield UNSURE_WHY
+        else:  # the balance over predicted classes has picked it
+            yield RARE_WHY if situation.predicted[place] in rare_classes else ""
+
+
+def unlike_labels(situation: Situation, rows: np.ndarray) -> np.ndarray:
+    """Return which rows are farther from any label than nearly all of the open images are."""
+    features = situation.features
+    others = np.random.default_rng(0).choice(
+        situation.open, min(len(situation.open), COMPARED), replace=False
+    )
+    cosines, _ = index.search(features[situation.labeled], features[np.concatenate([rows, others])], 1)
+    own, usual = cosines[: len(rows), 0], cosines[len(rows) :, 0]
+    return own < np.percentile(usual, FAR)
+
+
+def labels_of(
+    project: Project, labels: Sequence[tuple[int, ...]], classes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (class ids, targets of the labels) of the project's classes in use and those given."""
+    in_use = LabelClass.objects.filter(project=project, retired_at=None).values_list("id", flat=True)
+    every = np.union1d(np.array(in_use, np.int64), classes)
+    return every, heads.one_hot(labels, every).astype(bool)
 
 
 def place_typical(project: Project, pool: Pool) -> int:
     """Order the queue before there is a model; returns how many items got a place."""
-    items = answers.unlabeled(project)
-    rows, known = pool.find(items)
+    rows, _ = pool.find(answers.unlabeled(project))
     if not len(rows):
         return 0
-    density = typical.typicality(index.graph(project, pool.features).cosines)[rows]
+    density = typical.typicality(index.graph(project, pool.features).cosines)
+    labeled, labels = pool.labeled(project, answers.training(project))
+    _, targets = labels_of(project, labels, np.empty(0, np.int64))
+    situation = Situation.without_model(pool.features, density, rows, labeled, targets)
     count = int(np.clip(len(rows) // 5, 20, 200))
-    chosen_rows = typical.order(pool.features[rows], density, count, project.seed % 2**31)
+    batch = regimes.before_a_model(situation, count, project.seed % 2**31)
     return suggestions.order_queue(
         project,
         (
-            Placement(int(items[known[row]]), "manual", FIRST_IN_LINE + rank * PLACE, None, None, TYPICAL_WHY)
-            for rank, row in enumerate(chosen_rows)
+            Placement(int(pool.ids[row]), "manual", FIRST_IN_LINE + rank * PLACE, None, None, WHYS[reason])
+            for rank, (row, reason) in enumerate(zip(batch.rows, batch.reasons, strict=True))
         ),
     )

@@ -1,41 +1,34 @@
-"""Cold start: the most typical image of each k-means cluster, so that first labels cover the pool.
+"""Few labels: the most typical image of each cluster that holds none yet, so that labels cover the pool.
 
 TypiClust (Hacohen, Dekel, Weinshall 2022), with typicality from the neighbour graph.
 """
 
 import numpy as np
 
-TRAIN_LIMIT = 100_000
+from mlassist.strategies import clusters
+from mlassist.strategies.situation import LIMIT, Situation, rank_within
+
+CLUSTERS = 1_000  # at the most; in more of them "typical" means little
 
 
-def clusters(features: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
-    """Return the spherical k-means cluster of each L2-normalised row."""
-    import faiss
+def pick(situation: Situation, count: int, seed: int) -> np.ndarray:
+    """Return the rows to ask: from the clusters with the fewest labels, large clusters first.
 
-    means = faiss.Kmeans(
-        features.shape[1],
-        count,
-        niter=15,
-        seed=seed + 1,
-        spherical=True,
-        min_points_per_centroid=1,
-        max_points_per_centroid=max(1, TRAIN_LIMIT // count),
-    )
-    means.train(features)
-    return means.index.search(features, 1)[1][:, 0]
-
-
-def order(features: np.ndarray, typicality: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
-    """Return up to `count` rows to ask first: the most typical of each cluster, large clusters first."""
-    count = min(int(count), len(features))
-    if count == 0:
-        return np.empty(0, np.int64)
-    member = clusters(features, count, seed)
-    sizes = np.bincount(member, minlength=count)
-    best_first = np.lexsort((-typicality, -sizes[member], member))
-    _, first = np.unique(member[best_first], return_index=True)
-    chosen = best_first[first]
-    return chosen[np.lexsort((chosen, -sizes[member[chosen]]))]
+    There are as many clusters as labels with this batch. Follows `situation.Strategy`.
+    """
+    if not min(count, len(situation.open)):
+        return situation.open[:0]
+    places = situation.sample(count, seed)
+    labeled = situation.labeled[-LIMIT:]
+    rows = np.concatenate([situation.open[places], labeled])
+    wanted = min(len(labeled) + count, CLUSTERS, len(rows))
+    member, _ = clusters.spherical(situation.features[rows], wanted, seed)
+    size = np.bincount(member, minlength=wanted)
+    held = np.bincount(member[len(places) :], minlength=wanted)
+    member = member[: len(places)]
+    # The second most typical of a cluster comes when all others have as many labels as this one then has.
+    turn = held[member] + rank_within(member, -situation.typicality[rows[: len(places)]])
+    return rows[np.lexsort((-size[member], turn))[:count]]
 
 
 def typicality(cosines: np.ndarray, nearest: int = 20) -> np.ndarray:

@@ -1,15 +1,16 @@
 """Once a model exists: the smallest margins, spread over the pool by clustering.
 
-Margin sampling with k-means for diversity and a square-root balance over predicted classes
-(ACTIVE_LEARNING 2.3); temperature-scaled margins keep the order meaningful.
+Margin sampling with weighted k-means for diversity (Zhdanov 2019) and, in the spirit of GALAXY (Zhang,
+Katz-Samuels, Nowak 2022), a balance over predicted classes. Margins are of temperature-scaled probabilities.
 """
 
 import numpy as np
 
-from mlassist.strategies.typical import clusters
+from mlassist.strategies import clusters
+from mlassist.strategies.situation import Situation, rank_within
 
 CANDIDATES = 10  # times the batch: how many small margins compete for a place
-LIMIT = 50_000
+LEAST_WEIGHT = 1e-3
 
 
 def margins(probabilities: np.ndarray) -> np.ndarray:
@@ -25,34 +26,27 @@ def label_margins(probabilities: np.ndarray) -> np.ndarray:
     return np.abs(2 * probabilities - 1).min(1)
 
 
-def order(
-    features: np.ndarray,
-    margin: np.ndarray,
-    predicted: np.ndarray,
-    label_counts: np.ndarray,
-    count: int,
-    seed: int = 0,
-) -> np.ndarray:
-    """Return up to `count` rows to ask first.
+def pick(situation: Situation, count: int, seed: int) -> np.ndarray:
+    """Return the rows to ask: of small margins, the one nearest to each cluster's mean.
 
-    `label_counts` are the labels of each class so far: rare classes get a larger part.
+    Follows `situation.Strategy`.
     """
-    count = min(int(count), len(features))
-    if count == 0:
-        return np.empty(0, np.int64)
-    candidates = balanced(margin, predicted, label_counts, min(len(features), CANDIDATES * count))
-    member = clusters(features[candidates], count, seed)
-    smallest_first = np.lexsort((margin[candidates], member))
-    _, first = np.unique(member[smallest_first], return_index=True)
-    chosen = candidates[smallest_first[first]]
-    return chosen[np.argsort(margin[chosen], kind="stable")]
+    if not min(count, len(situation.open)):
+        return situation.open[:0]
+    wanted = CANDIDATES * count
+    places = situation.sample(wanted, seed)
+    margin, predicted = situation.margin[places], situation.predicted[places]
+    small = balanced(margin, predicted, situation.label_counts, wanted)
+    margin, rows = margin[small], situation.open[places[small]]
+    weights = np.maximum(1 - margin, LEAST_WEIGHT)
+    member, cosine = clusters.spherical(situation.features[rows], min(count, len(rows)), seed, weights)
+    return rows[np.lexsort((margin, rank_within(member, -cosine)))[:count]]
 
 
 def balanced(margin: np.ndarray, predicted: np.ndarray, label_counts: np.ndarray, count: int) -> np.ndarray:
-    """Return the `count` rows of smallest margin, classes weighted by 1 / sqrt(labels + 1)."""
-    rank = np.empty(len(margin), np.float64)
-    for column in np.unique(predicted):
-        of_class = np.flatnonzero(predicted == column)
-        ranked = of_class[np.argsort(margin[of_class], kind="stable")]
-        rank[ranked] = (np.arange(len(ranked)) + 0.5) * np.sqrt(label_counts[column] + 1)
-    return np.argsort(rank, kind="stable")[:count]
+    """Return the places of `count` small margins, by turns over predicted classes.
+
+    How often a class has its turn goes by 1 / sqrt(labels + 1).
+    """
+    turn = (rank_within(predicted, margin) + 0.5) * np.sqrt(label_counts[predicted] + 1)
+    return np.argsort(turn, kind="stable")[:count]
