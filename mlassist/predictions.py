@@ -2,65 +2,97 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from mlassist.heads import Head
 from mlassist.strategies.uncertain import label_margins, margins
 
+CELLS = 5_000_000  # probabilities in memory at a time
+
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Per row: class probabilities, the proposed answer as a 0/1 row, and the chance that all of it is right.
+    """Per row: the proposed answer, the chance that all of it is right, and how far the next answer is.
 
-    `top` is the most probable class column.
+    `top` is the most probable class column. The answer of row i is columns[starts[i]:starts[i + 1]], with
+    the probability of each in `sure`. No probability of another class is kept: half a million images with
+    a thousand classes would have two gigabytes of them.
     """
 
     classes: np.ndarray
-    probabilities: np.ndarray
-    answer: np.ndarray
-    confidence: np.ndarray
     top: np.ndarray
+    confidence: np.ndarray
+    margin: np.ndarray
+    columns: np.ndarray
+    sure: np.ndarray
+    starts: np.ndarray
     multilabel: bool
 
     @classmethod
     def of(cls, head: Head, features: np.ndarray) -> "Predictions":
-        return cls.from_probabilities(head, head.probabilities(features))
+        rows = max(1, CELLS // len(head.classes))
+        chunks = range(0, max(len(features), 1), rows)
+        return joined([cls._of(head, head.probabilities(features[at : at + rows])) for at in chunks])
 
     @classmethod
     def from_probabilities(cls, head: Head, probabilities: np.ndarray) -> "Predictions":
+        rows = max(1, CELLS // len(head.classes))
+        chunks = range(0, max(len(probabilities), 1), rows)
+        return joined([cls._of(head, probabilities[at : at + rows]) for at in chunks])
+
+    @classmethod
+    def _of(cls, head: Head, probabilities: np.ndarray) -> "Predictions":
+        count = len(probabilities)
         top = probabilities.argmax(1)
         if head.multilabel:
-            answer = probabilities >= 0.5
+            rows, columns = np.nonzero(probabilities >= 0.5)
             confidence = np.exp(np.log(np.maximum(probabilities, 1 - probabilities)).sum(1))
+            margin = label_margins(probabilities)
+            sure = probabilities[rows, columns]
+            starts = np.searchsorted(rows, np.arange(count + 1))
         else:
-            answer = np.arange(probabilities.shape[1]) == top[:, None]
-            confidence = probabilities.max(1)
-        return cls(head.classes, probabilities, answer, confidence, top, head.multilabel)
+            confidence, margin, columns, starts = (
+                probabilities.max(1),
+                margins(probabilities),
+                top,
+                np.arange(count + 1),
+            )
+            sure = confidence
+        return cls(head.classes, top, confidence, margin, columns, sure, starts, head.multilabel)
 
     @property
-    def margin(self) -> np.ndarray:
-        return label_margins(self.probabilities) if self.multilabel else margins(self.probabilities)
+    def sizes(self) -> np.ndarray:
+        """How many classes each row's answer has."""
+        return np.diff(self.starts)
 
     def wrong(self, labels: Sequence[tuple[int, ...]]) -> np.ndarray:
         """Return whether each row's answer differs from its label in any class."""
-        columns = {int(label): column for column, label in enumerate(self.classes)}
-        truth = np.zeros(self.answer.shape, bool)
-        unknown = np.zeros(len(labels), bool)
-        for row, classes in enumerate(labels):
-            for label in classes:
-                if label in columns:
-                    truth[row, columns[label]] = True
-                else:
-                    unknown[row] = True
-        return (truth != self.answer).any(1) | unknown
+        return np.array(
+            [set(answer) != set(label) for answer, label in zip(chosen(self), labels, strict=True)], bool
+        )
 
     def without(self, blocked: Collection[int]) -> np.ndarray:
         """Return the confidence with -inf where the answer has a blocked class column or no class at all."""
-        out = ~self.answer.any(1)
-        if len(blocked):
-            out |= self.answer[:, list(blocked)].any(1)
+        hits = np.concatenate([[0], np.cumsum(np.isin(self.columns, list(blocked)))])
+        out = (self.sizes == 0) | (hits[self.starts[1:]] > hits[self.starts[:-1]])
         return np.where(out, -np.inf, self.confidence)
+
+
+def joined(parts: Sequence[Predictions]) -> Predictions:
+    """Put predictions of one head for consecutive rows together."""
+    first = parts[0]
+    return Predictions(
+        first.classes,
+        np.concatenate([each.top for each in parts]),
+        np.concatenate([each.confidence for each in parts]),
+        np.concatenate([each.margin for each in parts]),
+        np.concatenate([each.columns for each in parts]),
+        np.concatenate([each.sure for each in parts]),
+        np.concatenate([[0], np.cumsum(np.concatenate([each.sizes for each in parts]))]),
+        first.multilabel,
+    )
 
 
 @dataclass(slots=True)
@@ -74,9 +106,6 @@ class Open:
 
 def chosen(seen: Predictions) -> Iterator[list[int]]:
     """Yield the class ids of each row's answer."""
-    if not seen.multilabel:
-        for label in seen.classes[seen.top].tolist():
-            yield [label]
-        return
-    for row in seen.answer:
-        yield seen.classes[row].tolist()
+    labels, starts = seen.classes[seen.columns].tolist(), seen.starts.tolist()
+    for start, end in pairwise(starts):
+        yield labels[start:end]
