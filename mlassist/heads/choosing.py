@@ -101,7 +101,7 @@ def enter_exclusive(contest: "Contest", pool: np.ndarray, graph: Neighbours | No
     contest.enter("adapted discriminant", lambda rows: adapted(features[rows], targets[rows], statistics))
     if features.shape[1] * targets.size <= WORK:
         contest.enter_logistic(softmax_regression)
-    if contest.judge.calibrates and len(contest.tried) > 1:
+    if len(contest.tried) > 1:
         contest.keep(contest.judge.blend(*sorted(contest.tried, key=lambda each: each.cost)[:2]))
     level = contest.judge.levelled(min(contest.tried, key=lambda each: each.cost))
     if level is not None:
@@ -174,6 +174,6 @@ class Contest:
     def keep(self, one: Candidate) -> None:
         self.tried.append(one)
         self.report(
-            f"{one.name}: out-of-fold loss {one.loss:.3f}, accuracy {one.accuracy:.3f},"
-            f" temperature {one.temperature:.2f}"
+            f"{one.name}: out-of-fold loss {one.loss:.3f}, compared at {one.cost:.3f},"
+            f" accuracy {one.accuracy:.3f}, temperature {one.temperature:.2f}"
         )

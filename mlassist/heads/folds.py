@@ -6,7 +6,7 @@ import numpy as np
 
 from mlassist.heads.linear import Linear
 
-FEWEST_MULTILABEL = 20
+FEWEST, FEWEST_MULTILABEL = 10, 20  # rows that can be judged by
 MANY = 5  # labels of a typical class from which there are five folds, else three
 
 
@@ -26,7 +26,7 @@ def assign_folds(targets: np.ndarray, multilabel: bool, seed: int) -> np.ndarray
     count = len(targets)
     sizes = targets.sum(0)
     repeated = sizes[sizes >= 2]
-    if count < FEWEST_MULTILABEL if multilabel else len(repeated) < 2:
+    if count < FEWEST_MULTILABEL if multilabel else len(repeated) < 2 or repeated.sum() < FEWEST:
         return np.zeros(count, np.int64)
     shuffled = np.random.default_rng(seed).permutation(count)
     rarest = np.where(targets > 0, sizes, np.inf).argmin(1)

@@ -46,26 +46,29 @@ class Judge:
     targets: np.ndarray
     rows: np.ndarray
     multilabel: bool
-    calibrates: bool = True
+    held_out: bool = True
+    caution: float = 1.0  # factor of measured temperatures
 
     @classmethod
     def of(cls, targets: np.ndarray, folds: np.ndarray, chosen: np.ndarray, multilabel: bool) -> "Judge":
         """Return a judge by the chosen rows, (n,) bool; with too few of them by all, but never sure."""
-        usable = chosen
-        if folds.max() and not multilabel:
-            # Held out, the only example of a class shows nothing of a head that will have learned from it.
-            usable = chosen & (targets @ (targets.sum(0) >= 2) > 0)
-        if not folds.max() or usable.sum() < FEWEST_JUDGED:
+        if not folds.max():
+            return cls(targets, np.ones(len(targets), bool), multilabel, held_out=False)
+        # Held out, the only example of a class shows nothing of a head that will have learned from it.
+        usable = np.ones(len(targets), bool) if multilabel else targets @ (targets.sum(0) >= 2) > 0
+        if (chosen & usable).sum() < FEWEST_JUDGED:
             # Easy rows can still tell kinds of heads apart, but not how sure one may be.
-            return cls(targets, np.ones(len(targets), bool), multilabel, calibrates=False)
-        return cls(targets, usable, multilabel)
+            return cls(targets, usable, multilabel, caution=UNCALIBRATED)
+        return cls(targets, chosen & usable, multilabel)
 
     def candidate(
         self, name: str, fit: Callable[[], Linear], scores: np.ndarray, temperature: float | None = None
     ) -> Candidate:
         own, targets = scores[self.rows], self.targets[self.rows]
         if temperature is None:
-            temperature = best_temperature(own, targets, self.multilabel) if self.calibrates else UNCALIBRATED
+            temperature = UNCALIBRATED
+            if self.held_out:
+                temperature = self.caution * best_temperature(own, targets, self.multilabel)
         losses = log_losses(own / temperature, targets, self.multilabel)
         plain = float(losses.mean())
         cost = plain if self.multilabel else (plain + balanced_mean(losses, targets)) / 2
@@ -97,7 +100,7 @@ class Judge:
         Logit adjustment (Menon et al. 2021, arXiv 2007.07314): minus the log of the classes' shares.
         """
         sizes = self.targets.sum(0) + 1
-        if self.multilabel or not self.calibrates or sizes.max() < LOPSIDED * sizes.min():
+        if self.multilabel or not self.held_out or sizes.max() < LOPSIDED * sizes.min():
             return None
         shift = (-one.temperature * np.log(sizes / sizes.mean())).astype(np.float32)
 
