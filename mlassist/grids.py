@@ -29,7 +29,7 @@ def clustered(
         predicted, confidence = np.full(len(pool), -1), np.zeros(len(pool), np.float32)
         eligible = np.zeros(len(pool), bool)
         predicted[left.rows], confidence[left.rows] = seen.top, seen.confidence
-        eligible[left.rows] = free & (seen.answer.sum(1) == 1)
+        eligible[left.rows] = free & (seen.sizes == 1)
         floor = floor_of(pool, trained)
         found = groups.form(graph.rows, graph.cosines, predicted, confidence, eligible, floor)
     where = np.full(len(pool), -1)

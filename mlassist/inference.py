@@ -52,10 +52,10 @@ def agreeing(one: Predictions, other: Predictions) -> np.ndarray:
 
 def proposals(left: Open) -> Iterator[Proposal]:
     seen = left.seen
-    tops = seen.classes[seen.top].tolist()
+    tops, starts = seen.classes[seen.top].tolist(), seen.starts.tolist()
     for place, (item, classes) in enumerate(zip(left.items.tolist(), chosen(seen), strict=True)):
         confidence = float(seen.confidence[place])
-        sure = seen.probabilities[place][seen.answer[place]].tolist() if seen.multilabel else [confidence]
+        sure = seen.sure[starts[place] : starts[place + 1]].tolist()
         regions: list[dict[str, object]] = [
             {"class": each, "confidence": round(p, 4)} for each, p in zip(classes, sure, strict=True)
         ]

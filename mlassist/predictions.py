@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -9,48 +10,83 @@ from mlassist.heads import Head
 from mlassist.strategies.uncertain import label_margins, margins
 
 STRICT_UP_TO = 5  # classes of which a multi-label answer must have every one right
+CELLS = 5_000_000  # probabilities in memory at a time
 
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Per row: class probabilities, the proposed answer as a 0/1 row, and the chance that all of it is right.
+    """Per row: the proposed answer, the chance that all of it is right, and how far the next answer is.
 
-    `top` is the most probable class column.
+    `top` is the most probable class column. The answer of row i is columns[starts[i]:starts[i + 1]], with
+    the probability of each in `sure`; `mass` is the sum over all classes. No probability of another class is kept: half a million images with
+    a thousand classes would have two gigabytes of them.
     """
 
     classes: np.ndarray
-    probabilities: np.ndarray
-    answer: np.ndarray
-    confidence: np.ndarray
     top: np.ndarray
+    confidence: np.ndarray
+    margin: np.ndarray
+    columns: np.ndarray
+    sure: np.ndarray
+    starts: np.ndarray
+    mass: np.ndarray
     multilabel: bool
 
     @classmethod
     def of(cls, head: Head, features: np.ndarray) -> "Predictions":
-        return cls.from_probabilities(head, head.probabilities(features))
+        rows = max(1, CELLS // len(head.classes))
+        chunks = range(0, max(len(features), 1), rows)
+        return joined([cls._of(head, head.probabilities(features[at : at + rows])) for at in chunks])
 
     @classmethod
     def from_probabilities(cls, head: Head, probabilities: np.ndarray) -> "Predictions":
+        rows = max(1, CELLS // len(head.classes))
+        chunks = range(0, max(len(probabilities), 1), rows)
+        return joined([cls._of(head, probabilities[at : at + rows]) for at in chunks])
+
+    @classmethod
+    def _of(cls, head: Head, probabilities: np.ndarray) -> "Predictions":
+        count = len(probabilities)
         top = probabilities.argmax(1)
         if head.multilabel:
-            answer = probabilities >= 0.5
+            rows, columns = np.nonzero(probabilities >= 0.5)
             confidence = np.exp(np.log(np.maximum(probabilities, 1 - probabilities)).sum(1))
+            margin = label_margins(probabilities)
+            sure = probabilities[rows, columns]
+            starts = np.searchsorted(rows, np.arange(count + 1))
         else:
-            answer = np.arange(probabilities.shape[1]) == top[:, None]
-            confidence = probabilities.max(1)
-        return cls(head.classes, probabilities, answer, confidence, top, head.multilabel)
+            confidence, margin, columns, starts = (
+                probabilities.max(1),
+                margins(probabilities),
+                top,
+                np.arange(count + 1),
+            )
+            sure = confidence
+        return cls(
+            head.classes,
+            top,
+            confidence,
+            margin,
+            columns,
+            sure,
+            starts,
+            probabilities.sum(1),
+            head.multilabel,
+        )
 
     @property
-    def margin(self) -> np.ndarray:
-        return label_margins(self.probabilities) if self.multilabel else margins(self.probabilities)
+    def sizes(self) -> np.ndarray:
+        """How many classes each row's answer has."""
+        return np.diff(self.starts)
 
     @property
     def score(self) -> np.ndarray:
         """Return what answers are accepted by: the chance to be right, or the F1 to be expected."""
         if is_strict(self):
             return self.confidence
-        chosen = np.where(self.answer, self.probabilities, 0).sum(1)
-        return 2 * chosen / (self.answer.sum(1) + self.probabilities.sum(1))
+        sums = np.concatenate([[0], np.cumsum(self.sure)])
+        expected = sums[self.starts[1:]] - sums[self.starts[:-1]]
+        return 2 * expected / (self.sizes + self.mass)
 
     def wrong(self, labels: Sequence[tuple[int, ...]]) -> np.ndarray:
         """Return whether each row's answer differs from its label in any class."""
@@ -63,21 +99,34 @@ class Predictions:
 
     def f1(self, labels: Sequence[tuple[int, ...]]) -> np.ndarray:
         """Return the F1 of each row's classes; 1 only where answer and label are the same."""
-        columns = {int(label): column for column, label in enumerate(self.classes)}
-        truth = np.zeros(self.answer.shape, bool)
-        sizes = np.array([len(classes) for classes in labels], int)
-        for row, classes in enumerate(labels):
-            truth[row, [columns[label] for label in classes if label in columns]] = True
-        together = (truth & self.answer).sum(1)
-        either = sizes + self.answer.sum(1)
+        together = np.array(
+            [len(set(said).intersection(label)) for said, label in zip(chosen(self), labels, strict=True)],
+            int,
+        )
+        either = self.sizes + np.array([len(label) for label in labels], int)
         return np.divide(2 * together, either, out=np.ones(len(labels)), where=either > 0)
 
     def without(self, blocked: Collection[int]) -> np.ndarray:
         """Return the score with -inf where the answer has a blocked class column or no class at all."""
-        out = ~self.answer.any(1)
-        if len(blocked):
-            out |= self.answer[:, list(blocked)].any(1)
+        hits = np.concatenate([[0], np.cumsum(np.isin(self.columns, list(blocked)))])
+        out = (self.sizes == 0) | (hits[self.starts[1:]] > hits[self.starts[:-1]])
         return np.where(out, -np.inf, self.score)
+
+
+def joined(parts: Sequence[Predictions]) -> Predictions:
+    """Put predictions of one head for consecutive rows together."""
+    first = parts[0]
+    return Predictions(
+        first.classes,
+        np.concatenate([each.top for each in parts]),
+        np.concatenate([each.confidence for each in parts]),
+        np.concatenate([each.margin for each in parts]),
+        np.concatenate([each.columns for each in parts]),
+        np.concatenate([each.sure for each in parts]),
+        np.concatenate([[0], np.cumsum(np.concatenate([each.sizes for each in parts]))]),
+        np.concatenate([each.mass for each in parts]),
+        first.multilabel,
+    )
 
 
 @dataclass(slots=True)
@@ -91,12 +140,9 @@ class Open:
 
 def chosen(seen: Predictions) -> Iterator[list[int]]:
     """Yield the class ids of each row's answer."""
-    if not seen.multilabel:
-        for label in seen.classes[seen.top].tolist():
-            yield [label]
-        return
-    for row in seen.answer:
-        yield seen.classes[row].tolist()
+    labels, starts = seen.classes[seen.columns].tolist(), seen.starts.tolist()
+    for start, end in pairwise(starts):
+        yield labels[start:end]
 
 
 def is_strict(of: Head | Predictions) -> bool:

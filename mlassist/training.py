@@ -23,10 +23,12 @@ if __name__ == "__main__":
 from django.db import transaction
 from django.db.models import Max
 
+from clustering import index
 from labeling import answers
 from labeling.models import Annotation, Job, Project
 from mlassist import heads, inference, ordering, runs, validation
 from mlassist.finetuning import learned_from
+from mlassist.heads import propagation
 from mlassist.models import ModelVersion, Run
 from mlassist.pool import Pool, store_head
 from mlassist.trained import Trained
@@ -60,6 +62,8 @@ def train(project: Project, pool: Pool, step: runs.Step) -> Trained:
     step.say(f"{len(given)} labels from people, {len(rows)} of them on the {len(pool)} embedded images")
     if not len(rows):
         raise NothingToLearn("None of the labels belongs to an image that the backbone has looked at yet.")
+    if len(set(labels)) < 2 and project.task_type != Project.TaskType.MULTILABEL:
+        raise NothingToLearn("All labels so far are of one class. Label some images of another class too.")
     # What a fine-tuned backbone has learned from looks easy to any head on it.
     easy = np.concatenate([prompted(project), learned_from(project.backbone)])
     unprompted = ~np.isin(pool.ids[rows], easy)
@@ -67,6 +71,7 @@ def train(project: Project, pool: Pool, step: runs.Step) -> Trained:
         pool.features[rows],
         labels,
         pool.features,
+        graph=neighbours(project, pool, rows, len(set(labels))),
         judged=unprompted,
         multilabel=project.task_type == Project.TaskType.MULTILABEL,
         seed=project.seed % 2**32,
@@ -100,6 +105,15 @@ def train(project: Project, pool: Pool, step: runs.Step) -> Trained:
     step.row.model_version = version
     step.say(f"Model {version.number}: {fit.head.kind}")
     return Trained(version, fit.head, fit.out_of_fold, rows, labels, unprompted)
+
+
+def neighbours(project: Project, pool: Pool, rows: np.ndarray, classes: int) -> heads.Neighbours | None:
+    """Return the graph over which the labels of `rows` can spread; None where that does not pay."""
+    multilabel = project.task_type == Project.TaskType.MULTILABEL
+    if multilabel or not propagation.pays(len(rows), classes, len(pool)):
+        return None
+    graph = index.graph(project, pool.features)
+    return heads.Neighbours.of(graph.rows, graph.cosines, rows)
 
 
 def prompted(project: Project) -> np.ndarray:

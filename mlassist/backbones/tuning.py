@@ -25,7 +25,7 @@ from mlassist.backbones.lanes import Lanes
 from mlassist.backbones.loading import Backbone
 from mlassist.backbones.photos import Cropper
 from mlassist.heads import sigmoid, softmax
-from mlassist.logistic import one_vs_rest, softmax_regression
+from mlassist.heads.logistic import one_vs_rest, softmax_regression
 
 BATCH = 32
 RATE = 3e-4  # of Adam for the network; the head learns three times as fast

@@ -1,7 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from clustering import index
 from mlassist import heads
+from mlassist.heads import judging, logistic
+from mlassist.predictions import Predictions, chosen
 
 CENTRES = np.random.default_rng(0).normal(size=(6, 32)).astype(np.float32)
 
@@ -89,6 +96,183 @@ def test_rows_that_a_model_picked_do_not_judge():
 @pytest.mark.parametrize("count", [0, 3])
 def test_without_rows_to_judge_by_a_head_is_chosen_all_the_same_and_never_sure(count):
     judged = np.arange(120) < count
-    fit = train([40] * 3, judged=judged)
+    fit, trusting = train([40] * 3, judged=judged), train([40] * 3)
     assert np.isfinite([fit.loss, fit.accuracy]).all()
-    assert fit.head.temperature == heads.UNCALIBRATED
+    assert fit.out_of_fold.max(1).mean() < trusting.out_of_fold.max(1).mean()
+
+
+def fitted(features, classes, **options):
+    return heads.train(features, [(int(each),) for each in classes], features, **options)
+
+
+def graph_of(pool, labeled):
+    found = index.neighbours(pool)
+    return heads.Neighbours.of(found.rows, found.cosines, labeled)
+
+
+def crescents(of_each, seed=0):
+    """Two thin bands of look-alikes that no straight line between two labels would tell apart."""
+    rng = np.random.default_rng(seed)
+    angle = rng.random(2 * of_each) * np.pi
+    upper = np.arange(2 * of_each) < of_each
+    x = np.where(upper, np.cos(angle), 1 - np.cos(angle))
+    y = np.where(upper, np.sin(angle), 0.5 - np.sin(angle))
+    wide = np.stack([x, y, np.ones_like(x)], 1) @ rng.normal(size=(3, 16))
+    lifted = np.cos(3 * wide + rng.normal(size=16))
+    return (lifted / np.linalg.norm(lifted, axis=1, keepdims=True)).astype(np.float32), np.where(
+        upper, 10, 11
+    )
+
+
+def test_a_label_of_each_class_spreads_over_look_alikes():
+    pool, truth = crescents(200)
+    alone, spread = [], []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        labeled = np.array([rng.choice(np.flatnonzero(truth == each)) for each in (10, 11)])
+        labels = [(int(each),) for each in truth[labeled]]
+        for graph, right in ((None, alone), (graph_of(pool, labeled), spread)):
+            head = heads.train(pool[labeled], labels, pool, graph=graph).head
+            right.append((head.classes[head.probabilities(pool).argmax(1)] == truth).mean())
+    assert np.mean(spread) > np.mean(alone) + 0.05
+
+
+def test_held_out_labels_do_not_reach_their_neighbours():
+    # Exact copies of an image in two folds would tell its class; its own label must not.
+    pool = np.random.default_rng(0).normal(size=(200, 32)).astype(np.float32)
+    pool /= np.linalg.norm(pool, axis=1, keepdims=True)
+    labeled = np.arange(60)
+    classes = np.random.default_rng(1).integers(10, 13, 60)
+    fit = heads.train(pool[labeled], [(int(each),) for each in classes], pool, graph=graph_of(pool, labeled))
+    assert abs((fit.head.classes[fit.out_of_fold.argmax(1)] == classes).mean() - 1 / 3) < 0.2
+    assert fit.loss > 0.95 * np.log(3)
+
+
+@given(st.permutations(range(4)), st.integers(0, 1_000))
+@settings(max_examples=5, deadline=None)
+def test_renaming_classes_renames_the_answers_and_nothing_else(names, seed):
+    features, classes = images([12, 9, 7, 15], seed=seed)
+    renamed = np.array(names)[classes - 10] + 10
+    one, other = fitted(features, classes).head, fitted(features, renamed).head
+    found, again = one.probabilities(features), other.probabilities(features)
+    assert np.allclose(found, again[:, names], atol=0.05)
+    assert np.allclose(found.sum(1), 1, atol=1e-5)
+
+
+@given(st.integers(0, 1_000))
+@settings(max_examples=5, deadline=None)
+def test_copies_of_images_do_no_harm(seed):
+    features, classes = images([15, 10, 12], seed=seed)
+    twice = fitted(np.repeat(features, 2, 0), np.repeat(classes, 2)).head
+    test, truth = images([100] * 3, seed=seed + 1)
+    found = twice.probabilities(test)
+    assert np.isfinite(found).all()
+    once = fitted(features, classes).head.probabilities(test)
+    right = [(twice.classes[each.argmax(1)] == truth).mean() for each in (once, found)]
+    assert right[1] > right[0] - 0.05
+
+
+@given(st.floats(0.05, 50), st.integers(0, 1_000))
+@settings(max_examples=5, deadline=None)
+def test_a_temperature_changes_no_ranking(temperature, seed):
+    features, classes = images([6, 6, 6], seed=seed)
+    head = fitted(features, classes).head
+    scores = features @ head.weights + head.bias
+    warmed = replace(head, temperature=temperature).probabilities(features)
+    assert (warmed.argmax(1) == scores.argmax(1)).all()
+
+
+def test_temperature_of_true_probabilities_is_one():
+    rng = np.random.default_rng(0)
+    scores = 2 * rng.normal(size=(4_000, 5)).astype(np.float32)
+    several = rng.random(scores.shape) < heads.sigmoid(scores)
+    odds = heads.softmax(scores).cumsum(1)
+    one = np.eye(5)[(rng.random((4_000, 1)) > odds[:, :-1]).sum(1)]
+    assert judging.best_temperature(3 * scores, one, multilabel=False) == pytest.approx(3, rel=0.1)
+    assert judging.best_temperature(3 * scores, several, multilabel=True) == pytest.approx(3, rel=0.1)
+    # A few rows that happen to be right are no reason to be sure.
+    assert judging.best_temperature(scores[:10], np.eye(5)[scores[:10].argmax(1)], multilabel=False) > 0.2
+
+
+def test_a_start_near_the_optimum_changes_the_speed_only():
+    features, classes = images([30] * 4, noise=1.5)
+    targets = np.eye(4, dtype=np.float32)[classes - 10]
+    cold = logistic.softmax_regression(features, targets, 3.0)
+    near = logistic.softmax_regression(features[:100], targets[:100], 3.0)
+    warm = logistic.softmax_regression(features, targets, 3.0, start=near)
+    hurried = [
+        logistic.softmax_regression(features, targets, 3.0, start=start, steps=2) for start in (None, near)
+    ]
+    cold, warm, *hurried = (features @ weights + bias for weights, bias in (cold, warm, *hurried))
+    cold, warm, *hurried = (heads.softmax(each) for each in (cold, warm, *hurried))
+    assert np.abs(warm - cold).max() < 0.01
+    assert np.abs(hurried[1] - cold).max() < np.abs(hurried[0] - cold).max()
+
+
+def test_rare_classes_are_not_given_up():
+    features, classes = images([200, 8, 8], noise=2.5)
+    test, truth = images([300] * 3, noise=2.5, seed=5)
+    fit = fitted(features, classes)
+    found = fit.head.classes[fit.head.probabilities(test).argmax(1)]
+    recalls = [(found[truth == each] == each).mean() for each in (10, 11, 12)]
+    plain = logistic.softmax_regression(features, np.eye(3, dtype=np.float32)[classes - 10], 3.0)
+    found = 10 + (test @ plain[0] + plain[1]).argmax(1)
+    assert np.mean(recalls) > np.mean([(found[truth == each] == each).mean() for each in (10, 11, 12)])
+
+
+def test_a_class_joins_with_its_first_example():
+    features, classes = images([40, 40, 1])
+    before = fitted(features[:-1], classes[:-1])
+    after = fitted(features, classes)
+    assert before.head.classes.tolist() == [10, 11]
+    assert after.head.classes.tolist() == [10, 11, 12]
+    assert after.head.classes[after.head.probabilities(features[-1:]).argmax()] == 12
+    # The only example cannot be judged by: held out, nothing of its class is left to learn from.
+    assert after.accuracy > 0.9
+    test, truth = images([50] * 3, seed=8)
+    seen = Predictions.of(before.head, test)
+    assert seen.wrong([(int(each),) for each in truth])[truth == 12].all()
+
+
+def test_many_classes_with_one_or_two_examples_each():
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(300, 64))
+    classes = np.concatenate([np.arange(300), np.arange(100)])
+    features = centres[classes] + 0.3 * rng.normal(size=(400, 64))
+    features = (features / np.linalg.norm(features, axis=1, keepdims=True)).astype(np.float32)
+    fit = fitted(features, classes)
+    assert (fit.head.classes[fit.head.probabilities(features).argmax(1)] == classes).mean() > 0.95
+
+
+def test_multilabel_bears_classes_that_are_always_or_never_there():
+    rng = np.random.default_rng(4)
+    truth = rng.random((120, 3)) < 0.4
+    truth[:, 0] = True
+    features = truth @ CENTRES[:3] + 0.3 * rng.normal(size=(120, 32))
+    features = (features / np.linalg.norm(features, axis=1, keepdims=True)).astype(np.float32)
+    fit = heads.train(features, [tuple(np.flatnonzero(row) + 10) for row in truth], features, multilabel=True)
+    found = fit.head.probabilities(features)
+    assert found[:, 0].min() > 0.9
+    assert (((found >= 0.5) == truth)[:, 1:]).mean() > 0.95
+    never = heads.train(features, [(10,)] * 120, features, multilabel=True)
+    assert never.head.classes.tolist() == [10]
+
+
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_what_is_said_of_a_pool_does_not_depend_on_the_chunks(multilabel, monkeypatch):
+    features, classes = images([40] * 3)
+    labels = [(int(each), 10) if multilabel else (int(each),) for each in classes]
+    labels = [tuple(sorted(set(each))) for each in labels]
+    head = heads.train(features, labels, features, multilabel=multilabel).head
+    whole = Predictions.of(head, features)
+    probabilities = head.probabilities(features)
+    monkeypatch.setattr("mlassist.predictions.CELLS", 20)
+    parts = Predictions.of(head, features)
+    assert list(chosen(parts)) == list(chosen(whole))
+    for name in ("confidence", "margin", "top", "sure"):
+        assert np.allclose(getattr(parts, name), getattr(whole, name))
+    answers = probabilities >= 0.5 if multilabel else np.eye(3)[probabilities.argmax(1)] > 0
+    assert list(chosen(parts)) == [head.classes[row].tolist() for row in answers]
+    blocked = parts.without([1])
+    assert (np.isinf(blocked) == (answers[:, 1] | ~answers.any(1))).all()
+    assert not parts.wrong(list(chosen(whole))).any()

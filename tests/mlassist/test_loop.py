@@ -248,6 +248,36 @@ def test_new_images_get_proposals_from_the_model(project, pool, labeler):
     assert play(project) == "round"
 
 
+def test_labels_of_one_class_make_no_model(project, pool, labeler):
+    give(project, labeler, 54, "manual")
+    for annotation in Annotation.objects.filter(project=project):
+        annotation.regions.update(label_class=project.classes.first())
+    loop.advance(project)
+    job = Job.objects.get(project=project, kind="round")
+    with pytest.raises(training.NothingToLearn, match="another class"):
+        training.do_round(job)
+    run = Run.objects.get(project=project)
+    assert (run.kind, run.state) == ("training", "failed")
+    assert "another class" in run.log
+    assert not Suggestion.objects.filter(project=project).exists()
+
+
+def test_a_class_that_is_added_later_joins_with_its_first_label(project, pool, labeler):
+    give(project, labeler, 54, "manual")
+    play(project)
+    added = project.classes.create(name="hexagon", position=3, color="#862e9c")
+    give(project, labeler, 27, "manual")
+    assert play(project) == "round"  # nobody has used it yet
+    assert added.pk not in ModelVersion.objects.get(project=project, number=2).classes
+    give(project, labeler, 27, "manual")
+    newest = Annotation.objects.filter(project=project, source="human").order_by("-id").first()
+    newest.regions.update(label_class=added)
+    assert play(project) == "round"
+    version = ModelVersion.objects.get(project=project, number=3)
+    assert added.pk in version.classes
+    assert Suggestion.objects.filter(project=project, model_version=3).exists()
+
+
 def test_training_can_be_asked_for_once_there_is_something_to_learn(project, pool, labeler, manager):
     with pytest.raises(loop.TrainingRefused, match="no labels"):
         loop.train_now(project, manager)

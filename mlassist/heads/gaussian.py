@@ -1,9 +1,9 @@
 """Linear discriminants: closed form, and best of all kinds when labels are few.
 
-The adapted one also learns from images without labels: it takes the spread within classes from the
-whole pool and moves each class's mean towards the pool items that it explains. On CIFAR-10 with the
-bundled backbone that is worth 5 points of accuracy at 100 labels, and a third more certified
-coverage than logistic regression at 800.
+They also learn from images without labels: the spread within classes is taken from the whole pool, and
+each class's mean moves towards the pool items that it explains. On CIFAR-10 with the bundled backbone
+that is worth 5 points of accuracy at 100 labels, and a third more certified coverage than logistic
+regression at 800.
 """
 
 from dataclasses import dataclass
@@ -21,16 +21,17 @@ TRUST = 0.5  # weight of the pool's own means and spread against the labeled one
 class Statistics:
     """A sample of the pool with its mean and second moment around it."""
 
-    rows: np.ndarray
+    rows: np.ndarray  # centred
     mean: np.ndarray
     spread: np.ndarray
+    step: int  # every so many rows of the pool are in the sample
 
     @classmethod
     def of(cls, pool: np.ndarray) -> "Statistics":
         step = -(-len(pool) // POOL_LIMIT)
         mean = pool[::step].mean(0)
         rows = np.ascontiguousarray(pool[::step] - mean, np.float32)
-        return cls(rows, mean, rows.T @ rows / len(rows))
+        return cls(rows, mean, rows.T @ rows / len(rows), step)
 
 
 def class_means(features: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -72,21 +73,23 @@ def linear(spread: np.ndarray, means: np.ndarray, priors: np.ndarray) -> tuple[n
     return weights, priors - 0.5 * (means.T * weights).sum(0)
 
 
-def discriminant(features: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return (weights, bias) of a linear discriminant with shrunk covariance."""
-    means = class_means(features, targets)
-    spread = shrunk(features - targets @ means)
-    return linear(spread, means, log_priors(targets.sum(0)))
-
-
-def adapted(features: np.ndarray, targets: np.ndarray, pool: Statistics) -> tuple[np.ndarray, np.ndarray]:
+def adapted(
+    features: np.ndarray, targets: np.ndarray, pool: Statistics, rounds: int = ROUNDS
+) -> tuple[np.ndarray, np.ndarray]:
     """Return (weights, bias) of a discriminant that has been adapted to the pool."""
-    features = features - pool.mean
+    weights, bias = adapted_centred(features - pool.mean, targets, pool, rounds)
+    return weights, bias - pool.mean @ weights
+
+
+def adapted_centred(
+    features: np.ndarray, targets: np.ndarray, pool: Statistics, rounds: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Do the same where the mean of the pool is zero; `targets` may be shares."""
     means = class_means(features, targets)
     spread = shrunk(features - targets @ means)
     priors = log_priors(targets.sum(0))
     weights, bias = linear(spread, means, priors)
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         scores = (pool.rows @ weights + bias) / SOFTNESS
         members = np.exp(scores - scores.max(1, keepdims=True))
         members /= members.sum(1, keepdims=True)
@@ -96,4 +99,4 @@ def adapted(features: np.ndarray, targets: np.ndarray, pool: Statistics) -> tupl
         mixed = (1 - TRUST) * spread + TRUST * within
         mixed.flat[:: len(mixed) + 1] += RIDGE * np.trace(mixed) / len(mixed)
         weights, bias = linear(mixed, (1 - TRUST) * means + TRUST * theirs, priors)
-    return weights, bias - pool.mean @ weights
+    return weights, bias
