@@ -51,6 +51,7 @@ def audits(project: Project, certificate: int) -> list[tuple[int, bool]]:
     asked = list(
         Annotation.objects.filter(project=project, kind="audit", withdrawn_at=None, skipped=False)
         .exclude(labeler=None)
+        .filter(recheck_answered=None)
         .order_by("id")
         .values_list("id", "item_id")
     )

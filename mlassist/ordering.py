@@ -9,7 +9,7 @@ from labeling import answers, suggestions
 from labeling.models import Project, QueueEntry
 from labeling.suggestions import Placement
 from mlassist.certifying import being_proved
-from mlassist.grids import clustered
+from mlassist.grids import clustered, in_groups, same_pictures
 from mlassist.pool import Pool
 from mlassist.predictions import Open, chosen
 from mlassist.runs import Step
@@ -34,10 +34,7 @@ def place(
     project: Project, pool: Pool, trained: Trained, left: Open, certified: np.ndarray, step: Step
 ) -> dict[str, int]:
     """Order the queue anew: pre-labels, then groups, then the rest by what teaches most."""
-    sent_back = set(
-        QueueEntry.objects.filter(project=project, priority__lte=-1).values_list("item_id", flat=True)
-    )
-    free = np.array([item not in sent_back for item in left.items.tolist()], bool)
+    free = ~np.isin(left.items, sent_back(project))
     placements: list[Placement] = []
     certified = certified & free
     placements += prelabeled(left, certified)
@@ -58,6 +55,12 @@ def place(
         "grouped": int(grouped.sum()),
         "manual": len(manual),
     }
+
+
+def sent_back(project: Project) -> np.ndarray:
+    """Return the items that people sent back: they are asked one by one, and first."""
+    waiting = QueueEntry.objects.filter(project=project, priority__lte=-1)
+    return np.fromiter(waiting.values_list("item_id", flat=True), np.int64)
 
 
 def prelabeled(left: Open, certified: np.ndarray) -> Iterator[Placement]:
@@ -104,13 +107,19 @@ def place_typical(project: Project, pool: Pool) -> int:
     rows, known = pool.find(items)
     if not len(rows):
         return 0
-    density = typical.typicality(index.graph(project, pool.features).cosines)[rows]
-    count = int(np.clip(len(rows) // 5, 20, 200))
-    chosen_rows = typical.order(pool.features[rows], density, count, project.seed % 2**31)
-    return suggestions.order_queue(
-        project,
-        (
-            Placement(int(items[known[row]]), "manual", FIRST_IN_LINE + rank * PLACE, None, None, TYPICAL_WHY)
-            for rank, row in enumerate(chosen_rows)
-        ),
+    graph = index.graph(project, pool.features)
+    eligible = np.zeros(len(pool), bool)
+    eligible[rows] = ~np.isin(items[known], sent_back(project))
+    twins = same_pictures(project, pool, graph, eligible)
+    for each, _ in twins:
+        eligible[each.rows] = False
+    alone = np.flatnonzero(eligible)
+    count = int(np.clip(len(alone) // 5, 20, 200))
+    density = typical.typicality(graph.cosines)[alone]
+    chosen_rows = alone[typical.order(pool.features[alone], density, count, project.seed % 2**31)]
+    placements = list(in_groups(project, pool, twins))
+    placements += (
+        Placement(item, "manual", FIRST_IN_LINE + rank * PLACE, None, None, TYPICAL_WHY)
+        for rank, item in enumerate(pool.ids[chosen_rows].tolist())
     )
+    return suggestions.order_queue(project, placements)

@@ -164,7 +164,7 @@ KINDS = {
     "clustered": ("look-alikes", "groups of images that look alike, one key for all"),
     "prelabeled": ("to confirm", "the model is sure: people confirm"),
     "validation": ("blind check", "drawn at random, answered without a proposal: they measure the model"),
-    "audit": ("audit", "auto labels that are asked again, blind"),
+    "audit": ("audit", "labels that are asked again, blind"),
     "gold": ("known answers", "images with known answers, to measure people"),
     "review": ("review", "people disagree or a reviewer is needed"),
 }
