@@ -8,7 +8,6 @@ from django.db import transaction
 from clustering import groups, index
 from clustering.groups import LookAlikes
 from clustering.models import Group
-from labeling import answers
 from labeling.models import Page, Project
 from labeling.suggestions import Placement
 from mlassist import heads
@@ -28,7 +27,7 @@ def clustered(
     graph = index.graph(project, pool.features)
     eligible = np.zeros(len(pool), bool)
     eligible[left.rows] = free
-    twins = same_pictures(project, pool, graph, eligible)
+    twins = same_pictures(pool, graph, eligible, trained.rows, trained.labels)
     for each, _ in twins:
         eligible[each.rows] = False
     purity, told = rightness(pool, trained, left, graph)
@@ -41,25 +40,24 @@ def clustered(
 
 
 def same_pictures(
-    project: Project, pool: Pool, graph: index.Graph, eligible: np.ndarray
+    pool: Pool, graph: index.Graph, eligible: np.ndarray, rows: np.ndarray, labels: Sequence[tuple[int, ...]]
 ) -> list[tuple[LookAlikes, int | None]]:
     """Return groups that show the same picture, each with the class that a copy of it has from a person.
 
-    Blind labels are not looked at: what they say must not reach anybody.
+    `rows` and `labels` are what may be trained on: what blind labels say must not reach anybody.
     """
     copied = groups.copies(graph.rows, graph.cosines)
     found = groups.same_pictures(graph.rows, graph.cosines, copied, eligible)
     label_of = np.full(len(pool), -1)
-    rows, labels = pool.labeled(project, answers.training(project))
     for row, classes in zip(rows, labels, strict=True):
         if len(classes) == 1:
             label_of[row] = classes[0]
-    given = [label_of[graph.rows[each.rows][copied[each.rows]]] for each in found]
-    agreed = [np.unique(labels[labels >= 0]) for labels in given]
-    return [
-        (each, int(labels[0]) if len(labels) == 1 else None)
-        for each, labels in zip(found, agreed, strict=True)
-    ]
+    proposed: list[int | None] = []
+    for each in found:
+        given = label_of[graph.rows[each.rows][copied[each.rows]]]
+        known = np.unique(given[given >= 0])
+        proposed.append(int(known[0]) if len(known) == 1 else None)
+    return list(zip(found, proposed, strict=True))
 
 
 def rightness(pool: Pool, trained: Trained, left: Open, graph: index.Graph) -> tuple[np.ndarray, Predictions]:

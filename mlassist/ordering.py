@@ -110,7 +110,7 @@ def place_typical(project: Project, pool: Pool) -> int:
     graph = index.graph(project, pool.features)
     eligible = np.zeros(len(pool), bool)
     eligible[rows] = ~np.isin(items[known], sent_back(project))
-    twins = same_pictures(project, pool, graph, eligible)
+    twins = same_pictures(pool, graph, eligible, *pool.labeled(project, answers.training(project)))
     for each, _ in twins:
         eligible[each.rows] = False
     alone = np.flatnonzero(eligible)
