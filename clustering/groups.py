@@ -139,8 +139,10 @@ def same_pictures(
     free = eligible.copy()
     groups = []
     for seed in seeds[np.argsort(-count[seeds], kind="stable")]:
+        if not free[seed]:
+            continue
         slots = np.flatnonzero(close[seed] & free[neighbours[seed]])[: LARGEST - 1]
-        if not free[seed] or not len(slots):
+        if not len(slots):
             continue
         rows = np.append(seed, neighbours[seed, slots])
         free[rows] = False

@@ -61,7 +61,7 @@ def ask(project: Project, annotations: Sequence[int], *, probability: float) -> 
             for item in items
         )
         Recheck.objects.bulk_create(
-            Recheck(project=project, item=item, first=item.current_annotation, probability=probability)
+            Recheck(project=project, item=item, first_id=item.current_annotation_id, probability=probability)
             for item in items
         )
     return [item.pk for item in items]

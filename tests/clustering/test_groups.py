@@ -54,14 +54,16 @@ def test_clear_clusters_become_pure_groups():
 
 
 def test_a_group_ends_where_its_images_would_be_wrong_too_often():
-    features, truth = look_alikes(clusters=1, size=21, noise=0.3)
-    purity = np.full(len(truth), 0.5)
-    seed = 0
-    near = index.neighbours(features).rows[seed]
-    purity[[seed, *near[:8]]] = 0.95
-    (found,) = form(features, truth, np.where(np.arange(21) == seed, 0.99, purity))[:1]
-    assert found.purity >= groups.PURITY
-    assert not form(features, truth, np.full(21, 0.85))
+    places = np.arange(8)
+    neighbours = np.array(
+        [sorted(places[places != each], key=lambda other: abs(other - each)) for each in places]
+    )
+    cosines = 1 - 0.01 * np.abs(neighbours - places[:, None])
+    purity = np.where(places < 5, 0.95, 0.1)
+    one_class, everything = np.zeros(8, int), np.ones(8, bool)
+    (found,) = groups.form(neighbours, cosines, one_class, purity, everything)
+    assert found.rows.tolist() == [4, 3, 2, 1, 0]
+    assert not groups.form(neighbours, cosines, one_class, np.full(8, 0.85), everything)
 
 
 def test_what_is_measured_on_labels_holds_for_others_like_them():
