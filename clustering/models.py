@@ -42,4 +42,7 @@ class Group(models.Model):
     proposed_class = models.ForeignKey(LabelClass, null=True, on_delete=models.CASCADE, related_name="+")
     size = models.PositiveSmallIntegerField()
     similarity = models.FloatField(help_text="mean cosine to the group's seed")
+    purity = models.FloatField(
+        null=True, help_text="share predicted to be of the class; none for copies of one picture"
+    )
     created_at = models.DateTimeField(auto_now_add=True)

@@ -137,7 +137,7 @@ class Labeler:
         if errs:
             with self.tally.lock:
                 self.tally.mistakes += 1
-        if page["kind"] == "prelabeled":
+        if page["kind"] == "prelabeled" or page["proposed_class"] is not None:
             proposed = proposed_classes(page, item)
             if (proposed == right) == errs:
                 return given | {"exception": True}
@@ -149,7 +149,7 @@ class Labeler:
 
 
 def proposed_classes(page: Mapping[str, Any], item: Mapping[str, Any]) -> frozenset[int]:
-    """Return what the screen shows as the proposal for an item of a pre-labeled page."""
+    """Return what the screen shows as the proposal for an item."""
     if page["proposed_class"] is not None:
         return frozenset([page["proposed_class"]])
     return frozenset(region["class"] for region in item["suggestion"]["regions"])

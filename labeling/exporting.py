@@ -72,6 +72,7 @@ def provenance(annotation: Annotation) -> dict[str, Any]:
         "created_at": annotation.created_at.isoformat(),
         "queue_kind": annotation.kind or None,
         "in_bulk": annotation.source == Annotation.Source.BULK,
+        "group": annotation.group,
         "suggestion_visible": annotation.suggestion_visible,
         "seconds": annotation.seconds,
         "instructions_version": annotation.instructions.version if annotation.instructions else None,

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from labeling.models import Annotation, Claim, Instructions, Page, Project, QueueEntry, User
+from labeling.models.queueing import QueueKind
 
 LEASE = timedelta(minutes=10)
 SIZES = (1, 4, 6, 9)
@@ -17,6 +18,7 @@ SIZES = (1, 4, 6, 9)
 # How often each kind comes first when it has something; the others follow when it is empty.
 WEIGHTS = {"review": 8.0, "gold": 1.0, "audit": 4.0, "prelabeled": 6.0, "clustered": 5.0, "manual": 3.0}
 GROUPED = ("clustered", "prelabeled")
+WHOLE_GROUP = 25  # look-alikes that belong together, at the most
 BLIND = ("validation", "audit", "gold")
 
 
@@ -141,7 +143,13 @@ def candidates(project: Project, labeler: User, kind: str, size: int) -> list[Ca
     if kind not in GROUPED:
         return pick(NEXT, params | {"size": size})
     best = pick(NEXT_GROUP, params | {"size": 1})
-    return pick(NEXT_IN_GROUP, params | {"size": size, "group": best[0].group}) if best else []
+    if not best:
+        return []
+    whole = max(size, WHOLE_GROUP) if kind == QueueKind.CLUSTERED else size
+    found = pick(NEXT_IN_GROUP, params | {"size": whole, "group": best[0].group})
+    # In slices of about the same size, so that no look-alike is left over alone.
+    slices = -(-len(found) // size)
+    return found[: -(-len(found) // slices)] if found else []
 
 
 def pick(statement: str, params: Params) -> list[Candidate]:
@@ -157,6 +165,7 @@ def lease(project: Project, labeler: User, kind: str, found: list[Candidate], no
         project=project,
         labeler=labeler,
         kind=kind,
+        group=found[0].group if kind == "clustered" else None,
         proposed_class_id=found[0].proposed_class if kind in GROUPED else None,
         instructions=Instructions.objects.filter(project=project).order_by("-version").first(),
         expires_at=now + LEASE,
@@ -184,15 +193,15 @@ def extend(page: Page) -> datetime:
         page = Page.objects.select_for_update(no_key=True).get(pk=page.pk)
         claims = list(Claim.objects.select_for_update(no_key=True).filter(page=page).order_by("id"))
         live = [each.pk for each in claims if each.state == Claim.State.LIVE]
-        live += take_back(each for each in claims if each.state == Claim.State.EXPIRED)
+        live += take_back(page, [each for each in claims if each.state == Claim.State.EXPIRED])
         Claim.objects.filter(pk__in=live).update(state=Claim.State.LIVE, expires_at=until)
         if page.state == Page.State.OPEN:
             Page.objects.filter(pk=page.pk).update(expires_at=until)
     return until
 
 
-def take_back(lost: Iterable[Claim]) -> list[int]:
-    """Reserve a slot again for lost claims where one is open; returns the claims' ids.
+def take_back(page: Page, lost: Iterable[Claim]) -> list[int]:
+    """Reserve a slot again for a page's lost claims where one is open; returns the claims' ids.
 
     Left alone is what the same labeler holds on another page, or has answered, by now.
     """
@@ -206,13 +215,20 @@ def take_back(lost: Iterable[Claim]) -> list[int]:
     for item in taken:
         del by_item[item]
     free = list(
-        QueueEntry.objects.select_for_update()
+        asked_on(page)
+        .select_for_update()
         .filter(item__in=by_item, open_slots__gt=0)
         .order_by("item_id")
         .values_list("item_id", flat=True)
     )
     QueueEntry.objects.filter(pk__in=free).update(open_slots=F("open_slots") - 1)
     return [by_item[item] for item in free]
+
+
+def asked_on(page: Page) -> QuerySet[QueueEntry]:
+    """Return the entries that a page's answers may serve: an audit is for a page that was made for it."""
+    entries = QueueEntry.objects.all()
+    return entries if page.kind == QueueKind.AUDIT else entries.exclude(kind=QueueKind.AUDIT)
 
 
 def release(page: Page) -> None:
@@ -232,8 +248,11 @@ def release_claims(page: Page) -> None:
     Claim.objects.filter(pk__in=[pk for pk, _ in held]).update(state=Claim.State.RELEASED)
 
 
-def finish(current: dict[int, int]) -> None:
-    """Make annotations current for their items and take the items off the queue: item id to annotation id."""
+def finish(current: dict[int, int], *, audited: bool = False) -> None:
+    """Make annotations current for their items and take the items off the queue: item id to annotation id.
+
+    An audit that waits goes on waiting, unless it is what was `audited`.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -242,4 +261,5 @@ def finish(current: dict[int, int]) -> None:
             """,
             [list(current), list(current.values())],
         )
-    QueueEntry.objects.filter(item__in=list(current)).delete()
+    done = QueueEntry.objects.filter(item__in=list(current))
+    (done if audited else done.exclude(kind=QueueKind.AUDIT)).delete()

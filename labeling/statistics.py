@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Q
+from django.db.models import Aggregate, Count, FloatField, Q
 from django.utils import timezone
 
 from labeling import extensions
-from labeling.models import Annotation, Item, Project, QueueEntry, User
+from labeling.models import Annotation, Claim, Item, Project, QueueEntry, Recheck, User
 from labeling.models.queueing import QueueKind
 from labeling.review import ORIGINS
 
@@ -85,6 +85,58 @@ def labels_by_labeler(project: Project) -> list[dict[str, Any]]:
         }
         for row in counts
     ]
+
+
+def grids_by_labeler(project: Project, labeler: User | None = None) -> list[dict[str, Any]]:
+    """Count what each person, or only one, was shown on grids of look-alikes, and how well it held.
+
+    `taken_out` are the images whose proposal was refused; `seconds` is the median for an image; of
+    `asked_again` images, another person's blind answer `agreed`.
+    """
+    only: dict[str, Any] = {} if labeler is None else {"labeler": labeler}
+    given = Annotation.objects.filter(project=project, kind="clustered", withdrawn_at=None, **only)
+    returned = Claim.objects.filter(project=project, state="returned", page__kind="clustered", **only)
+    checks = Recheck.objects.filter(project=project, first__kind="clustered", agreed__isnull=False)
+    if labeler is not None:
+        checks = checks.filter(first__labeler=labeler)
+    back = dict(returned.values_list("labeler").annotate(Count("id")))
+    checked = {
+        who: (asked, agreed)
+        for who, asked, agreed in checks.values_list("first__labeler").annotate(
+            Count("id"), Count("id", filter=Q(agreed=True))
+        )
+    }
+    answered = {
+        who: (count, refused, seconds)
+        for who, count, refused, seconds in given.values_list("labeler").annotate(
+            Count("id"), Count("id", filter=Q(agreed=False)), Median("seconds")
+        )
+    }
+    rows = []
+    for person in User.objects.filter(pk__in=answered.keys() | back.keys()).order_by("pk"):
+        count, refused, seconds = answered.get(person.pk, (0, 0, None))
+        asked, agreed = checked.get(person.pk, (0, 0))
+        images, out = count + back.get(person.pk, 0), refused + back.get(person.pk, 0)
+        rows.append(
+            {
+                "id": person.pk,
+                "name": person.label,
+                "images": images,
+                "taken_out": out,
+                "taken_out_share": out / images,
+                "seconds": seconds,
+                "asked_again": asked,
+                "agreed": agreed,
+            }
+        )
+    return rows
+
+
+class Median(Aggregate):
+    """The middle of a number over a group."""
+
+    function, output_field = "PERCENTILE_CONT", FloatField()
+    template = "%(function)s(0.5) WITHIN GROUP (ORDER BY %(expressions)s)"
 
 
 def done_today(project: Project, labeler: User) -> int:

@@ -3,19 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import cast
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
-from labeling import agreement, geometry, queue, workforce
+from labeling import agreement, geometry, queue, rechecks, workforce
 from labeling.answers import classes_of
 from labeling.models import Annotation, Claim, Item, Page, Project, QueueEntry, Region, Suggestion, User
+from labeling.models.queueing import QueueKind
 from labeling.validation import kind_for
 
 UNDO_WITHIN = timedelta(minutes=10)
 MOST_OPINIONS = 3  # on an item that is asked again, before a reviewer has to decide
+NOT_ALIKE = "not like its look-alikes"
+NOT_RIGHT = "somebody saw that the proposal is wrong"
 TAKEN_UUID = "A UUID belongs to another answer already. Give each answer a new one."
 
 
@@ -89,6 +93,11 @@ def repeated(labeler: User, answers: Sequence[Answer]) -> dict[UUID, str]:
         if old.labeler_id != labeler.pk or old.item_id != sent[old.uuid].item:
             raise InvalidAnswer(TAKEN_UUID)
         status[old.uuid] = "withdrawn" if old.withdrawn_at else status_of(old)
+    for claim in Claim.objects.exclude(exception_uuid=None).filter(exception_uuid__in=sent):
+        key = cast(UUID, claim.exception_uuid)
+        if claim.labeler_id != labeler.pk or claim.item_id != sent[key].item:
+            raise InvalidAnswer(TAKEN_UUID)
+        status[key] = "returned" if claim.state == Claim.State.RETURNED else "withdrawn"
     return status
 
 
@@ -154,13 +163,15 @@ def open_desk(page: Page, labeler: User, answers: Sequence[Answer]) -> _Desk:
     wanted = [each.item for each in answers]
     claims = Claim.objects.select_for_update(no_key=True).filter(page=page, item__in=wanted).order_by("id")
     claims_by_item = {each.item_id: each for each in claims}
-    entries = QueueEntry.objects.select_for_update().filter(item__in=wanted).order_by("item_id")
+    entries = queue.asked_on(page).select_for_update().filter(item__in=wanted).order_by("item_id")
     entries_by_item = {each.pk: each for each in entries}
     items = Item.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("id")
     items_by_id = {each.pk: each for each in items}
     earlier = Annotation.objects.filter(item__in=wanted, labeler=labeler, withdrawn_at=None)
     shown: dict[int, set[int]] = {}
-    if page.kind in queue.GROUPED:
+    if page.kind in queue.GROUPED and page.proposed_class_id:
+        shown = {item: {page.proposed_class_id} for item in wanted}
+    elif page.kind == QueueKind.PRELABELED:
         proposals = Suggestion.objects.filter(item__in=wanted).values_list("item_id", "regions")
         shown = {item: {region["class"] for region in regions} for item, regions in proposals}
     return _Desk(
@@ -222,16 +233,22 @@ def take_exception(desk: _Desk, answer: Answer) -> str:
     claim = desk.claims[answer.item]
     if entry is None or claim.state == Claim.State.ANSWERED:
         return "kept"
-    if claim.state != Claim.State.RELEASED:
+    if claim.state == Claim.State.RETURNED:
+        return "returned"
+    waiting = QueueEntry.objects.filter(pk=entry.pk)
+    if claim.state == Claim.State.LIVE:
+        waiting.update(open_slots=F("open_slots") + 1)
+    if desk.page.kind not in queue.GROUPED:  # nothing was proposed
         Claim.objects.filter(pk=claim.pk).update(state=Claim.State.RELEASED)
-        QueueEntry.objects.filter(pk=entry.pk).update(
-            kind=kind_for(desk.page.project, desk.items[answer.item]),
-            group=None,
-            proposed_class=None,
-            priority=-1,
-            why="somebody saw that the proposal is wrong",
-            open_slots=F("open_slots") + (1 if claim.state == Claim.State.LIVE else 0),
-        )
+        return "returned"
+    Claim.objects.filter(pk=claim.pk).update(state=Claim.State.RETURNED, exception_uuid=answer.uuid)
+    waiting.update(
+        kind=kind_for(desk.page.project, desk.items[answer.item]),
+        group=None,
+        proposed_class=None,
+        priority=-1,
+        why=NOT_ALIKE if desk.page.kind == QueueKind.CLUSTERED else NOT_RIGHT,
+    )
     return "returned"
 
 
@@ -239,8 +256,10 @@ def annotation_for(desk: _Desk, answer: Answer, counted: bool) -> Annotation:
     page, claim = desk.page, desk.claims[answer.item]
     classes = {region.label_class for region in answer.regions}
     visible = answer.item in desk.shown
-    bulk = page.kind == "clustered" and len(desk.claims) > 1
-    entry = desk.entries.get(answer.item) if page.kind == "prelabeled" else None
+    agreed = classes == desk.shown[answer.item] if visible and not answer.skipped else None
+    # What was singled out and got a class of its own has been looked at by itself.
+    bulk = page.kind in queue.GROUPED and len(desk.claims) > 1 and agreed is not False and not answer.skipped
+    entry = desk.entries.get(answer.item) if page.kind == QueueKind.PRELABELED else None
     return Annotation(
         project=page.project,
         item_id=answer.item,
@@ -249,10 +268,11 @@ def annotation_for(desk: _Desk, answer: Answer, counted: bool) -> Annotation:
         labeler=desk.labeler,
         page=page,
         kind=page.kind,
+        group=page.group,
         skipped=answer.skipped,
         counted=counted,
         suggestion_visible=visible,
-        agreed=classes == desk.shown[answer.item] if visible and not answer.skipped else None,
+        agreed=agreed,
         seconds=answer.seconds,
         instructions_id=page.instructions_id,
         inclusion_probability=claim.inclusion_probability,
@@ -277,6 +297,10 @@ def write(desk: _Desk) -> None:
         item = desk.items[answer.item]
         if not annotation.counted or (entry is not None and entry.needed and not answer.skipped):
             continue
+        if desk.page.kind == QueueKind.AUDIT and rechecks.take(item, annotation):
+            continue
+        if item.pk in desk.earlier and rechecks.follow(desk.earlier[item.pk], annotation):
+            continue
         if answer.skipped:
             skip(item)
         elif desk.page.project.labels_per_item == 1 and desk.page.kind not in queue.BLIND:
@@ -284,7 +308,8 @@ def write(desk: _Desk) -> None:
         else:
             settle(desk.page, item, done)
     if done:
-        queue.finish(done)
+        queue.finish(done, audited=desk.page.kind == QueueKind.AUDIT)
+        rechecks.draw(desk.page.project, desk.labeler, [each for each, _ in desk.written])
 
 
 def skip(item: Item) -> None:
@@ -322,7 +347,8 @@ def settle(page: Page, item: Item, done: dict[int, int]) -> None:
 def undo(project: Project, labeler: User) -> tuple[Page, dict[int, Annotation]] | None:
     """Reopen the labeler's last submitted page; returns it with the withdrawn answers by item.
 
-    None when there is none from the last minutes. Items that were reviewed since stay as they are.
+    None when there is none from the last minutes. Items that somebody reviewed or checked since stay as
+    they are.
     """
     now = timezone.now()
     with transaction.atomic():
@@ -334,10 +360,10 @@ def undo(project: Project, labeler: User) -> tuple[Page, dict[int, Annotation]] 
         )
         if page is None:
             return None
-        claims = {
-            each.item_id: each
-            for each in Claim.objects.select_for_update(no_key=True).filter(page=page).order_by("id")
-        }
+        # Also what others hold of it, to be asked again.
+        touched = Claim.objects.filter(Q(page=page) | Q(item__in=page.claims.values("item"), state="live"))
+        locked = touched.select_for_update(no_key=True).order_by("id")
+        claims = {each.item_id: each for each in locked if each.page_id == page.pk}
         entries = set(
             QueueEntry.objects.select_for_update()
             .filter(item__in=claims)
@@ -351,8 +377,10 @@ def undo(project: Project, labeler: User) -> tuple[Page, dict[int, Annotation]] 
             each.item_id: each
             for each in Annotation.objects.filter(page=page, withdrawn_at=None, item__in=claims)
             .exclude(item__reviews__created_at__gte=page.submitted_at)
+            .exclude(rechecks__second__isnull=False)
             .prefetch_related("regions")
         }
+        entries -= rechecks.cancel([each.pk for each in answers.values()])
         reopen(page, answers, claims, entries, held)
         Annotation.objects.filter(pk__in=[each.pk for each in answers.values()]).update(
             withdrawn_at=now, withdrawn_by=labeler, withdrawal=Annotation.Withdrawal.UNDONE
@@ -371,7 +399,7 @@ def reopen(
 ) -> None:
     """Give the labeler the items of a page back, as far as they can be had. All rows are locked."""
     until = timezone.now() + queue.LEASE
-    mine: list[int] = queue.take_back(each for item, each in claims.items() if item not in answers)
+    mine = queue.take_back(page, [each for item, each in claims.items() if item not in answers])
     for item in sorted(item for item, each in answers.items() if each.counted):
         mine.append(claims[item].pk)
         if item in entries:
@@ -386,7 +414,7 @@ def reopen(
                 inclusion_probability=claims[item].inclusion_probability,
             )
         standing = Annotation.objects.filter(item=item, counted=True, skipped=False, withdrawn_at=None)
-        before = standing.filter(source="auto").first()
+        before = rechecks.reopen(answers[item]) or standing.filter(source="auto").first()
         if before is None and page.kind == "audit":  # of somebody else, that was asked again
             before = standing.exclude(pk=answers[item].pk).order_by("id").first()
         Item.objects.filter(pk=item).update(

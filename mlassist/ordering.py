@@ -10,7 +10,7 @@ from labeling.models import LabelClass, Project, QueueEntry
 from labeling.suggestions import Placement
 from mlassist import heads
 from mlassist.attempts import being_proved
-from mlassist.grids import clustered
+from mlassist.grids import clustered, in_groups, same_pictures
 from mlassist.pool import Pool
 from mlassist.predictions import Open, chosen
 from mlassist.runs import Step
@@ -55,10 +55,7 @@ def place(
     `under` (n,) has the id of the certificate that each item's proposal rests on, 0 without one;
     `being_drawn` (n,) marks images that blind labels are asked for.
     """
-    sent_back = set(
-        QueueEntry.objects.filter(project=project, priority__lte=-1).values_list("item_id", flat=True)
-    )
-    free = np.array([item not in sent_back for item in left.items.tolist()], bool)
+    free = ~np.isin(left.items, sent_back(project))
     placements: list[Placement] = []
     certified = (under > 0) & free
     placements += prelabeled(left, np.where(certified, under, 0))
@@ -79,6 +76,12 @@ def place(
         "grouped": int(grouped.sum()),
         "manual": len(manual),
     }
+
+
+def sent_back(project: Project) -> np.ndarray:
+    """Return the items that people sent back: they are asked one by one, and first."""
+    waiting = QueueEntry.objects.filter(project=project, priority__lte=-1)
+    return np.fromiter(waiting.values_list("item_id", flat=True), np.int64)
 
 
 def prelabeled(left: Open, under: np.ndarray) -> Iterator[Placement]:
@@ -160,16 +163,24 @@ def place_typical(project: Project, pool: Pool) -> int:
     rows, _ = pool.find(answers.unlabeled(project))
     if not len(rows):
         return 0
-    density = typical.typicality(index.graph(project, pool.features).cosines)
+    graph = index.graph(project, pool.features)
     labeled, labels = pool.labeled(project, answers.training(project))
+    eligible = np.zeros(len(pool), bool)
+    eligible[rows] = ~np.isin(pool.ids[rows], sent_back(project))
+    twins = same_pictures(pool, graph, eligible, labeled, labels)
+    for each, _ in twins:
+        eligible[each.rows] = False
+    alone = np.flatnonzero(eligible)
+    placements = list(in_groups(project, pool, twins))
+    if not len(alone):
+        return suggestions.order_queue(project, placements)
     _, targets = labels_of(project, labels, np.empty(0, np.int64))
-    situation = Situation.without_model(pool.features, density, rows, labeled, targets)
-    count = int(np.clip(len(rows) // 5, 20, 200))
+    density = typical.typicality(graph.cosines)
+    situation = Situation.without_model(pool.features, density, alone, labeled, targets)
+    count = int(np.clip(len(alone) // 5, 20, 200))
     batch = regimes.before_a_model(situation, count, project.seed % 2**31)
-    return suggestions.order_queue(
-        project,
-        (
-            Placement(int(pool.ids[row]), "manual", FIRST_IN_LINE + rank * PLACE, None, None, WHYS[reason])
-            for rank, (row, reason) in enumerate(zip(batch.rows, batch.reasons, strict=True))
-        ),
+    placements += (
+        Placement(int(pool.ids[row]), "manual", FIRST_IN_LINE + rank * PLACE, None, None, WHYS[reason])
+        for rank, (row, reason) in enumerate(zip(batch.rows, batch.reasons, strict=True))
     )
+    return suggestions.order_queue(project, placements)

@@ -18,8 +18,8 @@ class Predictions:
     """Per row: the proposed answer, the chance that all of it is right, and how far the next answer is.
 
     `top` is the most probable class column. The answer of row i is columns[starts[i]:starts[i + 1]], with
-    the probability of each in `sure`; `mass` is the sum over all classes. No probability of another class is kept: half a million images with
-    a thousand classes would have two gigabytes of them.
+    the probability of each in `sure`; `mass` sums those of all classes. No other probability is kept: half
+    a million images with a thousand classes would have two gigabytes of them.
     """
 
     classes: np.ndarray

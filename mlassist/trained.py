@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlassist import heads
 from mlassist.heads import Head
 from mlassist.models import ModelVersion
 from mlassist.predictions import Predictions
@@ -22,6 +23,12 @@ class Trained:
     rows: np.ndarray
     labels: list[tuple[int, ...]]
     unprompted: np.ndarray
+
+    @property
+    def cross_validated(self) -> bool:
+        """Whether any label was held out; with one of each class, the head has seen all that it is asked."""
+        targets = heads.one_hot(self.labels, self.head.classes)
+        return bool(heads.assign_folds(targets, self.head.multilabel, seed=0).any())
 
     @property
     def unprompted_predictions(self) -> Predictions:

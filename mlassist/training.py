@@ -21,7 +21,7 @@ if __name__ == "__main__":
     django.setup()
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 
 from clustering import index
 from labeling import answers
@@ -117,9 +117,15 @@ def neighbours(project: Project, pool: Pool, rows: np.ndarray, classes: int) -> 
 
 
 def prompted(project: Project) -> np.ndarray:
-    """Return the items whose label a person gave while seeing a proposal: those are the easy ones."""
+    """Return the items whose label a person gave while seeing a proposal, or together with look-alikes.
+
+    Those are the easy ones.
+    """
     shown = Annotation.objects.filter(
-        project=project, suggestion_visible=True, withdrawn_at=None, counted=True
+        Q(suggestion_visible=True) | Q(source=Annotation.Source.BULK),
+        project=project,
+        withdrawn_at=None,
+        counted=True,
     )
     return np.fromiter(shown.values_list("item_id", flat=True), np.int64)
 

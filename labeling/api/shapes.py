@@ -209,7 +209,8 @@ def page_shape(page: Page) -> dict[str, Any]:
     claims = list(Claim.objects.filter(page=page, state="live").select_related("item").order_by("position"))
     blind = page.kind in queue.BLIND
     proposals: dict[int, Suggestion] = {}
-    if page.kind in queue.GROUPED:
+    # Copies of one picture without a class are asked for unprompted.
+    if page.kind == QueueKind.PRELABELED or page.proposed_class_id:
         proposals = Suggestion.objects.in_bulk([each.item_id for each in claims])
     return {
         "page": page.pk,

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("labeling", "0002_next_backbone"),
+        ("labeling", "0003_grids_and_rechecks"),
     ]
 
     operations = [

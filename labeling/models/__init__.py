@@ -1,7 +1,7 @@
 """The tables of the labeling domain, one module per noun."""
 
 from labeling.models.accounts import ApiToken, User
-from labeling.models.annotations import Annotation, Region, Review, Suggestion
+from labeling.models.annotations import Annotation, Recheck, Region, Review, Suggestion
 from labeling.models.events import Event
 from labeling.models.items import DataSource, Item
 from labeling.models.jobs import Job, WorkerHeartbeat
@@ -23,6 +23,7 @@ __all__ = [
     "Page",
     "Project",
     "QueueEntry",
+    "Recheck",
     "Region",
     "Review",
     "Suggestion",

@@ -37,6 +37,7 @@ class Annotation(models.Model):
     )
     page = models.ForeignKey(Page, null=True, on_delete=models.SET_NULL, related_name="annotations")
     kind = models.CharField(max_length=10, choices=QueueKind.choices, blank=True)
+    group = models.BigIntegerField(null=True, help_text="of look-alikes, with which it was shown")
     skipped = models.BooleanField(default=False)
     counted = models.BooleanField(default=True)
     suggestion_visible = models.BooleanField(default=False)
@@ -125,6 +126,31 @@ class Suggestion(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["project", "confidence"], name="suggestion_by_confidence")]
+
+
+class Recheck(models.Model):
+    """A person's answer that another person is asked again, blind. Open until there is a `second`."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="rechecks")
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="rechecks")
+    first = models.ForeignKey(Annotation, on_delete=models.CASCADE, related_name="rechecks")
+    second = models.OneToOneField(
+        Annotation, null=True, on_delete=models.CASCADE, related_name="recheck_answered"
+    )
+    agreed = models.BooleanField(null=True, help_text="empty while it is open, and after a skip")
+    probability = models.FloatField(help_text="with which the answer was drawn")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["item"], condition=models.Q(second=None), name="recheck_open_once"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(agreed=None) | models.Q(second__isnull=False),
+                name="recheck_judged_by_second",
+            ),
+        ]
 
 
 class Review(models.Model):

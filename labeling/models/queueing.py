@@ -67,6 +67,7 @@ class Page(models.Model):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="pages")
     labeler = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="pages")
     kind = models.CharField(max_length=10, choices=QueueKind.choices)
+    group = models.BigIntegerField(null=True, help_text="of look-alikes, which this is all or a part of")
     proposed_class = models.ForeignKey(LabelClass, null=True, on_delete=models.SET_NULL, related_name="+")
     instructions = models.ForeignKey(Instructions, null=True, on_delete=models.SET_NULL, related_name="+")
     state = models.CharField(max_length=9, choices=State.choices, default=State.OPEN)
@@ -86,6 +87,7 @@ class Claim(models.Model):
         ANSWERED = "answered"
         RELEASED = "released"
         EXPIRED = "expired"
+        RETURNED = "returned"  # the labeler said that the proposal is wrong
 
     page = models.ForeignKey(Page, on_delete=models.CASCADE, related_name="claims")
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
@@ -96,11 +98,17 @@ class Claim(models.Model):
     inclusion_probability = models.FloatField(null=True)
     state = models.CharField(max_length=8, choices=State.choices, default=State.LIVE)
     expires_at = models.DateTimeField()
+    exception_uuid = models.UUIDField(
+        null=True, unique=True, help_text="of the exception that was sent; makes a repeat harmless"
+    )
 
     class Meta:
         indexes = [
             models.Index(
                 fields=["project", "expires_at"], condition=models.Q(state="live"), name="claim_expiry"
+            ),
+            models.Index(
+                fields=["project", "labeler"], condition=models.Q(state="returned"), name="claim_returned"
             ),
         ]
         constraints = [
@@ -108,4 +116,8 @@ class Claim(models.Model):
                 fields=["item", "labeler"], condition=models.Q(state="live"), name="claim_live_once"
             ),
             models.UniqueConstraint(fields=["page", "item"], name="claim_once_per_page"),
+            models.CheckConstraint(
+                condition=~models.Q(state="returned") | models.Q(exception_uuid__isnull=False),
+                name="claim_returned_by_exception",
+            ),
         ]

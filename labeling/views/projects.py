@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 
 from labeling import extensions, permissions, projects, statistics
 from labeling.forms import ProjectForm
-from labeling.models import Job, Project
+from labeling.models import Job, Project, User
 from labeling.views import SignedIn
 
 
@@ -51,16 +51,16 @@ def project_new(request: SignedIn) -> HttpResponse:
 
 def dashboard(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "see")
-    return render(request, "projects/dashboard.html", dashboard_facts(project))
+    return render(request, "projects/dashboard.html", dashboard_facts(project, request.user))
 
 
 def dashboard_live(request: SignedIn, project_id: int) -> HttpResponse:
     """Return the dashboard's changing part, for polling."""
     project = permissions.project_or_404(request.user, project_id, "see")
-    return render(request, "projects/_dashboard.html", dashboard_facts(project))
+    return render(request, "projects/_dashboard.html", dashboard_facts(project, request.user))
 
 
-def dashboard_facts(project: Project) -> dict[str, Any]:
+def dashboard_facts(project: Project, user: User) -> dict[str, Any]:
     facts = statistics.overview(project)
     items = facts["items"]
     total = countable(items)
@@ -75,6 +75,7 @@ def dashboard_facts(project: Project) -> dict[str, Any]:
         "waiting": sum(facts["queue"].values()),
         "queue": [(kind, count) for kind, count in facts["queue"].items() if count],
         "longest_queue": max(facts["queue"].values()),
+        "own_grids": next(iter(statistics.grids_by_labeler(project, user)), None),
         "series": statistics.progress_over_time(project),
         "importing": Job.objects.filter(project=project, kind="import", state__in=("queued", "running")),
         "panels": extensions.panels(),

@@ -1,4 +1,7 @@
 import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from clustering import groups, index
 
@@ -11,59 +14,118 @@ def look_alikes(clusters=12, size=15, noise=0.15, seed=0):
     return features.astype(np.float32), np.repeat(np.arange(clusters), size)
 
 
-def form(features, predicted, confidence=None, eligible=None, floor=0.8):
-    graph = index.neighbours(features, 12)
+def form(features, predicted, purity=None, eligible=None):
+    graph = index.neighbours(features)
     count = len(features)
     return groups.form(
         graph.rows,
         graph.cosines,
         predicted,
-        np.full(count, 0.9) if confidence is None else confidence,
+        np.full(count, 0.95) if purity is None else purity,
         np.ones(count, bool) if eligible is None else eligible,
-        floor,
     )
 
 
-def test_groups_are_pure_disjoint_and_of_a_size_for_one_page():
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.02, 1.5), st.integers(1, 5), st.integers(2, 120))
+def test_groups_keep_their_promises_whatever_the_pool_is_like(seed, noise, clusters, size):
+    features, truth = look_alikes(clusters, size, noise, seed)
+    rng = np.random.default_rng(seed)
+    predicted = np.where(rng.random(len(truth)) < 0.8, truth, rng.integers(0, clusters, len(truth)))
+    purity, eligible = rng.uniform(0.7, 1, len(truth)), rng.random(len(truth)) < 0.8
+    found = form(features, predicted, purity, eligible)
+    rows = np.concatenate([np.empty(0, int), *(each.rows for each in found)])
+    assert len(np.unique(rows)) == len(rows)
+    assert eligible[rows].all()
+    for each in found:
+        assert groups.SMALLEST <= len(each.rows) <= groups.LARGEST
+        assert (predicted[each.rows] == each.column).all()
+        assert each.purity == pytest.approx(purity[each.rows].mean())
+        assert each.purity >= groups.PURITY
+        to_seed = features[each.rows[:-1]] @ features[each.rows[-1]]
+        assert (np.diff(to_seed) >= -2e-3).all()  # the least alike comes first; cosines are half floats
+
+
+def test_clear_clusters_become_pure_groups():
     features, truth = look_alikes()
     found = form(features, truth)
+    assert sum(len(each.rows) for each in found) > len(truth) / 2
+    assert all(len(set(truth[each.rows])) == 1 for each in found)
+
+
+def test_a_group_ends_where_its_images_would_be_wrong_too_often():
+    places = np.arange(8)
+    neighbours = np.array(
+        [sorted(places[places != each], key=lambda other: abs(other - each)) for each in places]
+    )
+    cosines = 1 - 0.01 * np.abs(neighbours - places[:, None])
+    purity = np.where(places < 5, 0.95, 0.1)
+    one_class, everything = np.zeros(8, int), np.ones(8, bool)
+    (found,) = groups.form(neighbours, cosines, one_class, purity, everything)
+    assert found.rows.tolist() == [4, 3, 2, 1, 0]
+    assert not groups.form(neighbours, cosines, one_class, np.full(8, 0.85), everything)
+
+
+def test_what_is_measured_on_labels_holds_for_others_like_them():
+    rng = np.random.default_rng(0)
+    support = rng.random(4_000)
+    right = rng.random(4_000) < support
+    curve = groups.measured(support[:1_000], right[:1_000])
+    sure = support[1_000:] > 0.9
+    assert curve(support[1_000:][sure]).mean() == pytest.approx(right[1_000:][sure].mean(), abs=0.04)
+    assert (np.diff(curve(np.linspace(0, 1, 50))) >= 0).all()
+
+
+def test_few_labels_promise_little():
+    assert groups.measured(np.ones(10), np.ones(10, bool)) is None
+    assert groups.measured(np.ones(20), np.arange(20) > 0)(1.0) < groups.PURITY
+    assert groups.measured(np.ones(20), np.ones(20, bool))(1.0) >= groups.PURITY
+
+
+def test_neighbours_of_another_class_take_support_away():
+    features, truth = look_alikes(clusters=2, size=20, noise=0.05)
+    probabilities = np.where(truth[:, None] == np.arange(2), 0.9, 0.1)
+    probabilities[0] = probabilities[0, ::-1]  # the odd one in its cluster
+    near = index.neighbours(features).rows
+    support = groups.support(probabilities, probabilities.max(1), near)
+    assert support[0] < support[1:].min()
+
+
+def copies_of(features, count, seed=0):
+    rng = np.random.default_rng(seed)
+    again = features[:count] + 0.02 / np.sqrt(24) * rng.normal(size=(count, 24))
+    again /= np.linalg.norm(again, axis=1, keepdims=True)
+    return np.concatenate([features, again]).astype(np.float32)
+
+
+def pictures(features, eligible=None):
+    graph = index.neighbours(features)
+    eligible = np.ones(len(features), bool) if eligible is None else eligible
+    return groups.same_pictures(graph.rows, graph.cosines, groups.copies(graph.rows, graph.cosines), eligible)
+
+
+def test_copies_find_each_other_and_look_alikes_are_no_copies():
+    features, truth = look_alikes()
+    assert pictures(features) == []
+    found = pictures(copies_of(features, 30))
+    assert sorted(sorted(each.rows.tolist()) for each in found) == [
+        [row, len(truth) + row] for row in range(30)
+    ]
+    assert {each.column for each in found} == {None}
+
+
+def test_one_picture_many_times_comes_in_groups_of_a_few_pages():
+    features, truth = look_alikes()
+    many = np.concatenate([features, np.repeat(features[:1], 60, axis=0)])
+    found = pictures(many)
     rows = np.concatenate([each.rows for each in found])
-    assert len(found) >= 12
     assert len(np.unique(rows)) == len(rows)
-    for each in found:
-        assert 4 <= len(each.rows) <= 9
-        assert (truth[each.rows] == each.column).all()
-        to_seed = features[each.rows] @ features[each.rows[-1]]
-        assert to_seed[0] <= to_seed[1:].min() + 1e-3  # the least alike comes first
+    assert set(rows) <= {0, *range(len(truth), len(many))}
+    assert all(2 <= len(each.rows) <= groups.LARGEST for each in found)
 
 
-def test_neighbours_of_another_predicted_class_stay_apart():
-    features, truth = look_alikes(noise=0.05)
-    halves = truth * 2 + np.arange(len(truth)) % 2
-    for each in form(features, halves):
-        assert len(set(halves[each.rows])) == 1
-
-
-def test_only_eligible_and_confident_rows_are_grouped():
+def test_copies_that_are_not_eligible_stay_alone():
     features, truth = look_alikes()
-    eligible = np.arange(len(truth)) % 2 == 0
-    for each in form(features, truth, eligible=eligible):
-        assert eligible[each.rows].all()
-    assert not form(features, truth, confidence=np.full(len(truth), 0.3))
-
-
-def test_without_evidence_of_likeness_the_model_has_to_be_surer():
-    features, truth = look_alikes()
-    middling = np.full(len(truth), 0.75)
-    assert form(features, truth, confidence=middling)
-    assert not form(features, truth, confidence=middling, floor=float("inf"))
-    assert form(features, truth, confidence=np.full(len(truth), 0.85), floor=float("inf"))
-
-
-def test_cosine_floor_is_where_labels_agree():
-    features, truth = look_alikes(clusters=6, size=20)
-    alike = (features @ features.T)[truth[:, None] == truth]
-    assert groups.cosine_floor(features, truth, truth) <= alike.min() + 1e-5
-    shuffled = np.random.default_rng(1).permutation(truth)
-    assert groups.cosine_floor(features, truth, shuffled) == float("inf")
-    assert groups.cosine_floor(features[:3], truth[:3], truth[:3]) == float("inf")
+    many = copies_of(features, 30)
+    eligible = np.arange(len(many)) < len(truth)
+    assert pictures(many, eligible) == []

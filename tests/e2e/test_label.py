@@ -5,6 +5,7 @@ import re
 from django.contrib.sessions.models import Session
 from playwright.sync_api import Page, expect
 
+from labeling import suggestions
 from labeling.models import Annotation, Item, Project, QueueEntry
 from tests import factories
 from tests.e2e.conftest import file_names, queue_as
@@ -115,6 +116,25 @@ def test_look_alikes_are_confirmed_but_for_the_odd_one(browse, shapes, labeler):
     assert list(labels_of(shapes).values()) == ["square"] * 8
     assert QueueEntry.objects.get().kind == "manual"
     assert Annotation.objects.filter(suggestion_visible=True, agreed=True).count() == 8
+
+
+def test_copies_of_one_picture_get_their_class_with_one_key(browse, shapes, labeler):
+    items = factories.make_items(shapes, 4)
+    queue_as(shapes, items, "manual")
+    suggestions.order_queue(
+        shapes, [suggestions.Placement(each.pk, "clustered", 0, 1, None, "same picture") for each in items]
+    )
+    page = browse(labeler, label_address(shapes))
+    expect(page.locator("[data-part=why]")).to_have_text("same picture")
+    expect(page.locator(".tile.selected")).to_have_count(4)
+    odd = file_names(page)[0]
+    page.locator(".tile-face").nth(0).click()
+    page.keyboard.press("2")
+    submit(page)
+    expect(page.locator("[data-part=why]")).to_have_text("not like its look-alikes")
+    assert file_names(page) == [odd]
+    assert list(labels_of(shapes).values()) == ["square"] * 3
+    assert set(Annotation.objects.values_list("source", "suggestion_visible")) == {("bulk", False)}
 
 
 def test_an_exception_on_a_prelabeled_page_gets_another_class(browse, shapes, labeler):

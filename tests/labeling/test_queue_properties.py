@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import timedelta
+from unittest import mock
 
 from django.utils import timezone
 from hypothesis import HealthCheck, Phase, settings
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from labeling import queue, review, submission
+from labeling import queue, rechecks, review, submission, suggestions
 from labeling.models import Annotation, Claim, Item, Page, Project, QueueEntry
 from tests import factories
 
@@ -18,13 +19,18 @@ ITEMS = 7
 
 
 class QueueMachine(RuleBasedStateMachine):
-    """Labelers claim, answer, skip, reject proposals, undo, release and vanish; a reviewer rejects."""
+    """Labelers claim, answer, skip, reject proposals, undo, release and vanish; a reviewer rejects.
+
+    A model groups look-alikes, and each answer on their pages is asked again.
+    """
 
     @initialize(labels_per_item=st.integers(1, 2), rate=st.sampled_from([0.0, 0.5]))
     def start(self, labels_per_item: int, rate: float) -> None:
         suffix = uuid.uuid4().hex
         self.people = [factories.make_user(f"{n}-{suffix}@example.com") for n in range(LABELERS)]
         self.project = factories.make_project(manager=self.people[0], labels_per_item=labels_per_item)
+        for person in self.people[1:]:
+            factories.add_member(self.project, person)
         self.classes = list(self.project.classes.values_list("id", flat=True))
         self.items = factories.make_unread_items(self.project, ITEMS)
         Project.objects.filter(pk=self.project.pk).update(validation_rate=rate)
@@ -67,8 +73,17 @@ class QueueMachine(RuleBasedStateMachine):
         first = submission.submit(page, page.labeler, answers)
         if how != "exception":
             self.sent |= {answer.uuid: answer.item for answer in answers}
-            # A double click sends the same answers again: nothing changes.
-            assert submission.submit(page, page.labeler, answers) == first
+        # A double click sends the same answers again: nothing changes.
+        assert submission.submit(page, page.labeler, answers) == first
+
+    @rule(first=st.integers(0, ITEMS - 1), count=st.integers(2, 5), choice=st.integers(-1, 2))
+    def group(self, first: int, count: int, choice: int) -> None:
+        alike = self.items[first : first + count]
+        proposed = self.classes[choice] if choice >= 0 else None
+        suggestions.order_queue(
+            self.project,
+            [suggestions.Placement(item.pk, "clustered", 0, first, proposed, "") for item in alike],
+        )
 
     @rule(pick=st.integers(0, 50))
     def release(self, pick: int) -> None:
@@ -108,8 +123,9 @@ class QueueMachine(RuleBasedStateMachine):
             live = Claim.objects.filter(item=entry.pk, state="live").count()
             answers = Annotation.objects.filter(item=entry.pk, counted=True, withdrawn_at=None).count()
             assert entry.open_slots == entry.needed - live, (entry.pk, entry.needed, entry.open_slots, live)
-            assert live + answers <= self.project.labels_per_item
-            assert entry.needed + answers == self.project.labels_per_item
+            asked = self.project.labels_per_item + (entry.kind == "audit")
+            assert live + answers <= asked
+            assert entry.needed + answers == asked
 
     @invariant()
     def nothing_sent_is_lost(self) -> None:
@@ -119,8 +135,11 @@ class QueueMachine(RuleBasedStateMachine):
     @invariant()
     def every_item_is_waiting_or_done(self) -> None:
         for item in Item.objects.filter(project=getattr(self, "project", None)):
-            waits = QueueEntry.objects.filter(pk=item.pk).exists()
-            assert waits == (item.state == "unlabeled"), item.state
+            kind = QueueEntry.objects.filter(pk=item.pk).values_list("kind", flat=True).first()
+            assert (kind not in (None, "audit")) == (item.state == "unlabeled"), (kind, item.state)
+            asked_again = item.rechecks.filter(second=None, first__withdrawn_at=None).count()
+            assert asked_again == (kind == "audit")
+            assert kind != "audit" or item.state == "labeled"
             if item.state == "labeled":
                 assert item.current_annotation is not None
                 assert item.current_annotation.withdrawn_at is None
@@ -134,6 +153,7 @@ class QueueMachine(RuleBasedStateMachine):
 
 
 class TestQueue(TestCase):
+    @mock.patch.object(rechecks, "SHARE", 1.0)
     def test_the_queue_keeps_its_promises(self) -> None:
         run_state_machine_as_test(
             QueueMachine,

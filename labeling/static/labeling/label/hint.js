@@ -65,7 +65,7 @@ function guidedHint(state, byId) {
   const out = state.tiles.filter((tile) => tile.mark === "out").length;
   const proposed = byId.get(state.page?.proposed_class ?? 0);
   const wrongOnes = count === 1 ? "it if that is wrong" : "the wrong ones";
-  if (out && state.page?.start_selected) return [`${out} taken out. Enter confirms the rest; what is out goes back to the queue.`];
+  if (out && state.page?.start_selected) return [`${out} taken out. Enter confirms the rest; what is out is asked one by one.`];
   if (out) return [`${out} taken out. Give ${state.multilabel ? "its classes by their digits, or − for none," : "another class by its digit,"} or Enter; what is out goes back to the queue.`];
   if (proposed && state.page?.kind === "clustered") {
     const all = count === 1 ? "This looks like " : count === 2 ? "Both look like " : `All ${NUMBERS[count]} look like `;
