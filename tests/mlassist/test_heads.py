@@ -198,7 +198,8 @@ def test_a_start_near_the_optimum_changes_the_speed_only():
     features, classes = images([30] * 4, noise=1.5)
     targets = np.eye(4, dtype=np.float32)[classes - 10]
     cold = logistic.softmax_regression(features, targets, 3.0)
-    near = logistic.softmax_regression(features[:100], targets[:100], 3.0)
+    most = np.arange(120) % 5 > 0
+    near = logistic.softmax_regression(features[most], targets[most], 3.0)
     warm = logistic.softmax_regression(features, targets, 3.0, start=near)
     hurried = [
         logistic.softmax_regression(features, targets, 3.0, start=start, steps=2) for start in (None, near)
