@@ -121,9 +121,8 @@ def play(trial: Trial, path: Path) -> Result:
 
 def fitted(vectors: np.ndarray, truth: np.ndarray, classes: int, seed: int) -> Any:
     """Return logistic regression with the strength of least out-of-fold loss, calibrated likewise."""
-    from mlassist.logistic import softmax_regression
-
     from mlassist import heads
+    from mlassist.heads.logistic import softmax_regression
 
     targets = np.eye(classes, dtype=np.float32)[truth]
     folds = np.random.default_rng(seed).permutation(len(truth)) % 3
