@@ -122,6 +122,8 @@ def play(trial: Trial, path: Path) -> Result:
 def fitted(vectors: np.ndarray, truth: np.ndarray, classes: int, seed: int) -> Any:
     """Return logistic regression with the strength of least out-of-fold loss, calibrated likewise."""
     from mlassist import heads
+    from mlassist.heads.folds import held_out_scores, parts
+    from mlassist.heads.judging import best_temperature, log_losses
     from mlassist.heads.logistic import softmax_regression
 
     targets = np.eye(classes, dtype=np.float32)[truth]
@@ -129,9 +131,11 @@ def fitted(vectors: np.ndarray, truth: np.ndarray, classes: int, seed: int) -> A
     tried = []
     for strength in STRENGTHS:
         fit = partial(softmax_regression, strength=strength)
-        scores = heads.out_of_fold(vectors, targets, folds, fit)
-        temperature = heads.best_temperature(scores, targets, multilabel=False)
-        tried.append((heads.log_loss(scores / temperature, targets, multilabel=False), temperature, fit))
+        maps = [fit(vectors[part], targets[part]) for part in parts(folds)]
+        scores = held_out_scores(vectors, folds, maps)
+        temperature = best_temperature(scores, targets, multilabel=False)
+        loss = log_losses(scores / temperature, targets, multilabel=False).mean()
+        tried.append((float(loss), temperature, fit))
     _, temperature, fit = min(tried, key=lambda each: each[0])
     weights, bias = fit(vectors, targets)
     return heads.Head("logistic", np.arange(classes), weights, bias, temperature, multilabel=False)
