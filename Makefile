@@ -56,5 +56,9 @@ format: .venv/testing.stamp
 test: chromium lint
 	$(BIN)/python -m pytest
 
-bench: .venv/testing.stamp
-	@for each in queue embedding loop; do $(BIN)/python -m tests.benchmarks.$$each $(ARGS) || exit 1; done
+.venv/bench.stamp: deploy/requirements-bench.txt .venv/testing.stamp
+	$(PIP) -r deploy/requirements-bench.txt
+	@touch $@
+
+bench: .venv/bench.stamp
+	@for each in queue embedding loop strategies; do $(BIN)/python -m tests.benchmarks.$$each $(ARGS) || exit 1; done

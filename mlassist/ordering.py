@@ -154,7 +154,7 @@ def labels_of(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return (class ids, targets of the labels) of the project's classes in use and those given."""
     in_use = LabelClass.objects.filter(project=project, retired_at=None).values_list("id", flat=True)
-    every = np.union1d(np.array(in_use, np.int64), classes)
+    every = np.union1d(np.array(list(in_use), np.int64), classes)
     return every, heads.one_hot(labels, every).astype(bool)
 
 

@@ -9,7 +9,7 @@ STEPS = 15
 def spherical(
     features: np.ndarray, count: int, seed: int, weights: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return (cluster, cosine to its mean) of each L2-normalised row; `count` is at most their number."""
+    """Return (cluster, cosine to its mean) of each L2-normalised row; `count` is from 1 to their number."""
     import faiss
 
     means = faiss.Kmeans(
