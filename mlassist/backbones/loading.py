@@ -3,6 +3,7 @@
 A backbone turns prepared images (n, side, side, 3) uint8 into L2-normalised float32 vectors.
 """
 
+import json
 import logging
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 import torchvision
 from PIL import Image
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import nn
 
@@ -194,8 +195,10 @@ def torchvision_network(name: str, place: Path) -> tuple[nn.Module, Recipe]:
 
 
 def bundled_classifier() -> tuple[nn.Module, int]:
-    """Return the bundled network with the head of its pre-training, and the side of its images."""
-    return trained_here(catalog.BUNDLED), OWN.side
+    """Return the bundled network with the head of its pre-training, and the side that this one sees best."""
+    with safe_open(catalog.BUNDLED, "pt") as file:
+        report = json.loads(file.metadata()["report"])
+    return trained_here(catalog.BUNDLED), report["side"]
 
 
 def bundled_stages() -> nn.Module:

@@ -89,7 +89,7 @@ FACTORS: dict[str, list[dict[str, Any]]] = {
     "power": [{"power": each} for each in (1.0, 0.5, 0.25)],
     "whitening": [{"whitening": each} for each in (None, *itertools.product((128, 256, 512), (False, True)))],
     "mirrored": [{"mirrored": each} for each in (False, True)],
-    "side": [{"side": each} for each in (64, 96, 112, 128, 160)],
+    "side": [{"side": each} for each in (64, 80, 96, 112, 128)],
 }
 COSTLY = ("mirrored", "side")
 
