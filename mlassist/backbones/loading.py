@@ -64,12 +64,7 @@ class Backbone:
     def embed(self, images: np.ndarray) -> np.ndarray:
         """Return the direction of each image's features, (n, dimension) float32."""
         with torch.inference_mode():
-            pixels = self.pixels(images)
-            if not self.recipe.mirrored:
-                return self.directions(self.network(pixels)).cpu().numpy()
-            both = torch.cat([pixels, pixels.flip(3)])
-            seen = self.directions(self.network(both.contiguous(memory_format=torch.channels_last)))
-            return nn.functional.normalize(seen[: len(images)] + seen[len(images) :]).cpu().numpy()
+            return self.directions(self.network(self.pixels(images))).cpu().numpy()
 
     def pixels(self, images: np.ndarray) -> torch.Tensor:
         """Return what the network takes: (n, 3, side, side), the colours' mean and deviation taken out."""

@@ -8,16 +8,13 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """`mirrored` averages with the mirror image at twice the cost; `root` takes signed square roots, which
-    tames bursts.
-    """
+    """`root` takes signed square roots of features, which tames bursts."""
 
     side: int
     mean: tuple[float, ...] = MEAN
     deviation: tuple[float, ...] = DEVIATION
-    mirrored: bool = False
     root: bool = True
 
 
-OWN = Recipe(side=96, mirrored=True)
+OWN = Recipe(side=96)
 OWN_STAGES = 2  # how many of the last stages are pooled

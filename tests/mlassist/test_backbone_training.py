@@ -186,3 +186,20 @@ def test_a_training_can_start_from_the_weights_of_another(archive, tmp_path):
     assert report["val_top1"] >= learned - 0.2
     assert max((weights(first)[name].float() - each.float()).abs().max()
                for name, each in weights(second).items() if name.endswith("conv1.weight")) < 0.05  # fmt: skip
+
+
+def test_blended_weights_lie_between_start_and_end(archive, tmp_path):
+    first, end = tmp_path / "first.safetensors", tmp_path / "end.safetensors"
+    done(archive, first, "--epochs", "1")
+    more = ("--epochs", "1", "--start-from", str(first))
+    done(archive, end, *more)
+    whole = weights(end)
+    report = done(archive, end, *more, "--blend", "0.5", "--side", "96")  # from the finished checkpoint
+    assert (report["blend"], report["side"]) == (0.5, 96)
+    assert report["val_top1"] > 0.5
+    start, blended = weights(first), weights(end)
+    for name in blended:
+        if name.endswith("conv1.weight"):
+            middle = (start[name].float() + whole[name].float()) / 2
+            assert torch.allclose(blended[name].float(), middle, atol=2e-3)
+            assert not torch.equal(whole[name], start[name])
