@@ -104,10 +104,10 @@ def grids_by_labeler(project: Project, labeler: User | None = None) -> list[dict
         images=Count("id"), taken_out=Count("id", filter=Q(agreed=False)), median=Median("seconds")
     ):
         rows[row["labeler"]] = {key: row[key] for key in ("images", "taken_out")} | {"seconds": row["median"]}
-    for row in returned.values("labeler").annotate(count=Count("id")):
-        mine = rows.setdefault(row["labeler"], {"images": 0, "taken_out": 0, "seconds": None})
-        mine["images"] += row["count"]
-        mine["taken_out"] += row["count"]
+    for back in returned.values("labeler").annotate(count=Count("id")):
+        mine = rows.setdefault(back["labeler"], {"images": 0, "taken_out": 0, "seconds": None})
+        mine["images"] += back["count"]
+        mine["taken_out"] += back["count"]
     checked = {
         row["first__labeler"]: {"asked_again": row["asked"], "agreed": row["same"]}
         for row in checks.values("first__labeler").annotate(
