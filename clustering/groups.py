@@ -17,6 +17,7 @@ IN_A_BIN = 20
 # Where copies that were compressed, scaled or trimmed lie, measured on photographs and scans: see RESULTS.md.
 COPY = 0.97  # the least cosine
 CLOSER = 0.25  # of the squared distance to what is around
+AROUND = 10  # neighbours that may all be copies
 SAME = 0.999  # a cosine that needs no comparison
 
 
@@ -120,11 +121,13 @@ def form(
 def copies(neighbours: np.ndarray, cosines: np.ndarray) -> np.ndarray:
     """Return (n, k) which neighbours show the same picture, as far as vectors can tell.
 
-    Copies are mutual neighbours, and much nearer to each other than to the farthest of their neighbours: how
-    near different pictures lie depends on the project.
+    Copies are mutual neighbours, and much nearer to each other than to what is around them: how near
+    different pictures lie depends on the project.
     """
+    if not neighbours.shape[1]:
+        return np.zeros(neighbours.shape, bool)
     distances = 1 - cosines.astype(np.float32)
-    around = distances[:, -1] if distances.shape[1] else np.zeros(len(distances), np.float32)
+    around = distances[:, : AROUND + 1][:, -1]
     near = distances <= CLOSER * np.minimum(around[:, None], around[neighbours])
     return mutual(neighbours, (neighbours >= 0) & (cosines >= COPY) & (near | (cosines >= SAME)))
 

@@ -52,6 +52,7 @@ def ask(project: Project, annotations: Sequence[int], *, probability: float) -> 
             Item.objects.select_for_update(no_key=True, of=("self",))
             .filter(project=project, state=Item.State.LABELED, current_annotation__in=annotations)
             .filter(current_annotation__labeler__isnull=False, entry=None)
+            .select_related("current_annotation")
             .order_by("id")
         )
         # What nobody was asked any more is no longer open.

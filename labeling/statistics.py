@@ -93,43 +93,34 @@ def grids_by_labeler(project: Project, labeler: User | None = None) -> list[dict
     `taken_out` are the images whose proposal was refused; `seconds` is the median for an image; of
     `asked_again` images, another person's blind answer `agreed`.
     """
-    only: dict[str, Any] = {} if labeler is None else {"labeler": labeler}
-    given = Annotation.objects.filter(project=project, kind="clustered", withdrawn_at=None, **only)
-    returned = Claim.objects.filter(project=project, state="returned", page__kind="clustered", **only)
+    given = Annotation.objects.filter(project=project, kind="clustered", withdrawn_at=None)
+    returned = Claim.objects.filter(project=project, state="returned", page__kind="clustered")
     checks = Recheck.objects.filter(project=project, first__kind="clustered", agreed__isnull=False)
     if labeler is not None:
+        given, returned = given.filter(labeler=labeler), returned.filter(labeler=labeler)
         checks = checks.filter(first__labeler=labeler)
-    back = dict(returned.values_list("labeler").annotate(Count("id")))
+    rows: dict[int, dict[str, Any]] = {}
+    for row in given.values("labeler").annotate(
+        images=Count("id"), taken_out=Count("id", filter=Q(agreed=False)), median=Median("seconds")
+    ):
+        rows[row["labeler"]] = {key: row[key] for key in ("images", "taken_out")} | {"seconds": row["median"]}
+    for back in returned.values("labeler").annotate(count=Count("id")):
+        mine = rows.setdefault(back["labeler"], {"images": 0, "taken_out": 0, "seconds": None})
+        mine["images"] += back["count"]
+        mine["taken_out"] += back["count"]
     checked = {
-        who: (asked, agreed)
-        for who, asked, agreed in checks.values_list("first__labeler").annotate(
-            Count("id"), Count("id", filter=Q(agreed=True))
+        row["first__labeler"]: {"asked_again": row["asked"], "agreed": row["same"]}
+        for row in checks.values("first__labeler").annotate(
+            asked=Count("id"), same=Count("id", filter=Q(agreed=True))
         )
     }
-    answered = {
-        who: (count, refused, seconds)
-        for who, count, refused, seconds in given.values_list("labeler").annotate(
-            Count("id"), Count("id", filter=Q(agreed=False)), Median("seconds")
-        )
-    }
-    rows = []
-    for person in User.objects.filter(pk__in=answered.keys() | back.keys()).order_by("pk"):
-        count, refused, seconds = answered.get(person.pk, (0, 0, None))
-        asked, agreed = checked.get(person.pk, (0, 0))
-        images, out = count + back.get(person.pk, 0), refused + back.get(person.pk, 0)
-        rows.append(
-            {
-                "id": person.pk,
-                "name": person.label,
-                "images": images,
-                "taken_out": out,
-                "taken_out_share": out / images,
-                "seconds": seconds,
-                "asked_again": asked,
-                "agreed": agreed,
-            }
-        )
-    return rows
+    return [
+        {"id": person.pk, "name": person.label}
+        | rows[person.pk]
+        | {"taken_out_share": rows[person.pk]["taken_out"] / rows[person.pk]["images"]}
+        | checked.get(person.pk, {"asked_again": 0, "agreed": 0})
+        for person in User.objects.filter(pk__in=rows).order_by("pk")
+    ]
 
 
 class Median(Aggregate):

@@ -104,6 +104,7 @@ def promises(features: np.ndarray, truth: np.ndarray, counts: tuple[int, ...], s
                 "coverage": grouped / sum(waiting for _, _, waiting in replays),
                 "keeps": float(np.mean([group.mean() >= PURE for group in right])) if grouped else None,
             }
+            say(json.dumps(rounded(figures[f"{how}_{count}"])))
     return figures
 
 

@@ -72,7 +72,8 @@ def test_what_is_measured_on_labels_holds_for_others_like_them():
     right = rng.random(4_000) < support
     curve = groups.measured(support[:1_000], right[:1_000])
     sure = support[1_000:] > 0.9
-    assert curve(support[1_000:][sure]).mean() == pytest.approx(right[1_000:][sure].mean(), abs=0.04)
+    kept = right[1_000:][sure].mean()
+    assert kept - 0.1 < curve(support[1_000:][sure]).mean() < kept
     assert (np.diff(curve(np.linspace(0, 1, 50))) >= 0).all()
 
 
@@ -93,7 +94,7 @@ def test_neighbours_of_another_class_take_support_away():
 
 def copies_of(features, count, seed=0):
     rng = np.random.default_rng(seed)
-    again = features[:count] + 0.02 / np.sqrt(24) * rng.normal(size=(count, 24))
+    again = features[:count] + 0.05 / np.sqrt(24) * rng.normal(size=(count, 24))
     again /= np.linalg.norm(again, axis=1, keepdims=True)
     return np.concatenate([features, again]).astype(np.float32)
 

@@ -26,8 +26,10 @@ def square(project) -> int:
 
 
 @pytest.fixture
-def always(monkeypatch) -> None:
+def always(monkeypatch, project) -> None:
+    """Ask everything again; there is somebody to do it."""
     monkeypatch.setattr(rechecks, "SHARE", 1.0)
+    factories.add_member(project, factories.make_user())
 
 
 def grid(project, count: int, proposed: int | None, kind: str = "clustered") -> list[Item]:
@@ -145,7 +147,6 @@ def test_copies_of_one_picture_are_labeled_together_without_a_proposal(project, 
 def test_a_share_of_a_grid_is_asked_again_blind_by_somebody_else(
     project, labeler, reviewer, circle, always
 ) -> None:
-    factories.add_member(project, factories.make_user())
     items = grid(project, 4, circle)
     confirm(queue.claim(project, labeler, 9), circle)
     assert sorted(asked_again(project)) == [item.pk for item in items]
@@ -157,7 +158,7 @@ def test_a_share_of_a_grid_is_asked_again_blind_by_somebody_else(
     assert len(shape["items"]) == 1
 
 
-def test_where_one_person_labels_nothing_is_asked_again(manager, circle, project, always) -> None:
+def test_where_one_person_labels_nothing_is_asked_again(manager, always) -> None:
     alone = factories.make_project(manager=manager)
     label = alone.classes.get(name="circle").pk
     grid(alone, 4, label)
@@ -212,7 +213,6 @@ def test_taking_back_a_second_answer_asks_again(project, labeler, reviewer, circ
 
 def test_a_correction_does_not_end_what_is_asked_again(project, labeler, circle, square, always) -> None:
     items = grid(project, 2, circle)
-    factories.add_member(project, factories.make_user())
     page = queue.claim(project, labeler, 9)
     confirm(page, circle)
     submission.submit(page, labeler, [answer(items[0].pk, square)])
