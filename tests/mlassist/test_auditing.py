@@ -66,7 +66,7 @@ def rightly_labeled(asked):
 
 def test_confirmed_proposals_are_asked_again_of_somebody_else(project, pool, labeler, second):  # noqa: F811
     certificate = certified(project, labeler)
-    give(project, second, 9, "manual")
+    give(project, second, 9, "validation")
     give(project, labeler, 60, "prelabeled")
     confirmed = Annotation.objects.filter(kind="prelabeled", agreed=True)
     assert set(confirmed.values_list("certificate", flat=True)) == {certificate.pk}
@@ -113,7 +113,7 @@ def test_auto_labels_are_drawn_every_day_and_a_contradiction_gets_second_opinion
     project.assist_mode = "accept"
     project.save()
     certificate = certified(project, labeler)
-    give(project, second, 9, "manual")
+    give(project, second, 9, "validation")
     first = Audit.objects.count()
     loop.draw_audits()
     assert Audit.objects.count() == first
@@ -133,7 +133,7 @@ def test_auto_labels_are_drawn_every_day_and_a_contradiction_gets_second_opinion
     assert not SecondLook.objects.get(item=item).agreed
     third = factories.make_user("third@example.com")
     factories.add_member(project, third)
-    give(project, third, 1, "manual")
+    give(project, third, 1, "validation")
     item = say(project, second, claim_kind(project, second, "audit", item.pk))
     assert item.state == "labeled"  # one against one: a third person is asked
     item = say(project, third, claim_kind(project, third, "audit", item.pk))
