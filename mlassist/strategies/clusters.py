@@ -6,10 +6,8 @@ POINTS = 256  # a cluster, from which its mean is learned
 STEPS = 15
 
 
-def spherical(
-    features: np.ndarray, count: int, seed: int, weights: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return (cluster, cosine to its mean) of each L2-normalised row; `count` is from 1 to their number."""
+def spherical(features: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Return the cluster of each L2-normalised row; `count` is from 1 to their number."""
     import faiss
 
     means = faiss.Kmeans(
@@ -23,6 +21,5 @@ def spherical(
         init_method=faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS,
     )
     features = np.ascontiguousarray(features, np.float32)
-    means.train(features, None if weights is None else np.ascontiguousarray(weights, np.float32))
-    cosines, member = means.index.search(features, 1)
-    return member[:, 0], cosines[:, 0]
+    means.train(features)
+    return means.index.search(features, 1)[1][:, 0]

@@ -9,8 +9,8 @@ from mlassist.strategies import exploring, rare, typical, uncertain
 from mlassist.strategies.situation import Situation, Strategy
 
 FEW = 5  # labels a class, below which covering the pool counts as much as the model's doubts
-PATIENCE = 20  # labels a class, after which a class without any is no longer looked for like that
-COVERING, SEARCHING, EXPLORING = 0.5, 0.1, 0.05
+PATIENCE = 20  # labels a class, after which a class without any is no longer looked for by covering
+COVERING, STILL_COVERING, SEARCHING, EXPLORING = 0.5, 0.25, 0.1, 0.05
 FIRST = 25
 
 
@@ -39,10 +39,12 @@ class Batch:
     reasons: np.ndarray
 
 
-def is_low_budget(situation: Situation) -> bool:
-    """Tell whether labels are few, or are missing for a class that may still turn up."""
+def covering(situation: Situation) -> float:
+    """Return the share of typical images: high while labels are few, some while a class has none."""
     counts, labels = situation.label_counts, len(situation.labeled)
-    return labels < FEW * len(counts) or (not counts.all() and labels < PATIENCE * len(counts))
+    if labels < FEW * len(counts):
+        return COVERING
+    return STILL_COVERING if labels < PATIENCE * len(counts) and not counts.all() else 0.0
 
 
 def before_a_model(situation: Situation, count: int, seed: int) -> Batch:
@@ -65,7 +67,7 @@ def before_a_model(situation: Situation, count: int, seed: int) -> Batch:
 
 def with_a_model(situation: Situation, count: int, seed: int) -> Batch:
     """Return the next images to ask."""
-    shares = {Reason.TYPICAL: COVERING} if is_low_budget(situation) else {}
+    shares = {Reason.TYPICAL: covering(situation)}
     if len(rare.classes(situation.label_counts)):
         shares[Reason.RARE] = SEARCHING
     return mixed(situation, count, seed, Reason.UNSURE, shares)

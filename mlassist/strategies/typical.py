@@ -22,7 +22,7 @@ def pick(situation: Situation, count: int, seed: int) -> np.ndarray:
     labeled = situation.labeled[-LIMIT:]
     rows = np.concatenate([situation.open[places], labeled])
     wanted = min(len(labeled) + count, CLUSTERS, len(rows))
-    member, _ = clusters.spherical(situation.features[rows], wanted, seed)
+    member = clusters.spherical(situation.features[rows], wanted, seed)
     size = np.bincount(member, minlength=wanted)
     held = np.bincount(member[len(places) :], minlength=wanted)
     member = member[: len(places)]

@@ -1,7 +1,8 @@
 """Once a model exists: the smallest margins, spread over the pool by clustering.
 
-Margin sampling with weighted k-means for diversity (Zhdanov 2019) and, in the spirit of GALAXY (Zhang,
-Katz-Samuels, Nowak 2022), a balance over predicted classes. Margins are of temperature-scaled probabilities.
+Margin sampling with k-means for diversity (Zhdanov 2019) and, in the spirit of GALAXY (Zhang, Katz-Samuels,
+Nowak 2022), a balance over predicted classes. Margins are of temperature-scaled probabilities. The smallest
+margin stands for each cluster: the image nearest to its mean, as Zhdanov has it, taught the models less.
 """
 
 import numpy as np
@@ -10,7 +11,7 @@ from mlassist.strategies import clusters
 from mlassist.strategies.situation import Situation, rank_within
 
 CANDIDATES = 10  # times the batch: how many small margins compete for a place
-LEAST_WEIGHT = 1e-3
+SMALL = 0.25  # of the open rows: no more than these have a small margin
 
 
 def margins(probabilities: np.ndarray) -> np.ndarray:
@@ -27,20 +28,19 @@ def label_margins(probabilities: np.ndarray) -> np.ndarray:
 
 
 def pick(situation: Situation, count: int, seed: int) -> np.ndarray:
-    """Return the rows to ask: of small margins, the one nearest to each cluster's mean.
+    """Return the rows to ask: the smallest margin of each cluster of small margins.
 
     Follows `situation.Strategy`.
     """
     if not min(count, len(situation.open)):
         return situation.open[:0]
-    wanted = CANDIDATES * count
-    places = situation.sample(wanted, seed)
+    places = situation.sample(CANDIDATES * count, seed)
+    wanted = min(CANDIDATES * count, max(count, round(SMALL * len(places))))
     margin, predicted = situation.margin[places], situation.predicted[places]
     small = balanced(margin, predicted, situation.label_counts, wanted)
     margin, rows = margin[small], situation.open[places[small]]
-    weights = np.maximum(1 - margin, LEAST_WEIGHT)
-    member, cosine = clusters.spherical(situation.features[rows], min(count, len(rows)), seed, weights)
-    return rows[np.lexsort((margin, rank_within(member, -cosine)))[:count]]
+    member = clusters.spherical(situation.features[rows], min(count, len(rows)), seed)
+    return rows[np.lexsort((margin, rank_within(member, margin)))[:count]]
 
 
 def balanced(margin: np.ndarray, predicted: np.ndarray, label_counts: np.ndarray, count: int) -> np.ndarray:
