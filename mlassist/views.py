@@ -174,7 +174,8 @@ def withhold(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "manage")
     label_class = project.classes.filter(pk=whole_number(request.POST.get("class", "")) or 0).first()
     if label_class is None:
-        raise Http404
+        messages.error(request, "Choose a class of this project.")
+        return redirect(f"{reverse('certificate', args=[project.pk])}#classes")
     is_withheld = request.POST.get("withheld") == "1"
     steering.set_withheld(project, label_class, request.user, is_withheld=is_withheld)
     messages.success(
