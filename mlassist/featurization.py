@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mlassist.backbones.loading import Backbone
 
 FIRST_CHUNK = 256  # small, so that the first images are soon known
-CHUNK = 1_000
+CHUNK = 2_000
 SMALLEST_CHUNK = 128
 CHUNK_SECONDS = 20  # a round must not wait longer than this for a slow network
 WAITING = 4  # chunks queued ahead of the worker

@@ -228,7 +228,7 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, nargs="*", default=[], help="ZIPs of images")
     parser.add_argument("--backbone", default="bundled")
-    parser.add_argument("--images", type=int, default=2_000, help="at most so many of each archive")
+    parser.add_argument("--images", type=int, default=5_000, help="at most so many of each archive")
     parser.add_argument("--repeats", type=int, default=7, help="turns that each way gets")
     parser.add_argument("--quick", action="store_true", help="few images and turns: shows that it works")
     options = parser.parse_args()
