@@ -402,18 +402,22 @@ def reopen(
     mine = queue.take_back(page, [each for item, each in claims.items() if item not in answers])
     for item in sorted(item for item, each in answers.items() if each.counted):
         mine.append(claims[item].pk)
+        standing = Annotation.objects.filter(item=item, counted=True, skipped=False, withdrawn_at=None)
         if item in entries:
             QueueEntry.objects.filter(pk=item).update(needed=F("needed") + 1)
         else:
+            kind = "audit" if page.kind == "audit" else kind_for(page.project, items[item])
+            others = standing.filter(labeler__isnull=False).exclude(pk=answers[item].pk).count()
+            needed = 1 if kind == "audit" else max(1, page.project.labels_per_item - others)
             QueueEntry.objects.create(
                 item_id=item,
                 project=page.project,
-                kind="audit" if page.kind == "audit" else kind_for(page.project, items[item]),
+                kind=kind,
                 priority=-1,
-                open_slots=0,
+                needed=needed,
+                open_slots=needed - 1,
                 inclusion_probability=claims[item].inclusion_probability,
             )
-        standing = Annotation.objects.filter(item=item, counted=True, skipped=False, withdrawn_at=None)
         before = rechecks.reopen(answers[item]) or standing.filter(source="auto").first()
         if before is None and page.kind == "audit":  # of somebody else, that was asked again
             before = standing.exclude(pk=answers[item].pk).order_by("id").first()

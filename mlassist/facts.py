@@ -256,9 +256,9 @@ def forecast(project: Project, versions: list[ModelVersion]) -> dict[str, Any] |
 
 def pace_of(project: Project) -> forecasting.Pace:
     found = recent_labels(project).aggregate(
-        count=Count("id"), seconds=Avg("seconds"), deviation=StdDev("seconds")
+        count=Count("id"), mean=Avg("seconds"), deviation=StdDev("seconds")
     )
-    return forecasting.Pace(found["count"], found["seconds"] or 0.0, found["deviation"] or 0.0)
+    return forecasting.Pace(found["count"], found["mean"] or 0.0, found["deviation"] or 0.0)
 
 
 def recent_labels(project: Project) -> QuerySet[Annotation]:

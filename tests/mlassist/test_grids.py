@@ -119,11 +119,3 @@ def test_grids_hold_what_labels_have_shown_to_be_right(project, pool, labeler):
         assert not any(is_blind(project, item) for item in waiting)
         right += [factories.true_class(item) == each.proposed_class.name for item in waiting]
     assert np.mean(right) >= 0.88
-
-
-def test_a_model_that_has_seen_all_its_labels_forms_no_grids(project, pool, labeler):
-    wanted = Item.objects.filter(project=project, entry__kind="manual", path__startswith="circle")
-    for item in wanted[:55]:
-        label(project, labeler, item, "circle")
-    assert play(project) == "round"
-    assert not Group.objects.filter(project=project, purity__isnull=False).exists()
