@@ -259,7 +259,7 @@ def test_it_is_not_tried_unasked_where_a_certificate_would_be_lost(project):
     assert finetuning.is_due(project)
     Certificate.objects.create(
         project=project, model_version=version, attempt=1, state="valid", target_error=0.1, confidence=0.95,
-        alpha=0.025, threshold=0.5, bound=0.09, n_validation=100,
+        alpha=0.025, threshold=0.5, bound=0.09, allowed_error=0.1, n_validation=100,
     )  # fmt: skip
     assert not finetuning.is_due(project)
 

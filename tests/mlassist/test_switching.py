@@ -13,7 +13,7 @@ from labeling import extensions, jobs, projects
 from labeling.models import Annotation, Event, Job, Project
 from mlassist import choices, featurization, loop, survey, switching
 from mlassist.certificates import bounds
-from mlassist.certifying import region
+from mlassist.attempts import region
 from mlassist.models import BackboneOffer, Certificate, ModelVersion, Run
 from mlassist.pool import Pool
 from tests import factories
