@@ -28,7 +28,7 @@ from tests.benchmarks.backbone import rounded, say
 TARGETS = (0.10, 0.05, 0.02)
 LONG = 6_000
 LEARNED, REFERENCE = 500, 1_000
-SIZES = (50, 200, 1_000)
+SIZES = (50, 200, 800)
 BLUR = 1.0  # pixels, of 32
 PARTLY = 0.1
 
@@ -134,7 +134,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=2_000)
     parser.add_argument("--quick", action="store_true", help="few runs: shows that it works, and no more")
     options = parser.parse_args()
-    runs, of_each = (200, 300) if options.quick else (options.runs, 1_000)
+    runs, of_each = (200, 200) if options.quick else (options.runs, 1_000)
     datasets.set_up()
     from mlassist.backbones import loading
     from tests.benchmarks.backbone import vectors_of
