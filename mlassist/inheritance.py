@@ -1,8 +1,10 @@
 """Imports after a certificate: compared with the images it was proved on, proved by themselves if need be.
 
-The blind draw stands for the old images. It is even, nothing was learned from it, and no strategy has
-picked from it, so that an import of the same kind differs from it by chance alone. An import is compared
-once, when all of it has been looked at; small ones wait until they are enough together.
+The blind draw stands for the old images. It is even, no label was learned from it, and no strategy has
+picked from it, so that an import of the same kind differs from it by chance. Only a head that has adapted to
+a small pool, of some hundred images, knows that pool better than what comes later; then imports of the same
+kind are proved by themselves more often than need be. An import is compared once, when all of it has been
+looked at; small ones wait until they are enough together.
 
 One that looks different inherits nothing until blind labels drawn from its own sure part have proved the
 target there. They are asked in waves, and the bet on them (`audits.proof`) is looked at between waves, so
