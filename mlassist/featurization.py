@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mlassist.backbones.loading import Backbone
 
 FIRST_CHUNK = 256  # small, so that the first images are soon known
-CHUNK = 2_000
+CHUNK = 4_000
 SMALLEST_CHUNK = 128
 CHUNK_SECONDS = 20  # a round must not wait longer than this for a slow network
 WAITING = 4  # chunks queued ahead of the worker
@@ -188,7 +188,8 @@ def featurize(job: jobs.RunningJob) -> dict[str, Any]:
     items = list(
         Item.objects.filter(pk__in=[item for item in job.payload["items"] if item not in known])
         .exclude(state__in=(Item.State.BROKEN, Item.State.REMOVED))
-        .select_related("source")
+        .prefetch_related("source")
+        .only("sha256", "path", "source")
         .order_by("id")
     )
     if not items:

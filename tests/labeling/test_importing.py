@@ -8,6 +8,7 @@ import struct
 import tracemalloc
 import warnings
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -222,6 +223,25 @@ def test_of_two_files_of_one_path_in_an_archive_the_last_is_imported(
     assert Item.objects.get(path="a.png").sha256 == hashlib.sha256(two).hexdigest()
     assert [each["name"] for each in source.refused] == ["a.png"]
     assert importing.summary(source)["total"] == 2
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_entries_are_read_whole_from_many_threads_and_behind_other_bytes(
+    project, manager, folder, tmp_path, compression
+) -> None:
+    contents = pictures(folder)
+    archive = tmp_path / "behind.zip"
+    archive.write_bytes(b"#!/bin/sh\n" * 100)
+    with zipfile.ZipFile(archive, "a", compression) as out:
+        for number, content in enumerate(contents):
+            out.writestr(zipfile.ZipInfo(f"{'long ' * number}{number}.png"), content, compression)
+    importing.add_zip(project, archive, "behind.zip", manager)
+    factories.run_jobs("quick")
+    items = list(Item.objects.select_related("source").order_by("id")) * 20
+    with ThreadPoolExecutor(8) as threads:
+        read = list(threads.map(images.read_bytes, items))
+    assert [hashlib.sha256(data).hexdigest() for data in read] == [item.sha256 for item in items]
+    assert set(read) == set(contents)
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
