@@ -81,7 +81,5 @@ def due(made: int, asked: int, waiting: int, *, rested: bool) -> int:
     more, for ever, but no more than people keep up with.
     """
     share = math.ceil(max(SHARE * made, min(FEWEST, MOST_OF_FEW * made)))
-    more = max(0, share - asked)
-    if not more and rested:
-        more = max(0, FEWEST - waiting)
+    more = max(0, share - asked, FEWEST - waiting if rested else 0)
     return min(more, max(0, made - asked))

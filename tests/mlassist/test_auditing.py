@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from labeling import answers, queue, review, submission
 from labeling.models import Annotation, Item, QueueEntry
-from mlassist import auditing, audits, loop, second_looks
+from mlassist import auditing, audits, loop, proving, second_looks
 from mlassist.models import Audit, Certificate, SecondLook
 from tests import factories
 from tests.mlassist.test_loop import NAMES, certified, give, open_proof, play, pool  # noqa: F401
@@ -185,7 +185,8 @@ def test_a_proof_waits_for_second_opinions_and_counts_the_undecided_as_wrong(
     assert doubtful.state == "needs_review"
     assert play(project) == "round"
     proof.refresh_from_db()
-    assert (proof.state, proof.n_validation) == ("valid", len(drawn))
+    assert (proof.state, proof.n_validation) == ("refused", len(drawn))  # so few labels bear no error
+    assert proving.judged(proof).losses.sum() == 1
     assert len(answers.blind(project, drawn)) == len(drawn) - 1
     assert len(second_looks.blind(project, drawn)) == len(drawn)
     # The reviewer sends it back, and it is asked blind again although it is not of the blind draw.

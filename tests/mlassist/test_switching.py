@@ -12,8 +12,8 @@ from clustering.models import EmbeddingSet, Shard
 from labeling import extensions, jobs, projects
 from labeling.models import Annotation, Event, Job, Project
 from mlassist import choices, featurization, loop, survey, switching
-from mlassist.certificates import bounds
 from mlassist.attempts import region
+from mlassist.certificates import bounds
 from mlassist.models import BackboneOffer, Certificate, ModelVersion, Run
 from mlassist.pool import Pool
 from tests import factories
