@@ -33,8 +33,8 @@ class Photos:
         return len(self.files)
 
     def some(self, count: int) -> "Photos":
-        """Return that many of the images, drawn at random."""
-        return self.at(np.sort(np.random.default_rng(0).permutation(len(self))[:count]))
+        """Return that many of the images, drawn at random and in random order."""
+        return self.at(np.random.default_rng(0).permutation(len(self))[:count])
 
     def at(self, rows: np.ndarray) -> "Photos":
         return Photos([self.files[row] for row in rows], self.truth[rows], self.classes, self.group[rows])
