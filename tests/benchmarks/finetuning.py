@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def compared(photos: datasets.Photos, labels: int, given: argparse.Namespace) -> dict[str, float]:
-    from mlassist import embedding, finetuning, heads
+    from mlassist import embedding, finetuning, heads, lessons
     from mlassist.backbones import loading, tuning
 
     epochs = given.epochs or finetuning.EPOCHS
@@ -77,8 +77,8 @@ def compared(photos: datasets.Photos, labels: int, given: argparse.Namespace) ->
         for _ in range(epochs):
             student.learn()
         held = np.flatnonzero(folds == fold)
-        tuned = finetuning.rightness(student.probabilities(held), one_hot[held], False)
-        gains.append(tuned - finetuning.rightness(frozen.out_of_fold[held], one_hot[held], False))
+        tuned = lessons.rightness(student.probabilities(held), one_hot[held], False)
+        gains.append(tuned - lessons.rightness(frozen.out_of_fold[held], one_hot[held], False))
         students.append(student)
     seconds = time.monotonic() - started
     first = students[0]
