@@ -222,7 +222,8 @@ def test_a_correction_does_not_end_what_is_asked_again(project, labeler, circle,
     assert items[0].pk in asked_again(project)
 
 
-def test_figures_of_grids_are_counts_of_rows(project, labeler, reviewer, circle, square) -> None:
+def test_figures_of_grids_are_counts_of_rows(project, labeler, reviewer, circle, square, monkeypatch) -> None:
+    monkeypatch.setattr(rechecks, "SHARE", 0.0)
     grid(project, 8, circle)
     confirm(queue.claim(project, labeler, 4), circle, out=1)
     page = queue.claim(project, reviewer, 4)
