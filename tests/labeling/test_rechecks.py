@@ -225,8 +225,8 @@ def test_a_correction_does_not_end_what_is_asked_again(project, labeler, circle,
 def test_figures_of_grids_are_counts_of_rows(project, labeler, reviewer, circle, square, monkeypatch) -> None:
     monkeypatch.setattr(rechecks, "SHARE", 0.0)
     grid(project, 8, circle)
-    confirm(queue.claim(project, labeler, 4), circle, out=1)
-    page = queue.claim(project, reviewer, 4)
+    first, page = queue.claim(project, labeler, 4), queue.claim(project, reviewer, 4)
+    confirm(first, circle, out=1)
     shown = page.claims.values_list("item_id", flat=True)
     submission.submit(
         page, reviewer, [answer(item, square if place == 0 else circle) for place, item in enumerate(shown)]
