@@ -59,8 +59,8 @@ def make(project: Project, most: int, folds_tried: int, learned_before: np.ndarr
     rng = np.random.default_rng(project.seed % 2**32)
     chosen = np.sort(rng.permutation(len(rows))[:most])
     rows, labels = rows[chosen], [labels[at] for at in chosen]
-    if not len(rows):
-        raise jobs.JobFailed("None of the labels belongs to an image that the backbone has looked at.")
+    if not any(labels):
+        raise jobs.JobFailed("No image that the backbone has looked at has a label with a class.")
     multilabel = project.task_type == Project.TaskType.MULTILABEL
     classes = np.unique([label for row in labels for label in row])
     targets = heads.one_hot(labels, classes)

@@ -40,13 +40,17 @@ class Pool:
         return rows[known], known
 
     def labeled(self, project: Project, answers: Answers) -> tuple[np.ndarray, list[tuple[int, ...]]]:
-        """Return rows and classes of the answers that can be learned from or judged by."""
+        """Return rows and classes of the answers that can be learned from or judged by.
+
+        In a multi-label project no class is an answer too.
+        """
+        multilabel = project.task_type == Project.TaskType.MULTILABEL
         in_use = set(LabelClass.objects.filter(project=project, retired_at=None).values_list("id", flat=True))
         rows, known = self.find(answers.items)
         usable, labels = [], []
         for row, place in zip(rows, known, strict=True):
             classes = tuple(label for label in answers.labels[place] if label in in_use)
-            if len(classes) == 1 or (classes and project.task_type == Project.TaskType.MULTILABEL):
+            if multilabel or len(classes) == 1:
                 usable.append(row)
                 labels.append(classes)
         return np.array(usable, np.int64), labels

@@ -62,6 +62,8 @@ def train(project: Project, pool: Pool, step: runs.Step) -> Trained:
     step.say(f"{len(given)} labels from people, {len(rows)} of them on the {len(pool)} embedded images")
     if not len(rows):
         raise NothingToLearn("None of the labels belongs to an image that the backbone has looked at yet.")
+    if not any(labels):
+        raise NothingToLearn("No image has a class yet. Label some to which a class applies.")
     if len(set(labels)) < 2 and project.task_type != Project.TaskType.MULTILABEL:
         raise NothingToLearn("All labels so far are of one class. Label some images of another class too.")
     # What a fine-tuned backbone has learned from looks easy to any head on it.

@@ -347,8 +347,7 @@ def test_multilabel_projects_learn_too(manager, labeler):
     items = factories.make_unread_items(project, 400)
     rng = np.random.default_rng(1)
     truth = rng.random((400, 3)) < 0.5
-    truth[~truth.any(1), 0] = True
-    vectors = truth @ np.eye(3, 24) + 0.05 * rng.normal(size=(400, 24))
+    vectors = np.column_stack([truth, ~truth.any(1)]) @ np.eye(4, 24) + 0.05 * rng.normal(size=(400, 24))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     own = embeddings.set_of(project)
     embeddings.add(own, [item.pk for item in items], vectors)
@@ -373,6 +372,24 @@ def test_multilabel_projects_learn_too(manager, labeler):
         for each in Suggestion.objects.filter(project=project)
     ]
     assert np.mean(right) > 0.9
+    blind = answers.validation(project)
+    judged = ModelVersion.objects.get(project=project).metrics["validation_n"]
+    assert judged == len(blind)
+    assert () in blind.labels  # that no class applies is an answer as well
+
+
+def test_without_any_class_there_is_nothing_to_learn(manager, labeler):
+    project = factories.make_project(
+        manager=manager, labeler=labeler, task_type="multilabel", validation_rate=0
+    )
+    items = factories.make_unread_items(project, 60)
+    embeddings.add(embeddings.set_of(project), [item.pk for item in items], np.eye(60, 24, dtype=np.float32))
+    factories.open_queue(project, items)
+    for _ in range(40):
+        page = queue.claim(project, labeler, 1)
+        submission.submit(page, labeler, [submission.Answer(page.claims.get().item_id, uuid.uuid4())])
+    with pytest.raises(training.NothingToLearn, match="No image has a class yet"):
+        play(project)
 
 
 def open_proof(project, labeler):
