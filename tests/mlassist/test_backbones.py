@@ -60,10 +60,12 @@ def test_the_bundled_backbone_needs_nothing(folder):
     assert first.megabytes < 25
 
 
-def test_names_of_files_are_those_that_torchvision_downloads():
+def test_names_of_files_are_those_that_torchvision_downloads_and_the_readme_lists():
     import torchvision
 
+    readme = Path("README.md").read_text()
     for name, (_, file) in catalog.TORCHVISION.items():
+        assert f"`{file}`" in readme
         assert torchvision.models.get_model_weights(name).DEFAULT.url.rsplit("/", 1)[1] == file
 
 
