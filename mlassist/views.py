@@ -61,7 +61,7 @@ def models_facts(project: Project) -> dict[str, Any]:
         "tuning": choices.fine_tuning(project),
         "versions": versions,
         "runs": runs,
-        "titles": choices.titles(each.backbone for each in (*versions, *runs)),
+        "titles": choices.titles([*(each.backbone for each in versions), *(each.backbone for each in runs)]),
         "weights_folder": settings.LOUPE_WEIGHTS_DIR,
     }
 

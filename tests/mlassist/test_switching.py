@@ -564,14 +564,19 @@ def test_reviewers_see_the_backbones_and_managers_choose(looked_at, manager, rev
     assert api(manager).post(address, {"name": "bundled"}, format="json").json()["next"] is None
 
 
-def test_the_page_refuses_and_confirms_in_sentences(looked_at, manager, reviewer, client):
+def test_the_page_refuses_and_confirms_in_sentences(looked_at, manager, reviewer, client, settings):
     offer("bundled", title="Loupe's own")
     address = f"/projects/{looked_at.pk}/models/backbone/"
     client.force_login(reviewer)
     assert client.post(address, {"name": OTHER}).status_code == 404
-    assert b"Use this" not in client.get(f"/projects/{looked_at.pk}/models/").content
+    models = f"/projects/{looked_at.pk}/models/"
+    seen = client.get(models).content.decode()
+    assert "Use this" not in seen
+    assert str(settings.LOUPE_WEIGHTS_DIR) not in seen
     client.force_login(manager)
-    assert "Use this" in client.get(f"/projects/{looked_at.pk}/models/").content.decode()
+    seen = client.get(models).content.decode()
+    assert "Use this" in seen
+    assert str(settings.LOUPE_WEIGHTS_DIR) in seen
     answer = client.post(address, {"name": "file/nowhere"}, follow=True).content.decode()
     assert "There is no backbone called file/nowhere." in answer
     answer = client.post(address, {"name": OTHER}, follow=True).content.decode()
