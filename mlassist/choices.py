@@ -1,5 +1,6 @@
 """The backbones and their fine-tuning as pages show them: what each would cost, what can be done with it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db.models import Sum
@@ -8,11 +9,11 @@ from clustering.models import EmbeddingSet
 from labeling import answers
 from labeling.models import Job, Project
 from mlassist import featurization, finetuning, survey, switching
-from mlassist.models import BackboneOffer, Run
+from mlassist.models import BackboneOffer, Run, TunedBackbone
 
-IN_USE, PREPARED, READY = "in use", "being prepared", "ready"
+IN_USE, PREPARED, STOPPED, READY = "in use", "being prepared", "stopped", "ready"
 MEASURED, UNUSABLE = "being measured", "cannot be used"
-ORDER = {IN_USE: 0, PREPARED: 1, READY: 2, MEASURED: 2, UNUSABLE: 3}
+ORDER = {IN_USE: 0, PREPARED: 1, STOPPED: 1, READY: 2, MEASURED: 2, UNUSABLE: 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Backbones:
-    """`usable` begins with the one in use; `unusable` say why and what to do."""
+    """`here` begins with the one in use and ends with what is damaged; `absent` say what to put where."""
 
-    usable: list[Choice]
-    unusable: list[Choice]
+    here: list[Choice]
+    absent: list[Choice]
     in_use: BackboneOffer
     is_under_survey: bool
 
@@ -60,21 +61,49 @@ def backbones(project: Project, images: int) -> Backbones:
         choices.append(Choice(offer, state, left, seconds))
     choices.sort(key=lambda each: ORDER[each.state])
     return Backbones(
-        usable=[each for each in choices if each.state != UNUSABLE],
-        unusable=[each for each in choices if each.state == UNUSABLE],
+        here=[each for each in choices if not is_absent(each)],
+        absent=[each for each in choices if is_absent(each)],
         in_use=in_use,
         is_under_survey=survey.is_under_way(),
     )
+
+
+def is_absent(choice: Choice) -> bool:
+    """Tell whether a choice cannot be used because nothing is there, and not because what is there is bad."""
+    offer = choice.offer
+    return choice.state == UNUSABLE and offer.megabytes is None and not offer.name.startswith("file/")
 
 
 def state_of(project: Project, offer: BackboneOffer) -> str:
     if offer.name == project.backbone:
         return IN_USE
     if offer.name == project.next_backbone:
-        return PREPARED
+        return STOPPED if switching.obstacle(project, offer.name) else PREPARED
     if survey.is_being_measured(offer):
         return MEASURED
     return UNUSABLE if offer.problem else READY
+
+
+def titles(names: Iterable[str]) -> dict[str, str]:
+    """Return what to call backbones, also such as are no longer here."""
+    wanted = set(names)
+    stems = {name: name.rpartition("~")[0] for name in wanted if "~" in name}
+    tuned = TunedBackbone.objects.filter(name__in={*wanted, *stems.values()})
+    bases = dict(tuned.values_list("name", "base"))
+    known = dict(
+        BackboneOffer.objects.filter(name__in={*wanted, *bases.values(), *stems.values()}).values_list(
+            "name", "title"
+        )
+    )
+
+    def title(name: str) -> str:
+        if name in bases:
+            return f"Fine-tuned from {title(bases[name])}"
+        if name in stems and name not in known:
+            return f"{title(stems[name])}, with its former weights"
+        return known.get(name, name)
+
+    return {name: title(name) for name in wanted}
 
 
 def outcome(project: Project) -> str:

@@ -37,7 +37,6 @@ CUT_SHORT = (
     "Measuring it has not come to an end. If that stays so, the worker has died of it, perhaps for lack of"
     " memory: look again to try once more."
 )
-GONE = "Its weights are no longer here. Put them back, or choose another backbone."
 
 log = logging.getLogger(__name__)
 _started_at = timezone.now()
@@ -85,8 +84,8 @@ def survey(job: jobs.RunningJob) -> dict[str, Any]:
         if is_used:
             BackboneOffer.objects.update_or_create(
                 name=name,
-                defaults={"problem": GONE, "signature": ""},
-                create_defaults={"title": name, "problem": GONE},
+                defaults={"problem": catalog.GONE, "signature": ""},
+                create_defaults={"title": name, "problem": catalog.GONE},
             )
         else:
             BackboneOffer.objects.filter(name=name).delete()

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -51,13 +52,17 @@ def models_live(request: SignedIn, project_id: int) -> HttpResponse:
 
 def models_facts(project: Project) -> dict[str, Any]:
     known = extensions.facts(project)
+    versions = list(project.model_versions.order_by("-number")[:20])
+    runs = list(project.runs.order_by("-id")[:40])
     return {
         "project": project,
         "facts": known,
         "backbones": choices.backbones(project, known["embedding"]["total"]),
         "tuning": choices.fine_tuning(project),
-        "versions": project.model_versions.order_by("-number")[:20],
-        "runs": project.runs.order_by("-id")[:40],
+        "versions": versions,
+        "runs": runs,
+        "titles": choices.titles([*(each.backbone for each in versions), *(each.backbone for each in runs)]),
+        "weights_folder": settings.LOUPE_WEIGHTS_DIR,
     }
 
 
@@ -334,7 +339,7 @@ def backbones_shape(project: Project) -> dict[str, Any]:
         "current": project.backbone,
         "next": project.next_backbone or None,
         "progress": facts.next_backbone(project),
-        "results": [choice_shape(each) for each in (*seen.usable, *seen.unusable)],
+        "results": [choice_shape(each) for each in (*seen.here, *seen.absent)],
     }
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
@@ -21,6 +22,7 @@ from mlassist.models import TunedBackbone
 
 BUNDLED = Path(__file__).parents[1] / "weights" / "bundled.safetensors"
 IMAGENET = "Trained on ImageNet: weights for research, under ImageNet's terms."
+GONE = "Its weights are no longer here. Put them back, or choose another backbone."
 UNSTATED = "No licence is stated beside the weights. Ask where they come from before you use them."
 
 # Title and the name of the file that torchvision downloads.
@@ -131,9 +133,15 @@ def tuned(name: str) -> Offer:
         place = None
     there = place is not None and place.is_file()
     problem = "" if there else "Its weights are no longer in storage."
-    return Offer(
-        name, "Fine-tuned here", "As the backbone it was made from.", place if there else None, problem
-    )
+    title = f"Fine-tuned from {title_of(trained_as(place).get('base', ''))}" if place and there else name
+    return Offer(name, title, "As the backbone it was made from.", place if there else None, problem)
+
+
+def title_of(name: str) -> str:
+    try:
+        return find(name).title
+    except UnknownBackbone:
+        return name
 
 
 def stored_name(name: str) -> str:
@@ -160,7 +168,9 @@ def torchvision_weights() -> Iterator[Offer]:
 def hub_models() -> Iterator[Offer]:
     folders = dict(hub_folders())
     missing = (
-        "" if find_spec("transformers") else "Needs transformers: pip install -r deploy/requirements-hub.txt"
+        ""
+        if find_spec("transformers")
+        else "Needs transformers: .venv/bin/python -m pip install -r deploy/requirements-hub.txt"
     )
     for name, folder in folders.items():
         problem = missing
@@ -212,7 +222,9 @@ def text_of(file: Path) -> str:
 def own_files() -> Iterator[Offer]:
     for file in sorted(settings.LOUPE_WEIGHTS_DIR.glob("*.safetensors")):
         place, problem = (file, "") if file.is_file() else (None, "It is not a file, or a link to nowhere.")
-        if place and "architecture" not in trained_as(place):
+        if place and head_of(place) is None:
+            problem = "It is empty, damaged, or not a safetensors file. Copy it here again."
+        elif place and "architecture" not in trained_as(place):
             problem = "Not made by mlassist.backbones.train, so its network is unknown."
         yield named("file", file.stem, file.stem, "As the images it was trained on.", place, problem)
 
@@ -228,13 +240,21 @@ def named(kind: str, name: str, title: str, licence: str, place: Path | None, pr
     return Offer(f"{kind}/{plain}", title, licence, place, problem)
 
 
-def trained_as(file: Path) -> dict[str, str]:
-    """Return what `mlassist.backbones.train` noted in the head of a weight file; empty for other files."""
+def head_of(file: Path) -> dict[str, Any] | None:
+    """Return the head of a safetensors file; None when it has none that can be read."""
     try:
         with file.open("rb") as opened:
             size = int.from_bytes(opened.read(8), "little")
             head = json.loads(opened.read(min(size, 10_000_000)))
-        noted = json.loads(head["__metadata__"]["settings"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, RecursionError):
+        return None
+    return head if isinstance(head, dict) else None
+
+
+def trained_as(file: Path) -> dict[str, str]:
+    """Return what `mlassist.backbones.train` noted in the head of a weight file; empty for other files."""
+    try:
+        noted = json.loads((head_of(file) or {})["__metadata__"]["settings"])
+    except (ValueError, KeyError, TypeError, RecursionError):
         return {}
     return noted if isinstance(noted, dict) else {}

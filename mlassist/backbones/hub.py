@@ -38,23 +38,36 @@ class Encoder(nn.Module):
 
 
 def read(folder: Path) -> tuple[nn.Module, Recipe]:
-    """Return a model's image side and how its own preprocessing looks. Raises OSError or ValueError."""
-    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    """Return a model and its own preprocessing. Raises OSError or ValueError."""
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            "its config.json is damaged, or of a kind of model that the installed transformers does not know"
+        ) from error
     model, found = AutoModel.from_pretrained(
         folder,
         config=config,
         local_files_only=True,
         trust_remote_code=False,
         dtype=torch.float32,
+        ignore_mismatched_sizes=True,  # told below, in fewer words
         output_loading_info=True,
     )
+    if found["mismatched_keys"]:
+        raise ValueError("its weights are not of the sizes that its config.json says")
     missing = set(found["missing_keys"])
     pooler = {name for name in missing if name.startswith("pooler.")}
     if missing - pooler:
         raise ValueError(
             f"it lacks {len(missing - pooler)} of its weights, {min(missing - pooler)} among them"
         )
-    looks = AutoImageProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    try:
+        looks = AutoImageProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            "its preprocessor_config.json, which says how to prepare images, is missing or damaged"
+        ) from error
     size = getattr(looks, "crop_size", None) or looks.size or {}
     side = size.get("height") or size.get("shortest_edge") or STANDARD
     return Encoder(model.eval(), has_pooler=not pooler), Recipe(

@@ -5,6 +5,7 @@ A backbone turns prepared images (n, side, side, 3) uint8 into L2-normalised flo
 
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +21,8 @@ from torch import nn
 from mlassist.backbones import catalog, network
 from mlassist.backbones.catalog import Offer
 from mlassist.backbones.recipe import OWN, OWN_STAGES, Recipe
+
+DAMAGED = "it is damaged or cut short; copy it here again"
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +91,7 @@ def load(name: str) -> Backbone:
     try:
         offer = catalog.find(name)
     except catalog.UnknownBackbone as error:
-        raise CannotLoad(str(error)) from error
+        raise CannotLoad(catalog.GONE) from error
     if offer.problem or offer.place is None:
         raise CannotLoad(offer.problem)
     try:
@@ -127,10 +130,13 @@ def read_whole(offer: Offer, place: Path) -> Backbone:
 
 def cannot_read(offer: Offer, error: Exception) -> CannotLoad:
     place = offer.place.name if offer.place else offer.name
-    return CannotLoad(f"{place} cannot be read as {offer.title}: {first_line(error)}")
+    reason = first_line(error).removesuffix(".")
+    return CannotLoad(f"{place} cannot be read as {offer.title}: {reason}.")
 
 
 def first_line(error: Exception) -> str:
+    if isinstance(error, SafetensorError):
+        return DAMAGED
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
@@ -158,10 +164,16 @@ def tuned_network(place: Path) -> tuple[nn.Module, Recipe]:
     module, recipe = read(base, base.place)
     weights = load_file(place)
     weights.pop("learned_from", None)  # in files from before that was a row
-    module.load_state_dict(
-        {name: each.float() if each.is_floating_point() else each for name, each in weights.items()}
-    )
+    fill(module, {name: each.float() if each.is_floating_point() else each for name, each in weights.items()})
     return module, recipe
+
+
+def fill(module: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
+    """Give a network its weights. Raises ValueError, in fewer words than torch, if they are not its own."""
+    try:
+        module.load_state_dict(weights)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise ValueError("it does not hold the weights of this network, or not only these") from error
 
 
 def trained_here(place: Path) -> nn.Module:
@@ -170,8 +182,13 @@ def trained_here(place: Path) -> nn.Module:
         name: each.float() if each.is_floating_point() else each for name, each in load_file(place).items()
     }
     last = next(reversed([name for name in weights if name in ("head.bias", "fc.bias")]))
-    own = network.ARCHITECTURES[catalog.trained_as(place)["architecture"]](num_classes=len(weights[last]))
-    own.load_state_dict(weights)
+    architecture = catalog.trained_as(place)["architecture"]
+    if architecture not in network.ARCHITECTURES:
+        raise ValueError(
+            f"its architecture, {architecture}, is not one of {', '.join(network.ARCHITECTURES)}"
+        )
+    own = network.ARCHITECTURES[architecture](num_classes=len(weights[last]))
+    fill(own, weights)
     return own.eval()
 
 
@@ -179,7 +196,7 @@ def torchvision_network(name: str, place: Path) -> tuple[nn.Module, Recipe]:
     """Return one of torchvision's classifiers without its last layer, and its own preprocessing."""
     presets = torchvision.models.get_model_weights(name).DEFAULT.transforms()
     whole = torchvision.models.get_model(name)
-    whole.load_state_dict(torch.load(place, map_location="cpu", weights_only=True))
+    fill(whole, stored(place))
     last = [path for path, module in whole.named_modules() if isinstance(module, nn.Linear)][-1]
     parent, _, leaf = last.rpartition(".")
     setattr(whole.get_submodule(parent), leaf, nn.Identity())
@@ -187,6 +204,15 @@ def torchvision_network(name: str, place: Path) -> tuple[nn.Module, Recipe]:
     network.fuse_batch_norms(whole)
     (side,) = presets.crop_size
     return whole, Recipe(side, tuple(presets.mean), tuple(presets.std))
+
+
+def stored(place: Path) -> Mapping[str, torch.Tensor]:
+    """Return what torch has saved. Raises ValueError when a part of the file is missing."""
+    try:
+        found: Mapping[str, torch.Tensor] = torch.load(place, map_location="cpu", weights_only=True)
+    except RuntimeError as error:
+        raise ValueError(DAMAGED) from error
+    return found
 
 
 def bundled_classifier() -> tuple[nn.Module, int]:

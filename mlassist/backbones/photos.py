@@ -5,9 +5,11 @@ import math
 import os
 import shutil
 import zipfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
@@ -18,7 +20,9 @@ from mlassist.backbones.bar import Bar
 from mlassist.backbones.recipe import DEVIATION, MEAN
 
 SPLITS = ("train", "val")
-SUFFIXES = {".webp", ".jpg", ".jpeg", ".JPEG", ".png"}
+SUFFIXES = {".webp": "WebP", ".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
+FORMATS = ", ".join(dict.fromkeys(SUFFIXES.values()))
+LAYOUT = f"It should hold train/CLASS/IMAGE and val/CLASS/IMAGE, for two classes or more, as {FORMATS}."
 
 
 class NotPhotos(Exception):
@@ -26,29 +30,32 @@ class NotPhotos(Exception):
 
 
 class Photos:
-    """An archive's images as bytes on disk: (n, side, side, 3) uint8 per split, memory-mapped."""
+    """An archive's images as bytes on disk: (n, side, side, 3) uint8 per split, memory-mapped.
+
+    `identity` tells the archive's contents from all others, whatever its name.
+    """
 
     def __init__(self, archive: Path, cache: Path) -> None:
         self.archive, self.cache = archive, cache
         self.cropper = Cropper()
 
     def __enter__(self) -> "Photos":
-        if not (self.cache / "done").exists():
-            shutil.rmtree(self.cache, ignore_errors=True)
-            self.cache.mkdir()
-            with zipfile.ZipFile(self.archive) as archive:
-                names = [name for name in sorted(archive.namelist()) if Path(name).suffix in SUFFIXES]
-                splits = {
-                    split: [name for name in names if split in Path(name).parts[:-2]] for split in SPLITS
-                }
-                if not all(splits.values()):
-                    raise NotPhotos(f"{self.archive} needs images in train/CLASS/ and in val/CLASS/.")
-                folders = {Path(name).parent.name for name in splits["train"]}
-                # Folders called 0 to 199 keep their numbers.
-                self.number = {name: at for at, name in enumerate(sorted(folders, key=lambda x: (len(x), x)))}
+        done = self.cache / "done"
+        with zipfile.ZipFile(self.archive) as archive:
+            listed = [(each.filename, each.file_size, each.CRC) for each in archive.infolist()]
+            self.identity = sha256(repr(listed).encode()).hexdigest()
+            if not done.exists():
+                splits = self.sorted_out(archive.namelist())
+                shutil.rmtree(self.cache, ignore_errors=True)
+                self.cache.mkdir()
                 for split in SPLITS:
                     self.unpack(archive, split, splits[split])
-            (self.cache / "done").touch()
+                done.write_text(self.identity)
+        if done.read_text() != self.identity:
+            raise NotPhotos(
+                f"{self.cache} was unpacked from another archive than {self.archive}."
+                " Delete it, or give the weights another name."
+            )
         self.images = {split: np.load(self.cache / f"{split}.npy", mmap_mode="r") for split in SPLITS}
         self.labels = {split: np.load(self.cache / f"{split}.labels.npy") for split in SPLITS}
         self.classes = int(self.labels["train"].max()) + 1
@@ -57,21 +64,54 @@ class Photos:
     def __exit__(self, *_: object) -> None:
         self.cropper.pool.shutdown()
 
+    def sorted_out(self, listed: list[str]) -> dict[str, list[str]]:
+        """Return the images of each split, and number the classes. Raises NotPhotos."""
+        splits: dict[str, list[str]] = {split: [] for split in SPLITS}
+        for name in sorted(listed):
+            path = PurePosixPath(name)
+            # Archives made on a Mac have a hidden file of attributes beside each image.
+            if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+                continue
+            split = path.parts[-3] if len(path.parts) > 2 else ""
+            if split in splits:
+                splits[split].append(name)
+            elif not set(splits).isdisjoint(path.parts):
+                raise NotPhotos(f"{self.archive} cannot be trained on because of {name}. {LAYOUT}")
+        folders = {
+            split: {PurePosixPath(name).parent.name for name in names} for split, names in splits.items()
+        }
+        if len(folders["train"]) < 2 or not folders["val"]:
+            raise NotPhotos(
+                f"{self.archive} has images of {len(folders['train'])} classes in train/"
+                f" and of {len(folders['val'])} in val/. {LAYOUT}"
+            )
+        strange = folders["val"] - folders["train"]
+        if strange:
+            raise NotPhotos(f"The class {min(strange)} of {self.archive} is in val/ but not in train/.")
+        # Folders called 0 to 199 keep their numbers.
+        self.number = {
+            name: at for at, name in enumerate(sorted(folders["train"], key=lambda x: (len(x), x)))
+        }
+        return splits
+
     def unpack(self, archive: zipfile.ZipFile, split: str, names: list[str]) -> None:
-        blobs = (archive.read(name) for name in names)
-        shape = pixels_of(archive.read(names[0])).shape
+        blobs = (blob_of(archive, name) for name in names)
+        shape = pixels_of(names[0], blob_of(archive, names[0])).shape
         out = np.lib.format.open_memmap(
             self.cache / f"{split}.npy", mode="w+", dtype=np.uint8, shape=(len(names), *shape)
         )
         bar = Bar(f"unpacking {split}", len(names))
-        for at, pixels in enumerate(self.cropper.pool.map(pixels_of, blobs)):
+        for at, pixels in enumerate(self.cropper.pool.map(pixels_of, names, blobs)):
             if pixels.shape != shape:
-                raise NotPhotos(f"{names[at]} is {pixels.shape[1]}x{pixels.shape[0]}, the first is not.")
+                raise NotPhotos(
+                    f"{names[at]} is {pixels.shape[1]}x{pixels.shape[0]} pixels, but {names[0]} is"
+                    f" {shape[1]}x{shape[0]}. All images of a split must have one size."
+                )
             out[at] = pixels
             bar.at(at + 1)
         out.flush()
         bar.end()
-        labels = np.array([self.number[Path(name).parent.name] for name in names])
+        labels = np.array([self.number[PurePosixPath(name).parent.name] for name in names])
         np.save(self.cache / f"{split}.labels.npy", labels)
 
     def crops(self, rows: np.ndarray, size: int, smallest: float, rng: np.random.Generator) -> "Batch":
@@ -153,8 +193,18 @@ class Cropper:
         return out
 
 
-def pixels_of(blob: bytes) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(blob)).convert("RGB"))
+def blob_of(archive: zipfile.ZipFile, name: str) -> bytes:
+    try:
+        return archive.read(name)
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # the last if it is encrypted
+        raise NotPhotos(f"{name} cannot be taken out of the archive: {error}") from error
+
+
+def pixels_of(name: str, blob: bytes) -> np.ndarray:
+    try:
+        return np.asarray(Image.open(io.BytesIO(blob)).convert("RGB"))
+    except Exception as error:  # whatever a decoder comes to
+        raise NotPhotos(f"{name} in the archive is damaged or not an image.") from error
 
 
 def normalized(images: torch.Tensor, light: torch.Tensor | float = 1.0) -> torch.Tensor:

@@ -4,8 +4,9 @@
     python -m mlassist.backbones.train --data tiny_imagenet.zip --out mlassist/weights/bundled.safetensors \\
         --start-from first.safetensors --epochs 22 --lr 0.015 --sizes 80 96 --mixed 0.5 --blend 0.7 --side 128
 
-The archive holds train/CLASS/*.webp and val/CLASS/*.webp of one size. A checkpoint is kept beside `--out`
-after every epoch; the same command picks up there after a stop or a kill, with the same result.
+The archive holds train/CLASS/IMAGE and val/CLASS/IMAGE of one size. A checkpoint is kept beside `--out` after
+every epoch; the same command picks up there after a stop or a kill, and goes on with the same images in the
+same order. Weights differ by rounding from run to run, since threads add up in the order that chance gives.
 """
 
 import argparse
@@ -31,7 +32,8 @@ from mlassist.backbones.bar import Bar
 from mlassist.backbones.lanes import Lanes
 from mlassist.backbones.muon import Muon
 from mlassist.backbones.network import ARCHITECTURES
-from mlassist.backbones.photos import Batch, NotPhotos, Photos, mixed, normalized
+from mlassist.backbones.photos import FORMATS, Batch, NotPhotos, Photos, mixed, normalized
+from mlassist.backbones.recipe import OWN
 
 WARM_UP = 0.1
 # Coarse images first cost a third. Random crops enlarge, so a network sees best at a size above its last.
@@ -43,6 +45,10 @@ STATISTICS = 32  # batches
 
 class OtherSettings(Exception):
     """A checkpoint of another run lies where this one would be kept."""
+
+
+class TooFewPhotos(Exception):
+    """There is not enough for a single step."""
 
 
 @dataclass(frozen=True)
@@ -62,26 +68,40 @@ class Settings:
     sizes: tuple[int, int]
     mixed: float
     start_from: str
+    data: str
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="archive of train/ and val/ class folders")
+    parser.add_argument("--data", type=Path, required=True, help=f"ZIP archive of {FORMATS} images")
     parser.add_argument("--out", type=Path, required=True, help="weights to write, float16 safetensors")
     parser.add_argument("--architecture", choices=ARCHITECTURES, default="loupe")
     parser.add_argument("--optimizer", choices=("muon", "sgd"), default="muon")
-    parser.add_argument("--epochs", type=float, default=32)
-    parser.add_argument("--batch", type=int, default=512)
+    parser.add_argument("--epochs", type=float, default=32, help="default: %(default)s")
+    parser.add_argument("--batch", type=int, default=512, help="images in a step, default: %(default)s")
     parser.add_argument("--lr", type=float, help="default: 0.05 for muon, 0.5 per 256 images for sgd")
     parser.add_argument("--sizes", type=int, nargs=2, default=(64, 112), help="pixels, first and last")
     parser.add_argument("--mixed", type=float, default=0.0, help="share of batches in which images are mixed")
     parser.add_argument("--start-from", type=Path, help="weights of an earlier run")
     parser.add_argument("--blend", type=float, default=1.0, help="how far to go from --start-from to the end")
-    parser.add_argument("--side", type=int, help="pixels that the weights are judged at and meant for")
+    parser.add_argument(
+        "--side", type=int, help=f"pixels at which the weights are judged; Loupe uses them at {OWN.side}"
+    )
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with Photos(given.data, given.out.with_suffix(".cache")) as photos:
+            settings = settings_of(given, photos)
+            report = train(settings, photos, given.out, given.start_from, given.blend, given.side)
+    except (NotPhotos, OtherSettings, TooFewPhotos, OSError, BadZipFile) as error:
+        sys.exit(str(error))
+    sys.stdout.write(f"{json.dumps(report)}\n")
+
+
+def settings_of(given: argparse.Namespace, photos: Photos) -> Settings:
     rate = given.lr or (0.05 if given.optimizer == "muon" else 0.5 * given.batch / 256)
-    settings = Settings(
+    return Settings(
         architecture=given.architecture,
         optimizer=given.optimizer,
         epochs=given.epochs,
@@ -95,14 +115,8 @@ def main() -> None:
         sizes=(given.sizes[0], given.sizes[1]),
         mixed=given.mixed,
         start_from=sha256(given.start_from.read_bytes()).hexdigest() if given.start_from else "",
+        data=photos.identity,
     )
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with Photos(given.data, given.out.with_suffix(".cache")) as photos:
-            report = train(settings, photos, given.out, given.start_from, given.blend, given.side)
-    except (NotPhotos, OtherSettings, OSError, BadZipFile) as error:
-        sys.exit(str(error))
-    sys.stdout.write(f"{json.dumps(report)}\n")
 
 
 def train(
@@ -118,6 +132,14 @@ def train(
     With a `blend` below one the weights lie between those at the start and at the end of the run, which
     generalise better than either (Wortsman et al. 2022, arXiv 2109.01903).
     """
+    count = len(photos.labels["train"])
+    batches = count // settings.batch
+    steps = round(settings.epochs * batches)
+    if not steps:
+        raise TooFewPhotos(
+            f"{count} images to train on, {settings.batch} in a batch and {settings.epochs:g} epochs make not"
+            " a single step. Give more images or epochs, or a smaller --batch."
+        )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(settings.seed)
     network = ARCHITECTURES[settings.architecture](num_classes=photos.classes)
@@ -127,8 +149,6 @@ def train(
     optimizers = optimizers_of(network, settings)
     rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
     lanes = Lanes(device)
-    batches = len(photos.labels["train"]) // settings.batch
-    steps = round(settings.epochs * batches)
     checkpoint = out.with_suffix(".checkpoint")
     epoch, spent = resume(checkpoint, settings, network, optimizers)
     step = epoch * batches
@@ -333,9 +353,12 @@ def resume(
     if not checkpoint.exists():
         return 0, 0.0
     kept = torch.load(checkpoint, map_location="cpu")
-    if kept["settings"] != asdict(settings):
+    wanted = asdict(settings)
+    others = [name for name in wanted if kept["settings"].get(name) != wanted[name]]
+    if others:
         raise OtherSettings(
-            f"{checkpoint} was made with other settings: {kept['settings']}. Delete it to start anew."
+            f"{checkpoint} was made with other settings ({', '.join(others)}). Delete it to start anew, or"
+            " give the weights another name."
         )
     network.load_state_dict(kept["network"])
     for optimizer, state in zip(optimizers, kept["optimizers"], strict=True):

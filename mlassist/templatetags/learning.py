@@ -100,6 +100,18 @@ def duration(seconds: float) -> str:
 
 
 @register.filter
+def size(megabytes: float) -> str:
+    """Say how large files are."""
+    number, unit = (megabytes, "MB") if megabytes >= 0.1 else (1000 * megabytes, "kB")
+    return f"{number:,.0f} {unit}" if number >= 9.95 else f"{number:.1f} {unit}"
+
+
+@register.filter
+def called(backbone: str, titles: Mapping[str, str]) -> str:
+    return titles.get(backbone, backbone)
+
+
+@register.filter
 def hours(count: float) -> str:
     """Say roughly how many hours or minutes."""
     return duration(3600 * count)

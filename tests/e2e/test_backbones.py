@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 from clustering import embeddings
 from labeling.models import Job
 from mlassist import featurization, loop
+from mlassist.models import Run
 from tests import factories
 from tests.e2e.test_accessibility import SMALL
 from tests.mlassist.eyes import offer, open_eyes
@@ -18,6 +19,7 @@ def offers(monkeypatch):
     offer("bundled", title="Loupe's own", megabytes=10.4, dimension=560, images_per_second=300.0)
     offer("file/other", title="Other", megabytes=88.0, dimension=384, images_per_second=0.05)
     offer("file/broken", title="Broken", problem="Its file is damaged. Copy it again.")
+    offer("torchvision/absent", title="Absent", problem="Not here. Put its file into the folder.")
 
 
 def work(project):
@@ -36,8 +38,9 @@ def test_a_manager_changes_the_backbone_by_keyboard_and_takes_it_back(
     page = browse(manager, f"/projects/{shapes.pk}/models/")
     section = page.get_by_role("region", name="Backbone")
     expect(section.get_by_role("row", name="Loupe's own")).to_contain_text("in use")
-    section.get_by_text("1 more that cannot be used here yet").click()
     expect(section.get_by_role("row", name="Broken")).to_contain_text("Copy it again.")
+    section.get_by_text("1 more that could be put here").click()
+    expect(section.get_by_role("row", name="Absent")).to_contain_text("Put its file")
 
     use = section.locator("summary", has_text="Use this")
     use.focus()
@@ -93,8 +96,11 @@ def test_looking_again_says_that_it_does(browse, shapes, manager, offers):
 
 def test_the_backbones_fit_a_narrow_screen(browse, shapes, manager, offers):
     factories.make_items(shapes, 2)
-    page = browse(manager, f"/projects/{shapes.pk}/models/", viewport={"width": 400, "height": 844})
+    metrics = {"compared": 40, "tuned_accuracy": 0.91, "frozen_accuracy": 0.88}
+    Run.objects.create(project=shapes, kind="fine_tuning", done=3, total=24, metrics=metrics)
+    page = browse(manager, f"/projects/{shapes.pk}/models/", viewport={"width": 390, "height": 844})
+    expect(page.locator("#fine-tuning")).to_contain_text("so far 91")
     page.locator("summary", has_text="Use this").click()
-    page.locator("summary", has_text="cannot be used").click()
+    page.locator("summary", has_text="could be put here").click()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.evaluate(SMALL) == []

@@ -1,5 +1,6 @@
 """The training script on a few tiny pictures: learns, survives a kill, refuses what it cannot use."""
 
+import dataclasses
 import io
 import json
 import os
@@ -17,10 +18,26 @@ torch = pytest.importorskip("torch")
 
 from safetensors import safe_open  # noqa: E402
 
-from mlassist.backbones import catalog, photos, train  # noqa: E402
+from mlassist.backbones import catalog, photos, recipe, train  # noqa: E402
 from mlassist.backbones.muon import Muon, orthogonalized  # noqa: E402
 
 COLOURS = [(200, 40, 40), (40, 200, 40), (40, 40, 200)]
+
+
+def picture(colour, rng) -> bytes:
+    pixels = np.clip(rng.normal(colour, 40, (64, 64, 3)), 0, 255).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "WEBP")
+    return buffer.getvalue()
+
+
+def packed(path, names, damaged=b""):
+    """Write an archive of images under these names, the last of them with the contents given."""
+    rng = np.random.default_rng(0)
+    with zipfile.ZipFile(path, "w") as made:
+        for name in names:
+            made.writestr(name, damaged if damaged and name == names[-1] else picture(COLOURS[0], rng))
+    return path
 
 
 @pytest.fixture
@@ -32,10 +49,7 @@ def archive(tmp_path):
         for number, colour in enumerate(COLOURS):
             for split, count in (("train", 32), ("val", 4)):
                 for at in range(count):
-                    pixels = np.clip(rng.normal(colour, 40, (64, 64, 3)), 0, 255).astype(np.uint8)
-                    buffer = io.BytesIO()
-                    Image.fromarray(pixels).save(buffer, "WEBP")
-                    made.writestr(f"{split}/{number}/{at}.webp", buffer.getvalue())
+                    made.writestr(f"{split}/{number}/{at}.webp", picture(colour, rng))
     return path
 
 
@@ -57,7 +71,7 @@ def weights(path) -> dict:
 
 def settings(epochs: float) -> train.Settings:
     return train.Settings(
-        "loupe", "muon", epochs, 16, 0.05, 0.8, 0.01, 5e-4, 0.35, 0, (64, 112), mixed=0.5, start_from=""
+        "loupe", "muon", epochs, 16, 0.05, 0.8, 0.01, 5e-4, 0.35, 0, (64, 112), 0.5, start_from="", data=""
     )
 
 
@@ -119,6 +133,72 @@ def test_a_checkpoint_of_other_settings_is_not_continued(archive, tmp_path):
     trained(archive, out, 0.5)
     with pytest.raises(train.OtherSettings, match="other settings"):
         trained(archive, out, 1)
+
+
+def test_another_archive_does_not_go_on_with_the_first_ones_images(archive, tmp_path):
+    other = packed(tmp_path / "other.zip", ["train/a/1.webp", "train/b/1.webp", "val/a/1.webp"])
+    with photos.Photos(archive, tmp_path / "cache") as opened:
+        first = opened.identity
+    archive.rename(tmp_path / "moved.zip")
+    with photos.Photos(tmp_path / "moved.zip", tmp_path / "cache") as opened:
+        assert opened.identity == first
+    with pytest.raises(photos.NotPhotos, match=r"another archive than .*other\.zip"):
+        photos.Photos(other, tmp_path / "cache").__enter__()
+
+
+def test_another_archive_does_not_go_on_with_the_first_ones_checkpoint(tmp_path):
+    trained_on_first = dataclasses.replace(settings(1), data="first")
+    checkpoint = tmp_path / "made.checkpoint"
+    train.keep(checkpoint, trained_on_first, torch.nn.Linear(1, 1), [], 1, 0.0)
+    with pytest.raises(train.OtherSettings, match=r"other settings \(data\)"):
+        train.resume(checkpoint, settings(1), torch.nn.Linear(1, 1), [])
+
+
+def test_fewer_images_than_a_batch_are_refused_and_nothing_is_written(archive, tmp_path):
+    out = tmp_path / "made.safetensors"
+    result = subprocess.run(command(archive, out, "--batch", "97"), capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "96 images to train on, 97 in a batch" in result.stderr
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        (
+            ["t/train/n1/images/1.JPEG", "t/train/n2/images/1.JPEG", "t/val/images/1.JPEG"],
+            "train/CLASS/IMAGE",
+        ),
+        (
+            ["train/a/1.webp", "val/a/1.webp"],
+            "images of 1 classes in train/ and of 1 in val/. It should hold",
+        ),
+        (["train/a/1.webp", "train/b/1.webp"], "of 0 in val/"),
+        (
+            ["train/a/1.webp", "train/b/1.webp", "val/c/1.webp"],
+            "The class c of .* is in val/ but not in train/",
+        ),
+    ],
+)
+def test_an_archive_of_another_layout_is_told_what_is_expected(names, sentence, tmp_path):
+    with pytest.raises(photos.NotPhotos, match=sentence):
+        photos.Photos(packed(tmp_path / "photos.zip", names), tmp_path / "cache").__enter__()
+
+
+def test_a_damaged_image_is_named(tmp_path):
+    names = ["train/a/1.JPG", "train/b/1.webp", "train/b/._1.webp", "val/b/2.webp"]
+    path = packed(tmp_path / "photos.zip", names, damaged=b"nothing")
+    with pytest.raises(photos.NotPhotos, match=r"val/b/2\.webp in the archive is damaged or not an image"):
+        photos.Photos(path, tmp_path / "cache").__enter__()
+
+
+def test_help_names_the_defaults_and_the_side_in_use(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["train", "--help"])
+    with pytest.raises(SystemExit):
+        train.main()
+    told = capsys.readouterr().out
+    for part in ("default: 32", "default: 512", "WebP, JPEG, PNG", f"Loupe uses them at {recipe.OWN.side}"):
+        assert part in told
 
 
 @pytest.mark.parametrize("content", [b"no archive", None])

@@ -60,10 +60,12 @@ def test_the_bundled_backbone_needs_nothing(folder):
     assert first.megabytes < 25
 
 
-def test_names_of_files_are_those_that_torchvision_downloads():
+def test_names_of_files_are_those_that_torchvision_downloads_and_the_readme_lists():
     import torchvision
 
+    readme = Path("README.md").read_text()
     for name, (_, file) in catalog.TORCHVISION.items():
+        assert f"`{file}`" in readme
         assert torchvision.models.get_model_weights(name).DEFAULT.url.rsplit("/", 1)[1] == file
 
 
@@ -84,7 +86,8 @@ def test_a_damaged_file_is_named_in_a_sentence(folder):
     put_torchvision(folder, "mobilenet_v3_small")
     file = folder / catalog.TORCHVISION["mobilenet_v3_small"][1]
     file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(loading.CannotLoad, match=r"mobilenet_v3_small.*cannot be read as MobileNet V3 Small"):
+    reason = r"mobilenet_v3_small.*cannot be read as MobileNet V3 Small: it is damaged or cut short"
+    with pytest.raises(loading.CannotLoad, match=reason):
         loading.load("torchvision/mobilenet_v3_small")
 
 
@@ -112,8 +115,35 @@ def test_weights_of_another_network_are_refused(folder):
     import torchvision
 
     torch.save(torchvision.models.resnet18().state_dict(), folder / catalog.TORCHVISION["resnet50"][1])
-    with pytest.raises(loading.CannotLoad, match="cannot be read as ResNet-50"):
+    with pytest.raises(loading.CannotLoad, match="ResNet-50: it does not hold the weights of this"):
         loading.load("torchvision/resnet50")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "reason"),
+    [
+        ("config.json", b"{}", "its config.json is damaged, or of a kind"),
+        ("model.safetensors", b"cut", "it is damaged or cut short"),
+        ("preprocessor_config.json", None, "its preprocessor_config.json, which says"),
+    ],
+)
+def test_an_incomplete_folder_of_a_hub_model_says_what_is_wrong(folder, file, content, reason):
+    place = folder / "vit"
+    place.mkdir()
+    save(place, "vit")
+    (place / file).write_bytes(content) if content else (place / file).unlink()
+    with pytest.raises(loading.CannotLoad, match=f"vit cannot be read as vit: {reason}"):
+        loading.load("hub/vit")
+
+
+def test_weights_of_other_sizes_than_the_folder_says_are_refused(folder):
+    place = folder / "vit"
+    place.mkdir()
+    save(place, "vit")
+    config = place / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"intermediate_size": 41}))
+    with pytest.raises(loading.CannotLoad, match="its weights are not of the sizes that its config"):
+        loading.load("hub/vit")
 
 
 @pytest.mark.parametrize("kind", ["dinov2", "vit", "clip", "siglip", "resnet"])
@@ -208,8 +238,8 @@ def test_a_name_is_looked_up_only_where_its_kind_lies(folder, monkeypatch):
 def test_an_unknown_name_is_refused_in_a_sentence(folder):
     with pytest.raises(catalog.UnknownBackbone, match="There is no backbone called nonsense"):
         catalog.find("nonsense")
-    with pytest.raises(loading.CannotLoad, match="There is no backbone called nonsense"):
-        loading.load("nonsense")
+    with pytest.raises(loading.CannotLoad, match="no longer here"):
+        loading.load("file/forgotten")
 
 
 @pytest.mark.parametrize("architecture", list(network.ARCHITECTURES))
@@ -224,8 +254,10 @@ def test_networks_made_by_the_training_script_are_found_by_their_file(folder, ar
 
 
 def test_other_files_among_the_weights_are_shown_with_the_reason(folder):
-    (folder / "strange.safetensors").write_bytes(b"nothing of the kind")
-    assert "unknown" in catalog.find("file/strange").problem
+    safetensors.save_file({"a": torch.zeros(3)}, folder / "strange.safetensors")
+    assert "its network is unknown" in catalog.find("file/strange").problem
+    (folder / "empty.safetensors").write_bytes(b"")
+    assert "It is empty, damaged" in catalog.find("file/empty").problem
 
 
 # One name, other weights
@@ -288,6 +320,7 @@ def test_a_fine_tuned_network_is_made_like_its_base(folder, extra):
     data = safetensors.save({**weights, **extra}, metadata={"settings": json.dumps({"base": "file/base"})})
     default_storage.save(catalog.stored_name("tuned/1/1"), ContentFile(data))
     embeds("tuned/1/1")
+    assert catalog.find("tuned/1/1").title == "Fine-tuned from base"
 
 
 def test_a_fine_tuned_network_without_its_file_says_so(folder):

@@ -187,7 +187,7 @@ def test_rows_of_what_is_gone_go_too_unless_a_project_uses_it(shelf, loaded, pro
     offer("file/in-use", title="In use")
     run()
     assert "file/forgotten" not in rows()
-    assert rows()["file/in-use"].problem == survey.GONE
+    assert rows()["file/in-use"].problem == catalog.GONE
     assert rows()["file/in-use"].title == "In use"
 
 
@@ -195,7 +195,7 @@ def test_a_used_backbone_without_a_row_gets_one(shelf, loaded, project):
     project.backbone = "file/lost"
     project.save()
     run()
-    assert (rows()["file/lost"].title, rows()["file/lost"].problem) == ("file/lost", survey.GONE)
+    assert (rows()["file/lost"].title, rows()["file/lost"].problem) == ("file/lost", catalog.GONE)
 
 
 def test_a_fine_tuned_backbone_is_measured_while_its_weights_are_there(
@@ -215,7 +215,7 @@ def test_a_fine_tuned_backbone_is_measured_while_its_weights_are_there(
 def test_chunks_that_were_given_up_go_on_when_weights_come_back(shelf, loaded, project, items, monkeypatch):
     project.backbone = "file/good"
     project.save()
-    offer("file/good", problem=survey.GONE, signature="")
+    offer("file/good", problem=catalog.GONE, signature="")
     Job.objects.create(
         project=project, kind="featurize", cluster="ml", state="failed", finished_at=timezone.now(),
         payload={"backbone": "file/good", "items": [item.pk for item in items]},
@@ -229,7 +229,7 @@ def test_chunks_that_were_given_up_go_on_when_weights_come_back(shelf, loaded, p
 def test_chunks_stay_given_up_while_the_problem_stays_or_when_somebody_cancelled_them(
     shelf, loaded, project, name, state
 ):
-    offer(name, problem=survey.GONE, signature="")
+    offer(name, problem=catalog.GONE, signature="")
     job = Job.objects.create(
         project=project, kind="featurize", cluster="ml", state=state, finished_at=timezone.now(),
         payload={"backbone": name, "items": [1]},

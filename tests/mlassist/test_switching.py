@@ -14,8 +14,9 @@ from labeling.models import Annotation, Event, Job, Project
 from mlassist import choices, featurization, loop, survey, switching
 from mlassist.attempts import region
 from mlassist.certificates import bounds
-from mlassist.models import BackboneOffer, Certificate, ModelVersion, Run
+from mlassist.models import BackboneOffer, Certificate, ModelVersion, Run, TunedBackbone
 from mlassist.pool import Pool
+from mlassist.templatetags import learning
 from tests import factories
 from tests.mlassist.eyes import OTHER, Eyes, featurize, offer, open_eyes
 from tests.mlassist.test_loop import COUNT, give, play
@@ -76,7 +77,7 @@ def test_nobody_is_blamed_while_it_is_measured(project, manager, other, client):
     offer("bundled", title="Loupe's own", problem=survey.CUT_SHORT)
     BackboneOffer.objects.filter(name=OTHER).update(problem=survey.CUT_SHORT)
     job = jobs.enqueue("survey")
-    seen = {each.offer.name: each for each in choices.backbones(project, 12).usable}
+    seen = {each.offer.name: each for each in choices.backbones(project, 12).here}
     assert (seen["bundled"].state, seen["bundled"].offer.problem) == ("in use", "")
     assert (seen[OTHER].state, seen[OTHER].offer.problem) == ("being measured", "")
     client.force_login(manager)
@@ -255,6 +256,7 @@ def test_weights_that_vanish_stop_a_change_visibly_until_somebody_tries_again(
     assert (looked_at.backbone, looked_at.next_backbone) == ("bundled", OTHER)
     told = extensions.facts(looked_at)["next_backbone"]
     assert (told["given_up"], told["problem"]) == (12, "The weights have gone away.")
+    assert choices.backbones(looked_at, 12).here[1].state == "stopped"
 
     open_eyes(monkeypatch)
     switching.choose(looked_at, OTHER, manager)
@@ -562,20 +564,55 @@ def test_reviewers_see_the_backbones_and_managers_choose(looked_at, manager, rev
     assert api(manager).post(address, {"name": "bundled"}, format="json").json()["next"] is None
 
 
-def test_the_page_refuses_and_confirms_in_sentences(looked_at, manager, reviewer, client):
+def test_the_page_refuses_and_confirms_in_sentences(looked_at, manager, reviewer, client, settings):
     offer("bundled", title="Loupe's own")
     address = f"/projects/{looked_at.pk}/models/backbone/"
     client.force_login(reviewer)
     assert client.post(address, {"name": OTHER}).status_code == 404
-    assert b"Use this" not in client.get(f"/projects/{looked_at.pk}/models/").content
+    models = f"/projects/{looked_at.pk}/models/"
+    seen = client.get(models).content.decode()
+    assert "Use this" not in seen
+    assert str(settings.LOUPE_WEIGHTS_DIR) not in seen
     client.force_login(manager)
-    assert "Use this" in client.get(f"/projects/{looked_at.pk}/models/").content.decode()
+    seen = client.get(models).content.decode()
+    assert "Use this" in seen
+    assert str(settings.LOUPE_WEIGHTS_DIR) in seen
     answer = client.post(address, {"name": "file/nowhere"}, follow=True).content.decode()
     assert "There is no backbone called file/nowhere." in answer
     answer = client.post(address, {"name": OTHER}, follow=True).content.decode()
     assert "Other is being prepared" in answer
     answer = client.post(address, {"name": "bundled"}, follow=True).content.decode()
     assert "Loupe&#x27;s own stays in use." in answer
+
+
+def test_what_is_here_but_damaged_comes_before_what_is_not_here(project):
+    offer("torchvision/resnet50", title="A", problem="Not here.")
+    offer("file/broken", title="B", problem="Damaged.", megabytes=1.0)
+    offer("file/link", title="C", problem="A link to nowhere.")
+    offer("hub/someone/vit", title="D", problem="No weights.", megabytes=0.0)
+    seen = choices.backbones(project, 12)
+    assert [each.offer.title for each in seen.here[1:]] == ["B", "C", "D"]
+    assert [each.offer.title for each in seen.absent] == ["A"]
+
+
+def test_backbones_are_called_by_titles_even_when_they_are_gone(project):
+    offer("bundled", title="Loupe's own")
+    tuned = f"tuned/{project.pk}/24"
+    TunedBackbone.objects.create(project=project, name=tuned, base="bundled", learned_from=[])
+    assert choices.titles([tuned, "bundled~acbcf71e", f"{tuned}~before", "hub/acme/vit"]) == {
+        tuned: "Fine-tuned from Loupe's own",
+        "bundled~acbcf71e": "Loupe's own, with its former weights",
+        f"{tuned}~before": "Fine-tuned from Loupe's own, with its former weights",
+        "hub/acme/vit": "hub/acme/vit",
+    }
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "said"),
+    [(0.0004, "0.4 kB"), (0.05, "50 kB"), (0.27, "0.3 MB"), (9.96, "10 MB"), (97, "97 MB")],
+)
+def test_sizes_of_small_files_are_said_too(megabytes, said):
+    assert learning.size(megabytes) == said
 
 
 def test_looking_again_queues_one_survey(project, manager, client):
