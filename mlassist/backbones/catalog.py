@@ -35,6 +35,7 @@ TORCHVISION = {
     "efficientnet_b0": ("EfficientNet B0", "efficientnet_b0_rwightman-7f5810bc.pth"),
     "convnext_tiny": ("ConvNeXt Tiny", "convnext_tiny-983f1562.pth"),
     "regnet_y_3_2gf": ("RegNet Y 3.2GF", "regnet_y_3_2gf-9180c971.pth"),
+    "swin_t": ("Swin Tiny", "swin_t-704ceda3.pth"),
     "vit_b_16": ("ViT-B/16", "vit_b_16-c867db91.pth"),
 }
 # Worth fetching; any other vision encoder in a folder of its own is found as well.

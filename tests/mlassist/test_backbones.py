@@ -69,7 +69,17 @@ def test_names_of_files_are_those_that_torchvision_downloads_and_the_readme_list
         assert torchvision.models.get_model_weights(name).DEFAULT.url.rsplit("/", 1)[1] == file
 
 
-@pytest.mark.parametrize(("name", "dimension"), [("mobilenet_v3_small", 1024), ("regnet_y_400mf", 440)])
+@pytest.mark.parametrize(
+    ("name", "dimension"),
+    [
+        ("mobilenet_v3_small", 1024),
+        ("regnet_y_400mf", 440),
+        ("resnet18", 512),
+        ("efficientnet_b0", 1280),
+        ("convnext_tiny", 768),
+        ("swin_t", 768),
+    ],
+)
 def test_weights_of_torchvision_embed_once_their_file_is_there(folder, name, dimension):
     before = catalog.find(f"torchvision/{name}")
     assert before.place is None
