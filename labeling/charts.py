@@ -112,7 +112,13 @@ def progress_chart(series: Sequence[Mapping[str, Any]], total: int) -> SafeStrin
 
 
 def accuracy_chart(points: Sequence[Mapping[str, float]], goal: float) -> SafeString:
-    """Return a model's accuracy over labels, with its interval and the goal."""
+    """Return a model's accuracy over labels, with its interval and the goal.
+
+    Of models from the same labels only the last one counts; nothing is drawn of a single one.
+    """
+    points = list({each["labels"]: each for each in points}.values())
+    if len(points) < 2:
+        return SafeString("")
     known = [each for each in points if each["high"] - each["low"] < 1]  # blind labels gave an interval
     lows = [each["accuracy"] for each in points] + [each["low"] for each in known]
     low = max(0.0, min([goal, *lows]) - 0.05)
