@@ -309,11 +309,11 @@ def plan_of(case: Case, known: Evidence, spent: float) -> Plan | None:
     lowest = float(region.ladder.thresholds[-1])
     free = candidates(case, rows[open_rows], items[places][open_rows], known.blocked, lowest)
     budget = (1 - proving.EARLY) * spent
-    wanted = regions.labels_to_prove(region, len(free.items), case.target, budget)
-    if wanted is None:
+    planned = regions.plan(region, len(free.items), case.target, budget)
+    if planned is None:
         return None
     given = candidates(case, case.rows, case.pool.ids[case.rows], known.blocked, lowest)
-    return Plan(region, free, given, wanted)
+    return Plan(planned.region, free, given, planned.labels)
 
 
 def candidates(

@@ -84,18 +84,31 @@ def rising(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.concatenate([np.full(count, mean) for mean, _, count in blocks])
 
 
-def labels_to_prove(region: Region, images: int, target: float, spent: float) -> int | None:
-    """Return how many labels drawn from the region, which has so many unlabeled images, to plan for.
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The rungs of a region to test, and how many labels to draw from all of it."""
 
-    As many as are likely to prove that part of it which gains most images for its labels; None when the
-    region is so near to the target, or so small, that no number pays.
+    region: Region
+    labels: int
+
+
+def plan(region: Region, images: int, target: float, spent: float) -> Planned | None:
+    """Return which rungs to test with how many labels from the region, which has so many unlabeled images.
+
+    As many as are likely to prove that part of it which gains most images for its labels. The test begins
+    with the rung that is likeliest to pass on them: within it there may be too few. None when the region is
+    so near to the target, or so small, that no number pays.
     """
     best, gain = None, 0.0
-    for share, rate in zip(RUNGS, region.expected.tolist(), strict=True):
+    rungs = list(zip(RUNGS, region.expected.tolist(), strict=True))
+    for rung, (share, rate) in enumerate(rungs):
         count = likely_to_pass(share, rate, target, spent)
         gained = CHANCE * share * images - WORTH * count if count is not None else 0.0
-        if gained > gain:
-            best, gain = count, gained
+        if count is not None and gained > gain:
+            chances = [chance_to_pass(*each, count, target, spent) for each in rungs[: rung + 1]]
+            first = int(np.argmax(chances))
+            ladder = Ladder(region.ladder.thresholds[first:], region.ladder.coverages[first:])
+            best, gain = Planned(Region(ladder, region.expected[first:]), count), gained
     return best
 
 
@@ -103,12 +116,17 @@ def likely_to_pass(share: float, rate: float, target: float, spent: float) -> in
     """Return how many labels drawn from a region prove a share of it that is wrong at this rate."""
     count = math.ceil(fewest(target, spent) / share)
     while count <= MOST_LABELS:
-        inside = int(share * count)
-        allowed = most_errors(inside, target, spent)
-        if allowed >= 0 and bdtr(allowed, inside, rate) >= CHANCE:
+        if chance_to_pass(share, rate, count, target, spent) >= CHANCE:
             return count
         count = math.ceil(1.1 * count)
     return None
+
+
+def chance_to_pass(share: float, rate: float, count: int, target: float, spent: float) -> float:
+    """Return how likely so many labels drawn from a region prove a share of it that is wrong at this rate."""
+    inside = int(share * count)
+    allowed = most_errors(inside, target, spent)
+    return float(bdtr(allowed, inside, rate)) if allowed >= 0 else 0.0
 
 
 def most_errors(n: int, target: float, spent: float) -> int:

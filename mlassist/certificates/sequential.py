@@ -25,11 +25,3 @@ def bound(losses: np.ndarray, spent: float) -> float:
         proved = len(losses) > 0 and float(evidence(losses, middle).max()) >= 1 / spent
         low, high = (low, middle) if proved else (middle, high)
     return high
-
-
-def labels_to_prove(rate: float, target: float, spent: float) -> int | None:
-    """Return about how many labels with this error rate prove the target; None when none do."""
-    growth = max(
-        rate * math.log1p(-stake * (1 - target)) + (1 - rate) * math.log1p(stake * target) for stake in STAKES
-    )
-    return math.ceil(math.log(len(STAKES) / spent) / growth) if growth > 0 else None

@@ -100,11 +100,13 @@ class Within:
         rows = draw.rng.permutation(inside)[:MOST]
         return cls(found, task.scores[rows], task.wrong[rows].astype(float))
 
-    def planned(self, draw: Draw, spent: float) -> int | None:
+    def planned(self, draw: Draw, spent: float) -> "tuple[Within, int] | None":
+        """Return the rungs to test, and with how many labels."""
         from mlassist.certificates import regions
 
         images = int(self.region.ladder.coverages[-1] * len(draw.task.scores))
-        return regions.labels_to_prove(self.region, images, draw.target, spent)
+        plan = regions.plan(self.region, images, draw.target, spent)
+        return None if plan is None else (Within(plan.region, self.scores, self.wrong), plan.labels)
 
     def proved(self, draw: Draw, count: int, spent: float = DELTA) -> tuple[float, int]:
         from mlassist.certificates import sequence
@@ -122,17 +124,18 @@ def region(draw: Draw) -> tuple[float, int]:
 
 def planned(draw: Draw) -> tuple[float, int]:
     within = Within.of(draw)
-    count = within.planned(draw, DELTA) if within is not None else None
-    return (np.inf, 0) if within is None or count is None else within.proved(draw, count)
+    plan = within.planned(draw, DELTA) if within is not None else None
+    return (np.inf, 0) if plan is None else plan[0].proved(draw, plan[1])
 
 
 def sequential(draw: Draw) -> tuple[float, int]:
     from mlassist.certificates import sequential
 
-    within = Within.of(draw)
-    count = within.planned(draw, DELTA / 2) if within is not None else None
-    if within is None or count is None:
+    region = Within.of(draw)
+    plan = region.planned(draw, DELTA / 2) if region is not None else None
+    if plan is None:
         return np.inf, 0
+    within, count = plan
     grown = sequential.evidence(within.wrong[:count], draw.target)
     enough = np.flatnonzero(grown >= 2 / DELTA)
     if len(enough):

@@ -52,10 +52,11 @@ def test_a_region_keeps_the_target_and_costs_a_fraction_of_the_labels():
     for _ in range(30):
         scores, wrong = pool(rng, seldom_sure)
         region = predicted(rng, scores, wrong)
-        count = region and regions.labels_to_prove(region, 3_000, TARGET, bounds.alpha(DELTA, 1))
-        if not count:  # the labels have misled: rare, and nothing is lost by it
+        planned = region and regions.plan(region, 3_000, TARGET, bounds.alpha(DELTA, 1))
+        if not planned:  # the labels have misled: rare, and nothing is lost by it
             coverage.append(0.0)
             continue
+        region, count = planned.region, planned.labels
         assert wrong[scores >= region.ladder.thresholds[-1]].mean() < 1.3 * TARGET
         outcome = proved(rng, region, scores, wrong, count)
         coverage.append((scores >= outcome.threshold).mean() if outcome.passed else 0.0)
@@ -78,6 +79,17 @@ def test_what_training_labels_promise_in_vain_is_not_certified(error):
         region = regions.candidate(np.zeros(600), rng.random(600), scores, TARGET)
         broken += proved(rng, region, scores, wrong, 120).passed
     assert broken / trials <= binom.ppf(0.999, trials, DELTA / 2) / trials
+
+
+def test_as_many_labels_as_are_planned_mostly_suffice_where_the_model_is_as_good_as_predicted():
+    rng = np.random.default_rng(4)
+    passed = []
+    for _ in range(100):
+        scores, wrong = pool(rng, lambda s: np.full(len(s), TARGET / 10))
+        region = regions.candidate(wrong[:600].astype(float), scores[:600], scores, TARGET)
+        planned = regions.plan(region, 3_000, TARGET, bounds.alpha(DELTA, 1))
+        passed.append(proved(rng, planned.region, scores, wrong, planned.labels).passed)
+    assert np.mean(passed) > 0.6  # 0.7 is planned for
 
 
 def test_without_a_sure_part_there_is_no_region():
