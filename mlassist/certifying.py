@@ -23,6 +23,7 @@ from mlassist.predictions import Predictions, chosen
 from mlassist.runs import Step
 from mlassist.trained import Trained
 
+MOSTLY = 0.5  # of the pool: an attempt that could not cover so much comes too early
 SHOWN = 40  # points of the curve of expected errors
 WAITING: dict[str, Any] = {"needed": None, "message": ""}
 
@@ -123,16 +124,27 @@ class Evidence:
     own_scores: np.ndarray
     pool: Predictions
     pool_scores: np.ndarray
+    counts: np.ndarray
 
     @classmethod
     def of(cls, case: Case) -> "Evidence":
         trained = case.trained
         pool = Predictions.of(trained.head, case.pool.features[~case.taken])
-        blocked = guarded(trained, pool, case.target, len(case.labels), case.spent)
+        counts = np.array([sum(int(each) in row for row in trained.labels) for each in trained.head.classes])
+        blocked = guarded(trained, counts, pool, case.target, len(case.labels), case.spent)
         blocked |= attempts.withheld_columns(case.project, trained.head.classes)
         own = trained.unprompted_predictions
         losses = own.losses(trained.unprompted_labels)
-        return cls(blocked, losses, own.without(blocked), pool, pool.without(blocked))
+        return cls(blocked, losses, own.without(blocked), pool, pool.without(blocked), counts)
+
+    @property
+    def unlearned(self) -> str | None:
+        """Return why an attempt would be wasted: classes that most images may be of have too few labels."""
+        few = np.flatnonzero(self.counts < guards.FEWEST_LABELS)
+        share = float(np.isin(self.pool.top, few).mean()) if len(self.pool.top) else 0.0
+        if share <= MOSTLY:
+            return None
+        return f"{share:.0%} of the images look like classes with fewer than {guards.FEWEST_LABELS} labels"
 
     @property
     def for_prospects(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -149,11 +161,11 @@ def certify(
 ) -> dict[str, Any]:
     """Attempt a certificate when it is time and likely to hold; returns the outlook for the next one."""
     concluding.recheck(project, pool, rows, labels, step)
+    step.metrics["expected_error"] = expected_error(pool, trained, project.target_error)
     proof = proving.open_one(project)
     if proof is not None and not concluding.conclude(proof, project, pool, rows, labels, step):
         return WAITING
     case = Case.of(project, pool, trained, rows, labels)
-    step.metrics["expected_error"] = expected_error(case)
     if case.taken.all():
         return {"needed": None, "message": "All that the model proposes is certified"}
     if project.promise == Project.Promise.WHOLE_SET:
@@ -161,12 +173,12 @@ def certify(
     return for_each_label(case.left, len(rows), step)
 
 
-def expected_error(case: Case) -> list[tuple[float, float]]:
+def expected_error(pool: Pool, trained: Trained, target: float) -> list[tuple[float, float]]:
     """Return (share of the pool, error expected among it), surest first, for managers to look ahead."""
-    own = case.trained.unprompted_predictions
-    whole = Predictions.of(case.trained.head, case.pool.features)
-    losses = own.losses(case.trained.unprompted_labels)
-    mean = regions.expected_error(losses, own.score, whole.score, case.target)
+    own = trained.unprompted_predictions
+    whole = Predictions.of(trained.head, pool.features)
+    losses = own.losses(trained.unprompted_labels)
+    mean = regions.expected_error(losses, own.score, whole.score, target)
     if not len(mean):
         return []
     shares = np.arange(1, SHOWN + 1) / SHOWN
@@ -179,9 +191,9 @@ def expected_error(case: Case) -> list[tuple[float, float]]:
 
 def for_the_whole_set(case: Case, step: Step) -> dict[str, Any]:
     """Attempt the promise that all labels together keep the target, people's counting as right."""
-    problem = case.hindrance(len(case.labels)) or case.too_few()
-    number, made = case.number, case.on_this_backbone
     known = Evidence.of(case)
+    problem = case.hindrance(len(case.labels)) or known.unlearned or case.too_few()
+    number, made = case.number, case.on_this_backbone
     if problem is None:
         problem = second_opinions(case, known)
     if problem is None:
@@ -224,7 +236,7 @@ def for_each_label(case: Case, blind: int, step: Step) -> dict[str, Any]:
     """Attempt the promise that of the labels given, enough are right; `blind` labels are there in all."""
     known = Evidence.of(case)
     number, made = case.number, case.on_this_backbone
-    hindrance = case.hindrance(blind)
+    hindrance = case.hindrance(blind) or known.unlearned
     problem = hindrance or case.too_few()
     chance = prospects.chance_to_pass(*known.for_prospects, len(case.labels), case.target, case.spent)
     if problem is None and chance < prospects.WORTH_TRYING:
@@ -327,9 +339,10 @@ def candidates(
     return proving.Candidates(items[inside], scores[inside], said)
 
 
-def guarded(trained: Trained, whole: Predictions, target: float, n: int, spent: float) -> dict[int, str]:
+def guarded(
+    trained: Trained, counts: np.ndarray, whole: Predictions, target: float, n: int, spent: float
+) -> dict[int, str]:
     """Return the class columns that training data alone warns of, with the reason."""
-    counts = np.array([sum(int(label) in row for row in trained.labels) for label in trained.head.classes])
     size = len(counts)
     if trained.head.multilabel:
         return guards.guard(counts, np.zeros(size), np.zeros(size), target)

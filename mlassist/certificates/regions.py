@@ -18,7 +18,7 @@ RUNGS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # shares of the region, tested from the 
 PROMISING = 0.8  # times the target: the predicted error up to which a region is worth its labels
 BIN = 50  # labels that predict the error at one score
 PRIOR_WEIGHT = 5  # labels that each bin's error is held back by, towards the target
-CHANCE = 0.7  # of proving a part of the region, that the number of labels is chosen for
+CHANCE = 0.85  # of proving a part of the region, that the number of labels is chosen for
 WORTH = 2.0  # images that must be gained for each label
 MOST_LABELS = 3_000
 

@@ -8,7 +8,7 @@ from scipy.stats import binom
 
 from labeling import projects
 from labeling.models import Annotation, QueueEntry
-from mlassist import heads, loop, proving, steering
+from mlassist import certifying, heads, loop, proving, steering
 from mlassist.certificates import comparison, dataset, sequential
 from mlassist.models import Certificate
 from mlassist.predictions import STRICT_UP_TO, Predictions, is_strict
@@ -168,3 +168,15 @@ def test_a_manager_sees_what_a_promise_would_bring(client, project, pool, labele
     assert found.images > 0
     assert "of labeling by hand" in client.get(address, given).content.decode()
     assert client.get(address, given | {"target": "nonsense"}).status_code == 204
+
+
+@pytest.mark.parametrize(("labels", "waits"), [(9, True), (10, False)])
+def test_an_attempt_waits_while_most_images_look_like_classes_with_few_labels(labels, waits):
+    sure = np.full((10, 3), 0.1)
+    sure[:4, 0] = sure[4:, 1] = 0.9
+    nothing = np.empty(0)
+    known = certifying.Evidence(
+        {}, nothing, nothing, predictions(3, sure), nothing, np.array([50, labels, 0])
+    )
+    assert bool(known.unlearned) == waits
+    assert known.unlearned is None or known.unlearned.startswith("60%")
