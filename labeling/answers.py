@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 
-from labeling.models import Annotation, Item, Project, Region
+from labeling.models import Annotation, Item, Project, QueueEntry, Region
 
 HUMAN = (Annotation.Source.HUMAN, Annotation.Source.BULK, Annotation.Source.IMPORT)
 
@@ -41,9 +41,22 @@ def validation(project: Project) -> Answers:
 
 
 def blind(project: Project, items: Sequence[int]) -> Answers:
-    """Return the blind answers to items that were drawn for a proof."""
-    drawn = _current(project).filter(item__in=items, kind="validation", suggestion_visible=False)
+    """Return the blind answers to items that were drawn for a proof, second opinions included."""
+    drawn = _current(project).filter(
+        item__in=items, kind__in=("validation", "audit"), suggestion_visible=False
+    )
     return _collect(drawn)
+
+
+def blind_again(project: Project) -> int:
+    """Count the images whose blind answer was rejected and that wait for another one.
+
+    Judged without them, a model would look as good as those who reject want it to.
+    """
+    rejected = Annotation.objects.filter(
+        item=OuterRef("item"), kind="validation", withdrawal=Annotation.Withdrawal.REJECTED
+    )
+    return QueueEntry.objects.filter(Exists(rejected), project=project, kind="validation").count()
 
 
 def unlabeled(project: Project) -> np.ndarray:
@@ -91,7 +104,8 @@ def _current(project: Project) -> QuerySet[Annotation]:
 
 
 def _to_learn_from(project: Project) -> QuerySet[Annotation]:
-    return _current(project).filter(item__draw__gte=project.validation_rate).exclude(kind="validation")
+    asked_blind = Annotation.objects.filter(item=OuterRef("item"), kind="validation")
+    return _current(project).filter(~Exists(asked_blind), item__draw__gte=project.validation_rate)
 
 
 def _collect(annotations: QuerySet[Annotation]) -> Answers:

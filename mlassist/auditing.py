@@ -33,7 +33,9 @@ def draw(certificate: Certificate) -> int:
     A confirmed one is for somebody else than who confirmed it, and not before it can no longer be undone.
     """
     asked = certificate.audits.aggregate(
-        count=Count("id"), waiting=Count("id", filter=Q(answer=None)), last=Max("created_at")
+        count=Count("id"),
+        waiting=Count("id", filter=Q(answer=None, item__entry__isnull=False)),  # not what was skipped
+        last=Max("created_at"),
     )
     now = timezone.now()
     rested = asked["last"] is None or asked["last"] < now - DAY
@@ -82,15 +84,19 @@ def take_back(certificate: Certificate) -> int:
 
 
 def take_answers(certificate: Certificate) -> int:
-    """Note first answers, and have some of those about auto labels looked at again; returns how many came."""
+    """Note first answers, and have some of those about auto labels looked at again; returns how many came.
+
+    Where a reviewer has rejected a label before its audit was answered, what people say then is the answer.
+    """
     open_ones = certificate.audits.filter(answer=None)
+    rejected = open_ones.filter(label__withdrawal=Annotation.Withdrawal.REJECTED)
     given = Annotation.objects.filter(
+        Q(kind="audit", item__in=open_ones.values("item")) | Q(item__in=rejected.values("item")),
         project=certificate.project,
-        kind="audit",
+        labeler__isnull=False,
         withdrawn_at=None,
         skipped=False,
         counted=True,
-        item__in=open_ones.values("item"),
     ).order_by("-id")
     first = dict(given.values_list("item_id", "id"))
     if not first:

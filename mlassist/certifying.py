@@ -98,6 +98,9 @@ class Case:
         """
         version = self.trained.version
         own = [each for each in self.earlier if each.model_version.backbone == version.backbone]
+        again = answers.blind_again(self.project)
+        if again:
+            return f"{again} blind labels were sent back and wait for another answer"
         if len(own) >= bounds.MOST_ATTEMPTS:
             return f"all {bounds.MOST_ATTEMPTS} are used"
         if not own:

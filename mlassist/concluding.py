@@ -123,7 +123,7 @@ def recheck(
         valid.save(update_fields=["evidence", "n", "errors", "bound"])
         step.say(f"Certificate {valid.pk} holds without the classes that were withheld")
         return
-    valid.state = Certificate.State.SUPERSEDED
-    valid.reason = "Without the classes that were withheld, its blind labels prove too little."
-    valid.save(update_fields=["state", "reason"])
-    step.say(f"Certificate {valid.pk} labels nothing more: {valid.reason}")
+    reason = "Without the classes that were withheld, its blind labels prove too little."
+    still = Certificate.objects.filter(pk=valid.pk, state=Certificate.State.VALID)  # not withdrawn meanwhile
+    still.update(state=Certificate.State.SUPERSEDED, reason=reason)
+    step.say(f"Certificate {valid.pk} labels nothing more: {reason}")

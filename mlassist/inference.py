@@ -25,16 +25,21 @@ def propose(project: Project, pool: Pool, trained: Trained, step: Step) -> None:
     stored = suggestions.store(project, trained.version.number, proposals(left))
     step.say(f"{stored} proposals")
     step.progress(len(rows) // 2)
+    refused = np.isin(left.items, ordering.refused(project))
     under, waiting, accepted = np.zeros(len(rows), np.int64), np.zeros(len(rows), bool), 0
+    spoken_for = np.zeros(len(rows), bool)
     # A certificate speaks of what a model sees through its own backbone, and of nothing else.
     for each in Certificate.objects.filter(
         project=project, state__in=("valid", "superseded"), model_version__backbone=project.backbone
     ).order_by("attempt"):
         inheritance.look(project, each, pool, step)
         inside, theirs = region(each, pool.features[rows])
+        if each.promise == Project.Promise.EACH_LABEL:  # it was tested on what the ones before had left
+            inside &= ~spoken_for
+        spoken_for |= inside
         foreign = batches.excluded(each, left.items)
         waiting |= inside & foreign & np.isin(left.items, batches.items_being_proved(each))
-        inside &= ~foreign
+        inside &= ~foreign & ~refused
         under[inside & agreeing(left.seen, theirs)] = each.pk
         if each.state == Certificate.State.VALID and project.assist_mode == Project.AssistMode.ACCEPT:
             accepted = accept(project, each, left, inside, theirs)

@@ -28,27 +28,28 @@ class TrainingRefused(Exception):
 
 @jobs.periodic(2)
 def tick() -> None:
-    """Look at every project that is being labeled with a model's help."""
+    """Look at every project that is being labeled."""
     close_orphans()
     switching.adopt_ready()  # before a next round is queued that it would have to wait for
-    for project in helped():
+    for project in running():
         check_promise(project)
         check_audits(project)
-        advance(project)
+        if project.assist_mode != Project.AssistMode.OFF:
+            advance(project)
 
 
 @jobs.periodic(60)
 def draw_audits() -> None:
     """Have labels asked again as long as a certificate stands, whether or not new ones are made."""
-    for project in helped():
+    for project in running():
         for certificate in standing(project):
             auditing.draw(certificate)
 
 
-def helped() -> list[Project]:
-    """Return the projects that are being labeled with a model's help."""
-    running = Project.objects.filter(deleted_at=None, state=Project.State.RUNNING)
-    return [each for each in running.exclude(assist_mode=Project.AssistMode.OFF) if each.is_classification]
+def running() -> list[Project]:
+    """Return the projects that are being labeled; labels are audited also where no model helps now."""
+    found = Project.objects.filter(deleted_at=None, state=Project.State.RUNNING)
+    return [each for each in found if each.is_classification]
 
 
 def advance(project: Project) -> None:

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from django.db.models import Exists, OuterRef
 
 from clustering import index
 from labeling import answers, suggestions
-from labeling.models import LabelClass, Project, QueueEntry
+from labeling.models import Annotation, LabelClass, Project, QueueEntry
 from labeling.suggestions import Placement
 from mlassist import heads
 from mlassist.attempts import being_proved
@@ -81,6 +82,19 @@ def place(
 def sent_back(project: Project) -> np.ndarray:
     """Return the items that people sent back: they are asked one by one, and first."""
     waiting = QueueEntry.objects.filter(project=project, priority__lte=-1)
+    return np.fromiter(waiting.values_list("item_id", flat=True), np.int64)
+
+
+def refused(project: Project) -> np.ndarray:
+    """Return the items sent back because an answer was wrong: no certificate speaks for them any more.
+
+    What a withdrawn certificate sent back is not among them, unless a person refused it as well.
+    """
+    mine = Annotation.objects.filter(item=OuterRef("item"))
+    waiting = QueueEntry.objects.filter(project=project, priority__lte=-1).filter(
+        ~Exists(mine.filter(withdrawal=Annotation.Withdrawal.CERTIFICATE))
+        | Exists(mine.filter(withdrawal=Annotation.Withdrawal.REJECTED))
+    )
     return np.fromiter(waiting.values_list("item_id", flat=True), np.int64)
 
 

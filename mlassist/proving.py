@@ -5,6 +5,7 @@ Evidence that suffices for the whole region ends the asking early; for that it h
 budget, and the test of the region's parts at the end the other half.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from django.db import transaction
 
-from labeling import suggestions
+from labeling import answers, suggestions
 from labeling.models import Annotation, Project, QueueEntry
 from mlassist import second_looks
 from mlassist.certificates import sequential
@@ -46,7 +47,7 @@ def is_complete(project: Project) -> bool:
     if certificate is None:
         return False
     done, drawn = progress(certificate)
-    if second_looks.waiting(project, certificate):
+    if second_looks.waiting(project, certificate) or answers.blind_again(project):
         return False
     return done >= ALL_BUT_FEW * drawn or is_proved_early(certificate)
 
@@ -130,7 +131,7 @@ def begin(
     Those of the uniform draw that lie in it and are answered (`given`) count as well: they had no say in
     which region it is.
     """
-    asked = max(0, wanted - len(given.items))
+    asked = max(0, math.ceil(wanted / ALL_BUT_FEW) - len(given.items))  # so that a few may be missing
     shuffled = np.random.default_rng().permutation(free.items)[: 4 * asked].tolist()
     with transaction.atomic():
         probability = asked / max(len(free.items), 1)
