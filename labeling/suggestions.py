@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TypeVar
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from labeling import queue
@@ -191,6 +191,18 @@ def write_auto_labels(
     return annotations
 
 
+def shown_under(project: Project, certificate: int) -> QuerySet[QueueEntry]:
+    """Return what waits in the queue as certified, and is on nobody's screen."""
+    return QueueEntry.objects.filter(
+        project=project, certificate=certificate, kind="prelabeled", open_slots=F("needed")
+    )
+
+
+def is_shown(project: Project, certificate: int) -> bool:
+    """Tell whether anything waits in the queue as certified by a certificate."""
+    return shown_under(project, certificate).exists()
+
+
 def withdraw(project: Project, certificate: int) -> int:
     """Send a certificate's auto labels back to people, least sure first; returns how many.
 
@@ -199,9 +211,7 @@ def withdraw(project: Project, certificate: int) -> int:
     """
     now = timezone.now()
     with transaction.atomic():
-        QueueEntry.objects.filter(
-            project=project, certificate=certificate, kind="prelabeled", open_slots=F("needed")
-        ).update(
+        shown_under(project, certificate).update(
             kind="manual",
             priority=1.0 - F("priority"),
             group=None,

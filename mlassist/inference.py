@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+from django.db import IntegrityError
 
 from labeling import answers, suggestions
 from labeling.models import Project
@@ -37,6 +38,8 @@ def propose(project: Project, pool: Pool, trained: Trained, step: Step) -> None:
         if each.promise == Project.Promise.EACH_LABEL:  # it was tested on what the ones before had left
             inside &= ~spoken_for
         spoken_for |= inside
+        if each.state == Certificate.State.SUPERSEDED and each.reason:
+            continue  # it was found to prove too little, and labels nothing more
         foreign = batches.excluded(each, left.items)
         waiting |= inside & foreign & np.isin(left.items, batches.items_being_proved(each))
         inside &= ~foreign & ~refused
@@ -80,13 +83,18 @@ def accept(
         )
         if wanted
     ]
-    written = suggestions.accept(
-        project,
-        labels,
-        model_version=certificate.model_version.number,
-        certificate=certificate.pk,
-        threshold=certificate.threshold or 0.0,
-    )
+    try:
+        written = suggestions.accept(
+            project,
+            labels,
+            model_version=certificate.model_version.number,
+            certificate=certificate.pk,
+            threshold=certificate.threshold or 0.0,
+        )
+    except IntegrityError:
+        if Certificate.objects.filter(pk=certificate.pk, state=Certificate.State.VALID).exists():
+            raise
+        return 0  # it was withdrawn meanwhile, and what it had labeled taken back
     if written:
         auditing.draw(certificate)
     return written

@@ -34,6 +34,7 @@ def tick() -> None:
     for project in running():
         check_promise(project)
         check_audits(project)
+        clear_withdrawn(project)
         if project.assist_mode != Project.AssistMode.OFF:
             advance(project)
 
@@ -206,6 +207,14 @@ def check_promise(project: Project) -> None:
     for certificate in standing(project):
         if not certificate.promises_enough(project):
             withdraw(certificate, "The project asks for more than this certificate promised.")
+
+
+def clear_withdrawn(project: Project) -> None:
+    """Take back what a round placed while its certificate fell, or what somebody held then."""
+    withdrawn = Certificate.objects.filter(project=project, state=Certificate.State.WITHDRAWN)
+    for certificate in withdrawn.values_list("id", flat=True):
+        if suggestions.is_shown(project, certificate):
+            suggestions.withdraw(project, certificate)
 
 
 def standing(project: Project) -> QuerySet[Certificate]:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from labeling import answers, projects, queue, review, submission, suggestions
 from labeling.models import Annotation, QueueEntry
-from mlassist import attempts, auditing, loop, proving
+from mlassist import attempts, auditing, inference, loop, proving
 from mlassist.models import Audit, Certificate, SecondLook
 from mlassist.pool import Pool
 from tests import factories
@@ -149,3 +149,43 @@ def test_a_second_certificate_leaves_out_what_its_test_left_out(project, labeler
     assert not Annotation.objects.filter(
         source="auto", certificate=two.pk, item__in=left_out.tolist()
     ).exists()
+
+
+def test_a_page_held_while_its_certificate_falls_is_not_certified_afterwards(project, labeler):
+    certificate = certified(project, labeler)
+    with transaction.atomic():
+        found = queue.candidates(project, labeler, "prelabeled", 9)
+        page = queue.lease(project, labeler, "prelabeled", found, timezone.now())
+    loop.withdraw(certificate, "test")
+    queue.release(page)
+    assert suggestions.is_shown(project, certificate.pk)
+    loop.clear_withdrawn(project)
+    assert not suggestions.is_shown(project, certificate.pk)
+
+
+@pytest.mark.usefixtures("accepting")
+def test_a_certificate_that_falls_during_a_round_neither_labels_nor_fails_it(
+    project, labeler, manager, monkeypatch
+):
+    certificate = certified(project, labeler)
+    accept = inference.accept
+
+    def withdraw_first(*args):
+        loop.withdraw(Certificate.objects.get(pk=certificate.pk), "test")
+        return accept(*args)
+
+    monkeypatch.setattr(inference, "accept", withdraw_first)
+    loop.train_now(project, manager)
+    assert play(project) == "round"
+    loop.clear_withdrawn(project)
+    assert not suggestions.is_shown(project, certificate.pk)
+    assert not Annotation.objects.filter(source="auto", withdrawn_at=None, item__entry=None).exists()
+
+
+def test_a_certificate_that_proves_too_little_fills_no_more_pages(project, labeler, manager):
+    certificate = certified(project, labeler)
+    assert suggestions.is_shown(project, certificate.pk)
+    Certificate.objects.filter(pk=certificate.pk).update(state="superseded", reason="It proves too little.")
+    loop.train_now(project, manager)
+    play(project)
+    assert not suggestions.is_shown(project, certificate.pk)
