@@ -9,6 +9,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from labeling.models import Annotation, Item, Project, QueueEntry, Region
 
 HUMAN = (Annotation.Source.HUMAN, Annotation.Source.BULK, Annotation.Source.IMPORT)
+UNDECIDED = (0,)  # the id of no class: people could not tell, or do not agree
 
 
 @dataclass(slots=True)
@@ -34,18 +35,19 @@ def training(project: Project) -> Answers:
 
 
 def validation(project: Project) -> Answers:
-    """Return the blind answers to the uniform validation draw."""
-    return _collect(
-        _current(project).filter(item__draw__lt=project.validation_rate, suggestion_visible=False)
+    """Return the blind answers to the uniform validation draw, undecided images included."""
+    drawn = Annotation.objects.filter(
+        project=project, item__draw__lt=project.validation_rate, suggestion_visible=False
     )
+    return _with_undecided(drawn)
 
 
 def blind(project: Project, items: Sequence[int]) -> Answers:
-    """Return the blind answers to items that were drawn for a proof, second opinions included."""
-    drawn = _current(project).filter(
-        item__in=items, kind__in=("validation", "audit"), suggestion_visible=False
+    """Return the blind answers to items drawn for a proof, second opinions and undecided images included."""
+    drawn = Annotation.objects.filter(
+        project=project, item__in=items, kind__in=("validation", "audit"), suggestion_visible=False
     )
-    return _collect(drawn)
+    return _with_undecided(drawn)
 
 
 def blind_again(project: Project) -> int:
@@ -91,10 +93,9 @@ def classes_of(annotations: Iterable[int]) -> dict[int, tuple[int, ...]]:
     return {annotation: tuple(sorted(set(classes))) for annotation, classes in found.items()}
 
 
-def _current(project: Project) -> QuerySet[Annotation]:
-    """Return the human annotations that count for an item now."""
-    return Annotation.objects.filter(
-        project=project,
+def _current(annotations: QuerySet[Annotation]) -> QuerySet[Annotation]:
+    """Return those human annotations that count for an item now."""
+    return annotations.filter(
         item__current_annotation=F("id"),
         item__state="labeled",
         source__in=HUMAN,
@@ -105,7 +106,24 @@ def _current(project: Project) -> QuerySet[Annotation]:
 
 def _to_learn_from(project: Project) -> QuerySet[Annotation]:
     asked_blind = Annotation.objects.filter(item=OuterRef("item"), kind="validation")
-    return _current(project).filter(~Exists(asked_blind), item__draw__gte=project.validation_rate)
+    mine = Annotation.objects.filter(project=project, item__draw__gte=project.validation_rate)
+    return _current(mine).filter(~Exists(asked_blind))
+
+
+def _with_undecided(drawn: QuerySet[Annotation]) -> Answers:
+    """Return the decided answers among blind ones, and what was skipped or waits for a reviewer as UNDECIDED.
+
+    Left out, the images that people find hard would be missing where a model is judged.
+    """
+    decided = _collect(_current(drawn))
+    open_items = drawn.filter(
+        item__state__in=(Item.State.SKIPPED, Item.State.NEEDS_REVIEW), withdrawn_at=None, counted=True
+    )
+    undecided = np.unique(np.fromiter(open_items.values_list("item_id", flat=True), np.int64))
+    items = np.concatenate([decided.items, undecided])
+    labels = [*decided.labels, *[UNDECIDED] * len(undecided)]
+    order = np.argsort(items)
+    return Answers(items[order], [labels[row] for row in order], decided.revision)
 
 
 def _collect(annotations: QuerySet[Annotation]) -> Answers:

@@ -302,7 +302,7 @@ def write(desk: _Desk) -> None:
         if item.pk in desk.earlier and rechecks.follow(desk.earlier[item.pk], annotation):
             continue
         if answer.skipped:
-            skip(item)
+            skip(desk.page, item)
         elif desk.page.project.labels_per_item == 1 and desk.page.kind not in queue.BLIND:
             done[item.pk] = annotation.pk
         else:
@@ -312,11 +312,18 @@ def write(desk: _Desk) -> None:
         rechecks.draw(desk.page.project, desk.labeler, [each for each, _ in desk.written])
 
 
-def skip(item: Item) -> None:
+def skip(page: Page, item: Item) -> None:
+    """Put an item aside; the label that somebody else gave it goes to a reviewer."""
+    current = Annotation.objects.filter(item=item, item__current_annotation=F("id"), labeler__isnull=False)
+    if page.kind == QueueKind.AUDIT and current.exclude(labeler=page.labeler).exists():
+        put_aside(item, Item.State.NEEDS_REVIEW, rechecks.SKIPPED)
+    else:
+        put_aside(item, Item.State.SKIPPED, "A labeler skipped it.")
+
+
+def put_aside(item: Item, state: Item.State, reason: str) -> None:
     QueueEntry.objects.filter(pk=item.pk).delete()
-    Item.objects.filter(pk=item.pk).update(
-        state=Item.State.SKIPPED, current_annotation=None, reason="A labeler skipped it."
-    )
+    Item.objects.filter(pk=item.pk).update(state=state, current_annotation=None, reason=reason)
 
 
 def settle(page: Page, item: Item, done: dict[int, int]) -> None:
@@ -338,10 +345,7 @@ def settle(page: Page, item: Item, done: dict[int, int]) -> None:
         others = workforce.at_work(page.project, but=given.values())
         if others and entry.update(needed=1, open_slots=1):
             return
-    entry.delete()
-    Item.objects.filter(pk=item.pk).update(
-        state=Item.State.NEEDS_REVIEW, current_annotation=None, reason="The labelers do not agree."
-    )
+    put_aside(item, Item.State.NEEDS_REVIEW, "The labelers do not agree.")
 
 
 def undo(project: Project, labeler: User) -> tuple[Page, dict[int, Annotation]] | None:

@@ -86,7 +86,8 @@ def take_back(certificate: Certificate) -> int:
 def take_answers(certificate: Certificate) -> int:
     """Note first answers, and have some of those about auto labels looked at again; returns how many came.
 
-    Where a reviewer has rejected a label before its audit was answered, what people say then is the answer.
+    What was skipped is never settled: nobody has said that the label is wrong, nor that it is right. Where
+    a reviewer has rejected a label before its audit was answered, what people say then is the answer.
     """
     open_ones = certificate.audits.filter(answer=None)
     rejected = open_ones.filter(label__withdrawal=Annotation.Withdrawal.REJECTED)
@@ -95,17 +96,21 @@ def take_answers(certificate: Certificate) -> int:
         project=certificate.project,
         labeler__isnull=False,
         withdrawn_at=None,
-        skipped=False,
         counted=True,
     ).order_by("-id")
     first = dict(given.values_list("item_id", "id"))
+    skipped = set(given.filter(skipped=True).values_list("id", flat=True))
     if not first:
         return 0
     answered = list(open_ones.filter(item__in=first).select_related("label"))
     for each in answered:
         each.answer_id = first[each.item_id]
     Audit.objects.bulk_update(answered, ["answer"])
-    automatic = [each for each in answered if each.label.source == Annotation.Source.AUTO]
+    automatic = [
+        each
+        for each in answered
+        if each.label.source == Annotation.Source.AUTO and each.answer_id not in skipped
+    ]
     agreed = {
         each.answer_id: loss == 0
         for each, loss in zip(

@@ -33,7 +33,7 @@ def drawn(project: Project) -> int:
     chosen_items = Item.objects.filter(
         project=project, draw__lt=project.validation_rate, read_at__isnull=False
     )
-    return chosen_items.exclude(state__in=("broken", "removed", "skipped")).count()
+    return chosen_items.exclude(state__in=("broken", "removed")).count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,11 @@ class Case:
     @property
     def target(self) -> float:
         return self.project.target_error
+
+    @property
+    def undecided(self) -> int:
+        """How many of the blind images people skipped or do not agree on."""
+        return list(self.labels).count(answers.UNDECIDED)
 
     @property
     def left(self) -> "Case":
@@ -164,7 +169,7 @@ def certify(
 ) -> dict[str, Any]:
     """Attempt a certificate when it is time and likely to hold; returns the outlook for the next one."""
     concluding.recheck(project, pool, rows, labels, step)
-    step.metrics["expected_error"] = expected_error(pool, trained, project.target_error)
+    step.metrics["expected_error"] = expected_error(project, pool, trained)
     proof = proving.open_one(project)
     if proof is not None and not concluding.conclude(proof, project, pool, rows, labels, step):
         return WAITING
@@ -176,19 +181,24 @@ def certify(
     return for_each_label(case.left, len(rows), step)
 
 
-def expected_error(pool: Pool, trained: Trained, target: float) -> list[tuple[float, float]]:
-    """Return (share of the pool, error expected among it), surest first, for managers to look ahead."""
+def expected_error(project: Project, pool: Pool, trained: Trained) -> list[tuple[float, float]]:
+    """Return (share of the pool, error expected among it), surest first, for managers to look ahead.
+
+    Classes that they leave to people are left out.
+    """
     own = trained.unprompted_predictions
     whole = Predictions.of(trained.head, pool.features)
+    withheld = attempts.withheld_columns(project, trained.head.classes)
     losses = own.losses(trained.unprompted_labels)
-    mean = regions.expected_error(losses, own.score, whole.score, target)
-    if not len(mean):
-        return []
+    mean = regions.expected_error(
+        losses, own.without(withheld), whole.without(withheld), project.target_error
+    )
     shares = np.arange(1, SHOWN + 1) / SHOWN
-    at = np.maximum(1, (shares * len(mean)).astype(int)) - 1
+    counts = np.maximum(1, (shares * len(pool)).astype(int))
+    known = counts <= len(mean)
     return [
         (round(share, 3), round(error, 4))
-        for share, error in zip(shares.tolist(), mean[at].tolist(), strict=True)
+        for share, error in zip(shares[known].tolist(), mean[counts[known] - 1].tolist(), strict=True)
     ]
 
 
@@ -226,6 +236,7 @@ def for_the_whole_set(case: Case, step: Step) -> dict[str, Any]:
             allowed_error=dataset.allowed_error(scores, losses, pool_scores, threshold, case.target),
             step=step,
             shown=attempts.shown_beside(scores, losses, pool_scores, case.target)
+            | {"undecided": case.undecided}
             | {"classes": attempts.by_class(known.pool.top, added[~case.taken], head.classes)},
         )
         number, made = number + 1, made + 1
@@ -299,7 +310,7 @@ def attempt_uniformly(case: Case, known: Evidence, blind: int, step: Step) -> No
         case.pool,
         known.pool,
         step,
-        attempts.shown_beside(scores, losses, known.pool_scores, case.target),
+        attempts.shown_beside(scores, losses, known.pool_scores, case.target) | {"undecided": case.undecided},
     )
 
 

@@ -34,7 +34,8 @@ def conclude(
         step.say("The labels for the open certificate attempt are not all there yet")
         return False
     head = load_head(proof.model_version)
-    outcome = judged(proof, head)
+    given = proving.judged(proof)
+    outcome = tested(proof, given, head)
     others = [each for each in attempts.made_so_far(project) if each.pk != proof.pk]
     taken = attempts.taken(others, project, pool)
     left = Predictions.of(head, pool.features[~taken])
@@ -43,7 +44,7 @@ def conclude(
     losses = seen.losses([label for label, is_own in zip(labels, own, strict=True) if is_own])
     blocked = attempts.blocked_columns(proof, head)
     shown = attempts.shown_beside(seen.without(blocked), losses, left.without(blocked), proof.target_error)
-    attempts.settle_region(proof, outcome, pool, left, step, shown)
+    attempts.settle_region(proof, outcome, pool, left, step, shown | {"undecided": given.undecided})
     proving.release(project, proof)
     return True
 
@@ -61,9 +62,8 @@ def lost_sense(proof: Certificate, project: Project) -> str | None:
     return None
 
 
-def judged(proof: Certificate, head: Head) -> sequence.Outcome:
+def tested(proof: Certificate, given: proving.Judged, head: Head) -> sequence.Outcome:
     """Test the region on the answers that are in: as a whole by growing evidence, else part by part."""
-    given = proving.judged(proof)
     known = proof.evidence["region"]
     ladder = sequence.Ladder(np.array(known["thresholds"]), np.array(known["coverages"]))
     blocked = attempts.blocked_columns(proof, head)

@@ -233,7 +233,8 @@ def forecast(project: Project, versions: list[ModelVersion]) -> dict[str, Any] |
     taken_over = 0.0
     if project.assist_mode == Project.AssistMode.ACCEPT:
         whole = project.promise == Project.Promise.WHOLE_SET
-        taken_over = steering.reach(curve, project.target_error, whole_set=whole)
+        share = steering.reach(curve, project.target_error, whole_set=whole)
+        taken_over = steering.likely_taken(project, share) / max(left, 1)
     seen = forecasting.forecast(left, taken_over, CHANCE_OF_CERTIFICATE, pace)
     now = timezone.now()
     history = [(each.labels, accuracy(each)["accuracy"]) for each in versions]

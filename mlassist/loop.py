@@ -35,6 +35,7 @@ def tick() -> None:
         check_promise(project)
         check_audits(project)
         clear_withdrawn(project)
+        proving.release_left_over(project)
         if project.assist_mode != Project.AssistMode.OFF:
             advance(project)
 

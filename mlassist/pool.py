@@ -7,7 +7,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from clustering import embeddings
-from labeling.answers import Answers
+from labeling.answers import UNDECIDED, Answers
 from labeling.models import LabelClass, Project
 from mlassist.heads import Head
 from mlassist.models import ModelVersion
@@ -42,14 +42,15 @@ class Pool:
     def labeled(self, project: Project, answers: Answers) -> tuple[np.ndarray, list[tuple[int, ...]]]:
         """Return rows and classes of the answers that can be learned from or judged by.
 
-        In a multi-label project no class is an answer too.
+        In a multi-label project no class is an answer too. What is undecided stays so.
         """
         multilabel = project.task_type == Project.TaskType.MULTILABEL
         in_use = set(LabelClass.objects.filter(project=project, retired_at=None).values_list("id", flat=True))
         rows, known = self.find(answers.items)
         usable, labels = [], []
         for row, place in zip(rows, known, strict=True):
-            classes = tuple(label for label in answers.labels[place] if label in in_use)
+            given = answers.labels[place]
+            classes = given if given == UNDECIDED else tuple(label for label in given if label in in_use)
             if multilabel or len(classes) == 1:
                 usable.append(row)
                 labels.append(classes)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from labeling import answers, suggestions
 from labeling.models import Annotation, Project, QueueEntry
@@ -60,11 +61,15 @@ def is_proved_early(certificate: Certificate) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The answered draws of a proof in the order of their answers: scores, losses, proposed class ids."""
+    """The answered draws of a proof in the order of their answers: scores, losses, proposed class ids.
+
+    `undecided` counts those that people skipped or do not agree on.
+    """
 
     scores: np.ndarray
     losses: np.ndarray
     answers: list[tuple[int, ...]]
+    undecided: int
 
 
 def judged(certificate: Certificate) -> Judged:
@@ -73,7 +78,7 @@ def judged(certificate: Certificate) -> Judged:
         certificate=certificate, item__source__created_at__lte=certificate.created_at
     )
     draws = {each.item_id: each for each in own}
-    given = second_looks.blind(certificate.project, list(draws))
+    given = answers.blind(certificate.project, list(draws))
     labels = dict(zip(given.items.tolist(), given.labels, strict=True))
     first = Annotation.objects.filter(item__in=labels, kind="validation").order_by("id")
     in_order = list(dict.fromkeys(first.values_list("item_id", flat=True)))
@@ -81,7 +86,8 @@ def judged(certificate: Certificate) -> Judged:
     losses = [
         loss(answer, labels[item], certificate.is_strict) for item, answer in zip(in_order, said, strict=True)
     ]
-    return Judged(np.array([draws[item].score for item in in_order]), np.array(losses), said)
+    undecided = given.labels.count(answers.UNDECIDED)
+    return Judged(np.array([draws[item].score for item in in_order]), np.array(losses), said, undecided)
 
 
 def loss(answer: Sequence[int], label: Sequence[int], strict: bool) -> float:
@@ -161,6 +167,22 @@ def release(project: Project, certificate: Certificate) -> None:
     drawn = RegionDraw.objects.filter(certificate=certificate).values_list("item_id", flat=True)
     suggestions.stop_asking_blind(project, list(drawn))
     suggestions.set_validation_share(project, certificate.evidence["region"]["share_before"])
+
+
+def release_left_over(project: Project) -> int:
+    """Ask no more for proofs that are over, or whose certificate labels nothing more; returns how many.
+
+    Outside of the uniform draw, only proofs ask blind.
+    """
+    live = RegionDraw.objects.filter(
+        item=OuterRef("item"), certificate__state__in=(Certificate.State.OPEN, Certificate.State.VALID)
+    )
+    waiting = QueueEntry.objects.filter(
+        ~Exists(live), project=project, kind="validation", item__draw__gte=project.validation_rate
+    )
+    items = list(waiting.values_list("item_id", flat=True))
+    suggestions.stop_asking_blind(project, items)
+    return len(items)
 
 
 def say_begun(step: Step, certificate: Certificate) -> None:

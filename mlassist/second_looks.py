@@ -10,21 +10,20 @@ which a person errs the same way (3 % of 5 % are 0.15 %, if all did). So a tenth
 at again too; and once one of these is overturned, all of them are.
 
 An attempt to certify waits a day at the most for opinions. After that the first answers count as they are,
-which makes a contradiction an error. So is an image on which people do not agree until a reviewer has
-decided: left out, the hard ones would favour the model. Where only one person works nothing is asked twice.
+which makes a contradiction an error. So is an image that somebody skips, or on which people do not agree
+until a reviewer has decided: left out, the hard ones would favour the model. Where only one person works
+nothing is asked twice.
 """
 
 import random
 from collections.abc import Mapping
 from datetime import timedelta
 
-import numpy as np
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from labeling import answers, suggestions, workforce
-from labeling.answers import Answers
+from labeling import suggestions, workforce
 from labeling.models import Annotation, Project
 from mlassist.models import Certificate, ModelVersion, SecondLook
 
@@ -94,36 +93,3 @@ def have_come_in(project: Project, version: ModelVersion) -> bool:
         item__project=project, certificate=None, created_at__gt=version.created_at
     )
     return asked.exists() and not waiting(project)
-
-
-def validation(project: Project) -> Answers:
-    """Return the blind answers to the uniform validation draw, with those that people do not agree on."""
-    drawn = SecondLook.objects.filter(item__project=project, item__draw__lt=project.validation_rate)
-    return with_disputed(answers.validation(project), drawn)
-
-
-def blind(project: Project, items: list[int]) -> Answers:
-    """Return the blind answers to items drawn for a proof, with those that people do not agree on."""
-    return with_disputed(answers.blind(project, items), SecondLook.objects.filter(item__in=items))
-
-
-def with_disputed(given: Answers, looks: QuerySet[SecondLook]) -> Answers:
-    """Add the images that wait for a reviewer, each with the answer that contradicted the model."""
-    disputed = list(looks.filter(item__state="needs_review").order_by("item_id"))
-    standing = Annotation.objects.filter(
-        item__in=[each.item_id for each in disputed],
-        counted=True,
-        skipped=False,
-        withdrawn_at=None,
-        labeler__isnull=False,
-    ).order_by("id")
-    pairs = list(standing.values_list("item_id", "id"))
-    labels = answers.classes_of(annotation for _, annotation in pairs)
-    against: dict[int, tuple[int, ...]] = {}
-    for look in disputed:
-        mine = [annotation for item, annotation in pairs if item == look.item_id]
-        if look.first_id in mine:
-            others = [labels[each] for each in mine if labels[each] != labels[look.first_id]]
-            against[look.item_id] = others[0] if look.agreed and others else labels[look.first_id]
-    items = np.concatenate([given.items, np.array(list(against), np.int64)])
-    return Answers(items, [*given.labels, *against.values()], given.revision)

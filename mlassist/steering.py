@@ -33,9 +33,9 @@ def preview(project: Project, promise: str, target_error: float, confidence: flo
     newest = ModelVersion.objects.filter(project=project).order_by("-number").first()
     curve: Curve = newest.metrics.get("expected_error", []) if newest else []
     whole = promise == Project.Promise.WHOLE_SET
-    coverage = reach(curve, target_error, whole_set=whole) if curve else None
-    unlabeled = Item.objects.filter(project=project, state=Item.State.UNLABELED).count()
-    images = round((coverage or 0.0) * unlabeled)
+    is_known = bool(curve or withheld(project)) and newest is not None
+    coverage = reach(curve, target_error, whole_set=whole) if is_known else None
+    images = likely_taken(project, coverage or 0.0)
     pace = seconds_per_label(project) or ASSUMED_SECONDS
     return Preview(
         blind_labels=blind_labels(project),
@@ -44,6 +44,17 @@ def preview(project: Project, promise: str, target_error: float, confidence: flo
         images=images,
         hours=images * pace / 3600,
     )
+
+
+def likely_taken(project: Project, share: float) -> int:
+    """Return how many waiting images a model is likely to take that may label a share of all images.
+
+    The blind draw is for people, and of the surest images it has labeled some already.
+    """
+    unlabeled = Item.objects.filter(project=project, state=Item.State.UNLABELED)
+    waiting = unlabeled.filter(draw__gte=project.validation_rate).count()
+    taken = Annotation.objects.filter(project=project, source="auto", withdrawn_at=None).count()
+    return max(0, round(share * (waiting + taken)) - taken)
 
 
 def reach(curve: Curve, target_error: float, *, whole_set: bool) -> float:

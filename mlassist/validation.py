@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from labeling import suggestions
+from labeling import answers, suggestions
 from labeling.models import Project
-from mlassist import batches, certifying, proving, second_looks
+from mlassist import batches, certifying, proving
 from mlassist.certificates import bounds
 from mlassist.finetuning import learned_from
 from mlassist.pool import Pool
@@ -21,13 +21,14 @@ INTERVAL = 0.05
 
 def judge(project: Project, pool: Pool, trained: Trained, step: Step) -> None:
     """Measure accuracy and calibration, then attempt a certificate if it is time."""
-    blind = second_looks.validation(project)
+    blind = answers.validation(project)
     # A later, larger draw may hold items that the backbone itself has learned from.
     rows, labels = pool.labeled(project, blind.without(learned_from(project.backbone)))
     seen = Predictions.of(trained.head, pool.features[rows])
-    wrong = seen.wrong(labels)
-    step.metrics = measures(wrong, seen.confidence)
-    step.say(f"{len(rows)} blind labels, {int(wrong.sum())} errors")
+    decided = np.array([label != answers.UNDECIDED for label in labels], bool)
+    wrong = seen.wrong(labels)[decided]
+    step.metrics = measures(wrong, seen.confidence[decided])
+    step.say(f"{len(rows)} blind labels, {int(wrong.sum())} errors, {int((~decided).sum())} undecided")
     step.progress(1)
     version = trained.version
     version.metrics = {**version.metrics, **step.metrics}

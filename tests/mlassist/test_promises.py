@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from labeling import projects
-from labeling.models import Annotation, QueueEntry
+from labeling import extensions, projects
+from labeling.models import Annotation, Item, QueueEntry
 from mlassist import certifying, heads, loop, proving, steering
 from mlassist.certificates import comparison, dataset, sequential
 from mlassist.models import Certificate
@@ -168,6 +168,35 @@ def test_a_manager_sees_what_a_promise_would_bring(client, project, pool, labele
     assert found.images > 0
     assert "of labeling by hand" in client.get(address, given).content.decode()
     assert client.get(address, given | {"target": "nonsense"}).status_code == 204
+
+
+def test_nobody_is_promised_classes_that_are_left_to_people(project, pool, labeler, manager):
+    certified(project, labeler)
+    projects.change_settings(project, manager, assist_mode="accept")
+    first, *others = project.classes.order_by("position")
+    steering.set_withheld(project, first, manager, is_withheld=True)
+    play(project)
+    some = steering.preview(project, "each", 0.1, 0.95)
+    assert 0.4 < some.coverage < 0.8
+    for each in others:
+        steering.set_withheld(project, each, manager, is_withheld=True)
+    play(project)
+    assert steering.preview(project, "each", 0.1, 0.95).images == 0
+    Annotation.objects.update(seconds=2.0)
+    assert extensions.facts(project)["forecast"]["taken_over"] == 0
+
+
+def test_nobody_is_promised_the_images_of_the_blind_draw(project, pool, labeler, manager):
+    certified(project, labeler)
+    assert steering.preview(project, "each", 0.1, 0.95).images > 0
+    projects.change_settings(project, manager, assist_mode="accept")
+    play(project)
+    Annotation.objects.update(seconds=2.0)
+    waiting = Item.objects.filter(project=project, state="unlabeled")
+    waiting.filter(draw__gte=project.validation_rate).update(state="removed")
+    assert waiting.exists()
+    assert extensions.facts(project)["forecast"]["labels_low"] == waiting.count()
+    assert steering.preview(project, "each", 0.1, 0.95).images == 0
 
 
 @pytest.mark.parametrize(("labels", "waits"), [(9, True), (10, False)])

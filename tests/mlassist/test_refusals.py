@@ -10,7 +10,7 @@ from django.utils import timezone
 from labeling import answers, projects, queue, review, submission, suggestions
 from labeling.models import Annotation, QueueEntry
 from mlassist import attempts, auditing, inference, loop, proving
-from mlassist.models import Audit, Certificate, SecondLook
+from mlassist.models import Audit, Certificate, RegionDraw, SecondLook
 from mlassist.pool import Pool
 from tests import factories
 from tests.mlassist.test_auditing import claim_kind, say, second, wrong  # noqa: F401
@@ -189,3 +189,18 @@ def test_a_certificate_that_proves_too_little_fills_no_more_pages(project, label
     loop.train_now(project, manager)
     play(project)
     assert not suggestions.is_shown(project, certificate.pk)
+
+
+def test_a_proof_for_an_import_ends_with_its_certificate(project, labeler):
+    certificate = certified(project, labeler)
+    free = answers.unlabeled(project)[:20].tolist()
+    asked = suggestions.ask_blind(project, free, 20, probability=0.1)
+    RegionDraw.objects.bulk_create(
+        RegionDraw(certificate=certificate, item_id=item, score=1.0, answer=[1]) for item in asked
+    )
+    blind = QueueEntry.objects.filter(item__in=asked, kind="validation")
+    loop.tick()
+    assert blind.count() == len(asked) == 20
+    Certificate.objects.filter(pk=certificate.pk).update(state="superseded", reason="It proves too little.")
+    loop.tick()
+    assert not blind.exists()

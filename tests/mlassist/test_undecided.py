@@ -1,0 +1,103 @@
+"""What people skip or do not agree on is no label, but no gap in the evidence either."""
+
+import uuid
+from collections.abc import Callable
+
+import pytest
+
+from labeling import answers, submission
+from labeling.models import Item, Page, Project, QueueEntry, User
+from mlassist import auditing, loop, proving
+from mlassist.models import Certificate, ModelVersion
+from tests import factories
+from tests.mlassist.test_auditing import claim_kind, say, second, wrong  # noqa: F401
+from tests.mlassist.test_loop import certified, fresh_draws, give, open_proof, play, pool  # noqa: F401
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("pool")]
+FEW = 3
+
+Way = Callable[[Project, User, Page], None]
+
+
+def skip(project: Project, labeler: User, page: Page) -> None:
+    item = page.claims.get().item_id
+    submission.submit(page, labeler, [submission.Answer(item, uuid.uuid4(), skipped=True)])
+
+
+def contradict(project: Project, labeler: User, page: Page) -> None:
+    say(project, labeler, page, wrong(page.claims.get().item))
+
+
+@pytest.mark.parametrize(("way", "undecided"), [(skip, FEW), (contradict, 0)])
+def test_what_is_skipped_in_a_proof_speaks_against_it_like_a_contradiction(project, labeler, way, undecided):
+    proof = open_proof(project, labeler)
+    hard = sorted(fresh_draws(project, proof))[:FEW]
+    for item in hard:
+        way(project, labeler, claim_kind(project, labeler, "validation", item))
+    while page := claim_kind(project, labeler, "validation"):
+        say(project, labeler, page)
+    play(project)
+    proof.refresh_from_db()
+    assert proof.state == "refused"
+    assert proving.judged(proof).losses.sum() == FEW
+    assert proof.evidence["undecided"] == undecided
+
+
+@pytest.mark.parametrize("way", [skip, contradict])
+def test_no_certificate_comes_from_a_blind_draw_of_which_much_is_skipped(project, labeler, way):
+    for number in range(180):
+        page = claim_kind(project, labeler, "validation")
+        (way if number % 6 == 0 else say)(project, labeler, page)
+    give(project, labeler, 90, "manual")
+    play(project)
+    assert not Certificate.objects.filter(state="valid").exists()
+
+
+def test_accuracy_is_of_images_that_people_could_decide(project, labeler):
+    for number in range(40):
+        page = claim_kind(project, labeler, "validation")
+        (skip if number % 4 == 0 else say)(project, labeler, page)
+    give(project, labeler, 90, "manual")
+    play(project)
+    metrics = ModelVersion.objects.get(project=project).metrics
+    assert (metrics["validation_n"], metrics["accuracy"]) == (30, 1.0)
+
+
+def test_a_skipped_audit_neither_holds_nor_breaks_a_certificate(project, labeler):
+    project.assist_mode = "accept"
+    project.save()
+    certificate = certified(project, labeler)
+    skipped = []
+    while page := claim_kind(project, labeler, "audit"):
+        skipped.append(page.claims.get().item_id)
+        skip(project, labeler, page)
+    loop.check_audits(project)
+    certificate.refresh_from_db()
+    found = auditing.summary(certificate)
+    assert certificate.state == "valid"
+    assert (found.unsettled, found.wrong) == (len(skipped), 0)
+    assert found.evidence == 1 and not found.proved
+    assert set(Item.objects.filter(pk__in=skipped).values_list("state", flat=True)) == {"skipped"}
+
+
+def test_who_skips_what_somebody_has_labeled_leaves_it_to_a_reviewer(project, labeler, second):  # noqa: F811
+    give(project, second, 9, "manual")
+    item = Item.objects.filter(state="labeled").first()
+    QueueEntry.objects.create(item=item, project=project, kind="audit")
+    skip(project, labeler, claim_kind(project, labeler, "audit", item.pk))
+    item.refresh_from_db()
+    assert (item.state, item.reason) == ("needs_review", "One labeler gave it a class, another skipped it.")
+
+
+def test_blind_images_that_two_labelers_dispute_stay_in_the_evidence(manager, labeler):
+    other = factories.make_user("other@example.com")
+    project = factories.make_project(manager=manager, labeler=labeler, labels_per_item=2, validation_rate=1.0)
+    factories.add_member(project, other)
+    items = factories.make_unread_items(project, 10)
+    factories.open_queue(project, items)
+    factories.answer_all(project, labeler, lambda item: "circle")
+    factories.answer_all(project, other, lambda item: "circle" if item.pk % 2 else "square")
+    given = answers.validation(project)
+    assert len(given) == 10
+    assert given.labels.count(answers.UNDECIDED) == 5
+    assert sorted(given.items) == list(given.items)
