@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
+from labeling import decoys
 from labeling.models import Annotation, Claim, Instructions, Page, Project, QueueEntry, User
 from labeling.models.queueing import QueueKind
 
@@ -53,7 +54,7 @@ def claim(project: Project, labeler: User, size: int, holding: Sequence[int] = (
         for kind in order_of_kinds(project, size):
             found = candidates(project, labeler, kind, 1 if kind in BLIND else size)
             if found:
-                return lease(project, labeler, kind, found, now)
+                return hand_out(project, labeler, kind, found, size, now)
     return (
         Page.objects.filter(
             project=project, labeler=labeler, state="open", claims__state="live", expires_at__gt=now
@@ -156,6 +157,21 @@ def pick(statement: str, params: Params) -> list[Candidate]:
     with connection.cursor() as cursor:
         cursor.execute(statement, params)
         return [Candidate(*row) for row in cursor.fetchall()]
+
+
+def hand_out(
+    project: Project, labeler: User, kind: str, found: list[Candidate], size: int, now: datetime
+) -> Page:
+    """Lease candidates as a page of at most `size` images, one of them hidden there to see who looks."""
+    known = None
+    if kind == QueueKind.CLUSTERED:
+        known = decoys.choose(project, labeler, found[0].proposed_class, len(found))
+    if known is None:
+        return lease(project, labeler, kind, found, now)
+    found = found[: size - 1]
+    page = lease(project, labeler, kind, found, now)
+    decoys.hide(page, known, len(found))
+    return page
 
 
 def lease(project: Project, labeler: User, kind: str, found: list[Candidate], now: datetime) -> Page:

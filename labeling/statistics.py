@@ -8,7 +8,7 @@ from django.db.models import Aggregate, Count, FloatField, Q
 from django.utils import timezone
 
 from labeling import extensions
-from labeling.models import Annotation, Claim, Item, Project, QueueEntry, Recheck, User
+from labeling.models import Annotation, Claim, Decoy, Item, Project, QueueEntry, Recheck, User
 from labeling.models.queueing import QueueKind
 from labeling.review import ORIGINS
 
@@ -91,7 +91,8 @@ def grids_by_labeler(project: Project, labeler: User | None = None) -> list[dict
     """Count what each person, or only one, was shown on grids of look-alikes, and how well it held.
 
     `taken_out` are the images whose proposal was refused; `seconds` is the median for an image; of
-    `asked_again` images, another person's blind answer `agreed`.
+    `asked_again` images, another person's blind answer `agreed`; of `hidden` images of another class, they
+    have `found` so many.
     """
     given = Annotation.objects.filter(project=project, kind="clustered", withdrawn_at=None)
     returned = Claim.objects.filter(project=project, state="returned", page__kind="clustered")
@@ -99,6 +100,13 @@ def grids_by_labeler(project: Project, labeler: User | None = None) -> list[dict
     if labeler is not None:
         given, returned = given.filter(labeler=labeler), returned.filter(labeler=labeler)
         checks = checks.filter(first__labeler=labeler)
+    decoys = Decoy.objects.filter(page__project=project, found__isnull=False, known__withdrawn_at=None)
+    hidden = {
+        row["page__labeler"]: {"hidden": row["hidden"], "found": row["seen"]}
+        for row in decoys.values("page__labeler").annotate(
+            hidden=Count("id"), seen=Count("id", filter=Q(found=True))
+        )
+    }
     rows: dict[int, dict[str, Any]] = {}
     for row in given.values("labeler").annotate(
         images=Count("id"), taken_out=Count("id", filter=Q(agreed=False)), median=Median("seconds")
@@ -119,6 +127,7 @@ def grids_by_labeler(project: Project, labeler: User | None = None) -> list[dict
         | rows[person.pk]
         | {"taken_out_share": rows[person.pk]["taken_out"] / rows[person.pk]["images"]}
         | checked.get(person.pk, {"asked_again": 0, "agreed": 0})
+        | hidden.get(person.pk, {"hidden": 0, "found": 0})
         for person in User.objects.filter(pk__in=rows).order_by("pk")
     ]
 

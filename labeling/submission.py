@@ -10,9 +10,20 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from labeling import agreement, geometry, queue, rechecks, workforce
+from labeling import agreement, decoys, geometry, queue, rechecks, workforce
 from labeling.answers import classes_of
-from labeling.models import Annotation, Claim, Item, Page, Project, QueueEntry, Region, Suggestion, User
+from labeling.models import (
+    Annotation,
+    Claim,
+    Decoy,
+    Item,
+    Page,
+    Project,
+    QueueEntry,
+    Region,
+    Suggestion,
+    User,
+)
 from labeling.models.queueing import QueueKind
 from labeling.validation import kind_for
 
@@ -71,13 +82,17 @@ def submit(page: Page, labeler: User, answers: Sequence[Answer]) -> list[dict[st
     same UUIDs again changes nothing. Items of the page that are not answered go back to the queue.
     Raises InvalidAnswer.
     """
-    check(page, answers)
+    decoy = decoys.of(page)
+    check(page, answers, decoy)
+    asked = [each for each in answers if decoy is None or each.item != decoy.known.item_id]
     try:
         with transaction.atomic():
             Page.objects.select_for_update(no_key=True).get(pk=page.pk)
-            known = repeated(labeler, answers)
-            fresh = [each for each in answers if each.uuid not in known]
-            status = known if answers and not fresh else known | take_all(page, labeler, fresh)
+            known = repeated(labeler, asked)
+            fresh = [each for each in asked if each.uuid not in known]
+            status = known if asked and not fresh else known | take_all(page, labeler, fresh)
+            if decoy is not None:
+                status |= {each.uuid: take_decoy(decoy, each) for each in answers if each not in asked}
     except IntegrityError as error:
         if "uuid" not in str(error):
             raise
@@ -111,7 +126,7 @@ def take_all(page: Page, labeler: User, answers: Sequence[Answer]) -> dict[UUID,
     return status
 
 
-def check(page: Page, answers: Sequence[Answer]) -> None:
+def check(page: Page, answers: Sequence[Answer], decoy: Decoy | None = None) -> None:
     """Refuse answers that make no sense for the project. Raises InvalidAnswer."""
     project = page.project
     if len({each.item for each in answers}) != len(answers) or len({each.uuid for each in answers}) != len(
@@ -125,6 +140,9 @@ def check(page: Page, answers: Sequence[Answer]) -> None:
         item: (width, height)
         for item, width, height in page.claims.values_list("item_id", "item__width", "item__height")
     }
+    if decoy is not None:
+        hidden = decoy.known.item
+        sizes[hidden.pk] = (hidden.width, hidden.height)
     for each in answers:
         if each.item not in sizes:
             raise InvalidAnswer(f"Item {each.item} is not on this page.")
@@ -250,6 +268,15 @@ def take_exception(desk: _Desk, answer: Answer) -> str:
         why=NOT_ALIKE if desk.page.kind == QueueKind.CLUSTERED else NOT_RIGHT,
     )
     return "returned"
+
+
+def take_decoy(decoy: Decoy, answer: Answer) -> str:
+    """Note what was said of an image that was only hidden on the page; its label stays."""
+    if answer.skipped:
+        return "skipped"
+    classes = [region.label_class for region in answer.regions]
+    decoys.judge(decoy, taken_out=answer.exception, classes=classes)
+    return "returned" if answer.exception else "counted"
 
 
 def annotation_for(desk: _Desk, answer: Answer, counted: bool) -> Annotation:

@@ -8,7 +8,7 @@ from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from labeling import geometry, queue
+from labeling import decoys, geometry, queue
 from labeling.models import Annotation, Claim, Invitation, Item, Job, LabelClass, Page, Project, Suggestion
 from labeling.models.queueing import QueueKind
 
@@ -212,6 +212,14 @@ def page_shape(page: Page) -> dict[str, Any]:
     # Copies of one picture without a class are asked for unprompted.
     if page.kind == QueueKind.PRELABELED or page.proposed_class_id:
         proposals = Suggestion.objects.in_bulk([each.item_id for each in claims])
+    items = [
+        page_item(each.item, "" if blind else each.why, suggestion_shape(proposals.get(each.item_id)))
+        for each in claims
+    ]
+    decoy = decoys.of(page)
+    if decoy is not None and items:
+        like = items[0]
+        items.insert(decoy.position, page_item(decoy.known.item, like["why"], like["suggestion"]))
     return {
         "page": page.pk,
         "kind": "manual" if blind else page.kind,
@@ -219,19 +227,20 @@ def page_shape(page: Page) -> dict[str, Any]:
         "proposed_class": page.proposed_class_id,
         "start_selected": page.kind == "clustered",
         "lease_expires_at": page.expires_at,
-        "items": [
-            {
-                "id": each.item_id,
-                "file_name": each.item.file_name,
-                "width": each.item.width,
-                "height": each.item.height,
-                "image": reverse("image", args=[each.item_id]),
-                "thumbnail": reverse("thumbnail", args=[each.item_id]),
-                "why": "" if blind else each.why,
-                "suggestion": suggestion_shape(proposals.get(each.item_id)),
-            }
-            for each in claims
-        ],
+        "items": items,
+    }
+
+
+def page_item(item: Item, why: str, suggestion: dict[str, Any] | None) -> dict[str, Any]:
+    return {
+        "id": item.pk,
+        "file_name": item.file_name,
+        "width": item.width,
+        "height": item.height,
+        "image": reverse("image", args=[item.pk]),
+        "thumbnail": reverse("thumbnail", args=[item.pk]),
+        "why": why,
+        "suggestion": suggestion,
     }
 
 

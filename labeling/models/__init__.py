@@ -1,7 +1,7 @@
 """The tables of the labeling domain, one module per noun."""
 
 from labeling.models.accounts import ApiToken, User
-from labeling.models.annotations import Annotation, Recheck, Region, Review, Suggestion
+from labeling.models.annotations import Annotation, Decoy, Recheck, Region, Review, Suggestion
 from labeling.models.events import Event
 from labeling.models.items import DataSource, Item
 from labeling.models.jobs import Job, WorkerHeartbeat
@@ -13,6 +13,7 @@ __all__ = [
     "ApiToken",
     "Claim",
     "DataSource",
+    "Decoy",
     "Event",
     "Instructions",
     "Invitation",

@@ -153,6 +153,15 @@ class Recheck(models.Model):
         ]
 
 
+class Decoy(models.Model):
+    """An image of another class, hidden in a grid of look-alikes to see whether the labeler looks."""
+
+    page = models.OneToOneField("labeling.Page", on_delete=models.CASCADE, related_name="decoy")
+    known = models.ForeignKey(Annotation, on_delete=models.CASCADE, related_name="+")
+    position = models.PositiveSmallIntegerField()
+    found = models.BooleanField(null=True, help_text="empty until the page is submitted")
+
+
 class Review(models.Model):
     """A reviewer's verdict on an annotation."""
 

@@ -1,0 +1,55 @@
+"""Attention checks: now and then a grid of look-alikes hides an image that is known to be of another class.
+
+Who only presses Enter does not see it. Nothing depends on the answer but the figure beside their name: the
+image keeps the label that it has, and the queue knows nothing of it.
+"""
+
+import random
+from collections.abc import Sequence
+
+from django.db.models import F
+
+from labeling import rechecks
+from labeling.models import Annotation, Decoy, Page, Project, User
+
+SHARE = 0.1  # of the grids
+FEWEST = 4  # images on a grid, among which one more is no surprise
+RECENT = 50  # labels to choose from
+
+
+def choose(project: Project, labeler: User, proposed: int | None, images: int) -> Annotation | None:
+    """Return what to hide in a grid that proposes a class; None for most grids, and where nobody else labels.
+
+    Somebody else has labeled it by itself and without a proposal, as another class.
+    """
+    if proposed is None or images < FEWEST or random.random() >= SHARE:
+        return None
+    if not rechecks.has_others(project, labeler):
+        return None
+    known = Annotation.objects.filter(
+        project=project,
+        kind="manual",
+        item__current_annotation=F("id"),
+        item__state="labeled",
+        item__entry=None,
+        suggestion_visible=False,
+        regions__isnull=False,
+    )
+    others = known.exclude(labeler=labeler).exclude(regions__label_class=proposed)
+    recent = list(others.order_by("-id").distinct()[:RECENT])
+    return random.choice(recent) if recent else None
+
+
+def hide(page: Page, known: Annotation, images: int) -> Decoy:
+    """Put an image somewhere among the others of a page."""
+    return Decoy.objects.create(page=page, known=known, position=random.randrange(images + 1))
+
+
+def of(page: Page) -> Decoy | None:
+    return Decoy.objects.filter(page=page).select_related("known__item").first()
+
+
+def judge(decoy: Decoy, *, taken_out: bool, classes: Sequence[int]) -> None:
+    """Note whether the labeler saw that it does not belong."""
+    decoy.found = taken_out or decoy.page.proposed_class_id not in classes
+    decoy.save(update_fields=["found"])
