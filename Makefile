@@ -3,7 +3,7 @@
 PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3 python; do \
 	if $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$each; break; fi; done)
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile --require-hashes
 
 .PHONY: help install demo clean-demo test bench lint format chromium
 

@@ -127,7 +127,7 @@ class Labeler:
             raise SystemExit(f"{method} {path} gave {answer.status_code}: {answer.text[:300]}")
         return answer.json() if answer.content else None
 
-    def open_project(self, images: Path, target: float, mode: str) -> None:
+    def open_project(self, images: Path, target: float, mode: str, promise: str = "each") -> None:
         with zipfile.ZipFile(images) as archive:
             classes = sorted({name.split("/")[0] for name in archive.namelist()})
         made = self.call(
@@ -139,6 +139,7 @@ class Labeler:
                 "classes": classes,
                 "assist_mode": mode,
                 "target_error": target,
+                "promise": promise,
             },
         )
         self.project = made["id"]
