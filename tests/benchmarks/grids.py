@@ -64,7 +64,6 @@ def replay(features: np.ndarray, truth: np.ndarray, graph: Any, count: int, how:
     from clustering import groups
     from mlassist import grids
     from mlassist.pool import Pool
-    from mlassist.predictions import Open, Predictions
     from mlassist.trained import Trained
 
     shuffled = np.random.default_rng(seed).permutation(len(features))
@@ -76,8 +75,7 @@ def replay(features: np.ndarray, truth: np.ndarray, graph: Any, count: int, how:
     trained = Trained(version, found.head, found.out_of_fold, rows, labels, np.ones(len(rows), bool))
     ids = np.arange(len(features))
     waiting = np.setdiff1d(rest, rows)
-    left = Open(waiting, waiting, Predictions.of(found.head, features[waiting]))
-    purity, told = grids.rightness(Pool(ids, features, ids), trained, left, graph)
+    purity, told = grids.rightness(Pool(ids, features, ids), trained, graph)
     formed = groups.form(graph.rows, graph.cosines, told.top, purity, np.isin(ids, waiting))
     right = [truth[each.rows] == told.classes[each.column] for each in formed]
     return [each.purity for each in formed], right, len(waiting)
