@@ -24,6 +24,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -318,7 +319,7 @@ def main() -> None:
         name: lambda rng: real(vectors, photos.truth, labels, rng)
     }
     for title, kind in SYNTHETIC.items():
-        makers[title] = lambda rng, kind=kind: synthetic(*kind, labels, rng)  # type: ignore[misc]
+        makers[title] = partial(synthetic, *kind, labels)
     found = {}
     for title, make in makers.items():
         say(title)

@@ -100,7 +100,7 @@ def loupe(address: str, images: Path, target: float, promise: str) -> tuple[dict
     for run in Run.objects.filter(project=project, kind=Run.Kind.VALIDATION).order_by("id"):
         for line in run.log.splitlines():
             if "ertificate" in line:
-                say(f"model {run.model_version.number}: {line}")
+                say(f"run {run.pk}: {line}")
     seen = pools.Pool.of(project)
     return (
         {

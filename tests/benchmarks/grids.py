@@ -70,7 +70,7 @@ def replay(features: np.ndarray, truth: np.ndarray, graph: Any, count: int, how:
     rest = shuffled[int(BLIND * len(shuffled)) :]
     rows = labeled(features, truth, rest, count, how)
     found = fit(features, truth, rows)
-    labels = [(int(label),) for label in truth[rows]]
+    labels: list[tuple[int, ...]] = [(int(label),) for label in truth[rows]]
     version: Any = None  # of a model that nobody keeps
     trained = Trained(version, found.head, found.out_of_fold, rows, labels, np.ones(len(rows), bool))
     ids = np.arange(len(features))

@@ -20,6 +20,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,11 +87,15 @@ def before(case: Case) -> dict[str, float]:
         folds[:] = 0
     judge = Judge(targets, np.ones(len(targets), bool), False, held_out=len(targets) >= CALIBRATABLE)
     contest = Contest(features, targets, folds, judge, lambda line: None)
+
+    def fitted(strength: float, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return softmax_regression(features[rows], targets[rows], strength)
+
     if folds.max():
         for strength in (3.0, 30.0):
             contest.enter(
                 f"logistic C={strength:g}",
-                lambda rows, strength=strength: softmax_regression(features[rows], targets[rows], strength),
+                partial(fitted, strength),
             )
     if judge.held_out:
         pool = Statistics.of(case.vectors)
@@ -100,7 +105,7 @@ def before(case: Case) -> dict[str, float]:
 
         def both() -> tuple[np.ndarray, np.ndarray]:
             maps = [(*fit(), temperature) for fit, temperature in fits]
-            return sum(w / t for w, _, t in maps), sum(b / t for _, b, t in maps)
+            return np.sum([w / t for w, _, t in maps], 0), np.sum([b / t for _, b, t in maps], 0)
 
         temperature = best_temperature(halves[0] + halves[1], targets, False)
         contest.keep(judge.candidate("equal blend", both, halves[0] + halves[1], temperature))

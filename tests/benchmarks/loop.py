@@ -31,6 +31,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -198,8 +199,12 @@ def results(project_id: int, truth: dict[int, int]) -> dict[str, Any]:
     from mlassist.models import Run
     from mlassist.pool import Pool, load_head
 
+    def finished(done: "Job | Run") -> datetime:
+        assert done.finished_at is not None
+        return done.finished_at
+
     project = Project.objects.get(pk=project_id)
-    version = project.model_versions.order_by("-number").first()
+    version = project.model_versions.latest("number")
     pool, head = Pool.of(project), load_head(version)
     right = [truth[item] for item in pool.ids.tolist()]
     proposed = head.classes[head.probabilities(pool.features).argmax(1)]
@@ -209,19 +214,21 @@ def results(project_id: int, truth: dict[int, int]) -> dict[str, Any]:
     labels = dict(auto.values_list("item_id", "regions__label_class"))
     wrong = sum(truth[item] != label for item, label in labels.items())
     chunks = list(Job.objects.filter(project=project, kind="featurize", state="done").order_by("started_at"))
-    read = max(each.finished_at for each in Job.objects.filter(project=project, kind="import"))
-    timed = [each for each in chunks[1:] if each.started_at > read] or chunks[1:] or chunks
+    read = max(finished(each) for each in Job.objects.filter(project=project, kind="import"))
+    timed = (
+        [each for each in chunks[1:] if each.started_at and each.started_at > read] or chunks[1:] or chunks
+    )
     rounds = Run.objects.filter(project=project, kind="inference", state="done").select_related("job")
     return {
         "pool_accuracy": round(float((proposed == right).mean()), 4),
         "certified_coverage": round(len(labels) / len(pool), 4),
         "certified_error": round(wrong / len(labels), 4) if labels else None,
         "seconds_trigger_to_prelabels": round(
-            max((each.finished_at - each.job.created_at).total_seconds() for each in rounds), 2
+            max((finished(each) - each.job.created_at).total_seconds() for each in rounds if each.job), 2
         ),
         "embed_images_per_s": round(
             sum(each.result["embedded"] for each in timed)
-            / sum((each.finished_at - each.started_at).total_seconds() for each in timed),
+            / sum((finished(each) - each.started_at).total_seconds() for each in timed if each.started_at),
             1,
         ),
     }

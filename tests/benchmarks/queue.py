@@ -149,7 +149,7 @@ def make_project(items: int, labelers: int) -> tuple[Any, int, list[str]]:
         user = User.objects.create_user(f"labeler-{number}@example.com")
         Membership.objects.create(project=project, user=user, role="labeler")
         tokens.append(ApiToken.issue(user))
-    return project, project.classes.first().pk, tokens
+    return project, project.classes.earliest("position").pk, tokens
 
 
 def run_phase(people: list[Labeler], think: float, seconds: float) -> Phase:

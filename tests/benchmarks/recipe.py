@@ -259,7 +259,9 @@ def measure(eyes: Eyes, sets: dict[str, Trial], costs: dict[Cost, float], choice
     """Return the figures of one choice on all data sets."""
     from tests.benchmarks import probes
 
-    accuracies, purities, dimension = {}, {}, 0
+    accuracies: dict[str, float] = {}
+    purities: dict[str, float] = {}
+    dimension = 0
     for name, trial in sets.items():
         seen = eyes.vectors(name, trial.photos, choice)
         dimension = seen.shape[1]
@@ -350,7 +352,10 @@ def main() -> None:
     say(", ".join(f"{len(trial.photos):,} images of {name}" for name, trial in sets.items()))
     factors = FACTORS
     if options.quick:
-        few = {"whitening": [{"whitening": None}, {"whitening": (32, True)}], "side": [{"side": 64}]}
+        few: dict[str, list[dict[str, Any]]] = {
+            "whitening": [{"whitening": None}, {"whitening": (32, True)}],
+            "side": [{"side": 64}],
+        }
         factors = FACTORS | few
     timed = next(iter(sets.values())).photos.some(TIMED // 16 if options.quick else TIMED)
     costs = eyes.milliseconds(timed, factors)
