@@ -198,6 +198,13 @@ def shown_under(project: Project, certificate: int) -> QuerySet[QueueEntry]:
     )
 
 
+def take_off_pages(project: Project, certificate: int) -> None:
+    """Show nothing as certified any more by a certificate; what is on a screen stays there."""
+    shown_under(project, certificate).update(
+        kind="manual", priority=1.0 - F("priority"), group=None, proposed_class=None, why="", certificate=None
+    )
+
+
 def is_shown(project: Project, certificate: int) -> bool:
     """Tell whether anything waits in the queue as certified by a certificate."""
     return shown_under(project, certificate).exists()
@@ -211,14 +218,7 @@ def withdraw(project: Project, certificate: int) -> int:
     """
     now = timezone.now()
     with transaction.atomic():
-        shown_under(project, certificate).update(
-            kind="manual",
-            priority=1.0 - F("priority"),
-            group=None,
-            proposed_class=None,
-            why="",
-            certificate=None,
-        )
+        take_off_pages(project, certificate)
         labels = list(
             Annotation.objects.select_for_update()
             .filter(project=project, certificate=certificate, source="auto", withdrawn_at=None)

@@ -168,14 +168,19 @@ def taken_by(certificate: Certificate, project: Project, pool: Pool) -> np.ndarr
     if version.backbone == project.backbone:
         return region(certificate, pool.features)[0]
     found = np.zeros(len(pool), bool)
-    labeled = Annotation.objects.filter(
-        project=project, certificate=certificate.pk, source=Annotation.Source.AUTO, withdrawn_at=None
-    )
-    if labeled.exists():
+    if has_labeled(certificate):
         before = Pool.of(project, version.backbone)
         rows, _ = pool.find(before.ids[region(certificate, before.features)[0]])
         found[rows] = True
     return found
+
+
+def has_labeled(certificate: Certificate) -> bool:
+    """Tell whether automatic labels rest on a certificate."""
+    labeled = Annotation.objects.filter(
+        project=certificate.project_id, certificate=certificate.pk, source="auto", withdrawn_at=None
+    )
+    return labeled.exists()
 
 
 def region(certificate: Certificate, features: np.ndarray) -> tuple[np.ndarray, Predictions]:
@@ -196,13 +201,25 @@ def being_proved(project: Project, features: np.ndarray) -> np.ndarray:
 
 
 def losses_under(
-    attempts: Sequence[Certificate], features: np.ndarray, labels: Sequence[tuple[int, ...]]
+    attempts: Sequence[Certificate],
+    project: Project,
+    pool: Pool,
+    rows: np.ndarray,
+    labels: Sequence[tuple[int, ...]],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return (which rows standing certificates cover, the losses there of the one that came first)."""
-    covered, losses = np.zeros(len(features), bool), np.zeros(len(features))
+    """Return (which of the rows standing certificates cover, the losses there of the one that came first).
+
+    Each through its own backbone; one that labels nothing more covers only where it has labeled.
+    """
+    covered, losses = np.zeros(len(rows), bool), np.zeros(len(rows))
     for each in standing(attempts):
-        inside, seen = region(each, features)
-        fresh = inside & ~covered
-        losses[fresh] = seen.losses(labels)[fresh]
-        covered |= inside
+        if each.state == Certificate.State.SUPERSEDED and not has_labeled(each):
+            continue
+        backbone = each.model_version.backbone
+        own = pool if backbone == project.backbone else Pool.of(project, backbone)
+        found, known = own.find(pool.ids[rows])
+        inside, seen = region(each, own.features[found])
+        fresh = inside & ~covered[known]
+        losses[known[fresh]] = seen.losses([labels[at] for at in known])[fresh]
+        covered[known[inside]] = True
     return covered, losses

@@ -211,7 +211,7 @@ def for_the_whole_set(case: Case, step: Step) -> dict[str, Any]:
         problem = second_opinions(case, known)
     if problem is None:
         head = case.trained.head
-        covered, losses = attempts.losses_under(case.earlier, case.pool.features[case.rows], case.labels)
+        covered, losses = attempts.losses_under(case.earlier, case.project, case.pool, case.rows, case.labels)
         seen = Predictions.of(head, case.pool.features[case.rows])
         scores = np.where(covered, np.inf, seen.without(known.blocked))
         losses = np.where(covered, losses, seen.losses(case.labels))
@@ -382,12 +382,16 @@ def outlook(project: Project, made: int, needed: int | None, spoken: int) -> dic
     if made >= bounds.MOST_ATTEMPTS:
         return {"needed": None, "message": "All attempts are used; the last certificate stands"}
     if needed is None:
-        return {"needed": None, "message": "The model errs too often: more labels to learn from help most"}
+        message = (
+            "On labels that it learns from, each held out once, the model errs too often for a certificate to"
+            " be in sight: more of them help most"
+        )
+        return {"needed": None, "message": message}
     available = drawn(project)
     if needed + spoken > available:
         message = (
             f"It would take about {needed + spoken} blind labels, and {available} images are drawn for them:"
-            " more labels to learn from help sooner"
+            " after more labels to learn from, a part is proved on labels of its own"
         )
         return {"needed": needed + spoken, "message": message}
     return {"needed": needed + spoken, "message": ""}

@@ -16,6 +16,7 @@ from mlassist import (
     forecasting,
     loop,
     proving,
+    second_looks,
     steering,
     switching,
     triggers,
@@ -114,6 +115,8 @@ def certificate(project: Project) -> dict[str, Any] | None:
             field: getattr(newest, field)
             for field in (
                 "threshold",
+                "promise",
+                "allowed_error",
                 "n",
                 "errors",
                 "bound",
@@ -136,8 +139,12 @@ def certificate_outlook(project: Project, version: ModelVersion | None) -> dict[
     proof = proving.open_one(project)
     if proof is not None:
         done, drawn = proving.progress(proof)
-        share = proof.evidence["region"]["coverages"][-1]
-        message = f"The surest {share:.0%} of the images are being proved on labels of their own"
+        share = round(100 * proof.evidence["region"]["coverages"][-1])
+        part = "All images" if share == 100 else f"The surest {share} % of the images"
+        message = f"{part} are being proved on labels of their own"
+        elsewhere = second_looks.waiting(project, proof)
+        if elsewhere:
+            message += f"; a second person looks at {elsewhere} of these"
         return {"message": message, "blind_labels": done, "blind_labels_needed": drawn}
     if validation.is_out_of_reach(project):
         message = "Once the model is sure of a part of the images, that part is proved by itself"
@@ -145,10 +152,13 @@ def certificate_outlook(project: Project, version: ModelVersion | None) -> dict[
     if version is not None and version.backbone != project.backbone:
         message = "The first model on the new backbone tries for a certificate of its own"
         return {"message": message, "blind_labels": blind, "blind_labels_needed": needed or goal}
+    elsewhere = second_looks.waiting(project)
     message = known["message"] or "The next model tries for a certificate"
     if not known["message"] and needed > blind:
         message = f"About {rounded(needed - blind)} more blind labels"
-    return {"message": message, "blind_labels": blind, "blind_labels_needed": needed or goal}
+    elif elsewhere:
+        message = f"An attempt waits for a second person, who looks at {elsewhere} blind labels"
+    return {"message": message, "blind_labels": blind, "blind_labels_needed": needed or 0}
 
 
 def rounded(count: int) -> int:

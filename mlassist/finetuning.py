@@ -28,7 +28,7 @@ from labeling.models import Event, Job, Project, User
 from mlassist import lessons, survey, switching
 from mlassist.backbones import catalog
 from mlassist.lessons import Lesson
-from mlassist.models import BackboneOffer, Certificate, ModelVersion, Run, TunedBackbone
+from mlassist.models import BackboneOffer, ModelVersion, Run, TunedBackbone
 
 if TYPE_CHECKING:
     from mlassist.backbones.tuning import Trial
@@ -74,7 +74,7 @@ def is_due(project: Project) -> bool:
     version = ModelVersion.objects.filter(project=project).order_by("-number").first()
     if version is None or version.backbone != project.backbone or running(project) is not None:
         return False
-    if Certificate.objects.filter(project=project, state=Certificate.State.VALID).exists():
+    if switching.is_certified(project):
         return False
     last = (
         Run.objects.filter(
@@ -144,7 +144,7 @@ def start(project: Project, by: User | None) -> Run:
             kind=Run.Kind.FINE_TUNING,
             backbone=catalog.base_of(locked.backbone),
             total=FOLDS_TRIED * EPOCHS,
-            metrics={"labels": labels, "instead_of": locked.backbone},
+            metrics={"labels": labels, "instead_of": locked.backbone, "asked_by": by.pk if by else None},
         )
         if by is not None:
             Event.record("fine_tune", locked, by)
@@ -397,7 +397,10 @@ def conclude(run: Run, job: jobs.RunningJob) -> None:
         line = "The backbone stays as it is."
         if better:
             try:
-                switching.choose(project, name, None)
+                asker = User.objects.filter(pk=run.metrics.get("asked_by")).first()
+                if asker is None and switching.is_certified(project):
+                    raise switching.SwitchRefused("A certificate stands, and a change would end it.")
+                switching.choose(project, name, asker)
                 line = "It is adopted."
             except switching.SwitchRefused as refusal:
                 better, line = False, f"It was better, and yet is not adopted: {refusal}"

@@ -34,7 +34,7 @@ def tick() -> None:
     for project in running():
         check_promise(project)
         check_audits(project)
-        clear_withdrawn(project)
+        clear_ended(project)
         proving.release_left_over(project)
         if project.assist_mode != Project.AssistMode.OFF:
             advance(project)
@@ -210,12 +210,17 @@ def check_promise(project: Project) -> None:
             withdraw(certificate, "The project asks for more than this certificate promised.")
 
 
-def clear_withdrawn(project: Project) -> None:
-    """Take back what a round placed while its certificate fell, or what somebody held then."""
-    withdrawn = Certificate.objects.filter(project=project, state=Certificate.State.WITHDRAWN)
-    for certificate in withdrawn.values_list("id", flat=True):
-        if suggestions.is_shown(project, certificate):
-            suggestions.withdraw(project, certificate)
+def clear_ended(project: Project) -> None:
+    """Take back what a round placed while its certificate ended, or what somebody held then."""
+    for certificate in Certificate.objects.filter(project=project).exclude(
+        state__in=(Certificate.State.VALID, Certificate.State.OPEN)
+    ):
+        if not suggestions.is_shown(project, certificate.pk):
+            continue
+        if certificate.state == Certificate.State.WITHDRAWN:
+            suggestions.withdraw(project, certificate.pk)
+        elif certificate.reason:  # it was not followed by another one
+            suggestions.take_off_pages(project, certificate.pk)
 
 
 def standing(project: Project) -> QuerySet[Certificate]:

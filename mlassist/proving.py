@@ -24,7 +24,7 @@ from mlassist.runs import Step
 if TYPE_CHECKING:
     from mlassist.certificates.regions import Region
 
-SHARE = 0.3  # of the answers, while a proof is open
+SHARE, MOST_SHARE = 0.3, 0.9  # of the answers, while a proof is open
 ALL_BUT_FEW = 0.95  # of the items drawn: the rest may be skipped or in somebody's hands
 EARLY = 0.5  # of the attempt's budget, for ending early
 FEWEST_LABELS = 100  # to train with: earlier, the next model is much better than this one
@@ -158,7 +158,9 @@ def begin(
         RegionDraw.objects.bulk_create(
             free.draws(certificate, drawn) + given.draws(certificate, given.items.tolist())
         )
-    suggestions.set_validation_share(project, SHARE)
+    # What lies in the region waits for the proof: where that is nearly all, little else is worth doing.
+    of_what_waits = len(free.items) / max(1, len(answers.unlabeled(project)))
+    suggestions.set_validation_share(project, min(max(SHARE, of_what_waits), MOST_SHARE))
     return True
 
 

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from labeling import suggestions, workforce
@@ -70,11 +70,17 @@ def chance(project: Project, annotation: int) -> float:
 
 
 def overturned(project: Project, certificate: Certificate | None) -> QuerySet[SecondLook]:
-    """Return the agreements with the model that others did not share."""
+    """Return the agreements with the model that others have overturned, two against one.
+
+    One against one may be either's slip; it counts as an error until it is decided, and that is enough.
+    """
     checked = SecondLook.objects.filter(item__project=project, certificate=certificate, agreed=True)
-    differs = Q(item__state="labeled") & ~Q(item__current_annotation=F("first"))
     own_slip = ("undone", "corrected")
-    return checked.filter(Q(item__state="needs_review") | differs).exclude(first__withdrawal__in=own_slip)
+    return (
+        checked.filter(item__state="labeled")
+        .exclude(item__current_annotation=F("first"))
+        .exclude(first__withdrawal__in=own_slip)
+    )
 
 
 def waiting(project: Project, certificate: Certificate | None = None) -> int:
@@ -88,8 +94,9 @@ def waiting(project: Project, certificate: Certificate | None = None) -> int:
 
 
 def have_come_in(project: Project, version: ModelVersion) -> bool:
-    """Tell whether the opinions that the newest model's attempt waited for are there."""
-    asked = SecondLook.objects.filter(
-        item__project=project, certificate=None, created_at__gt=version.created_at
+    """Tell whether opinions that an attempt waited for have come since the newest model, and none is open."""
+    asked = SecondLook.objects.filter(item__project=project, certificate=None)
+    fresh = Annotation.objects.filter(
+        project=project, kind="audit", item__in=asked.values("item"), created_at__gt=version.created_at
     )
-    return asked.exists() and not waiting(project)
+    return fresh.exists() and not waiting(project)

@@ -102,6 +102,9 @@ def adopt(project: Project) -> bool:
         new = locked.next_backbone
         if not new or is_learning(locked) or is_incomplete(locked, new):
             return False
+        if is_unasked(locked) and is_certified(locked):
+            change(locked, "", None)
+            return False
         old = locked.backbone
         locked.backbone, locked.next_backbone = new, ""
         locked.save(update_fields=["backbone", "next_backbone"])
@@ -110,6 +113,18 @@ def adopt(project: Project) -> bool:
     project.backbone, project.next_backbone = new, ""
     log.info("Project %s looks through %s now, no longer through %s.", project.pk, new, old)
     return True
+
+
+def is_unasked(project: Project) -> bool:
+    """Tell whether nobody has chosen the backbone that is being prepared, but a fine-tuning did."""
+    chosen = Event.objects.filter(project=project, verb="backbone_chosen").order_by("-id").first()
+    return chosen is not None and chosen.actor_id is None
+
+
+def is_certified(project: Project) -> bool:
+    """Tell whether a certificate stands that a change of backbone would end, or is being proved."""
+    states = (Certificate.State.VALID, Certificate.State.OPEN)
+    return Certificate.objects.filter(project=project, state__in=states).exists()
 
 
 def is_learning(project: Project) -> bool:

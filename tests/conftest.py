@@ -1,4 +1,4 @@
-"""One PostgreSQL for the whole run, and the people every test needs."""
+"""One PostgreSQL for each process that runs tests, and the people every test needs."""
 
 import os
 import shutil
@@ -17,6 +17,8 @@ os.environ["LOUPE_HOME"] = str(HOME)
 os.environ["LOUPE_SECRET_KEY"] = "only-for-tests"
 os.environ["DJANGO_SETTINGS_MODULE"] = "deploy.settings"
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright runs its own event loop
+if "PYTEST_XDIST_WORKER" in os.environ:  # two runs that both take all cores wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from deploy.postgres import Server  # noqa: E402
 

@@ -32,7 +32,7 @@ def coverages(n: int, shortest: int) -> np.ndarray:
     if n < 1.6 * shortest:
         return np.empty(0)
     first = min(max(n / 4, 1.6 * shortest), 4 * shortest) / n
-    return np.append(np.arange(first, 1.0, STEP), 1.0)
+    return np.append(np.arange(first, 1.0 - STEP / 2, STEP), 1.0)
 
 
 def over_the_pool(pool_scores: np.ndarray, n: int, target: float, spent: float) -> Ladder:

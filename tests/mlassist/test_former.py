@@ -12,7 +12,8 @@ from mlassist.models import BackboneOffer, Certificate, Run
 from tests import factories
 from tests.mlassist.eyes import OTHER, Eyes, OtherEyes, featurize, open_eyes
 from tests.mlassist.test_loop import COUNT, give, play
-from tests.mlassist.test_switching import certify, tick
+from tests.mlassist.test_swaps import certify
+from tests.mlassist.test_switching import tick
 
 
 def other_weights(project, monkeypatch):

@@ -159,7 +159,7 @@ def test_a_page_held_while_its_certificate_falls_is_not_certified_afterwards(pro
     loop.withdraw(certificate, "test")
     queue.release(page)
     assert suggestions.is_shown(project, certificate.pk)
-    loop.clear_withdrawn(project)
+    loop.clear_ended(project)
     assert not suggestions.is_shown(project, certificate.pk)
 
 
@@ -177,7 +177,7 @@ def test_a_certificate_that_falls_during_a_round_neither_labels_nor_fails_it(
     monkeypatch.setattr(inference, "accept", withdraw_first)
     loop.train_now(project, manager)
     assert play(project) == "round"
-    loop.clear_withdrawn(project)
+    loop.clear_ended(project)
     assert not suggestions.is_shown(project, certificate.pk)
     assert not Annotation.objects.filter(source="auto", withdrawn_at=None, item__entry=None).exists()
 
