@@ -93,21 +93,18 @@ def order_queue(project: Project, placements: Iterable[Placement]) -> int:
             # Locked rows are on somebody's screen: leaving them alone also rules out deadlocks.
             cursor.execute(
                 """
-                WITH wanted AS (
-                    SELECT * FROM unnest(
+                WITH free AS (
+                    SELECT w.* FROM labeling_queueentry e JOIN unnest(
                         %s::bigint[], %s::text[], %s::float8[], %s::bigint[], %s::bigint[], %s::text[],
                         %s::bigint[]
-                    ) AS w(item, kind, priority, grp, proposed, why, certificate)
-                ), free AS (
-                    SELECT e.item_id FROM labeling_queueentry e JOIN wanted w ON w.item = e.item_id
+                    ) AS w(item, kind, priority, grp, proposed, why, certificate) ON w.item = e.item_id
                     WHERE e.project_id = %s AND e.open_slots = e.needed AND e.kind = ANY(%s)
                     ORDER BY e.item_id FOR UPDATE OF e SKIP LOCKED
                 )
                 UPDATE labeling_queueentry e
-                SET kind = w.kind, priority = w.priority, "group" = w.grp, proposed_class_id = w.proposed,
-                    why = w.why, certificate = w.certificate
-                FROM wanted w JOIN free f ON f.item_id = w.item
-                WHERE e.item_id = w.item
+                SET kind = f.kind, priority = f.priority, "group" = f.grp, proposed_class_id = f.proposed,
+                    why = f.why, certificate = f.certificate
+                FROM free f WHERE e.item_id = f.item
                 """,
                 [
                     [each.item for each in chunk],
@@ -294,10 +291,12 @@ def ask_blind(project: Project, items: Sequence[int], count: int, *, probability
 
 def stop_asking_blind(project: Project, items: Sequence[int]) -> None:
     """Return items that nobody holds to where people label with a model's help."""
-    waiting = QueueEntry.objects.filter(project=project, item__in=items, kind="validation")
-    waiting.filter(open_slots=F("needed"), item__draw__gte=project.validation_rate).update(
-        kind="manual", priority=1.0, inclusion_probability=None
+    waiting = QueueEntry.objects.filter(
+        project=project, item__in=items, kind="validation", open_slots=F("needed")
     )
+    # Two statements: where its counts of rows are old, PostgreSQL joins them in one by trying all pairs.
+    drawn = list(waiting.filter(item__draw__gte=project.validation_rate).values_list("item_id", flat=True))
+    waiting.filter(item__in=drawn).update(kind="manual", priority=1.0, inclusion_probability=None)
 
 
 def set_validation_share(project: Project, share: float) -> None:

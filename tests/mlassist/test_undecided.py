@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from labeling import answers, submission
+from labeling import answers, extensions, submission
 from labeling.models import Item, Page, Project, QueueEntry, User
 from mlassist import auditing, loop, proving
 from mlassist.models import Certificate, ModelVersion
@@ -87,6 +87,33 @@ def test_who_skips_what_somebody_has_labeled_leaves_it_to_a_reviewer(project, la
     skip(project, labeler, claim_kind(project, labeler, "audit", item.pk))
     item.refresh_from_db()
     assert (item.state, item.reason) == ("needs_review", "One labeler gave it a class, another skipped it.")
+
+
+def test_an_attempt_waits_for_second_opinions_and_is_made_when_the_last_is_there(
+    project,
+    labeler,
+    second,  # noqa: F811
+):
+    give(project, second, 9, "manual")
+    for number in range(180):
+        page = claim_kind(project, labeler, "validation")
+        (contradict if number == 0 else say)(project, labeler, page)
+    give(project, labeler, 81, "manual")
+    play(project)
+    assert not Certificate.objects.exists()
+    assert "waits for a second person" in extensions.facts(project)["certificate_outlook"]["message"]
+    loop.train_now(project, None)
+    play(project)  # a newer model does not end the waiting
+    while page := claim_kind(project, second, "audit"):
+        say(project, second, page)
+    assert play(project) == "round"
+    assert Certificate.objects.filter(state="valid").exists()
+
+
+def test_while_all_that_is_left_waits_for_a_proof_most_answers_go_to_it(project, labeler):
+    open_proof(project, labeler)
+    project.refresh_from_db()
+    assert project.validation_share == proving.MOST_SHARE
 
 
 def test_blind_images_that_two_labelers_dispute_stay_in_the_evidence(manager, labeler):
