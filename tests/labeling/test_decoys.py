@@ -14,16 +14,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def circle(project) -> int:
-    return project.classes.get(name="circle").pk
-
-
-@pytest.fixture
-def square(project) -> int:
-    return project.classes.get(name="square").pk
-
-
-@pytest.fixture
 def known(project, square) -> Item:
     """An image that somebody else has labeled a square, by itself; none is drawn for validation."""
     other = factories.make_user()

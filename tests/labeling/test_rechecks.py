@@ -16,16 +16,6 @@ GROUP = 77
 
 
 @pytest.fixture
-def circle(project) -> int:
-    return project.classes.get(name="circle").pk
-
-
-@pytest.fixture
-def square(project) -> int:
-    return project.classes.get(name="square").pk
-
-
-@pytest.fixture
 def always(monkeypatch, project) -> None:
     """Ask everything again; there is somebody to do it."""
     monkeypatch.setattr(rechecks, "SHARE", 1.0)
