@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from django.db import transaction
 
 from labeling import answers, suggestions
 from labeling.models import DataSource, Item, Project
@@ -160,16 +161,20 @@ def draw(project: Project, certificate: Certificate, pool: Pool, batch: ImportCh
     if len(free) < WORTH * more:
         return 0
     shuffled = np.random.default_rng().permutation(free)[: 4 * more].tolist()
-    fresh = (
-        suggestions.ask_blind(project, shuffled, more, probability=more / max(len(free), 1)) if more else []
-    )
-    RegionDraw.objects.bulk_create(
-        (
-            RegionDraw(certificate=certificate, item_id=item, score=said[item][0], answer=said[item][1])
-            for item in [*asked.tolist(), *fresh]
-        ),
-        ignore_conflicts=True,
-    )
+    # Together, since what is asked blind for no proof that stands is taken back.
+    with transaction.atomic():
+        fresh = (
+            suggestions.ask_blind(project, shuffled, more, probability=more / max(len(free), 1))
+            if more
+            else []
+        )
+        RegionDraw.objects.bulk_create(
+            (
+                RegionDraw(certificate=certificate, item_id=item, score=said[item][0], answer=said[item][1])
+                for item in [*asked.tolist(), *fresh]
+            ),
+            ignore_conflicts=True,
+        )
     if project.validation_share < batches.SHARE:
         suggestions.set_validation_share(project, batches.SHARE)
     return len(asked) + len(fresh)
