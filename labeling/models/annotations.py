@@ -117,10 +117,13 @@ class Suggestion(models.Model):
     """The newest model's proposal for an item: shown as such, never a label by itself."""
 
     item = models.OneToOneField(Item, primary_key=True, on_delete=models.CASCADE, related_name="suggestion")
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="suggestions")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, db_index=False, related_name="suggestions")
     model_version = models.BigIntegerField()
     regions = models.JSONField(help_text="[{class: id, confidence, bbox?, polygon?}]")
-    top_class = models.ForeignKey(LabelClass, null=True, on_delete=models.SET_NULL, related_name="+")
+    # Rewritten for every open image in every round: an index that no question needs would cost seconds.
+    top_class = models.ForeignKey(
+        LabelClass, null=True, on_delete=models.SET_NULL, db_index=False, related_name="+"
+    )
     confidence = models.FloatField()
     created_at = models.DateTimeField(auto_now=True)
 

@@ -27,7 +27,9 @@ class QueueEntry(models.Model):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="queue")
     kind = models.CharField(max_length=10, choices=QueueKind.choices)
     group = models.BigIntegerField(null=True, help_text="items that belong on one page")
-    proposed_class = models.ForeignKey(LabelClass, null=True, on_delete=models.SET_NULL, related_name="+")
+    proposed_class = models.ForeignKey(
+        LabelClass, null=True, on_delete=models.SET_NULL, db_index=False, related_name="+"
+    )
     priority = models.FloatField(default=0, help_text="lower comes first")
     why = models.CharField(max_length=80, blank=True)
     inclusion_probability = models.FloatField(null=True, help_text="of validation and audit draws")
