@@ -8,9 +8,14 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from labeling.models import Annotation, Claim, Event, Item, Project, QueueEntry, Review, User
+from labeling.queue import finish
 from labeling.validation import kind_for
 
 ORIGINS = ("person", "confirmed", "auto", "imported")
+
+
+class ReviewRefused(Exception):
+    """Why a verdict was refused, in a sentence for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,32 @@ def approve(project: Project, items: Sequence[int], reviewer: User, comment: str
         )
         record(project, reviewer, "approve", chosen, comment)
     return [item.pk for item in chosen]
+
+
+def decide(project: Project, item: int, annotation: int, reviewer: User) -> None:
+    """Say which of the answers that people gave to a disputed item is right. Raises ReviewRefused."""
+    with transaction.atomic():
+        chosen = [each for each in lock(project, [item]) if each.state == Item.State.NEEDS_REVIEW]
+        if not chosen:
+            raise ReviewRefused("This image is not in dispute any more.")
+        right = answers_in_dispute(chosen[0]).filter(pk=annotation).first()
+        if right is None:
+            raise ReviewRefused("This answer was withdrawn meanwhile. Look at the image again.")
+        finish({item: annotation}, audited=True)
+        Review.objects.create(
+            project=project,
+            item=chosen[0],
+            annotation=right,
+            reviewer=reviewer,
+            verdict=Review.Verdict.APPROVE,
+        )
+        record(project, reviewer, "decide", chosen, "")
+
+
+def answers_in_dispute(item: Item) -> QuerySet[Annotation]:
+    """Return the answers that stand against each other, the first one first."""
+    standing = item.annotations.filter(counted=True, skipped=False, withdrawn_at=None, labeler__isnull=False)
+    return standing.order_by("id")
 
 
 def lock(project: Project, items: Sequence[int]) -> list[Item]:

@@ -13,6 +13,8 @@ from mlassist.pool import Pool, load_head
 from mlassist.predictions import Predictions
 from mlassist.trained import Trained
 
+WORTH_WAITING = 0.2  # of the errors that the target allows: disputed images that an attempt waits for
+
 
 def of_proof(project: Project, pool: Pool, proof: Certificate) -> int:
     """Have answers that were drawn for a proof looked at again; returns how many more are."""
@@ -32,6 +34,7 @@ def of_stream(
     labels: Sequence[tuple[int, ...]],
     region: Region | None,
     blocked: Collection[int],
+    target: float,
 ) -> str | None:
     """Have blind answers from the whole pool looked at again before they are tested.
 
@@ -49,7 +52,12 @@ def of_stream(
         sure = seen.without(blocked) >= region.ladder.thresholds[-1]
         ask(project, pool.ids[rows[sure]], seen.wrong(labels)[sure], None)
     count = second_looks.waiting(project)
-    return f"{count} blind answers are with a second person" if count else None
+    if count:
+        return f"{count} blind answers are with a second person"
+    count = len(second_looks.disputed(project))
+    if count <= WORTH_WAITING * target * len(rows):
+        return None
+    return f"{count} blind images on which people do not agree wait for a reviewer"
 
 
 def ask(project: Project, items: np.ndarray, wrong: np.ndarray, proof: Certificate | None) -> int:

@@ -285,7 +285,7 @@ def second_opinions(case: Case, known: Evidence) -> str | None:
     """Return why an attempt has to wait for second opinions on blind answers."""
     likely = regions.candidate(*known.for_prospects, case.target)
     return adjudication.of_stream(
-        case.project, case.pool, case.trained, case.rows, case.labels, likely, known.blocked
+        case.project, case.pool, case.trained, case.rows, case.labels, likely, known.blocked, case.target
     )
 
 

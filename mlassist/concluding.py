@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from labeling.models import Project
-from mlassist import adjudication, attempts, proving
+from mlassist import adjudication, attempts, proving, second_looks
 from mlassist.certificates import bounds, sequence, sequential
 from mlassist.heads import Head
 from mlassist.models import Certificate
@@ -36,6 +36,11 @@ def conclude(
     head = load_head(proof.model_version)
     given = proving.judged(proof)
     outcome = tested(proof, given, head)
+    in_dispute = second_looks.disputed(project, proof)
+    if in_dispute and differ(outcome, tested(proof, given.if_right(in_dispute), head)):
+        proving.put_off(project, proof, in_dispute)
+        step.say(f"{len(in_dispute)} blind images on which people do not agree wait for a reviewer")
+        return False
     others = [each for each in attempts.made_so_far(project) if each.pk != proof.pk]
     taken = attempts.taken(others, project, pool)
     left = Predictions.of(head, pool.features[~taken])
@@ -47,6 +52,11 @@ def conclude(
     attempts.settle_region(proof, outcome, pool, left, step, shown | {"undecided": given.undecided})
     proving.release(project, proof)
     return True
+
+
+def differ(one: sequence.Outcome, other: sequence.Outcome) -> bool:
+    """Tell whether two outcomes accept different things."""
+    return one.threshold != other.threshold or one.blocked != other.blocked
 
 
 def lost_sense(proof: Certificate, project: Project) -> str | None:

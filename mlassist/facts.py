@@ -132,33 +132,52 @@ def certificate(project: Project) -> dict[str, Any] | None:
 
 def certificate_outlook(project: Project, version: ModelVersion | None) -> dict[str, Any]:
     """Return what the next certificate takes; the count of blind labels is that of this moment."""
+    proof = proving.open_one(project)
+    if proof is not None:
+        return outlook_of_proof(project, proof)
     blind = steering.blind_labels(project)
     goal = validation.goal(project.target_error, project.confidence)
     known = (version.metrics.get("outlook") if version else None) or {"needed": goal, "message": ""}
     needed = known["needed"]
-    proof = proving.open_one(project)
-    if proof is not None:
-        done, drawn = proving.progress(proof)
-        share = round(100 * proof.evidence["region"]["coverages"][-1])
-        part = "All images" if share == 100 else f"The surest {share} % of the images"
-        message = f"{part} are being proved on labels of their own"
-        elsewhere = second_looks.waiting(project, proof)
-        if elsewhere:
-            message += f"; a second person looks at {elsewhere} of these"
-        return {"message": message, "blind_labels": done, "blind_labels_needed": drawn}
     if validation.is_out_of_reach(project):
-        message = "Once the model is sure of a part of the images, that part is proved by itself"
-        return {"message": message, "blind_labels": blind, "blind_labels_needed": 0}
+        return outlook("Once the model is sure of a part of the images, that part is proved by itself", blind)
     if version is not None and version.backbone != project.backbone:
         message = "The first model on the new backbone tries for a certificate of its own"
-        return {"message": message, "blind_labels": blind, "blind_labels_needed": needed or goal}
-    elsewhere = second_looks.waiting(project)
-    message = known["message"] or "The next model tries for a certificate"
-    if not known["message"] and needed > blind:
+        return outlook(message, blind, needed or goal)
+    if known["message"]:
+        return outlook(known["message"], blind)
+    elsewhere, in_dispute = second_looks.waiting(project), len(second_looks.disputed(project))
+    message = "The next model tries for a certificate"
+    if needed > blind:
         message = f"About {rounded(needed - blind)} more blind labels"
     elif elsewhere:
         message = f"An attempt waits for a second person, who looks at {elsewhere} blind labels"
-    return {"message": message, "blind_labels": blind, "blind_labels_needed": needed or 0}
+    return outlook(message, blind, needed, in_dispute)
+
+
+def outlook_of_proof(project: Project, proof: Certificate) -> dict[str, Any]:
+    """Return what an open proof waits for."""
+    done, drawn = proving.progress(proof)
+    share = round(100 * proof.evidence["region"]["coverages"][-1])
+    part = "All images" if share == 100 else f"The surest {share} % of the images"
+    in_dispute = len(second_looks.disputed(project, proof))
+    if proof.evidence.get("put_off_at"):
+        message = f"Whether {part[0].lower()}{part[1:]} can be certified depends on a reviewer"
+        return outlook(message, done, in_dispute=in_dispute)
+    message = f"{part} are being proved on labels of their own"
+    elsewhere = second_looks.waiting(project, proof)
+    if elsewhere:
+        message += f"; a second person looks at {elsewhere} of these"
+    return outlook(message, done, drawn, in_dispute)
+
+
+def outlook(message: str, blind: int, needed: int = 0, in_dispute: int = 0) -> dict[str, Any]:
+    return {
+        "message": message,
+        "blind_labels": blind,
+        "blind_labels_needed": needed,
+        "in_dispute": in_dispute,
+    }
 
 
 def rounded(count: int) -> int:

@@ -6,13 +6,14 @@ budget, and the test of the region's parts at the end the other half.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from django.db import transaction
 from django.db.models import Exists, OuterRef
+from django.utils import timezone
 
 from labeling import answers, suggestions
 from labeling.models import Annotation, Project, QueueEntry
@@ -43,12 +44,18 @@ def progress(certificate: Certificate) -> tuple[int, int]:
 
 
 def is_complete(project: Project) -> bool:
-    """Tell whether the open proof can be judged: its labels are in, or suffice already."""
+    """Tell whether the open proof can be judged: its labels are in, or suffice already.
+
+    One that was judged and waits for a reviewer can be judged again when one has decided something.
+    """
     certificate = open_one(project)
     if certificate is None:
         return False
     done, drawn = progress(certificate)
     if second_looks.waiting(project, certificate) or answers.blind_again(project):
+        return False
+    in_dispute = second_looks.disputed(project, certificate)
+    if in_dispute and in_dispute == set(certificate.evidence.get("in_dispute", ())):
         return False
     return done >= ALL_BUT_FEW * drawn or is_proved_early(certificate)
 
@@ -61,33 +68,43 @@ def is_proved_early(certificate: Certificate) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The answered draws of a proof in the order of their answers: scores, losses, proposed class ids.
+    """The answered draws of a proof in the order of their answers: ids, scores, losses, proposed class ids.
 
     `undecided` counts those that people skipped or do not agree on.
     """
 
+    items: list[int]
     scores: np.ndarray
     losses: np.ndarray
     answers: list[tuple[int, ...]]
     undecided: int
 
+    def if_right(self, items: Collection[int]) -> "Judged":
+        """Return the same with no loss on some of the items."""
+        return replace(self, losses=np.where(np.isin(self.items, list(items)), 0.0, self.losses))
+
 
 def judged(certificate: Certificate) -> Judged:
-    """Return what people have answered of a proof's draws so far."""
+    """Return what people have answered of a proof's draws so far, or until it was put off."""
     own = RegionDraw.objects.filter(
         certificate=certificate, item__source__created_at__lte=certificate.created_at
     )
+    until = certificate.evidence.get("put_off_at") or timezone.now().isoformat()
     draws = {each.item_id: each for each in own}
     given = answers.blind(certificate.project, list(draws))
     labels = dict(zip(given.items.tolist(), given.labels, strict=True))
-    first = Annotation.objects.filter(item__in=labels, kind="validation").order_by("id")
+    first = Annotation.objects.filter(item__in=labels, kind="validation", created_at__lte=until).order_by(
+        "id"
+    )
     in_order = list(dict.fromkeys(first.values_list("item_id", flat=True)))
     said = [tuple(draws[item].answer) for item in in_order]
     losses = [
         loss(answer, labels[item], certificate.is_strict) for item, answer in zip(in_order, said, strict=True)
     ]
-    undecided = given.labels.count(answers.UNDECIDED)
-    return Judged(np.array([draws[item].score for item in in_order]), np.array(losses), said, undecided)
+    undecided = sum(labels[item] == answers.UNDECIDED for item in in_order)
+    return Judged(
+        in_order, np.array([draws[item].score for item in in_order]), np.array(losses), said, undecided
+    )
 
 
 def loss(answer: Sequence[int], label: Sequence[int], strict: bool) -> float:
@@ -162,6 +179,18 @@ def begin(
     of_what_waits = len(free.items) / max(1, len(answers.unlabeled(project)))
     suggestions.set_validation_share(project, min(max(SHARE, of_what_waits), MOST_SHARE))
     return True
+
+
+def put_off(project: Project, certificate: Certificate, in_dispute: Collection[int]) -> None:
+    """Let a proof wait until a reviewer has decided images that it depends on.
+
+    Nothing more is asked for it: looked at again with ever more answers, it would be tested many times. The
+    same answers with some errors fewer are one test, since what passes with an error passes without it.
+    """
+    certificate.evidence["in_dispute"] = sorted(in_dispute)
+    certificate.evidence.setdefault("put_off_at", timezone.now().isoformat())
+    certificate.save(update_fields=["evidence"])
+    release(project, certificate)
 
 
 def release(project: Project, certificate: Certificate) -> None:

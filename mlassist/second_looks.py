@@ -9,10 +9,10 @@ its favour are not. A slip in its favour hides an error of the model, in about t
 which a person errs the same way (3 % of 5 % are 0.15 %, if all did). So a tenth of the agreements is looked
 at again too; and once one of these is overturned, all of them are.
 
-An attempt to certify waits a day at the most for opinions. After that the first answers count as they are,
-which makes a contradiction an error. So is an image that somebody skips, or on which people do not agree
-until a reviewer has decided: left out, the hard ones would favour the model. Where only one person works
-nothing is asked twice.
+An attempt to certify waits a day at the most for opinions, and for a reviewer where people do not agree.
+After that the first answers count as they are, which makes a contradiction an error. So is an image that
+somebody skips, or that no reviewer has decided: left out, the hard ones would favour the model. Where only
+one person works nothing is asked twice.
 """
 
 import random
@@ -20,12 +20,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from labeling import suggestions, workforce
-from labeling.models import Annotation, Project
-from mlassist.models import Certificate, ModelVersion, SecondLook
+from labeling.models import Annotation, Item, Project, Review
+from mlassist.models import Certificate, ModelVersion, RegionDraw, SecondLook
 
 SHARE = 0.1  # of the answers that agree with the model
 PATIENCE = timedelta(days=1)
@@ -93,10 +93,27 @@ def waiting(project: Project, certificate: Certificate | None = None) -> int:
     ).count()
 
 
+def disputed(project: Project, certificate: Certificate | None = None) -> set[int]:
+    """Return the blind images on which people do not agree, and for whose reviewer an attempt waits."""
+    drawn = Q(draw__lt=project.validation_rate) if certificate is None else Q(pk__in=drawn_for(certificate))
+    lately = Annotation.objects.filter(
+        item=OuterRef("pk"), withdrawn_at=None, created_at__gt=timezone.now() - PATIENCE
+    )
+    found = Item.objects.filter(drawn, Exists(lately), project=project, state="needs_review")
+    return set(found.values_list("id", flat=True))
+
+
+def drawn_for(certificate: Certificate) -> QuerySet[RegionDraw, int]:
+    return RegionDraw.objects.filter(certificate=certificate).values_list("item_id", flat=True)
+
+
 def have_come_in(project: Project, version: ModelVersion) -> bool:
     """Tell whether opinions that an attempt waited for have come since the newest model, and none is open."""
     asked = SecondLook.objects.filter(item__project=project, certificate=None)
     fresh = Annotation.objects.filter(
         project=project, kind="audit", item__in=asked.values("item"), created_at__gt=version.created_at
     )
-    return fresh.exists() and not waiting(project)
+    decided = Review.objects.filter(
+        project=project, item__draw__lt=project.validation_rate, created_at__gt=version.created_at
+    )
+    return (fresh.exists() or decided.exists()) and not waiting(project)

@@ -68,7 +68,9 @@ def reach(curve: Curve, target_error: float, *, whole_set: bool) -> float:
 
 
 def blind_labels(project: Project) -> int:
-    blind = Annotation.objects.filter(project=project, kind="validation", withdrawn_at=None)
+    """Count the labels of the uniform draw, those for a proof of a part left out."""
+    drawn = Annotation.objects.filter(project=project, kind="validation", withdrawn_at=None)
+    blind = drawn.filter(item__draw__lt=project.validation_rate)
     return blind.filter(counted=True, skipped=False).count()
 
 

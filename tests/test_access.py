@@ -68,6 +68,7 @@ ROUTES = {
     "api-pages": ("post", LABEL),
     "api-items": ("get", REVIEW),
     "api-item": ("get", REVIEW),
+    "api-decision": ("post", REVIEW),
     "api-reviews": ("post", REVIEW),
     "api-imports": ("get", MANAGE),
     "api-exports": ("get", REVIEW),

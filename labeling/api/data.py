@@ -5,6 +5,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404
+from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -77,6 +78,19 @@ class ItemDetail(APIView):
                 ],
             }
         )  # fmt: skip
+
+
+class Decision(APIView):
+    @extend_schema(operation_id="items_decide", request=shapes.DecisionInput, responses={200: dict})
+    def post(self, request: Request, project_id: int, item_id: int) -> Response:
+        """Say which answer is right, by its id, where people do not agree on an item."""
+        project = permissions.project_or_404(request.user, project_id, "review")
+        item = get_object_or_404(project.items, pk=item_id)
+        given = shapes.DecisionInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        review.decide(project, item.pk, given.validated_data["annotation"], permissions.person(request))
+        item = project.items.select_related("current_annotation__labeler").get(pk=item_id)
+        return Response(shapes.item_shape(item))
 
 
 class Reviews(APIView):

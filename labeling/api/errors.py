@@ -11,10 +11,11 @@ from labeling.exporting import ExportRefused
 from labeling.importing import ImportRefused
 from labeling.projects import ProjectRefused
 from labeling.queue import NotRunning
+from labeling.review import ReviewRefused
 from labeling.submission import InvalidAnswer
 from labeling.workforce import WorkforceRefused
 
-REFUSALS = (ExportRefused, ImportRefused, InvalidAnswer, WorkforceRefused)
+REFUSALS = (ExportRefused, ImportRefused, InvalidAnswer, ReviewRefused, WorkforceRefused)
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:

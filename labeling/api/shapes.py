@@ -134,6 +134,10 @@ class ReviewInput(serializers.Serializer[Any]):
     comment = serializers.CharField(required=False, allow_blank=True, default="", max_length=2_000)
 
 
+class DecisionInput(serializers.Serializer[Any]):
+    annotation = serializers.IntegerField()
+
+
 class FilterInput(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=Item.State.choices, required=False, allow_blank=True)
     labeler = serializers.IntegerField(required=False)

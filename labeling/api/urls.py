@@ -31,6 +31,11 @@ urlpatterns = [
     ),
     path("projects/<int:project_id>/items/", data.Items.as_view(), name="api-items"),
     path("projects/<int:project_id>/items/<int:item_id>/", data.ItemDetail.as_view(), name="api-item"),
+    path(
+        "projects/<int:project_id>/items/<int:item_id>/decision/",
+        data.Decision.as_view(),
+        name="api-decision",
+    ),
     path("projects/<int:project_id>/reviews/", data.Reviews.as_view(), name="api-reviews"),
     path("projects/<int:project_id>/imports/", data.Imports.as_view(), name="api-imports"),
     path("projects/<int:project_id>/exports/", data.Exports.as_view(), name="api-exports"),

@@ -117,7 +117,8 @@ def item_panel(request: SignedIn, project_id: int, item_id: int) -> HttpResponse
         item.annotations.select_related("labeler").prefetch_related("regions__label_class").order_by("-id")
     )
     reviews = item.reviews.select_related("reviewer").order_by("-id")
-    context = {"project": project, "item": item, "history": history, "reviews": reviews}
+    dispute = review.answers_in_dispute(item) if item.state == Item.State.NEEDS_REVIEW else None
+    context = {"project": project, "item": item, "history": history, "reviews": reviews, "dispute": dispute}
     return render(request, "data/_item.html", context)
 
 

@@ -110,6 +110,14 @@ def test_validation_looks_like_any_other_page(robot, project, items) -> None:
     assert "validation" not in str(body)
 
 
+def test_audits_take_the_blind_share_that_validation_leaves(robot, project, items) -> None:
+    Project.objects.update(validation_share=1.0)
+    QueueEntry.objects.update(kind="manual")
+    QueueEntry.objects.filter(item=items[-1]).update(kind="audit")
+    body = robot.post(f"/api/projects/{project.pk}/pages/", {"size": 9}, format="json").json()
+    assert [each["id"] for each in body["items"]] == [items[-1].pk]
+
+
 def test_an_empty_queue_is_204_and_a_paused_project_says_so(robot, project) -> None:
     url = f"/api/projects/{project.pk}/pages/"
     assert robot.post(url, {"size": 1}, format="json").status_code == 204

@@ -3,8 +3,10 @@
 import uuid
 
 import pytest
+from django.urls import reverse
+from django.utils import timezone
 
-from labeling import answers, queue, review, submission
+from labeling import answers, queue, review, submission, suggestions
 from labeling.models import Annotation, Item, QueueEntry, Review
 from tests import factories
 
@@ -99,3 +101,46 @@ def test_history_names_every_answer_with_its_fate(project, labeler, reviewer, la
         Annotation.objects.filter(item=labeled[0]).order_by("id").values_list("withdrawal", flat=True)
     )
     assert fates == ["rejected", ""]
+
+
+@pytest.fixture
+def disputed(project, labeler, reviewer) -> Item:
+    """Return an image that two people have given different classes."""
+    project.labels_per_item = 2
+    project.save()
+    items = factories.make_items(project, 1)
+    for person, name in ((labeler, "circle"), (reviewer, "square")):
+        page = queue.claim(project, person, 1)
+        chosen = project.classes.get(name=name)
+        region = submission.RegionInput(chosen.pk)
+        given = submission.Answer(items[0].pk, uuid.uuid4(), (region,))
+        submission.submit(page, person, [given])
+    return Item.objects.get(pk=items[0].pk)
+
+
+def test_a_reviewer_says_which_of_two_answers_is_right(project, manager, disputed) -> None:
+    first, second = review.answers_in_dispute(disputed)
+    review.decide(project, disputed.pk, second.pk, manager)
+    disputed.refresh_from_db()
+    assert (disputed.state, disputed.current_annotation) == ("labeled", second)
+    verdict = Review.objects.get()
+    assert (verdict.annotation, verdict.reviewer, verdict.verdict) == (second, manager, "approve")
+    with pytest.raises(review.ReviewRefused, match="not in dispute"):
+        review.decide(project, disputed.pk, first.pk, manager)
+
+
+def test_an_answer_that_does_not_stand_cannot_be_chosen(project, manager, disputed) -> None:
+    first, _ = review.answers_in_dispute(disputed)
+    Annotation.objects.filter(pk=first.pk).update(withdrawn_at=timezone.now(), withdrawal="corrected")
+    with pytest.raises(review.ReviewRefused, match="withdrawn meanwhile"):
+        review.decide(project, disputed.pk, first.pk, manager)
+    disputed.refresh_from_db()
+    assert disputed.state == "needs_review"
+
+
+def test_the_model_has_no_say_in_what_a_reviewer_decides(client, project, manager, disputed) -> None:
+    suggestions.store(project, 1, [suggestions.Proposal(disputed.pk, [], None, 0.9)])
+    client.force_login(manager)
+    address = reverse("item-panel", args=[project.pk, disputed.pk])
+    shown = client.get(address, headers={"HX-Request": "true"}).content.decode()
+    assert "Which answer is right?" in shown and "version 1" not in shown

@@ -1,13 +1,15 @@
 """What people skip or do not agree on is no label, but no gap in the evidence either."""
 
 import uuid
+from datetime import timedelta
 
 import pytest
+from django.db.models import F
 
-from labeling import answers, extensions, submission
-from labeling.models import Item, Page, Project, QueueEntry, User
+from labeling import answers, extensions, review, submission
+from labeling.models import Annotation, Item, Page, Project, QueueEntry, User
 from mlassist import auditing, loop, proving
-from mlassist.models import Certificate, ModelVersion
+from mlassist.models import Certificate, ModelVersion, SecondLook
 from tests import factories
 from tests.mlassist.test_auditing import claim_kind, say, second, wrong  # noqa: F401
 from tests.mlassist.test_loop import certified, fresh_draws, give, open_proof, play, pool  # noqa: F401
@@ -103,6 +105,63 @@ def test_an_attempt_waits_for_second_opinions_and_is_made_when_the_last_is_there
         say(project, second, page)
     assert play(project) == "round"
     assert Certificate.objects.filter(state="valid").exists()
+
+
+@pytest.fixture
+def in_dispute(project, labeler, second):  # noqa: F811
+    """Return a proof whose labels are all there; its two people do not agree on some of the images."""
+    give(project, second, 9, "manual")
+    proof = open_proof(project, labeler)
+    slips = sorted(fresh_draws(project, proof))[:FEW]
+    for item in slips:
+        contradict(project, labeler, claim_kind(project, labeler, "validation", item))
+    while page := claim_kind(project, labeler, "validation"):
+        say(project, labeler, page)
+    play(project)
+    while page := claim_kind(project, second, "audit"):
+        say(project, second, page)
+    assert Item.objects.filter(project=project, state="needs_review").count() == FEW
+    assert play(project) == "round"
+    proof.refresh_from_db()
+    return proof
+
+
+def decide(project: Project, manager: User, *, for_the_model: bool) -> None:
+    for item in Item.objects.filter(project=project, state="needs_review"):
+        slip, right = review.answers_in_dispute(item)
+        review.decide(project, item.pk, right.pk if for_the_model else slip.pk, manager)
+
+
+def test_a_proof_waits_for_a_reviewer_where_people_do_not_agree(project, manager, in_dispute):
+    assert in_dispute.state == "open"
+    assert play(project) is None  # and makes no round after round meanwhile
+    outlook = extensions.facts(project)["certificate_outlook"]
+    assert (outlook["message"], outlook["in_dispute"]) == (
+        "Whether all images can be certified depends on a reviewer", FEW,
+    )  # fmt: skip
+    assert not QueueEntry.objects.filter(
+        project=project, kind="validation", item__draw__gte=project.validation_rate
+    ).exists()
+    decide(project, manager, for_the_model=True)
+    assert play(project) == "round"
+    in_dispute.refresh_from_db()
+    assert (in_dispute.state, in_dispute.errors) == ("valid", 0)
+
+
+def test_a_reviewer_who_decides_against_the_model_ends_the_proof(project, manager, in_dispute):
+    decide(project, manager, for_the_model=False)
+    assert play(project) == "round"
+    in_dispute.refresh_from_db()
+    assert in_dispute.state == "refused"
+
+
+def test_a_proof_waits_a_day_for_a_reviewer_and_then_counts_disputes_as_errors(project, in_dispute):
+    Annotation.objects.update(created_at=F("created_at") - timedelta(days=2))
+    SecondLook.objects.update(created_at=F("created_at") - timedelta(days=2))
+    assert play(project) == "round"
+    in_dispute.refresh_from_db()
+    assert in_dispute.state == "refused"
+    assert in_dispute.evidence["undecided"] == FEW
 
 
 def test_while_all_that_is_left_waits_for_a_proof_most_answers_go_to_it(project, labeler):

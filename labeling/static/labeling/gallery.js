@@ -25,6 +25,8 @@ function select(cell, on) {
   face(cell).setAttribute("aria-pressed", String(on));
 }
 
+const answers = () => /** @type {HTMLButtonElement[]} */ (panel.hidden ? [] : [...panel.querySelectorAll("[data-annotation]")]);
+
 function drawBar() {
   const count = selected().length;
   bar.hidden = count === 0;
@@ -65,6 +67,47 @@ function closePanel() {
   was?.classList.remove("open");
   if (was) face(was).focus();
 }
+
+/** Say which answer to the open image is right, and go on with the next one. @param {HTMLElement} button */
+async function decide(button) {
+  const list = /** @type {HTMLElement} */ (button.closest("[data-decision]"));
+  const cell = /** @type {HTMLElement|null|undefined} */ (grid?.querySelector(".cell.open"));
+  for (const each of list.querySelectorAll("button")) each.disabled = true;
+  try {
+    await send(list.dataset.decision ?? "", { annotation: Number(button.dataset.annotation) });
+    toast("Decided.");
+    if (!cell) return closePanel();
+    const all = cells();
+    const next = all[all.indexOf(cell) + 1] ?? all[all.indexOf(cell) - 1];
+    cell.remove();
+    count(-1);
+    drawBar();
+    if (!next) return closePanel();
+    face(next).focus();
+    await open(next);
+  } catch (error) {
+    for (const each of list.querySelectorAll("button")) each.disabled = false;
+    toast(`Nothing was changed: ${sentence(error)}`);
+  }
+}
+
+/** Post JSON; returns the reply. Throws an Error with the server's sentence. @param {string} address @param {object} body */
+async function send(address, body) {
+  const response = await fetch(address, {
+    method: "POST",
+    keepalive: true,
+    headers: {
+      "Content-Type": "application/json",
+      "X-CSRFToken": document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ?? "",
+    },
+    body: JSON.stringify(body),
+  });
+  const reply = await response.json();
+  if (!response.ok) throw new Error(reply.error.message);
+  return reply;
+}
+
+const sentence = (/** @type {unknown} */ error) => error instanceof TypeError ? "the server cannot be reached." : /** @type {Error} */ (error).message;
 
 /** @param {"reject"|"approve"} verdict */
 function judge(verdict) {
@@ -118,23 +161,13 @@ async function flush() {
   clearTimeout(timer);
   const items = chosen.map((cell) => Number(cell.dataset.item));
   try {
-    const response = await fetch(root.dataset.reviews ?? "", {
-      method: "POST",
-      keepalive: true,
-      headers: {
-        "Content-Type": "application/json",
-        "X-CSRFToken": document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ?? "",
-      },
-      body: JSON.stringify({ items, verdict, comment: "" }),
-    });
-    const reply = await response.json();
-    if (!response.ok) throw new Error(reply.error.message);
+    const reply = await send(root.dataset.reviews ?? "", { items, verdict, comment: "" });
     document.dispatchEvent(new CustomEvent("loupe:reviewed", { detail: reply }));
     if (reply.skipped.length) toast(`${reply.skipped.length} had changed meanwhile and were left alone.`);
     if (verdict === "reject") for (const cell of chosen) cell.remove();
   } catch (error) {
     restore(verdict, chosen);
-    toast(`Nothing was changed: ${error instanceof TypeError ? "the server cannot be reached." : /** @type {Error} */ (error).message}`);
+    toast(`Nothing was changed: ${sentence(error)}`);
   }
 }
 
@@ -166,7 +199,10 @@ if (grid) {
     if (cell) open(cell);
   });
   panel.addEventListener("click", (event) => {
-    if (/** @type {Element} */ (event.target).closest("[data-close-panel]")) closePanel();
+    const target = /** @type {Element} */ (event.target);
+    if (target.closest("[data-close-panel]")) closePanel();
+    const answer = target.closest("[data-annotation]");
+    if (answer) decide(/** @type {HTMLElement} */ (answer));
   });
   for (const button of bar.querySelectorAll("[data-act]")) {
     button.addEventListener("click", () => {
@@ -183,6 +219,7 @@ if (grid) {
     if (command && letter === "a") cells().forEach((cell) => select(cell, true));
     else if (command && letter === "z" && pending) takeBack();
     else if (command) return;
+    else if (/^[1-9]$/.test(event.key) && answers()[Number(event.key) - 1]) answers()[Number(event.key) - 1].click();
     else if (letter === "r") judge("reject");
     else if (letter === "a") judge("approve");
     else if (event.key === "Escape") panel.hidden ? clear() : closePanel();
