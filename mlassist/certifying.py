@@ -25,7 +25,7 @@ from mlassist.trained import Trained
 
 MOSTLY = 0.5  # of the pool: an attempt that could not cover so much comes too early
 SHOWN = 40  # points of the curve of expected errors
-WAITING: dict[str, Any] = {"needed": None, "message": ""}
+WAITING: dict[str, Any] = {"needed": None, "message": "", "in_sight": False}
 
 
 def drawn(project: Project) -> int:
@@ -175,7 +175,7 @@ def certify(
         return WAITING
     case = Case.of(project, pool, trained, rows, labels)
     if case.taken.all():
-        return {"needed": None, "message": "All that the model proposes is certified"}
+        return WAITING | {"message": "All that the model proposes is certified"}
     if project.promise == Project.Promise.WHOLE_SET:
         return for_the_whole_set(case, step)
     return for_each_label(case.left, len(rows), step)
@@ -243,7 +243,7 @@ def for_the_whole_set(case: Case, step: Step) -> dict[str, Any]:
     else:
         step.say(f"No certificate attempt: {problem}")
     needed = max(len(case.labels), sequence.needed(case.target, case.delta, number))
-    return outlook(case.project, made, needed, 0)
+    return outlook(case, made, needed, 0)
 
 
 def for_each_label(case: Case, blind: int, step: Step) -> dict[str, Any]:
@@ -278,7 +278,7 @@ def for_each_label(case: Case, blind: int, step: Step) -> dict[str, Any]:
             if proving.begin(case.project, certificate, plan.region, plan.free, plan.given, plan.wanted):
                 proving.say_begun(step, certificate)
                 return WAITING
-    return outlook(case.project, made, needed, spoken)
+    return outlook(case, made, needed, spoken)
 
 
 def second_opinions(case: Case, known: Evidence) -> str | None:
@@ -374,24 +374,25 @@ def guarded(
     )
 
 
-def outlook(project: Project, made: int, needed: int | None, spoken: int) -> dict[str, Any]:
-    """Return {needed, message}: what the next attempt takes; an empty message leaves it to the count.
+def outlook(case: Case, made: int, needed: int | None, spoken: int) -> dict[str, Any]:
+    """Return {needed, message, in_sight}: what the next attempt takes; without a message the count tells it.
 
     So many attempts were made with this backbone; `spoken` blind labels have served a certificate already.
+    `in_sight`: nothing but blind labels is missing.
     """
     if made >= bounds.MOST_ATTEMPTS:
-        return {"needed": None, "message": "All attempts are used; the last certificate stands"}
+        return WAITING | {"message": "All attempts are used; the last certificate stands"}
     if needed is None:
         message = (
             "On labels that it learns from, each held out once, the model errs too often for a certificate to"
             " be in sight: more of them help most"
         )
-        return {"needed": None, "message": message}
-    available = drawn(project)
+        return WAITING | {"message": message}
+    available = drawn(case.project)
     if needed + spoken > available:
         message = (
             f"It would take about {needed + spoken} blind labels, and {available} images are drawn for them:"
             " after more labels to learn from, a part is proved on labels of its own"
         )
-        return {"needed": needed + spoken, "message": message}
-    return {"needed": needed + spoken, "message": ""}
+        return WAITING | {"needed": needed + spoken, "message": message}
+    return WAITING | {"needed": needed + spoken, "in_sight": needed > len(case.labels)}

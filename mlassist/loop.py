@@ -14,7 +14,17 @@ from django.db.models.functions import Now
 from clustering import embeddings
 from labeling import answers, jobs, suggestions
 from labeling.models import Event, Job, Project, User
-from mlassist import auditing, batches, featurization, proving, runs, second_looks, switching, triggers
+from mlassist import (
+    auditing,
+    batches,
+    featurization,
+    proving,
+    runs,
+    second_looks,
+    steering,
+    switching,
+    triggers,
+)
 from mlassist.models import Certificate, ModelVersion, Run
 
 UNFINISHED = (Job.State.QUEUED, Job.State.RUNNING)
@@ -158,6 +168,8 @@ def round_is_due(project: Project, version: ModelVersion) -> bool:
     if setbacks:
         return False
     if was_steered(project, version) or proving.is_complete(project):
+        return True
+    if steering.has_enough_blind_labels(project, version):
         return True
     if second_looks.have_come_in(project, version) or batches.are_answered(project):
         return True

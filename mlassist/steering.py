@@ -74,6 +74,15 @@ def blind_labels(project: Project) -> int:
     return blind.filter(counted=True, skipped=False).count()
 
 
+def has_enough_blind_labels(project: Project, version: ModelVersion) -> bool:
+    """Tell whether the blind labels that alone were missing for an attempt have come since a model."""
+    outlook = version.metrics.get("outlook") or {}
+    if not outlook.get("in_sight"):
+        return False
+    before: int = version.metrics["blind_labels"]
+    return before < outlook["needed"] <= blind_labels(project)
+
+
 def seconds_per_label(project: Project) -> float | None:
     """Return what a label by a person takes in the mean; None before there is one."""
     given = Annotation.objects.filter(project=project, labeler__isnull=False, withdrawn_at=None)

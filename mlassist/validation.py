@@ -6,7 +6,7 @@ import numpy as np
 
 from labeling import answers, suggestions
 from labeling.models import Project
-from mlassist import batches, certifying, proving
+from mlassist import batches, certifying, proving, steering
 from mlassist.certificates import bounds
 from mlassist.finetuning import learned_from
 from mlassist.pool import Pool
@@ -14,6 +14,7 @@ from mlassist.predictions import Predictions
 from mlassist.runs import Step
 from mlassist.trained import Trained
 
+FIRST_SHARE = 0.2  # of the answers
 LATER_SHARE = 0.05  # of the answers, once the blind labels suffice
 ALL_BUT_FEW = 0.95  # of the validation items: the rest may be skipped or in somebody's hands
 INTERVAL = 0.05
@@ -33,11 +34,31 @@ def judge(project: Project, pool: Pool, trained: Trained, step: Step) -> None:
     version = trained.version
     version.metrics = {**version.metrics, **step.metrics}
     outlook = certifying.certify(project, pool, trained, rows, labels, step)
-    version.metrics |= {"outlook": outlook, "expected_error": step.metrics.pop("expected_error", [])}
+    curve = step.metrics.pop("expected_error", [])
+    version.metrics |= {
+        "outlook": outlook,
+        "expected_error": curve,
+        "blind_labels": steering.blind_labels(project),
+    }
     version.save(update_fields=["metrics"])
-    busy = proving.open_one(project) is not None or batches.being_proved(project).exists()
-    if len(blind) >= ALL_BUT_FEW * certifying.drawn(project) and not busy:
+    if proving.open_one(project) is not None or batches.being_proved(project).exists():
+        return
+    if len(blind) >= ALL_BUT_FEW * certifying.drawn(project):
         suggestions.set_validation_share(project, LATER_SHARE)
+    elif outlook.get("in_sight") and not proving.is_too_early(version):
+        suggestions.set_validation_share(project, share_in_sight(project, curve))
+    else:
+        suggestions.set_validation_share(project, FIRST_SHARE)
+
+
+def share_in_sight(project: Project, curve: steering.Curve) -> float:
+    """Return the share of answers to ask blind when nothing but blind labels is missing for a certificate.
+
+    It is that of the images that the model would take over: of these, none need be labeled meanwhile.
+    """
+    whole = project.promise == Project.Promise.WHOLE_SET
+    share = steering.reach(curve, project.target_error, whole_set=whole)
+    return min(max(FIRST_SHARE, share), proving.MOST_SHARE)
 
 
 def measures(wrong: np.ndarray, confidence: np.ndarray) -> dict[str, Any]:

@@ -460,3 +460,18 @@ def test_a_proof_is_given_up_when_the_project_asks_for_more(project, pool, label
     assert "asks for more" in proof.reason
     drawn = proof.draws.filter(item__draw__gte=project.validation_rate).values("item")
     assert not QueueEntry.objects.filter(item__in=drawn, kind="validation").exists()
+
+
+def test_once_a_certificate_is_in_sight_most_answers_go_to_what_it_lacks(project, pool, labeler):
+    blind = give(project, labeler, 117, "validation")
+    give(project, labeler, 120, "manual")
+    assert play(project) == "round"
+    outlook = ModelVersion.objects.get(project=project).metrics["outlook"]
+    assert (outlook["in_sight"], project.validation_share) == (True, 0.9)
+    while blind + 9 < outlook["needed"]:
+        blind += give(project, labeler, 9, "validation")
+        assert play(project) is None
+    give(project, labeler, 9, "validation")
+    assert play(project) == "round"
+    assert Certificate.objects.get().state == "valid"
+    assert project.validation_share < 0.9
