@@ -1,19 +1,18 @@
 """Which blind answers get a second look: those in the part that the model is sure of. Needs the model."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from labeling import answers
 from labeling.models import Item, Project
 from mlassist import second_looks
-from mlassist.certificates.regions import Region
 from mlassist.models import Certificate, SecondLook
 from mlassist.pool import Pool, load_head
 from mlassist.predictions import Predictions
 from mlassist.trained import Trained
 
-WORTH_WAITING = 0.2  # of the errors that the target allows: disputed images that an attempt waits for
+WORTH_WAITING = 0.2  # of the errors that the target allows: answers in doubt that an attempt waits for
 
 
 def of_proof(project: Project, pool: Pool, proof: Certificate) -> int:
@@ -32,32 +31,31 @@ def of_stream(
     trained: Trained,
     rows: np.ndarray,
     labels: Sequence[tuple[int, ...]],
-    region: Region | None,
-    blocked: Collection[int],
+    scores: np.ndarray,
+    lowest: float,
     target: float,
 ) -> str | None:
     """Have blind answers from the whole pool looked at again before they are tested.
 
-    Returns why an attempt has to wait, None when it need not. `region` is where training labels predict that
-    a certificate would hold. There is one wave before each attempt: models change and with them what they
-    contradict, and an attempt must come at some time.
+    Returns why an attempt has to wait, None when it need not. `lowest` is the score from which on training
+    labels predict that a certificate would hold. There is one wave before each attempt, and another when
+    a newer model contradicts much that nobody has looked at: an attempt must come at some time.
     """
-    if region is None:
-        return None
+    few = WORTH_WAITING * target * len(rows)
+    sure = scores >= lowest
+    wrong = Predictions.of(trained.head, pool.features[rows]).wrong(labels)
     asked = SecondLook.objects.filter(item__project=project, certificate=None)
     last = Certificate.objects.filter(project=project).order_by("-attempt").first()
     wave = asked.filter(created_at__gt=last.created_at) if last else asked
-    if not wave.exists() or second_looks.overturned(project, None).exists():
-        seen = Predictions.of(trained.head, pool.features[rows])
-        sure = seen.without(blocked) >= region.ladder.thresholds[-1]
-        ask(project, pool.ids[rows[sure]], seen.wrong(labels)[sure], None)
+    known = list(SecondLook.objects.filter(item__project=project).values_list("item_id", flat=True))
+    unseen = int((sure & wrong & ~np.isin(pool.ids[rows], known)).sum())
+    if not wave.exists() or unseen > few or second_looks.overturned(project, None).exists():
+        ask(project, pool.ids[rows[sure]], wrong[sure], None)
     count = second_looks.waiting(project)
     if count:
         return f"{count} blind answers are with a second person"
     count = len(second_looks.disputed(project))
-    if count <= WORTH_WAITING * target * len(rows):
-        return None
-    return f"{count} blind images on which people do not agree wait for a reviewer"
+    return f"{count} blind images on which people do not agree wait for a reviewer" if count > few else None
 
 
 def ask(project: Project, items: np.ndarray, wrong: np.ndarray, proof: Certificate | None) -> int:

@@ -283,9 +283,18 @@ def for_each_label(case: Case, blind: int, step: Step) -> dict[str, Any]:
 
 def second_opinions(case: Case, known: Evidence) -> str | None:
     """Return why an attempt has to wait for second opinions on blind answers."""
+    tested = sequence.over_the_pool(known.pool_scores, len(case.labels), case.target, case.spent)
     likely = regions.candidate(*known.for_prospects, case.target)
+    scores = Predictions.of(case.trained.head, case.pool.features[case.rows]).without(known.blocked)
     return adjudication.of_stream(
-        case.project, case.pool, case.trained, case.rows, case.labels, likely, known.blocked, case.target
+        case.project,
+        case.pool,
+        case.trained,
+        case.rows,
+        case.labels,
+        scores,
+        min([*tested.thresholds[:1], *(likely.ladder.thresholds if likely else ())], default=np.inf),
+        case.target,
     )
 
 

@@ -34,13 +34,13 @@ PATIENCE = timedelta(days=1)
 def ask(project: Project, given: Mapping[int, bool], certificate: Certificate | None = None) -> int:
     """Ask somebody else about blind answers, by annotation id: did it agree with the model? Returns how many.
 
-    All that contradict are asked about, and a fixed share of the others. What was asked about is not again.
+    All that contradict are asked about, and a fixed share of the others. What was asked about is not again,
+    nor is the answer that others, or a reviewer, have put in its place.
     """
     people = workforce.at_work(project)
     share = 1.0 if overturned(project, certificate).exists() else SHARE
-    fresh = Annotation.objects.filter(pk__in=given).exclude(
-        pk__in=SecondLook.objects.filter(first__in=given).values("first")
-    )
+    looked_at = SecondLook.objects.filter(item__project=project, first__withdrawn_at=None)
+    fresh = Annotation.objects.filter(pk__in=given).exclude(item__in=looked_at.values("item"))
     asked = 0
     with transaction.atomic():
         for agreed, probability in ((False, 1.0), (True, share)):

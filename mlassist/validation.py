@@ -6,7 +6,7 @@ import numpy as np
 
 from labeling import answers, suggestions
 from labeling.models import Project
-from mlassist import batches, certifying, proving, steering
+from mlassist import attempts, batches, certifying, proving, steering
 from mlassist.certificates import bounds
 from mlassist.finetuning import learned_from
 from mlassist.pool import Pool
@@ -54,10 +54,12 @@ def judge(project: Project, pool: Pool, trained: Trained, step: Step) -> None:
 def share_in_sight(project: Project, curve: steering.Curve) -> float:
     """Return the share of answers to ask blind when nothing but blind labels is missing for a certificate.
 
-    It is that of the images that the model would take over: of these, none need be labeled meanwhile.
+    It is that of the images left that the model would take over: of these, none need be labeled meanwhile.
     """
     whole = project.promise == Project.Promise.WHOLE_SET
-    share = steering.reach(curve, project.target_error, whole_set=whole)
+    within_reach = steering.reach(curve, project.target_error, whole_set=whole)
+    certified = sum(each.coverage for each in attempts.standing(attempts.made_so_far(project)))
+    share = (within_reach - certified) / max(1 - certified, 1e-9)
     return min(max(FIRST_SHARE, share), proving.MOST_SHARE)
 
 
