@@ -75,14 +75,15 @@ def order_of_kinds(project: Project, size: int) -> list[str]:
     """Return the kinds in the order to try: validation with its share of answers, the rest by weight.
 
     Validation pages hold one item and others `size`, so a share s of the answers takes a share
-    s·size / (1 - s + s·size) of the pages. Audits get what validation leaves of its share: the answers that
-    an attempt to certify waits for last are second opinions.
+    s·size / (1 - s + s·size) of the pages. Audits have half of it while there are any: an attempt to certify
+    waits for second opinions.
     """
     share = project.validation_share
     first = random.random() < share * size / (1 - share + share * size)
     others = sorted(WEIGHTS, key=lambda kind: random.random() ** (1 / WEIGHTS[kind]), reverse=True)
     waiting = kinds_waiting(project)
-    kinds = ["validation", "audit", *others] if first else [*others, "validation"]
+    blind = random.sample(["validation", "audit"], 2)
+    kinds = [*blind, *others] if first else [*others, "validation"]
     return list(dict.fromkeys(kind for kind in kinds if kind in waiting))
 
 

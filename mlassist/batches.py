@@ -95,6 +95,11 @@ def fact(check: ImportCheck) -> dict[str, Any]:
     }
 
 
+def may_inherit(told: dict[str, Any]) -> bool:
+    """Tell whether the certificate covers what is told of an import, or may still come to."""
+    return told["state"] in INHERITING or told["needed"] > 0
+
+
 def sentence(check: ImportCheck, blind: int) -> str:
     """Say how an import stands, in plain words."""
     name = f"The import of {date_format(check.source.created_at, 'j F')} ({check.source.name})"

@@ -10,6 +10,7 @@ from django.db.models import Avg
 
 from labeling import validation
 from labeling.models import Annotation, Event, Item, LabelClass, Project, User
+from mlassist import batches
 from mlassist.models import ModelVersion, WithheldClass
 
 PROMISING = 0.8  # times the target: how near to it the expected error may come
@@ -49,9 +50,13 @@ def preview(project: Project, promise: str, target_error: float, confidence: flo
 def likely_taken(project: Project, share: float) -> int:
     """Return how many waiting images a model is likely to take that may label a share of all images.
 
-    The blind draw is for people, and of the surest images it has labeled some already.
+    The blind draw is for people, and of the surest images it has labeled some already. So are imports that
+    look different and cannot be proved by themselves.
     """
-    unlabeled = Item.objects.filter(project=project, state=Item.State.UNLABELED)
+    for_people = [each["source"] for each in batches.told(project) if not batches.may_inherit(each)]
+    unlabeled = Item.objects.filter(project=project, state=Item.State.UNLABELED).exclude(
+        source__in=for_people
+    )
     waiting = unlabeled.filter(draw__gte=project.validation_rate).count()
     taken = Annotation.objects.filter(project=project, source="auto", withdrawn_at=None).count()
     return max(0, round(share * (waiting + taken)) - taken)

@@ -110,7 +110,7 @@ def test_validation_looks_like_any_other_page(robot, project, items) -> None:
     assert "validation" not in str(body)
 
 
-def test_audits_take_the_blind_share_that_validation_leaves(robot, project, items) -> None:
+def test_audits_have_a_part_in_the_blind_share(robot, project, items) -> None:
     Project.objects.update(validation_share=1.0)
     QueueEntry.objects.update(kind="manual")
     QueueEntry.objects.filter(item=items[-1]).update(kind="audit")
