@@ -12,13 +12,13 @@ from django.utils import timezone
 from labeling import decoys
 from labeling.models import Annotation, Claim, Instructions, Page, Project, QueueEntry, User
 from labeling.models.queueing import QueueKind
+from labeling.proposing import GROUPED
 
 LEASE = timedelta(minutes=10)
 SIZES = (1, 4, 6, 9)
 
 # How often each kind comes first when it has something; the others follow when it is empty.
 WEIGHTS = {"review": 8.0, "gold": 1.0, "audit": 4.0, "prelabeled": 6.0, "clustered": 5.0, "manual": 3.0}
-GROUPED = ("clustered", "prelabeled")
 WHOLE_GROUP = 25  # look-alikes that belong together, at the most
 BLIND = ("validation", "audit", "gold")
 

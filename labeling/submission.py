@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from labeling import agreement, decoys, geometry, queue, rechecks, workforce
+from labeling import agreement, decoys, geometry, proposing, queue, rechecks, workforce
 from labeling.answers import classes_of
 from labeling.models import (
     Annotation,
@@ -21,7 +21,6 @@ from labeling.models import (
     Project,
     QueueEntry,
     Region,
-    Suggestion,
     User,
 )
 from labeling.models.queueing import QueueKind
@@ -186,12 +185,6 @@ def open_desk(page: Page, labeler: User, answers: Sequence[Answer]) -> _Desk:
     items = Item.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("id")
     items_by_id = {each.pk: each for each in items}
     earlier = Annotation.objects.filter(item__in=wanted, labeler=labeler, withdrawn_at=None)
-    shown: dict[int, set[int]] = {}
-    if page.kind in queue.GROUPED and page.proposed_class_id:
-        shown = {item: {page.proposed_class_id} for item in wanted}
-    elif page.kind == QueueKind.PRELABELED:
-        proposals = Suggestion.objects.filter(item__in=wanted).values_list("item_id", "regions")
-        shown = {item: {region["class"] for region in regions} for item, regions in proposals}
     return _Desk(
         page=page,
         labeler=labeler,
@@ -200,7 +193,7 @@ def open_desk(page: Page, labeler: User, answers: Sequence[Answer]) -> _Desk:
         claims=claims_by_item,
         entries=entries_by_item,
         earlier={each.item_id: each for each in earlier},
-        shown=shown,
+        shown=proposing.shown(page, wanted),
     )
 
 

@@ -34,7 +34,8 @@ class Proposal:
 class Placement:
     """Where an item stands in the queue; lower `priority` comes first.
 
-    `certificate` is the id of the one that its proposal rests on.
+    `certificate` is the id of the one that its proposal rests on. An item that is asked one by one may have
+    `likely` classes ticked beforehand, and `doubtful` ones marked.
     """
 
     item: int
@@ -44,9 +45,13 @@ class Placement:
     proposed_class: int | None
     why: str
     certificate: int | None = None
+    likely: list[int] | None = None
+    doubtful: list[int] | None = None
 
 
-PLACED = attrgetter("item", "kind", "priority", "group", "proposed_class", "why", "certificate")
+PLACED = attrgetter(
+    "item", "kind", "priority", "group", "proposed_class", "why", "certificate", "likely", "doubtful"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,7 @@ def order_queue(project: Project, placements: Iterable[Placement]) -> int:
             send(
                 cursor,
                 "item bigint, kind text, priority float8, grp bigint, proposed bigint, why text,"
-                " certificate bigint",
+                " certificate bigint, likely bigint[], doubtful bigint[]",
                 map(PLACED, chunk),
             )
             # Locked rows are on somebody's screen: leaving them alone also rules out deadlocks.
@@ -115,7 +120,8 @@ def order_queue(project: Project, placements: Iterable[Placement]) -> int:
                 )
                 UPDATE labeling_queueentry e
                 SET kind = f.kind, priority = f.priority, "group" = f.grp, proposed_class_id = f.proposed,
-                    why = f.why, certificate = f.certificate
+                    why = f.why, certificate = f.certificate, likely = f.likely,
+                    doubtful = f.doubtful
                 FROM free f WHERE e.item_id = f.item
                 """,
                 [project.pk, list(MODEL_KINDS)],
@@ -286,7 +292,12 @@ def ask_blind(project: Project, items: Sequence[int], count: int, *, probability
         )
         drawn = [item for item in items if item in free][:count]
         QueueEntry.objects.filter(item__in=drawn).update(
-            kind="validation", priority=-1.0, why="", inclusion_probability=probability
+            kind="validation",
+            priority=-1.0,
+            why="",
+            likely=None,
+            doubtful=None,
+            inclusion_probability=probability,
         )
     return drawn
 

@@ -1,6 +1,8 @@
 """The order of the queue: pre-labels, groups of look-alikes, then the rest by what teaches most."""
 
+import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from django.db.models import Exists, OuterRef
@@ -12,6 +14,7 @@ from labeling.suggestions import Placement
 from mlassist import heads
 from mlassist.attempts import being_proved
 from mlassist.grids import clustered, in_groups, same_pictures
+from mlassist.heads import labelwise
 from mlassist.pool import Pool
 from mlassist.predictions import Open, chosen
 from mlassist.runs import Step
@@ -26,6 +29,8 @@ PLACE = 1e-6
 LAST = 2.0  # a margin is one at the most
 UNSURE = 0.3  # margin
 FAR = 5  # percentile of the similarity to labels, below which an image looks new
+PROMPTED = 5_000  # images that come next: until there is a newer model, nobody gets farther
+PROMPTED_SHARE = 0.75
 COMPARED = 2_000  # open images that tell how similar is usual
 
 UNSURE_WHY = "the model is unsure"
@@ -130,7 +135,37 @@ def single(project: Project, pool: Pool, trained: Trained, left: Open, manual: n
         why = UNSURE_WHY if margin[place] < UNSURE else ""
         priority = float(margin[place])
         placements.append(Placement(int(left.items[manual[place]]), "manual", priority, None, None, why))
+    if trained.head.multilabel:
+        return ticked(pool, trained, sorted(placements, key=lambda each: each.priority))
     return placements
+
+
+def ticked(pool: Pool, trained: Trained, placements: list[Placement]) -> list[Placement]:
+    """Have the labels that the model is sure of ticked beforehand on what comes next in the queue.
+
+    A fixed part of the images is asked without: what the model is held to must not have been prompted.
+    """
+    rows = np.flatnonzero(trained.unprompted)
+    if len(rows) < heads.CALIBRATABLE or not trained.cross_validated:
+        return placements
+    classes = trained.head.classes
+    truth = heads.one_hot([trained.labels[row] for row in rows], classes).astype(bool)
+    lower, upper = labelwise.thresholds(trained.out_of_fold[rows], truth)
+    prompted = [at for at, each in enumerate(placements[:PROMPTED]) if is_prompted(each.item)]
+    of, known = pool.find(np.array([placements[at].item for at in prompted], np.int64))
+    seen = trained.head.probabilities(pool.features[of])
+    for at, sure in zip(known.tolist(), seen, strict=True):
+        likely, doubtful = classes[sure >= upper], classes[(sure >= lower) & (sure < upper)]
+        if len(likely):
+            placements[prompted[at]] = replace(
+                placements[prompted[at]], likely=likely.tolist(), doubtful=doubtful.tolist()
+            )
+    return placements
+
+
+def is_prompted(item: int) -> bool:
+    """Tell whether labels may be ticked on an image, by a draw of its own that is always the same."""
+    return random.Random(item).random() < PROMPTED_SHARE
 
 
 def whys(situation: Situation, batch: Batch) -> Iterator[str]:

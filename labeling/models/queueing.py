@@ -1,6 +1,7 @@
 """What still needs people, and who holds it now."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from labeling.models.items import Item
@@ -34,6 +35,12 @@ class QueueEntry(models.Model):
     why = models.CharField(max_length=80, blank=True)
     inclusion_probability = models.FloatField(null=True, help_text="of validation and audit draws")
     certificate = models.BigIntegerField(null=True, help_text="id of the one that the proposal rests on")
+    likely = ArrayField(
+        models.BigIntegerField(), null=True, help_text="ids of the classes that are ticked beforehand"
+    )
+    doubtful = ArrayField(
+        models.BigIntegerField(), null=True, help_text="ids of those that the model leaves open beside them"
+    )
     needed = models.PositiveSmallIntegerField(default=1)
     open_slots = models.PositiveSmallIntegerField(default=1)
 

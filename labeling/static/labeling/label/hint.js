@@ -1,7 +1,7 @@
 // What the labeler reads: one line that says what to do, and what Enter will do.
 
 import { answers as answersOf, missing, missingText } from "./answers.js";
-import { selection } from "./state.js";
+import { openLabels, selection } from "./state.js";
 
 /** @typedef {import("./state.js").State} State @typedef {import("./state.js").LabelClass} LabelClass */
 
@@ -22,7 +22,7 @@ export function submitText(state) {
  */
 export function hintFor(state, byId) {
   if (state.incomplete && missing(state).length) return [missingText(state)];
-  const guided = state.page?.kind === "manual" ? null : guidedHint(state, byId);
+  const guided = state.page?.kind === "manual" ? tickedHint(state) : guidedHint(state, byId);
   const hint = guided ?? [state.multilabel ? severalHint(state) : oneHint(state)];
   return state.tiles.length === 1 && state.size > 1 ? ["This one is shown alone. ", ...hint] : hint;
 }
@@ -57,6 +57,13 @@ function severalHint(state) {
   if (count === 1) return "Press the digits of all classes that it shows, or − for none of these, then Enter.";
   if (open === count) return "Press the digits of all classes that the outlined image shows, or − for none of these.";
   return `${open} of ${count} have no answer yet. Enter submits when each has its classes or − for none of these.`;
+}
+
+/** Where the model has ticked labels beforehand. @param {State} state @returns {string[]|null} */
+function tickedHint(state) {
+  if (missing(state).length || !state.tiles.some((tile) => tile.mark === "proposed")) return null;
+  const open = state.tiles.some((tile) => openLabels(tile).length) ? " “?” marks what it cannot tell." : "";
+  return [`The model has ticked what it is sure of.${open} Digits add or take away, Enter confirms.`];
 }
 
 /** @param {State} state @param {Map<number, LabelClass>} byId @returns {(string|LabelClass)[]|null} */

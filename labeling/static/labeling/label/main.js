@@ -106,6 +106,10 @@ const render = renderer(
       states.unassign(state, index, id);
       changed();
     },
+    onDoubt(index, id) {
+      states.add(state, index, id);
+      changed();
+    },
     onClear(index) {
       states.clear(state, index);
       changed();

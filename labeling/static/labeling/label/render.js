@@ -3,7 +3,7 @@
 import { missing } from "./answers.js";
 import { make, paint, setAttribute, setText } from "./dom.js";
 import { hintFor, submitText } from "./hint.js";
-import { isNone, selection, targets } from "./state.js";
+import { isNone, isTicked, openLabels, selection, targets } from "./state.js";
 
 /** @typedef {import("./state.js").State} State @typedef {import("./state.js").Tile} Tile */
 /** @typedef {import("./state.js").LabelClass} LabelClass */
@@ -52,7 +52,7 @@ export function badge(position, hotkey = "") {
  * @param {HTMLElement} root
  * @param {{onTile: (index: number, event: MouseEvent) => void, onHover: (index: number|null) => void,
  *   onFocus: (index: number) => void, onChip: (index: number, classId: number) => void,
- *   onClear: (index: number) => void, onClass: (classId: number) => void, onNone: () => void, onNotice: (action: string) => void}} on
+ *   onDoubt: (index: number, classId: number) => void, onClear: (index: number) => void, onClass: (classId: number) => void, onNone: () => void, onNotice: (action: string) => void}} on
  * @param {State} state
  */
 export function renderer(root, on, state) {
@@ -174,11 +174,13 @@ export function renderer(root, on, state) {
 
   /** @param {ReturnType<typeof makeTile>} node @param {Tile} tile @param {number} index */
   function drawChips(node, tile, index) {
-    const key = `${tile.item.id} ${tile.mark} ${tile.classes} ${tile.proposal} ${tile.confidence}`;
+    const open = openLabels(tile);
+    const key = `${tile.item.id} ${tile.mark} ${tile.classes} ${tile.proposal} ${tile.confidence} ${open}`;
     if (node.chipsKey === key) return;
     node.chipsKey = key;
     const ids = tile.mark === "out" ? tile.proposal : tile.classes;
     const chips = ids.map((id) => makeChip(tile, index, id));
+    for (const id of open) chips.push(makeDoubt(index, id));
     if (isNone(tile)) chips.push(makeNote(index, "none of these"));
     if (tile.mark === "skipped") chips.push(makeNote(index, "skipped"));
     node.chips.replaceChildren(...chips);
@@ -199,10 +201,25 @@ export function renderer(root, on, state) {
     return chip;
   }
 
+  /** A label that the model leaves open; a click says that it applies. @param {number} index @param {number} id */
+  function makeDoubt(index, id) {
+    const label = byId.get(id);
+    const chip = make("button", "class-chip doubt");
+    chip.type = "button";
+    if (label) paint(chip, label);
+    const name = make("span", "class-name");
+    name.textContent = `${label?.name ?? ""} ?`;
+    chip.append(make("span", "class-swatch"), name);
+    chip.setAttribute("aria-label", `Add ${label?.name} to image ${index + 1}`);
+    chip.addEventListener("mousedown", (event) => event.preventDefault());
+    chip.addEventListener("click", () => on.onDoubt(index, id));
+    return chip;
+  }
+
   /** @param {Tile} tile @param {number} index @param {number} id */
   function makeChip(tile, index, id) {
     const label = byId.get(id);
-    const own = tile.mark === "person";
+    const own = tile.mark === "person" || (tile.mark === "proposed" && isTicked(tile));
     const chip = make(own ? "button" : "span", `class-chip ${tile.mark}`);
     if (label) paint(chip, label);
     const swatch = make("span", "class-swatch");

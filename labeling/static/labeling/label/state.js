@@ -6,7 +6,7 @@ import { newUuid } from "./uuid.js";
 /**
  * @typedef {{id: number, name: string, color: string, hotkey: string, description: string, striped: boolean}} LabelClass
  * @typedef {{class: number, confidence?: number}} Region
- * @typedef {{regions: Region[], confidence: number, model: number}} Suggestion
+ * @typedef {{regions: Region[], confidence: number|null, model: number|null, doubtful?: number[]}} Suggestion
  * @typedef {{id: number, file_name: string, width: number|null, height: number|null, image: string,
  *   thumbnail: string, suggestion: Suggestion|null, why: string}} Item
  * @typedef {{page: number, kind: "manual"|"clustered"|"prelabeled", why: string, lease_expires_at: string,
@@ -15,8 +15,8 @@ import { newUuid } from "./uuid.js";
  *
  * What a tile shows now: nothing, a proposal, a person's answer, skipped, or taken out of the proposal.
  * @typedef {"empty"|"proposed"|"person"|"skipped"|"out"} Mark
- * @typedef {{item: Item, proposal: number[], confidence: number|null, classes: number[], mark: Mark,
- *   selected: boolean, uuid: string}} Tile
+ * @typedef {{item: Item, proposal: number[], doubtful: number[], confidence: number|null, classes: number[],
+ *   mark: Mark, selected: boolean, uuid: string}} Tile
  * @typedef {{tiles: {classes: number[], mark: Mark, selected: boolean}[], cursor: number}} Snapshot
  *
  * @typedef {{classes: LabelClass[], multilabel: boolean, size: number, page: Page|null, tiles: Tile[],
@@ -91,13 +91,15 @@ export function showNothing(state, facts) {
 function newTile(page, item) {
   const answer = page.answers?.[item.id];
   const suggested = item.suggestion?.regions ?? [];
-  const guided = page.kind !== "manual";
+  // Without a suggestion nothing is proposed; on pages asked one by one, it ticks single labels.
+  const guided = page.kind !== "manual" || Boolean(item.suggestion);
   const proposal = !guided ? [] : suggested.length ? suggested.map((region) => region.class)
     : page.proposed_class ? [page.proposed_class] : [];
   /** @type {Tile} */
   const tile = {
     item,
     proposal: page.proposed_class && page.kind === "clustered" ? [page.proposed_class] : proposal,
+    doubtful: item.suggestion?.doubtful ?? [],
     confidence: guided ? item.suggestion?.confidence ?? null : null,
     classes: [],
     mark: "empty",
@@ -117,6 +119,12 @@ function reset(tile, selected) {
   tile.mark = tile.proposal.length ? "proposed" : "empty";
   tile.selected = selected;
 }
+
+/** Whether single labels are ticked beforehand, not a whole answer proposed. @param {Tile} tile */
+export const isTicked = (tile) => Boolean(tile.item.suggestion?.doubtful);
+
+/** The labels that the model leaves open and nobody has decided. @param {Tile} tile */
+export const openLabels = (tile) => tile.mark === "proposed" ? tile.doubtful.filter((id) => !tile.classes.includes(id)) : [];
 
 /** @param {Tile} tile */
 export const isAnswered = (tile) => tile.mark === "person" || tile.mark === "proposed" || tile.mark === "skipped";
@@ -161,6 +169,7 @@ function setSelected(state, index, on) {
   const tile = state.tiles[index];
   tile.selected = on;
   if (!tile.proposal.length || tile.mark === "person" || tile.mark === "skipped") return;
+  if (isTicked(tile)) return; // its labels are changed one by one
   // On a proposed image the selection is the exception, or its opposite where all begin selected.
   const out = beginsSelected(state) ? !on : on;
   tile.mark = out ? "out" : "proposed";
@@ -275,12 +284,21 @@ export function clear(state, index) {
   return given;
 }
 
+/** Give one image one class more. @param {State} state @param {number} index @param {number} classId */
+export function add(state, index, classId) {
+  remember(state);
+  const tile = state.tiles[index];
+  tile.classes = [...tile.classes, classId];
+  tile.mark = "person";
+  state.cursor = index;
+}
+
 /** Take one class off one image. @param {State} state @param {number} index @param {number} classId */
 export function unassign(state, index, classId) {
   remember(state);
   const tile = state.tiles[index];
   tile.classes = tile.classes.filter((id) => id !== classId);
-  tile.mark = tile.classes.length ? "person" : tile.proposal.length ? "out" : "empty";
+  tile.mark = tile.classes.length ? "person" : tile.proposal.length && !isTicked(tile) ? "out" : "empty";
 }
 
 /** @param {State} state @returns {boolean} whether the whole page is skipped by it */
