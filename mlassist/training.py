@@ -34,6 +34,8 @@ from mlassist.pool import Pool, store_head
 from mlassist.trained import Trained
 from mlassist.triggers import withdrawn_answers
 
+IN_BULK = 0.9  # of a label that was looked at by itself
+
 log = logging.getLogger(__name__)
 
 
@@ -75,6 +77,7 @@ def train(project: Project, pool: Pool, step: runs.Step) -> Trained:
         pool.features,
         graph=neighbours(project, pool, rows, len(set(labels))),
         judged=unprompted,
+        counts=np.where(np.isin(pool.ids[rows], in_bulk(project)), IN_BULK, 1.0),
         multilabel=project.task_type == Project.TaskType.MULTILABEL,
         seed=project.seed % 2**32,
         report=step.say,
@@ -130,6 +133,14 @@ def prompted(project: Project) -> np.ndarray:
         counted=True,
     )
     return np.fromiter(shown.values_list("item_id", flat=True), np.int64)
+
+
+def in_bulk(project: Project) -> np.ndarray:
+    """Return the items that a person labeled together with others, at a glance."""
+    given = Annotation.objects.filter(
+        project=project, source=Annotation.Source.BULK, withdrawn_at=None, counted=True
+    )
+    return np.fromiter(given.values_list("item_id", flat=True), np.int64)
 
 
 def order_first(job: Job) -> None:

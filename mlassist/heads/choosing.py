@@ -44,6 +44,7 @@ def train(
     graph: Neighbours | None = None,
     multilabel: bool = False,
     judged: np.ndarray | None = None,
+    counts: np.ndarray | None = None,
     seed: int = 0,
     report: Report = lambda line: None,
 ) -> Fit:
@@ -51,8 +52,9 @@ def train(
 
     `graph` spans the rows of `pool`; multi-class labels that are few spread over it. Multi-class rows must
     have exactly one class. `judged` (n,) chooses the rows that candidates are compared and calibrated on:
-    rows that a model picked because it was sure make any model look good. A class without any label gets
-    no column. Raises ValueError when there is nothing to learn from.
+    rows that a model picked because it was sure make any model look good. `counts` (n,) is how much each
+    label counts, one if not given. A class without any label gets no column. Raises ValueError when there is
+    nothing to learn from.
     """
     classes = np.unique([label for row in labels for label in row]).astype(np.int64)
     if not len(classes):
@@ -60,7 +62,8 @@ def train(
     targets = one_hot(labels, classes)
     folds = assign_folds(targets, multilabel, seed)
     judge = Judge.of(targets, folds, np.ones(len(targets), bool) if judged is None else judged, multilabel)
-    contest = Contest(features, targets, folds, judge, report)
+    counts = np.ones(len(targets), np.float32) if counts is None else counts.astype(np.float32)
+    contest = Contest(features, targets, counts, folds, judge, report)
     if multilabel:
         contest.enter_logistic(one_vs_rest)
     else:
@@ -88,17 +91,20 @@ def train(
 
 def enter_exclusive(contest: "Contest", pool: np.ndarray, graph: Neighbours | None) -> None:
     """Let the heads for exclusive classes compete: kinds, the best two in one, and that one levelled."""
-    features, targets = contest.features, contest.targets
+    features, targets, counts = contest.features, contest.targets, contest.counts
+    counted = targets * counts[:, None]
     count, classes = targets.shape
     graph = graph if propagation.pays(count, classes, len(pool)) else None
     statistics = Statistics.of(pool)
     if graph is not None:
-        contest.enter("propagated", lambda rows: propagated(graph, rows, targets[rows], statistics))
+        contest.enter("propagated", lambda rows: propagated(graph, rows, counted[rows], statistics))
     elif classes < 2 or count <= propagation.FEW * classes:
-        contest.enter("nearest mean", lambda rows: nearest_mean(features[rows], targets[rows]))
+        contest.enter("nearest mean", lambda rows: nearest_mean(features[rows], counted[rows]))
     if not contest.folds.max():
         return
-    contest.enter("adapted discriminant", lambda rows: adapted(features[rows], targets[rows], statistics))
+    contest.enter(
+        "adapted discriminant", lambda rows: adapted(features[rows], targets[rows], counts[rows], statistics)
+    )
     if features.shape[1] * targets.size <= WORK:
         contest.enter_logistic(softmax_regression)
     if len(contest.tried) > 1:
@@ -114,6 +120,7 @@ class Contest:
 
     features: np.ndarray
     targets: np.ndarray
+    counts: np.ndarray
     folds: np.ndarray
     judge: Judge
     report: Report
@@ -158,13 +165,13 @@ class Contest:
         folds = parts(self.folds)
         starts: Sequence[Linear | None] = before or [None] * len(folds)
         maps = [
-            fit(self.features[rows], self.targets[rows], start=start)
+            fit(self.features[rows], self.targets[rows], counts=self.counts[rows], start=start)
             for rows, start in zip(folds, starts, strict=True)
         ]
 
         def final() -> Linear:
             mean = np.mean([weights for weights, _ in maps], 0), np.mean([bias for _, bias in maps], 0)
-            return fit(self.features, self.targets, start=mean)
+            return fit(self.features, self.targets, counts=self.counts, start=mean)
 
         return self.judge.candidate(f"logistic C={strength:.2g}", final, self.scores(maps)), maps
 

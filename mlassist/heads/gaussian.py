@@ -74,20 +74,24 @@ def linear(spread: np.ndarray, means: np.ndarray, priors: np.ndarray) -> tuple[n
 
 
 def adapted(
-    features: np.ndarray, targets: np.ndarray, pool: Statistics, rounds: int = ROUNDS
+    features: np.ndarray, targets: np.ndarray, counts: np.ndarray, pool: Statistics, rounds: int = ROUNDS
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return (weights, bias) of a discriminant that has been adapted to the pool."""
-    weights, bias = adapted_centred(features - pool.mean, targets, pool, rounds)
+    """Return (weights, bias) of a discriminant that has been adapted to the pool.
+
+    `counts` (n,) is how much each row counts.
+    """
+    weights, bias = adapted_centred(features - pool.mean, targets, counts, pool, rounds)
     return weights, bias - pool.mean @ weights
 
 
 def adapted_centred(
-    features: np.ndarray, targets: np.ndarray, pool: Statistics, rounds: int
+    features: np.ndarray, targets: np.ndarray, counts: np.ndarray, pool: Statistics, rounds: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Do the same where the mean of the pool is zero; `targets` may be shares."""
-    means = class_means(features, targets)
-    spread = shrunk(features - targets @ means)
-    priors = log_priors(targets.sum(0))
+    counted = targets * counts[:, None]
+    means = class_means(features, counted)
+    spread = shrunk((features - targets @ means) * np.sqrt(counts / counts.mean())[:, None])
+    priors = log_priors(counted.sum(0))
     weights, bias = linear(spread, means, priors)
     for _ in range(rounds):
         scores = (pool.rows @ weights + bias) / SOFTNESS

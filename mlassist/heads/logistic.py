@@ -16,22 +16,24 @@ def softmax_regression(
     targets: np.ndarray,
     strength: float,
     *,
+    counts: np.ndarray | None = None,
     start: Linear | None = None,
     steps: int = STEPS,
 ) -> Linear:
     """Return (weights, bias) of multinomial logistic regression; `strength` is C, `targets` one-hot.
 
-    A `start` near the solution saves steps and changes nothing else: there is one optimum.
+    `counts` (n,) is how much each row counts. A `start` near the solution saves steps and changes nothing
+    else: there is one optimum.
     """
 
-    def loss_and_slope(scores: np.ndarray) -> tuple[float, np.ndarray]:
+    def losses_and_slope(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         top = scores.max(1, keepdims=True)
         powers = np.exp(scores - top)
         total = powers.sum(1, keepdims=True)
-        loss = float((np.log(total) + top).sum() - (scores * targets).sum())
-        return loss, powers / total - targets
+        losses = (np.log(total) + top)[:, 0] - (scores * targets).sum(1)
+        return losses, powers / total - targets
 
-    return _fit(features, targets, strength, loss_and_slope, start, steps)
+    return _fit(features, targets, strength, losses_and_slope, counts, start, steps)
 
 
 def one_vs_rest(
@@ -39,44 +41,48 @@ def one_vs_rest(
     targets: np.ndarray,
     strength: float,
     *,
+    counts: np.ndarray | None = None,
     start: Linear | None = None,
     steps: int = STEPS,
 ) -> Linear:
     """Return (weights, bias) of one logistic regression per column of `targets` (0 or 1)."""
 
-    def loss_and_slope(scores: np.ndarray) -> tuple[float, np.ndarray]:
-        loss = float((np.logaddexp(0, scores) - targets * scores).sum())
-        return loss, 1 / (1 + np.exp(-np.clip(scores, -60, 60))) - targets
+    def losses_and_slope(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        losses = (np.logaddexp(0, scores) - targets * scores).sum(1)
+        return losses, 1 / (1 + np.exp(-np.clip(scores, -60, 60))) - targets
 
-    return _fit(features, targets, strength, loss_and_slope, start, steps)
+    return _fit(features, targets, strength, losses_and_slope, counts, start, steps)
 
 
 def _fit(
     features: np.ndarray,
     targets: np.ndarray,
     strength: float,
-    loss_and_slope: Callable[[np.ndarray], tuple[float, np.ndarray]],
+    losses_and_slope: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+    counts: np.ndarray | None,
     start: Linear | None,
     steps: int,
 ) -> Linear:
     # Centred features of length about one make the problem well conditioned, and `strength` mean the
     # same for any images; the bias takes the centre back in.
-    centre = features.mean(0)
+    counted = np.ones(len(features), np.float32) if counts is None else counts
+    centre = np.average(features, 0, counted)
     centred = np.ascontiguousarray(features - centre, np.float32)
-    scale = float(1 / np.sqrt(max((centred**2).sum(1).mean(), 1e-12)))
+    scale = float(1 / np.sqrt(max(np.average((centred**2).sum(1), weights=counted), 1e-12)))
     centred *= scale
     dimension, classes = features.shape[1], targets.shape[1]
 
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
         both = flat.reshape(dimension + 1, classes).astype(np.float32)
         weights = both[:-1]
-        loss, slope = loss_and_slope(centred @ weights + both[-1])
+        losses, slope = losses_and_slope(centred @ weights + both[-1])
+        slope *= counted[:, None]
         gradient = np.empty((dimension + 1, classes))
         gradient[:-1] = strength * (centred.T @ slope) + weights
         # A weak pull on the bias keeps classes that are always or never present finite.
         gradient[-1] = strength * slope.sum(0) + 0.01 * both[-1]
         penalty = 0.5 * float((weights**2).sum()) + 0.005 * float((both[-1] ** 2).sum())
-        return strength * loss + penalty, gradient.ravel()
+        return strength * float(losses @ counted) + penalty, gradient.ravel()
 
     first = np.zeros((dimension + 1, classes))
     if start is not None:

@@ -68,5 +68,6 @@ class Neighbours:
 def propagated(graph: Neighbours, rows: np.ndarray, targets: np.ndarray, pool: Statistics) -> Linear:
     """Return the discriminant that some of the labels teach by way of the graph."""
     members = graph.memberships(rows, targets)[:: pool.step]
-    weights, bias = gaussian.adapted_centred(pool.rows, members, pool, ADAPTED)
+    alike = np.ones(len(members), np.float32)
+    weights, bias = gaussian.adapted_centred(pool.rows, members, alike, pool, ADAPTED)
     return weights, bias - pool.mean @ weights

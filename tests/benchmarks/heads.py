@@ -86,7 +86,7 @@ def before(case: Case) -> dict[str, float]:
     if np.median(targets.sum(0)) < 2:
         folds[:] = 0
     judge = Judge(targets, np.ones(len(targets), bool), False, held_out=len(targets) >= CALIBRATABLE)
-    contest = Contest(features, targets, folds, judge, lambda line: None)
+    contest = Contest(features, targets, np.ones(len(targets)), folds, judge, lambda line: None)
 
     def fitted(strength: float, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return softmax_regression(features[rows], targets[rows], strength)
@@ -99,7 +99,9 @@ def before(case: Case) -> dict[str, float]:
             )
     if judge.held_out:
         pool = Statistics.of(case.vectors)
-        contest.enter("adapted", lambda rows: adapted(features[rows], targets[rows], pool))
+        contest.enter(
+            "adapted", lambda rows: adapted(features[rows], targets[rows], np.ones(len(rows)), pool)
+        )
         halves = [each.scores / each.temperature for each in contest.tried[-2:]]
         fits = [(each.fit, each.temperature) for each in contest.tried[-2:]]
 

@@ -277,3 +277,28 @@ def test_what_is_said_of_a_pool_does_not_depend_on_the_chunks(multilabel, monkey
     blocked = parts.without([1])
     assert (np.isinf(blocked) == (answers[:, 1] | ~answers.any(1))).all()
     assert not parts.wrong(list(chosen(whole))).any()
+
+
+@pytest.mark.parametrize("regression", [logistic.softmax_regression, logistic.one_vs_rest])
+def test_a_label_that_counts_twice_is_a_label_given_twice(regression) -> None:
+    features, targets = noisy(), np.eye(3, dtype=np.float32)[np.arange(60) % 3]
+    counts = np.where(np.arange(60) < 20, 2.0, 1.0).astype(np.float32)
+    twice = np.concatenate([np.arange(60), np.arange(20)])
+    counted = regression(features, targets, 1.0, counts=counts)
+    given = regression(features[twice], targets[twice], 1.0)
+    assert np.allclose(features @ counted[0] + counted[1], features @ given[0] + given[1], atol=0.02)
+
+
+def test_labels_that_hardly_count_hardly_teach() -> None:
+    rng = np.random.default_rng(5)
+    features = np.eye(2, 16)[np.arange(80) % 2] + 0.3 * rng.normal(size=(80, 16))
+    features = (features / np.linalg.norm(features, axis=1, keepdims=True)).astype(np.float32)
+    labels = [(int(each),) for each in np.where(np.arange(80) < 40, np.arange(80) % 2, 1 - np.arange(80) % 2)]
+    counts = np.where(np.arange(80) < 40, 1.0, 0.01)
+    head = heads.train(features, labels, features, counts=counts, judged=np.arange(80) < 40).head
+    assert np.mean(head.probabilities(features[:40]).argmax(1) == np.arange(40) % 2) > 0.95
+
+
+def noisy() -> np.ndarray:
+    rng = np.random.default_rng(4)
+    return (np.eye(3, 12)[np.arange(60) % 3] + 0.8 * rng.normal(size=(60, 12))).astype(np.float32)
