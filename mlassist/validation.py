@@ -46,18 +46,22 @@ def judge(project: Project, pool: Pool, trained: Trained, step: Step) -> None:
     if len(blind) >= ALL_BUT_FEW * certifying.drawn(project):
         suggestions.set_validation_share(project, LATER_SHARE)
     elif outlook.get("in_sight") and not proving.is_too_early(version):
-        suggestions.set_validation_share(project, share_in_sight(project, curve))
+        missing = outlook["needed"] - len(blind)
+        suggestions.set_validation_share(project, share_in_sight(project, curve, missing))
     else:
         suggestions.set_validation_share(project, FIRST_SHARE)
 
 
-def share_in_sight(project: Project, curve: steering.Curve) -> float:
+def share_in_sight(project: Project, curve: steering.Curve, missing: int) -> float:
     """Return the share of answers to ask blind when nothing but blind labels is missing for a certificate.
 
     It is that of the images left that the model would take over: of these, none need be labeled meanwhile.
+    Where that are fewer than the blind labels that are missing, they come in their time.
     """
     whole = project.promise == Project.Promise.WHOLE_SET
     within_reach = steering.reach(curve, project.target_error, whole_set=whole)
+    if steering.likely_taken(project, within_reach) < missing:
+        return FIRST_SHARE
     certified = sum(each.coverage for each in attempts.standing(attempts.made_so_far(project)))
     share = (within_reach - certified) / max(1 - certified, 1e-9)
     return min(max(FIRST_SHARE, share), proving.MOST_SHARE)

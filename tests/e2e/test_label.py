@@ -251,6 +251,34 @@ def test_none_of_these_is_an_answer_of_its_own(browse, manager, labeler):
     expect(page.locator("[data-part=today]")).to_have_text("3 today")
 
 
+def test_sure_labels_are_ticked_and_open_ones_marked_for_the_hand(browse, manager, labeler):
+    project = factories.make_project(manager=manager, labeler=labeler, task_type="multilabel")
+    project.instructions.all().delete()
+    items = factories.make_items(project, 2)
+    queue_as(project, items, "manual")
+    circle, square, triangle = project.classes.order_by("position")
+    QueueEntry.objects.filter(item__in=items).update(likely=[circle.pk, square.pk], doubtful=[triangle.pk])
+    page = browse(labeler, label_address(project))
+    choose_size(page, 1)
+    shown = page.locator(".tile:not([hidden])")
+    ticked, open_ones = shown.locator(".class-chip.proposed"), shown.locator(".class-chip.doubt")
+    expect(ticked).to_have_text([re.compile("circle"), re.compile("square")])
+    expect(open_ones).to_have_text([re.compile("triangle \\?")])
+    expect(page.locator("[data-part=hint]")).to_contain_text("The model has ticked what it is sure of.")
+    submit(page)
+    expect(page.locator("[data-part=today]")).to_have_text("1 today")
+    page.keyboard.press("2")  # takes the square away
+    expect(shown.locator(".class-chip.person")).to_have_text([re.compile("circle")])
+    page.keyboard.press("Control+z")
+    open_ones.click()
+    expect(shown.locator(".class-chip.person")).to_have_count(3)
+    submit(page)
+    expect(page.locator("[data-part=today]")).to_have_text("2 today")
+    confirmed, changed = Annotation.objects.order_by("id")
+    assert (confirmed.agreed, confirmed.regions.count()) == (True, 2)
+    assert (changed.agreed, changed.regions.count()) == (False, 3)
+
+
 def test_a_skip_that_was_taken_back_still_shows_and_gives_way_to_a_class(browse, shapes, labeler):
     queue_as(shapes, factories.make_items(shapes, 2), "manual")
     page = browse(labeler, label_address(shapes))

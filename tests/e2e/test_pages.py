@@ -115,6 +115,28 @@ def test_a_reviewer_rejects_wrong_labels_in_the_gallery(browse, shapes, reviewer
     expect(page.locator("[data-panel]")).to_contain_text("rejected by reviewer")
 
 
+def test_a_reviewer_decides_what_people_do_not_agree_on(browse, shapes, reviewer, labeler, manager):
+    Project.objects.filter(pk=shapes.pk).update(labels_per_item=2)
+    shapes.refresh_from_db()
+    items = factories.make_items(shapes, 2)
+    for person, label in ((labeler, "circle"), (manager, "square")):
+        factories.answer_all(shapes, person, label=lambda item, label=label: label)
+    assert {item.state for item in Item.objects.filter(project=shapes)} == {"needs_review"}
+    page = browse(reviewer, f"/projects/{shapes.pk}/data/?state=needs_review")
+    page.get_by_role("link", name=re.compile("^Open")).first.click()
+    panel = page.locator("[data-panel]")
+    expect(panel.get_by_role("heading", name="Which answer is right?")).to_be_visible()
+    page.keyboard.press("2")
+    expect(page.locator(".cell")).to_have_count(1)
+    panel.get_by_role("button", name=re.compile("circle by")).click()
+    expect(page.locator(".cell")).to_have_count(0)
+    newest, oldest = Item.objects.filter(pk__in=[item.pk for item in items]).order_by("-id")
+    assert [each.current_annotation.regions.get().label_class.name for each in (newest, oldest)] == [
+        "square",
+        "circle",
+    ]
+
+
 def test_an_items_address_opens_the_gallery_with_it(browse, shapes, reviewer, labeler):
     items = factories.make_items(shapes, 9)
     factories.answer(shapes, labeler, size=1)
