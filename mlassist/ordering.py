@@ -153,12 +153,11 @@ def ticked(pool: Pool, trained: Trained, placements: list[Placement]) -> list[Pl
     lower, upper = labelwise.thresholds(trained.out_of_fold[rows], truth)
     prompted = [at for at, each in enumerate(placements[:PROMPTED]) if is_prompted(each.item)]
     of, known = pool.find(np.array([placements[at].item for at in prompted], np.int64))
-    seen = trained.head.probabilities(pool.features[of])
-    for at, sure in zip(known.tolist(), seen, strict=True):
-        likely, doubtful = classes[sure >= upper], classes[(sure >= lower) & (sure < upper)]
-        if len(likely):
+    likely, doubtful = labelwise.split(trained.head.probabilities(pool.features[of]), lower, upper)
+    for at, ticks, marks in zip(known.tolist(), likely, doubtful, strict=True):
+        if ticks.any():
             placements[prompted[at]] = replace(
-                placements[prompted[at]], likely=likely.tolist(), doubtful=doubtful.tolist()
+                placements[prompted[at]], likely=classes[ticks].tolist(), doubtful=classes[marks].tolist()
             )
     return placements
 

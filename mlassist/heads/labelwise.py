@@ -9,6 +9,7 @@ mostly too rare to prove anything, which is why people confirm every tick.
 import numpy as np
 
 FEWEST = 40  # labels that a class's own threshold rests on
+MARKED = 3  # open labels of an image: with more, one has to look at all classes anyway
 ERROR = 0.05  # of the ticks that may be wrong, and of a class's labels that may go unmentioned
 
 
@@ -28,6 +29,15 @@ def thresholds(
         if (own >= 0.5).sum() >= FEWEST:
             upper[column] = ticked_from(own, right, error)
     return lower, upper
+
+
+def split(probabilities: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which labels to tick and which to mark as open, both (n, classes): the likeliest of these."""
+    ticked = probabilities >= upper
+    between = (probabilities >= lower) & ~ticked
+    among = np.where(between, probabilities, -1)
+    least = -np.sort(-among, axis=1)[:, min(MARKED, among.shape[1]) - 1, None]
+    return ticked, between & (among >= least)
 
 
 def ticked_from(probabilities: np.ndarray, right: np.ndarray, error: float) -> float:
