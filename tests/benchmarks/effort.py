@@ -75,6 +75,20 @@ class Person(Labeler):
             self.submit(page, truth)
             self.let_it_train()
 
+    def let_it_train(self) -> None:
+        """Wait for whatever the loop has to do: people take longer for a page than a round takes."""
+        super().let_it_train()
+        if self.is_due():
+            loop.wait_until(lambda: self.is_idle() and not self.is_due(), "A training round", 300)
+
+    def is_due(self) -> bool:
+        from labeling.models import Project
+        from mlassist.loop import newest, round_is_due
+
+        project = Project.objects.get(pk=self.project)
+        version = newest(project)
+        return version is not None and round_is_due(project, version)
+
 
 def loupe(address: str, images: Path, target: float, promise: str) -> tuple[dict[str, Any], "Pool"]:
     """Let the product and its people finish a project; returns what it took, and its embeddings."""

@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.ticks --data ../shared/data
 
-On the bundled backbone's features of blood smears (`bccd.zip`: platelets, red and white cells) and of pairs of
-handwritten digits side by side. Some images are labeled at random; the thresholds come from the out-of-fold
+On the bundled backbone's features of blood smears (`bccd.zip`: platelets, red and white cells) and of
+pairs of handwritten digits. Some images are labeled at random; the thresholds come from the out-of-fold
 predictions of these, as in the product, and all other images show what they do:
 
 ticks      per image
