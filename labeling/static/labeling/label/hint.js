@@ -63,7 +63,8 @@ function severalHint(state) {
 function tickedHint(state) {
   if (missing(state).length || !state.tiles.some((tile) => tile.mark === "proposed")) return null;
   const open = state.tiles.some((tile) => openLabels(tile).length) ? " “?” marks what it cannot tell." : "";
-  return [`The model has ticked what it is sure of.${open} Digits add or take away, Enter confirms.`];
+  const where = state.tiles.length > 1 ? " on the image under the pointer" : "";
+  return [`The model has ticked what it is sure of.${open} Digits add or take away${where}, Enter confirms.`];
 }
 
 /** @param {State} state @param {Map<number, LabelClass>} byId @returns {(string|LabelClass)[]|null} */
