@@ -33,6 +33,8 @@ class Candidate:
     group: int | None
     proposed_class: int | None
     inclusion_probability: float | None
+    likely: list[int] | None
+    doubtful: list[int] | None
 
 
 class NotRunning(Exception):
@@ -134,7 +136,8 @@ OPEN_TO_ME = """
         WHERE c.item_id = e.item_id AND c.labeler_id = %(labeler)s AND c.state = 'live')
 """
 IN_ORDER = " ORDER BY e.priority, e.item_id LIMIT %(size)s FOR UPDATE OF e SKIP LOCKED"
-COLUMNS = """SELECT e.item_id, e.why, e."group", e.proposed_class_id, e.inclusion_probability"""
+COLUMNS = """SELECT e.item_id, e.why, e."group", e.proposed_class_id, e.inclusion_probability,
+    e.likely, e.doubtful"""
 NEXT = COLUMNS + OPEN_TO_ME + IN_ORDER
 NEXT_GROUP = COLUMNS + OPEN_TO_ME + """ AND e."group" IS NOT NULL""" + IN_ORDER
 NEXT_IN_GROUP = COLUMNS + OPEN_TO_ME + """ AND e."group" = %(group)s""" + IN_ORDER
@@ -188,6 +191,7 @@ def lease(project: Project, labeler: User, kind: str, found: list[Candidate], no
         instructions=Instructions.objects.filter(project=project).order_by("-version").first(),
         expires_at=now + LEASE,
     )
+    is_helped = kind == QueueKind.MANUAL and project.assist_mode != Project.AssistMode.OFF
     Claim.objects.bulk_create(
         Claim(
             page=page,
@@ -197,6 +201,8 @@ def lease(project: Project, labeler: User, kind: str, found: list[Candidate], no
             position=position,
             why=each.why,
             inclusion_probability=each.inclusion_probability,
+            likely=each.likely if is_helped else None,
+            doubtful=each.doubtful if is_helped else None,
             expires_at=page.expires_at,
         )
         for position, each in enumerate(found)
@@ -244,9 +250,9 @@ def take_back(page: Page, lost: Iterable[Claim]) -> list[int]:
 
 
 def asked_on(page: Page) -> QuerySet[QueueEntry]:
-    """Return the entries that a page's answers may serve: an audit is for a page that was made for it."""
-    entries = QueueEntry.objects.all()
-    return entries if page.kind == QueueKind.AUDIT else entries.exclude(kind=QueueKind.AUDIT)
+    """Return the entries that a page's answers may serve: what is asked blind is for a page made for it."""
+    others = [kind for kind in (QueueKind.AUDIT, QueueKind.VALIDATION) if kind != page.kind]
+    return QueueEntry.objects.exclude(kind__in=others)
 
 
 def release(page: Page) -> None:

@@ -70,6 +70,7 @@ class _Desk:
     entries: dict[int, QueueEntry]
     earlier: dict[int, Annotation]
     shown: dict[int, set[int]]
+    reviewed: set[int]
     written: list[tuple[Annotation, Answer]] = field(default_factory=list)
 
 
@@ -121,7 +122,10 @@ def take_all(page: Page, labeler: User, answers: Sequence[Answer]) -> dict[UUID,
     status = {each.uuid: take(desk, each) for each in answers}
     write(desk)
     queue.release_claims(page)
-    Page.objects.filter(pk=page.pk).update(state=Page.State.SUBMITTED, submitted_at=desk.now)
+    # Sent once more, it could be undone as if nobody had looked at it since.
+    Page.objects.filter(pk=page.pk).exclude(state=Page.State.SUBMITTED).update(
+        state=Page.State.SUBMITTED, submitted_at=desk.now
+    )
     return status
 
 
@@ -185,6 +189,7 @@ def open_desk(page: Page, labeler: User, answers: Sequence[Answer]) -> _Desk:
     items = Item.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("id")
     items_by_id = {each.pk: each for each in items}
     earlier = Annotation.objects.filter(item__in=wanted, labeler=labeler, withdrawn_at=None)
+    reviewed = earlier.filter(item__reviews__created_at__gte=F("created_at"))
     return _Desk(
         page=page,
         labeler=labeler,
@@ -193,7 +198,8 @@ def open_desk(page: Page, labeler: User, answers: Sequence[Answer]) -> _Desk:
         claims=claims_by_item,
         entries=entries_by_item,
         earlier={each.item_id: each for each in earlier},
-        shown=proposing.shown(page, wanted),
+        shown=proposing.shown(page, list(claims_by_item.values())),
+        reviewed=set(reviewed.values_list("item_id", flat=True)),
     )
 
 
@@ -202,6 +208,8 @@ def take(desk: _Desk, answer: Answer) -> str:
     if answer.exception:
         return take_exception(desk, answer)
     earlier = desk.earlier.get(answer.item)
+    if answer.item in desk.reviewed:  # somebody has the last word, which is not the labeler's
+        return keep(desk, answer)
     held = hold(desk, answer.item)
     annotation = annotation_for(desk, answer, earlier.counted if earlier and not held else held)
     if earlier:
@@ -215,6 +223,15 @@ def take(desk: _Desk, answer: Answer) -> str:
         if entry.needed:
             QueueEntry.objects.filter(pk=entry.pk).update(needed=F("needed") - 1)
     return status_of(annotation)
+
+
+def keep(desk: _Desk, answer: Answer) -> str:
+    """Write an answer down for the history alone."""
+    annotation = annotation_for(desk, answer, counted=False)
+    annotation.withdrawn_at, annotation.withdrawn_by = desk.now, desk.labeler
+    annotation.withdrawal = Annotation.Withdrawal.CORRECTED
+    desk.written.append((annotation, answer))
+    return "kept"
 
 
 def status_of(annotation: Annotation) -> str:
@@ -430,7 +447,7 @@ def reopen(
         if item in entries:
             QueueEntry.objects.filter(pk=item).update(needed=F("needed") + 1)
         else:
-            kind = "audit" if page.kind == "audit" else kind_for(page.project, items[item])
+            kind = page.kind if page.kind in ("audit", "validation") else kind_for(page.project, items[item])
             others = standing.filter(labeler__isnull=False).exclude(pk=answers[item].pk).count()
             needed = 1 if kind == "audit" else max(1, page.project.labels_per_item - others)
             QueueEntry.objects.create(

@@ -12,8 +12,6 @@ from mlassist.pool import Pool, load_head
 from mlassist.predictions import Predictions
 from mlassist.trained import Trained
 
-WORTH_WAITING = 0.2  # of the errors that the target allows: answers in doubt that an attempt waits for
-
 
 def of_proof(project: Project, pool: Pool, proof: Certificate) -> int:
     """Have answers that were drawn for a proof looked at again; returns how many more are."""
@@ -41,7 +39,6 @@ def of_stream(
     labels predict that a certificate would hold. There is one wave before each attempt, and another when
     a newer model contradicts much that nobody has looked at: an attempt must come at some time.
     """
-    few = WORTH_WAITING * target * len(rows)
     sure = scores >= lowest
     wrong = Predictions.of(trained.head, pool.features[rows]).wrong(labels)
     asked = SecondLook.objects.filter(item__project=project, certificate=None)
@@ -49,13 +46,19 @@ def of_stream(
     wave = asked.filter(created_at__gt=last.created_at) if last else asked
     known = list(SecondLook.objects.filter(item__project=project).values_list("item_id", flat=True))
     unseen = int((sure & wrong & ~np.isin(pool.ids[rows], known)).sum())
-    if not wave.exists() or unseen > few or second_looks.overturned(project, None).exists():
+    if (
+        not wave.exists()
+        or second_looks.too_many(unseen, len(rows), target)
+        or second_looks.overturned(project, None).exists()
+    ):
         ask(project, pool.ids[rows[sure]], wrong[sure], None)
     count = second_looks.waiting(project)
     if count:
         return f"{count} blind answers are with a second person"
     count = len(second_looks.disputed(project))
-    return f"{count} blind images on which people do not agree wait for a reviewer" if count > few else None
+    if not second_looks.too_many(count, len(rows), target):
+        return None
+    return f"{count} blind images on which people do not agree wait for a reviewer"
 
 
 def ask(project: Project, items: np.ndarray, wrong: np.ndarray, proof: Certificate | None) -> int:

@@ -207,8 +207,8 @@ def for_the_whole_set(case: Case, step: Step) -> dict[str, Any]:
     known = Evidence.of(case)
     problem = case.hindrance(len(case.labels)) or known.unlearned or case.too_few()
     number, made = case.number, case.on_this_backbone
-    if problem is None:
-        problem = second_opinions(case, known)
+    waits = second_opinions(case, known) if problem is None else None
+    problem = problem or waits
     if problem is None:
         head = case.trained.head
         covered, losses = attempts.losses_under(case.earlier, case.project, case.pool, case.rows, case.labels)
@@ -243,7 +243,7 @@ def for_the_whole_set(case: Case, step: Step) -> dict[str, Any]:
     else:
         step.say(f"No certificate attempt: {problem}")
     needed = max(len(case.labels), sequence.needed(case.target, case.delta, number))
-    return outlook(case, made, needed, 0)
+    return outlook(case, made, needed, 0) | {"waits": waits is not None}
 
 
 def for_each_label(case: Case, blind: int, step: Step) -> dict[str, Any]:
@@ -255,8 +255,8 @@ def for_each_label(case: Case, blind: int, step: Step) -> dict[str, Any]:
     chance = prospects.chance_to_pass(*known.for_prospects, len(case.labels), case.target, case.spent)
     if problem is None and chance < prospects.WORTH_TRYING:
         problem = f"it would succeed with a chance of only {chance:.0%}"
-    if problem is None:
-        problem = second_opinions(case, known)
+    waits = second_opinions(case, known) if problem is None else None
+    problem = problem or waits
     if problem is None:
         attempt_uniformly(case, known, blind, step)
         number, made, hindrance = number + 1, made + 1, "an attempt was just made"
@@ -278,7 +278,7 @@ def for_each_label(case: Case, blind: int, step: Step) -> dict[str, Any]:
             if proving.begin(case.project, certificate, plan.region, plan.free, plan.given, plan.wanted):
                 proving.say_begun(step, certificate)
                 return WAITING
-    return outlook(case, made, needed, spoken)
+    return outlook(case, made, needed, spoken) | {"waits": waits is not None}
 
 
 def second_opinions(case: Case, known: Evidence) -> str | None:

@@ -38,7 +38,7 @@ def conclude(
     outcome = tested(proof, given, head)
     in_dispute = second_looks.disputed(project, proof)
     if in_dispute and differ(outcome, tested(proof, given.if_right(in_dispute), head)):
-        proving.put_off(project, proof, in_dispute)
+        proving.put_off(project, proof, given, in_dispute)
         step.say(f"{len(in_dispute)} blind images on which people do not agree wait for a reviewer")
         return False
     others = [each for each in attempts.made_so_far(project) if each.pk != proof.pk]

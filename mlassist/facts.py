@@ -152,6 +152,8 @@ def certificate_outlook(project: Project, version: ModelVersion | None) -> dict[
         message = f"About {rounded(needed - blind)} more blind labels"
     elif elsewhere:
         message = f"An attempt waits for a second person, who looks at {elsewhere} blind labels"
+    elif known.get("waits") and in_dispute:
+        message = "An attempt waits for a reviewer"
     return outlook(message, blind, needed, in_dispute)
 
 
@@ -161,7 +163,7 @@ def outlook_of_proof(project: Project, proof: Certificate) -> dict[str, Any]:
     share = round(100 * proof.evidence["region"]["coverages"][-1])
     part = "All images" if share == 100 else f"The surest {share} % of the images"
     in_dispute = len(second_looks.disputed(project, proof))
-    if proof.evidence.get("put_off_at"):
+    if "put_off" in proof.evidence:
         message = f"Whether {part[0].lower()}{part[1:]} can be certified depends on a reviewer"
         return outlook(message, done, in_dispute=in_dispute)
     message = f"{part} are being proved on labels of their own"

@@ -157,8 +157,9 @@ def news(project: Project, version: ModelVersion) -> int:
 def round_is_due(project: Project, version: ModelVersion) -> bool:
     """Tell whether there is enough new to learn, or images or a backbone that the model does not know."""
     swap = switching.last_swap(project) if version.backbone != project.backbone else None
+    # One that failed after it had made the version counts as well.
     since = Job.objects.filter(
-        project=project, kind="round", created_at__gt=swap.created_at if swap else version.created_at
+        project=project, kind="round", finished_at__gt=swap.created_at if swap else version.created_at
     )
     setbacks = since.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).count()
     if swap and not setbacks:
@@ -171,7 +172,7 @@ def round_is_due(project: Project, version: ModelVersion) -> bool:
         return True
     if steering.has_enough_blind_labels(project, version):
         return True
-    if second_looks.have_come_in(project, version) or batches.are_answered(project):
+    if second_looks.are_settled(project, version) or batches.are_answered(project):
         return True
     return embeddings.count(project) > version.embedded and not is_featurizing(project)
 

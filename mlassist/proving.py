@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from django.db import transaction
 from django.db.models import Exists, OuterRef
-from django.utils import timezone
 
 from labeling import answers, suggestions
 from labeling.models import Annotation, Project, QueueEntry
@@ -89,13 +88,12 @@ def judged(certificate: Certificate) -> Judged:
     own = RegionDraw.objects.filter(
         certificate=certificate, item__source__created_at__lte=certificate.created_at
     )
-    until = certificate.evidence.get("put_off_at") or timezone.now().isoformat()
+    if "put_off" in certificate.evidence:
+        own = own.filter(item__in=certificate.evidence["put_off"])
     draws = {each.item_id: each for each in own}
     given = answers.blind(certificate.project, list(draws))
     labels = dict(zip(given.items.tolist(), given.labels, strict=True))
-    first = Annotation.objects.filter(item__in=labels, kind="validation", created_at__lte=until).order_by(
-        "id"
-    )
+    first = Annotation.objects.filter(item__in=labels, kind="validation").order_by("id")
     in_order = list(dict.fromkeys(first.values_list("item_id", flat=True)))
     said = [tuple(draws[item].answer) for item in in_order]
     losses = [
@@ -181,14 +179,14 @@ def begin(
     return True
 
 
-def put_off(project: Project, certificate: Certificate, in_dispute: Collection[int]) -> None:
+def put_off(project: Project, certificate: Certificate, given: Judged, in_dispute: Collection[int]) -> None:
     """Let a proof wait until a reviewer has decided images that it depends on.
 
     Nothing more is asked for it: looked at again with ever more answers, it would be tested many times. The
     same answers with some errors fewer are one test, since what passes with an error passes without it.
     """
     certificate.evidence["in_dispute"] = sorted(in_dispute)
-    certificate.evidence.setdefault("put_off_at", timezone.now().isoformat())
+    certificate.evidence.setdefault("put_off", given.items)
     certificate.save(update_fields=["evidence"])
     release(project, certificate)
 

@@ -24,11 +24,12 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from labeling import suggestions, workforce
-from labeling.models import Annotation, Item, Project, Review
+from labeling.models import Annotation, Item, Project
 from mlassist.models import Certificate, ModelVersion, RegionDraw, SecondLook
 
 SHARE = 0.1  # of the answers that agree with the model
 PATIENCE = timedelta(days=1)
+WORTH_WAITING = 0.2  # of the errors that the target allows: answers in doubt that an attempt waits for
 
 
 def ask(project: Project, given: Mapping[int, bool], certificate: Certificate | None = None) -> int:
@@ -107,13 +108,15 @@ def drawn_for(certificate: Certificate) -> QuerySet[RegionDraw, int]:
     return RegionDraw.objects.filter(certificate=certificate).values_list("item_id", flat=True)
 
 
-def have_come_in(project: Project, version: ModelVersion) -> bool:
-    """Tell whether opinions that an attempt waited for have come since the newest model, and none is open."""
-    asked = SecondLook.objects.filter(item__project=project, certificate=None)
-    fresh = Annotation.objects.filter(
-        project=project, kind="audit", item__in=asked.values("item"), created_at__gt=version.created_at
-    )
-    decided = Review.objects.filter(
-        project=project, item__draw__lt=project.validation_rate, created_at__gt=version.created_at
-    )
-    return (fresh.exists() or decided.exists()) and not waiting(project)
+def too_many(in_dispute: int, blind_labels: int, target: float) -> bool:
+    """Tell whether disputed images among blind labels are worth waiting for a reviewer."""
+    return in_dispute > WORTH_WAITING * target * blind_labels
+
+
+def are_settled(project: Project, version: ModelVersion) -> bool:
+    """Tell whether what an attempt on the newest model waited for has come, or has been waited for enough."""
+    outlook = version.metrics.get("outlook") or {}
+    if not outlook.get("waits") or waiting(project):
+        return False
+    blind_labels = version.metrics["validation_n"]
+    return not too_many(len(disputed(project)), blind_labels, project.target_error)

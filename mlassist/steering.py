@@ -76,7 +76,7 @@ def blind_labels(project: Project) -> int:
     """Count the labels of the uniform draw, those for a proof of a part left out."""
     drawn = Annotation.objects.filter(project=project, kind="validation", withdrawn_at=None)
     blind = drawn.filter(item__draw__lt=project.validation_rate)
-    return blind.filter(counted=True, skipped=False).count()
+    return blind.filter(counted=True, skipped=False).values("item").distinct().count()
 
 
 def has_enough_blind_labels(project: Project, version: ModelVersion) -> bool:

@@ -8,7 +8,7 @@ from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from labeling import decoys, geometry, proposing, queue
+from labeling import decoys, geometry, queue
 from labeling.models import Annotation, Claim, Invitation, Item, Job, LabelClass, Page, Project, Suggestion
 from labeling.models.queueing import QueueKind
 
@@ -213,7 +213,6 @@ def page_shape(page: Page) -> dict[str, Any]:
     claims = list(Claim.objects.filter(page=page, state="live").select_related("item").order_by("position"))
     blind = page.kind in queue.BLIND
     proposals: dict[int, Suggestion] = {}
-    ticks = proposing.ticks(page, [each.item_id for each in claims])
     # Copies of one picture without a class are asked for unprompted.
     if page.kind == QueueKind.PRELABELED or page.proposed_class_id:
         proposals = Suggestion.objects.in_bulk([each.item_id for each in claims])
@@ -221,9 +220,7 @@ def page_shape(page: Page) -> dict[str, Any]:
         page_item(
             each.item,
             "" if blind else each.why,
-            ticks_shape(ticks[each.item_id])
-            if each.item_id in ticks
-            else suggestion_shape(proposals.get(each.item_id)),
+            suggestion_shape(proposals.get(each.item_id)) if each.likely is None else ticks_shape(each),
         )
         for each in claims
     ]
@@ -265,10 +262,10 @@ def suggestion_shape(suggestion: Suggestion | None) -> dict[str, Any] | None:
     }
 
 
-def ticks_shape(ticks: proposing.Ticks) -> dict[str, Any]:
+def ticks_shape(claim: Claim) -> dict[str, Any]:
     return {
-        "regions": [{"class": each} for each in ticks.likely],
-        "doubtful": ticks.doubtful,
+        "regions": [{"class": each} for each in claim.likely or []],
+        "doubtful": claim.doubtful,
         "confidence": None,
         "model": None,
     }

@@ -105,6 +105,8 @@ class Claim(models.Model):
     position = models.PositiveSmallIntegerField()
     why = models.CharField(max_length=80, blank=True)
     inclusion_probability = models.FloatField(null=True)
+    likely = ArrayField(models.BigIntegerField(), null=True, help_text="what the screen shows as ticked")
+    doubtful = ArrayField(models.BigIntegerField(), null=True, help_text="and as open")
     state = models.CharField(max_length=8, choices=State.choices, default=State.LIVE)
     expires_at = models.DateTimeField()
     exception_uuid = models.UUIDField(

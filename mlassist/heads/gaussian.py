@@ -37,7 +37,7 @@ class Statistics:
 def class_means(features: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Return (classes, dimension); a class without rows gets the mean of all."""
     sizes = targets.sum(0)
-    means = (targets.T @ features) / np.maximum(sizes, 1)[:, None]
+    means = (targets.T @ features) / np.maximum(sizes, 1e-9)[:, None]
     means[sizes == 0] = features.mean(0)
     return means
 

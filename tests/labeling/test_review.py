@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from labeling import answers, queue, review, submission, suggestions
-from labeling.models import Annotation, Item, QueueEntry, Review
+from labeling.models import Annotation, Item, Page, QueueEntry, Review
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -144,3 +144,16 @@ def test_the_model_has_no_say_in_what_a_reviewer_decides(client, project, manage
     address = reverse("item-panel", args=[project.pk, disputed.pk])
     shown = client.get(address, headers={"HX-Request": "true"}).content.decode()
     assert "Which answer is right?" in shown and "version 1" not in shown
+
+
+def test_who_sends_a_page_again_does_not_overturn_a_reviewer(project, labeler, manager, disputed) -> None:
+    first, second = review.answers_in_dispute(disputed)
+    review.decide(project, disputed.pk, second.pk, manager)
+    page = Page.objects.get(labeler=labeler)
+    triangle = submission.RegionInput(project.classes.get(name="triangle").pk)
+    again = submission.Answer(disputed.pk, uuid.uuid4(), (triangle,))
+    assert submission.submit(page, labeler, [again]) == [{"item": disputed.pk, "status": "kept"}]
+    submission.undo(project, labeler)
+    disputed.refresh_from_db()
+    assert (disputed.state, disputed.current_annotation) == ("labeled", second)
+    assert set(review.answers_in_dispute(disputed)) == {first, second}

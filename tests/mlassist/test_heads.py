@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from clustering import index
 from mlassist import heads
-from mlassist.heads import judging, logistic
+from mlassist.heads import gaussian, judging, logistic
 from mlassist.predictions import Predictions, chosen
 
 CENTRES = np.random.default_rng(0).normal(size=(6, 32)).astype(np.float32)
@@ -297,6 +297,11 @@ def test_labels_that_hardly_count_hardly_teach() -> None:
     counts = np.where(np.arange(80) < 40, 1.0, 0.01)
     head = heads.train(features, labels, features, counts=counts, judged=np.arange(80) < 40).head
     assert np.mean(head.probabilities(features[:40]).argmax(1) == np.arange(40) % 2) > 0.95
+
+
+def test_one_label_given_in_bulk_still_is_where_its_image_is() -> None:
+    features, targets = np.eye(2, 8).astype(np.float32), np.diag([0.9, 1.0])
+    assert np.allclose(gaussian.class_means(features, targets), features)
 
 
 def noisy() -> np.ndarray:

@@ -1,16 +1,18 @@
 """Multi-label projects: what the model is sure of is ticked beforehand, what it cannot tell is marked."""
 
 import uuid
+from datetime import timedelta
 
 import numpy as np
 import pytest
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clustering import embeddings
-from labeling import proposing, queue, submission
+from labeling import queue, submission
 from labeling.api import shapes
-from labeling.models import Annotation, Item, Project, QueueEntry, User
+from labeling.models import Annotation, Item, Page, Project, QueueEntry, User
 from mlassist.heads import labelwise
 from mlassist.ordering import PROMPTED_SHARE, is_prompted
 from tests import factories
@@ -139,11 +141,50 @@ def test_what_is_drawn_to_be_asked_blind_is_ticked_no_more(scenes, labeler) -> N
 
 @pytest.mark.django_db
 def test_without_the_models_help_nothing_is_ticked(scenes, labeler) -> None:
-    play(scenes)
-    answer(scenes, labeler, 150)
-    play(scenes)
-    Project.objects.filter(pk=scenes.pk).update(assist_mode="off")
+    QueueEntry.objects.filter(project=scenes).update(likely=[1], doubtful=[])
+    scenes.assist_mode = "off"
     page = queue.claim(scenes, labeler, 9)
     assert page is not None
-    page.project.refresh_from_db()
-    assert proposing.ticks(page, list(page.claims.values_list("item_id", flat=True))) == {}
+    assert {each["suggestion"] for each in shapes.page_shape(page)["items"]} == {None}
+
+
+@pytest.fixture
+def ticked(scenes, labeler) -> Page:
+    """Return a page with one image whose first class is ticked."""
+    sky = scenes.classes.get(name="sky").pk
+    QueueEntry.objects.filter(project=scenes).update(likely=[sky], doubtful=[])
+    page = queue.claim(scenes, labeler, 1)
+    assert page is not None
+    return page
+
+
+def confirm(page: Page) -> Annotation:
+    """Send a page as it was shown; returns the answer."""
+    item = page.claims.get().item_id
+    sky = submission.RegionInput(page.project.classes.get(name="sky").pk)
+    submission.submit(page, page.labeler, [submission.Answer(item, uuid.uuid4(), (sky,))])
+    return Annotation.objects.filter(item=item).latest("id")
+
+
+@pytest.mark.django_db
+def test_a_tick_is_remembered_through_undo_and_a_change_of_mode(ticked, labeler) -> None:
+    confirm(ticked)
+    undone = submission.undo(ticked.project, labeler)
+    assert undone is not None
+    Project.objects.update(assist_mode="off")
+    assert confirm(Page.objects.get(pk=ticked.pk)).agreed is True
+    assert confirm(ticked).agreed is True  # sent once more
+
+
+@pytest.mark.django_db
+def test_a_late_ticked_answer_is_not_taken_for_a_blind_one(ticked) -> None:
+    from labeling import suggestions
+
+    claim = ticked.claims.get()
+    claim.expires_at = timezone.now() - timedelta(minutes=1)
+    claim.save()
+    queue.reclaim_expired(ticked.project, timezone.now())
+    suggestions.ask_blind(ticked.project, [claim.item_id], 1, probability=0.5)
+    answered = confirm(ticked)
+    assert (answered.counted, answered.suggestion_visible) == (False, True)
+    assert QueueEntry.objects.get(pk=claim.item_id).kind == "validation"

@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pytest
 from django.db.models import F
+from django.utils import timezone
 
 from labeling import answers, extensions, review, submission
-from labeling.models import Annotation, Item, Page, Project, QueueEntry, User
-from mlassist import auditing, loop, proving
+from labeling.models import Annotation, Item, Job, Page, Project, QueueEntry, User
+from mlassist import auditing, concluding, loop, proving, steering, training
 from mlassist.models import Certificate, ModelVersion, SecondLook
 from tests import factories
 from tests.mlassist.test_auditing import claim_kind, say, second, wrong  # noqa: F401
@@ -145,6 +146,7 @@ def test_a_proof_waits_for_a_reviewer_where_people_do_not_agree(project, manager
     decide(project, manager, for_the_model=True)
     assert play(project) == "round"
     in_dispute.refresh_from_db()
+    assert set(proving.judged(in_dispute).items) == set(in_dispute.evidence["put_off"])
     assert (in_dispute.state, in_dispute.errors) == ("valid", 0)
 
 
@@ -162,6 +164,63 @@ def test_a_proof_waits_a_day_for_a_reviewer_and_then_counts_disputes_as_errors(p
     in_dispute.refresh_from_db()
     assert in_dispute.state == "refused"
     assert in_dispute.evidence["undecided"] == FEW
+
+
+def test_what_a_labeler_sends_again_does_not_save_a_proof(project, labeler, manager, in_dispute):
+    decide(project, manager, for_the_model=False)
+    for item in Item.objects.filter(project=project, reviews__isnull=False):
+        say(project, labeler, Page.objects.filter(labeler=labeler, claims__item=item).latest("id"))
+    play(project)
+    in_dispute.refresh_from_db()
+    assert in_dispute.state == "refused"
+
+
+def test_an_attempt_on_the_whole_pool_waits_a_day_for_a_reviewer(project, labeler, second):  # noqa: F811
+    give(project, second, 9, "manual")
+    for number in range(180):
+        page = claim_kind(project, labeler, "validation")
+        (contradict if number < 2 * FEW else say)(project, labeler, page)
+    give(project, labeler, 81, "manual")
+    play(project)
+    while page := claim_kind(project, second, "audit"):
+        say(project, second, page)
+    assert play(project) is None
+    assert extensions.facts(project)["certificate_outlook"]["in_dispute"] == 2 * FEW
+    Annotation.objects.update(created_at=F("created_at") - timedelta(days=2))
+    assert play(project) == "round"
+    assert Certificate.objects.exists()
+
+
+def test_an_answer_for_a_proof_that_is_undone_is_asked_blind_again(project, labeler):
+    proof = open_proof(project, labeler)
+    item = min(fresh_draws(project, proof))
+    contradict(project, labeler, claim_kind(project, labeler, "validation", item))
+    submission.undo(project, labeler)
+    assert QueueEntry.objects.get(pk=item).kind == "validation"
+
+
+def test_a_round_that_fails_after_it_made_a_model_is_not_repeated_for_ever(project, labeler, monkeypatch):
+    open_proof(project, labeler)
+    while page := claim_kind(project, labeler, "validation"):
+        say(project, labeler, page)
+    loop.advance(project)
+    job = Job.objects.get(project=project, state="queued")
+    monkeypatch.setattr(concluding, "tested", lambda *given: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        training.do_round(job)
+    Job.objects.filter(pk=job.pk).update(state="failed", finished_at=timezone.now())
+    loop.advance(project)
+    assert not Job.objects.filter(project=project, state="queued").exists()
+
+
+def test_images_are_counted_and_not_the_answers_that_they_take(manager, labeler):
+    other = factories.make_user("other@example.com")
+    project = factories.make_project(manager=manager, labeler=labeler, labels_per_item=2, validation_rate=1.0)
+    factories.add_member(project, other)
+    factories.open_queue(project, factories.make_unread_items(project, 10))
+    for person in (labeler, other):
+        factories.answer_all(project, person, lambda item: "circle")
+    assert steering.blind_labels(project) == len(answers.validation(project)) == 10
 
 
 def test_while_all_that_is_left_waits_for_a_proof_most_answers_go_to_it(project, labeler):

@@ -73,6 +73,7 @@ async function decide(button) {
   const list = /** @type {HTMLElement} */ (button.closest("[data-decision]"));
   const cell = /** @type {HTMLElement|null|undefined} */ (grid?.querySelector(".cell.open"));
   for (const each of list.querySelectorAll("button")) each.disabled = true;
+  await flush();
   try {
     await send(list.dataset.decision ?? "", { annotation: Number(button.dataset.annotation) });
     toast("Decided.");
@@ -213,6 +214,7 @@ if (grid) {
   }
   addEventListener("keydown", (event) => {
     const target = /** @type {Element} */ (event.target);
+    if (event.repeat && /^[1-9ar]$/i.test(event.key)) return; // a held key would judge images that nobody has seen
     if (event.isComposing || target.matches("input, select, textarea") || event.altKey) return;
     const letter = /^Key[A-Z]$/.test(event.code) ? event.code[3].toLowerCase() : event.key;
     const command = event.ctrlKey || event.metaKey;
