@@ -33,8 +33,8 @@ class Candidate:
     group: int | None
     proposed_class: int | None
     inclusion_probability: float | None
-    likely: list[int] | None
-    doubtful: list[int] | None
+    likely: list[int] | None = None
+    doubtful: list[int] | None = None
 
 
 class NotRunning(Exception):

@@ -1,5 +1,6 @@
 """`manage.py up` on a machine of its own: comes up, heals, and leaves nothing behind."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -87,7 +88,8 @@ def test_up_heals_serves_and_ends_without_a_trace(environment):
 
     # So does the database, with all in it.
     for process in [*ps.titled(up.pid, "keeper"), *ps.titled(up.pid, "postgres")]:
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # some end with the first
+            process.kill()
     ps.wait_for(lambda: answers(address, token), seconds=20)
 
     members = ps.family(up.pid)

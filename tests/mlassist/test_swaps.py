@@ -42,11 +42,12 @@ def test_a_swap_starts_a_round_by_itself_once(project, pool, labeler, manager):
 def test_a_round_that_fails_after_a_swap_is_not_tried_again_and_again(project, pool, labeler, manager):
     give(project, labeler, 54, "manual")
     play(project)
-    failed = {"kind": "round", "cluster": "ml", "state": "failed", "finished_at": timezone.now()}
-    Job.objects.create(project=project, **failed)  # from before the swap: it stands in nobody's way
+    failed = {"kind": "round", "cluster": "ml", "state": "failed"}
+    # From before the swap: it stands in nobody's way.
+    Job.objects.create(project=project, finished_at=timezone.now(), **failed)
     swap(project, OTHER, manager)
     loop.advance(project)
-    assert Job.objects.filter(kind="round", state="queued").update(**failed) == 1
+    assert Job.objects.filter(kind="round", state="queued").update(finished_at=timezone.now(), **failed) == 1
     assert play(project) is None
     give(project, labeler, 54, "manual")
     assert play(project) == "round"
