@@ -158,6 +158,10 @@ class Evidence:
     def for_prospects(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return self.own_losses, self.own_scores, self.pool_scores
 
+    def expected(self, target: float) -> np.ndarray:
+        """Return the error that training labels predict among the surest 1, 2, … of the pool."""
+        return regions.expected_error(*self.for_prospects, target)
+
 
 def certify(
     project: Project,
@@ -252,19 +256,23 @@ def for_each_label(case: Case, blind: int, step: Step) -> dict[str, Any]:
     number, made = case.number, case.on_this_backbone
     hindrance = case.hindrance(blind) or known.unlearned
     problem = hindrance or case.too_few()
-    chance = prospects.chance_to_pass(*known.for_prospects, len(case.labels), case.target, case.spent)
+    ladder, chance = prospects.ladder(
+        known.pool_scores, known.expected(case.target), len(case.labels), case.target, case.spent
+    )
     if problem is None and chance < prospects.WORTH_TRYING:
         problem = f"it would succeed with a chance of only {chance:.0%}"
     waits = second_opinions(case, known) if problem is None else None
     problem = problem or waits
     if problem is None:
-        attempt_uniformly(case, known, blind, step)
+        attempt_uniformly(case, known, ladder, blind, step)
         number, made, hindrance = number + 1, made + 1, "an attempt was just made"
     else:
         step.say(f"No certificate attempt: {problem}")
     least = max(len(case.labels), sequence.needed(case.target, case.delta, number))
     spent = bounds.alpha(case.delta, number)
-    needed = prospects.labels_to_succeed(*known.for_prospects, least, case.target, spent)
+    needed = prospects.labels_to_succeed(
+        known.pool_scores, known.expected(case.target), least, case.target, spent
+    )
     spoken = blind - len(case.labels)
     within_reach = needed is not None and needed + spoken <= drawn(case.project)
     if hindrance is None and not proving.is_too_early(case.trained.version):
@@ -283,7 +291,9 @@ def for_each_label(case: Case, blind: int, step: Step) -> dict[str, Any]:
 
 def second_opinions(case: Case, known: Evidence) -> str | None:
     """Return why an attempt has to wait for second opinions on blind answers."""
-    tested = sequence.over_the_pool(known.pool_scores, len(case.labels), case.target, case.spent)
+    tested, _ = prospects.ladder(
+        known.pool_scores, known.expected(case.target), len(case.labels), case.target, case.spent
+    )
     likely = regions.candidate(*known.for_prospects, case.target)
     scores = Predictions.of(case.trained.head, case.pool.features[case.rows]).without(known.blocked)
     return adjudication.of_stream(
@@ -298,7 +308,7 @@ def second_opinions(case: Case, known: Evidence) -> str | None:
     )
 
 
-def attempt_uniformly(case: Case, known: Evidence, blind: int, step: Step) -> None:
+def attempt_uniformly(case: Case, known: Evidence, ladder: sequence.Ladder, blind: int, step: Step) -> None:
     """Test the surest parts of what is left on the labels that were drawn from all of it."""
     head = case.trained.head
     seen = Predictions.of(head, case.pool.features[case.rows])
@@ -307,7 +317,7 @@ def attempt_uniformly(case: Case, known: Evidence, blind: int, step: Step) -> No
         scores,
         losses,
         seen.top,
-        sequence.over_the_pool(known.pool_scores, len(case.labels), case.target, case.spent),
+        ladder,
         target=case.target,
         delta=case.delta,
         number=case.number,

@@ -9,9 +9,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import bdtr
+from scipy.special import bdtr, bdtrik
 
-from mlassist.certificates.bounds import fewest, upper_bound
+from mlassist.certificates.bounds import fewest
 from mlassist.certificates.sequence import Ladder
 
 RUNGS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # shares of the region, tested from the surest outwards
@@ -131,7 +131,10 @@ def chance_to_pass(share: float, rate: float, count: int, target: float, spent: 
 
 def most_errors(n: int, target: float, spent: float) -> int:
     """Return with how many errors among n labels the target is still proved; -1 if with none."""
-    allowed = -1
-    while allowed + 1 < n and upper_bound(allowed + 1, n, spent) <= target:
-        allowed += 1
+    if n <= 0:
+        return -1
+    # The exact bound keeps the target as long as so few errors are this unlikely at it.
+    allowed = min(int(np.nan_to_num(bdtrik(spent, n, target), nan=-1.0)) + 1, n - 1)
+    while allowed >= 0 and bdtr(allowed, n, target) > spent:
+        allowed -= 1
     return allowed

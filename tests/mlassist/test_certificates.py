@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta, binom
 
 from mlassist import audits
-from mlassist.certificates import bounds, guards, prospects, sequence
+from mlassist.certificates import bounds, guards, prospects, regions, sequence
 
 TARGET, DELTA = 0.1, 0.05
 counts = st.integers(1, 2_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
@@ -134,11 +134,33 @@ def test_outlook_tells_a_lack_of_labels_from_a_lack_of_accuracy():
 
     def more(error):
         wrong = np.random.default_rng(7).random(2_000) < error
-        return prospects.labels_to_succeed(wrong, scores, scores, 150, TARGET, DELTA / 2)
+        expected = regions.expected_error(wrong, scores, scores, TARGET)
+        return prospects.labels_to_succeed(scores, expected, 150, TARGET, DELTA / 2)
 
     assert more(0.01) == 150
     assert 200 < more(0.06) < 2_000
     assert more(0.2) is None
+
+
+def test_a_test_begins_where_an_error_is_forgiven():
+    scores = np.random.default_rng(6).random(2_000)
+    expected = np.full(2_000, 0.015)
+    every = sequence.over_the_pool(scores, 300, 0.05, 0.025)
+    ladder, chance = prospects.ladder(scores, expected, 300, 0.05, 0.025)
+    found = prospects.chances(every, expected, 2_000, 300, 0.05, 0.025)
+    assert found[0] < 0.5 < 0.9 < chance == found.max()
+    assert ladder.coverages[0] == every.coverages[found.argmax()] > 2 * every.coverages[0]
+    assert ladder.thresholds[-1] == every.thresholds[-1]
+
+
+@settings(deadline=None)
+@given(st.integers(0, 400), st.floats(0.01, 0.3), st.floats(0.001, 0.05))
+def test_as_many_errors_are_forgiven_as_the_exact_bound_forgives(n, target, spent):
+    allowed = regions.most_errors(n, target, spent)
+    if allowed >= 0:
+        assert bounds.upper_bound(allowed, n, spent) <= target + 1e-9
+    if allowed + 1 < n:
+        assert bounds.upper_bound(allowed + 1, n, spent) > target - 1e-9
 
 
 def test_alarm_is_quiet_while_the_target_is_kept_and_loud_when_it_is_not():
