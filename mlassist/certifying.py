@@ -158,9 +158,8 @@ class Evidence:
     def for_prospects(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return self.own_losses, self.own_scores, self.pool_scores
 
-    def expected(self, target: float) -> np.ndarray:
-        """Return the error that training labels predict among the surest 1, 2, … of the pool."""
-        return regions.expected_error(*self.for_prospects, target)
+    def prospects(self, target: float) -> prospects.Prospects:
+        return prospects.Prospects.of(*self.for_prospects, target)
 
 
 def certify(
@@ -256,9 +255,7 @@ def for_each_label(case: Case, blind: int, step: Step) -> dict[str, Any]:
     number, made = case.number, case.on_this_backbone
     hindrance = case.hindrance(blind) or known.unlearned
     problem = hindrance or case.too_few()
-    ladder, chance = prospects.ladder(
-        known.pool_scores, known.expected(case.target), len(case.labels), case.target, case.spent
-    )
+    ladder, chance = known.prospects(case.target).ladder(len(case.labels), case.spent)
     if problem is None and chance < prospects.WORTH_TRYING:
         problem = f"it would succeed with a chance of only {chance:.0%}"
     waits = second_opinions(case, known) if problem is None else None
@@ -270,9 +267,7 @@ def for_each_label(case: Case, blind: int, step: Step) -> dict[str, Any]:
         step.say(f"No certificate attempt: {problem}")
     least = max(len(case.labels), sequence.needed(case.target, case.delta, number))
     spent = bounds.alpha(case.delta, number)
-    needed = prospects.labels_to_succeed(
-        known.pool_scores, known.expected(case.target), least, case.target, spent
-    )
+    needed = known.prospects(case.target).labels_to_succeed(least, spent)
     spoken = blind - len(case.labels)
     within_reach = needed is not None and needed + spoken <= drawn(case.project)
     if hindrance is None and not proving.is_too_early(case.trained.version):
@@ -291,9 +286,7 @@ def for_each_label(case: Case, blind: int, step: Step) -> dict[str, Any]:
 
 def second_opinions(case: Case, known: Evidence) -> str | None:
     """Return why an attempt has to wait for second opinions on blind answers."""
-    tested, _ = prospects.ladder(
-        known.pool_scores, known.expected(case.target), len(case.labels), case.target, case.spent
-    )
+    tested, _ = known.prospects(case.target).ladder(len(case.labels), case.spent)
     likely = regions.candidate(*known.for_prospects, case.target)
     scores = Predictions.of(case.trained.head, case.pool.features[case.rows]).without(known.blocked)
     return adjudication.of_stream(

@@ -80,11 +80,11 @@ Rule = Callable[[Draw], tuple[float, int]]  # the threshold, and how many labels
 
 
 def uniform(draw: Draw) -> tuple[float, int]:
-    from mlassist.certificates import prospects, regions, sequence
+    from mlassist.certificates import prospects, sequence
 
     task = draw.task
-    expected = regions.expected_error(task.own_wrong.astype(float), task.own_scores, task.scores, draw.target)
-    ladder, _ = prospects.ladder(task.scores, expected, len(draw.rows), draw.target, DELTA)
+    seen = prospects.Prospects.of(task.own_wrong.astype(float), task.own_scores, task.scores, draw.target)
+    ladder, _ = seen.ladder(len(draw.rows), DELTA)
     steps = sequence.climb(draw.scores, draw.wrong, ladder, draw.target, DELTA)
     return lowest(steps), len(draw.rows)
 

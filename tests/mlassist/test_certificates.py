@@ -134,21 +134,21 @@ def test_outlook_tells_a_lack_of_labels_from_a_lack_of_accuracy():
 
     def more(error):
         wrong = np.random.default_rng(7).random(2_000) < error
-        expected = regions.expected_error(wrong, scores, scores, TARGET)
-        return prospects.labels_to_succeed(scores, expected, 150, TARGET, DELTA / 2)
+        return prospects.Prospects.of(wrong, scores, scores, TARGET).labels_to_succeed(150, DELTA / 2)
 
     assert more(0.01) == 150
-    assert 200 < more(0.06) < 2_000
+    assert 150 < more(0.06) < 2_000
     assert more(0.2) is None
 
 
 def test_a_test_begins_where_an_error_is_forgiven():
     scores = np.random.default_rng(6).random(2_000)
-    expected = np.full(2_000, 0.015)
+    wrong = np.random.default_rng(7).random(2_000) < 0.015
+    seen = prospects.Prospects.of(wrong.astype(float), scores, scores, 0.05)
     every = sequence.over_the_pool(scores, 300, 0.05, 0.025)
-    ladder, chance = prospects.ladder(scores, expected, 300, 0.05, 0.025)
-    found = prospects.chances(every, expected, 2_000, 300, 0.05, 0.025)
-    assert found[0] < 0.5 < 0.9 < chance == found.max()
+    ladder, chance = seen.ladder(300, 0.025)
+    found = seen.chances(every, 300, 0.025)
+    assert found[0] < 0.6 < 0.9 < chance == found.max()
     assert ladder.coverages[0] == every.coverages[found.argmax()] > 2 * every.coverages[0]
     assert ladder.thresholds[-1] == every.thresholds[-1]
 
