@@ -133,6 +133,7 @@ class Evidence:
     pool: Predictions
     pool_scores: np.ndarray
     counts: np.ndarray
+    prospects: prospects.Prospects
 
     @classmethod
     def of(cls, case: Case) -> "Evidence":
@@ -143,7 +144,9 @@ class Evidence:
         blocked |= attempts.withheld_columns(case.project, trained.head.classes)
         own = trained.unprompted_predictions
         losses = own.losses(trained.unprompted_labels)
-        return cls(blocked, losses, own.without(blocked), pool, pool.without(blocked), counts)
+        scores, pool_scores = own.without(blocked), pool.without(blocked)
+        seen = prospects.Prospects.of(losses, scores, pool_scores, case.target)
+        return cls(blocked, losses, scores, pool, pool_scores, counts, seen)
 
     @property
     def unlearned(self) -> str | None:
@@ -157,9 +160,6 @@ class Evidence:
     @property
     def for_prospects(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return self.own_losses, self.own_scores, self.pool_scores
-
-    def prospects(self, target: float) -> prospects.Prospects:
-        return prospects.Prospects.of(*self.for_prospects, target)
 
 
 def certify(
@@ -255,7 +255,7 @@ def for_each_label(case: Case, blind: int, step: Step) -> dict[str, Any]:
     number, made = case.number, case.on_this_backbone
     hindrance = case.hindrance(blind) or known.unlearned
     problem = hindrance or case.too_few()
-    ladder, chance = known.prospects(case.target).ladder(len(case.labels), case.spent)
+    ladder, chance = known.prospects.ladder(len(case.labels), case.spent)
     if problem is None and chance < prospects.WORTH_TRYING:
         problem = f"it would succeed with a chance of only {chance:.0%}"
     waits = second_opinions(case, known) if problem is None else None
@@ -267,7 +267,7 @@ def for_each_label(case: Case, blind: int, step: Step) -> dict[str, Any]:
         step.say(f"No certificate attempt: {problem}")
     least = max(len(case.labels), sequence.needed(case.target, case.delta, number))
     spent = bounds.alpha(case.delta, number)
-    needed = known.prospects(case.target).labels_to_succeed(least, spent)
+    needed = known.prospects.labels_to_succeed(least, spent)
     spoken = blind - len(case.labels)
     within_reach = needed is not None and needed + spoken <= drawn(case.project)
     if hindrance is None and not proving.is_too_early(case.trained.version):
@@ -286,7 +286,7 @@ def for_each_label(case: Case, blind: int, step: Step) -> dict[str, Any]:
 
 def second_opinions(case: Case, known: Evidence) -> str | None:
     """Return why an attempt has to wait for second opinions on blind answers."""
-    tested, _ = known.prospects(case.target).ladder(len(case.labels), case.spent)
+    tested, _ = known.prospects.ladder(len(case.labels), case.spent)
     likely = regions.candidate(*known.for_prospects, case.target)
     scores = Predictions.of(case.trained.head, case.pool.features[case.rows]).without(known.blocked)
     return adjudication.of_stream(

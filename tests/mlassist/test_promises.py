@@ -10,6 +10,7 @@ from labeling import extensions, projects
 from labeling.models import Annotation, Item, QueueEntry
 from mlassist import certifying, heads, loop, proving, steering
 from mlassist.certificates import comparison, dataset, sequential
+from mlassist.certificates.prospects import Prospects
 from mlassist.models import Certificate
 from mlassist.predictions import STRICT_UP_TO, Predictions, is_strict
 from tests.mlassist.test_loop import give, play
@@ -204,8 +205,9 @@ def test_an_attempt_waits_while_most_images_look_like_classes_with_few_labels(la
     sure = np.full((10, 3), 0.1)
     sure[:4, 0] = sure[4:, 1] = 0.9
     nothing = np.empty(0)
+    promised = Prospects.of(nothing, nothing, nothing, 0.05)
     known = certifying.Evidence(
-        {}, nothing, nothing, predictions(3, sure), nothing, np.array([50, labels, 0])
+        {}, nothing, nothing, predictions(3, sure), nothing, np.array([50, labels, 0]), promised
     )
     assert bool(known.unlearned) == waits
     assert known.unlearned is None or known.unlearned.startswith("60%")
