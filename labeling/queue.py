@@ -224,6 +224,12 @@ def extend(page: Page) -> datetime:
     return until
 
 
+def lost(page: Page) -> list[int]:
+    """Return the items of a page whose lease ran out and is gone."""
+    gone = Claim.objects.filter(page=page, state=Claim.State.EXPIRED).order_by("position")
+    return list(gone.values_list("item_id", flat=True))
+
+
 def take_back(page: Page, lost: Iterable[Claim]) -> list[int]:
     """Reserve a slot again for a page's lost claims where one is open; returns the claims' ids.
 

@@ -51,9 +51,10 @@ class PageUndo(APIView):
 class PageExtend(APIView):
     @extend_schema(operation_id="pages_extend", request=None, responses={200: dict})
     def post(self, request: Request, project_id: int, page_id: int) -> Response:
-        """Keep a page for longer."""
+        """Keep a page for longer; `lost` names items that went to somebody else meanwhile."""
         page = page_or_404(request, project_id, page_id)
-        return Response({"lease_expires_at": queue.extend(page)})
+        until = queue.extend(page)
+        return Response({"lease_expires_at": until, "lost": queue.lost(page)})
 
 
 class PageRelease(APIView):
