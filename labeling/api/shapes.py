@@ -414,7 +414,7 @@ def submitted_shape(page: Page) -> dict[str, Any]:
     if decoy is not None:
         regions = [{"class": page.proposed_class_id}]
         given[decoy.known.item_id] = {"skipped": False, "skip_reason": "", "regions": regions}
-    return {**screen_shape(page, list(claims), decoy), "answers": given}
+    return {**screen_shape(page, list(claims), decoy), "submitted_at": page.submitted_at, "answers": given}
 
 
 def answer_shape(annotation: Annotation) -> dict[str, Any]:

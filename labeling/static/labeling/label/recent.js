@@ -7,7 +7,7 @@ import { t } from "./text.js";
 const MOST = 20;
 
 /** A submitted page as it can be corrected: without proposals, with what was answered. @param {Page} page @param {Answer[]} answers @returns {Page} */
-export function answered(page, answers) {
+export function answered(page, answers, submittedAt = new Date().toISOString()) {
   const given = answers.filter((answer) => !answer.exception);
   const byItem = Object.fromEntries(given.map(({ item, regions, skipped, skip_reason }) => [item, { regions, skipped, skip_reason }]));
   return {
@@ -15,11 +15,14 @@ export function answered(page, answers) {
     kind: "manual",
     proposed_class: null,
     start_selected: false,
-    submitted_at: new Date().toISOString(),
+    submitted_at: submittedAt,
     items: page.items.filter((item) => item.id in byItem).map((item) => ({ ...item, suggestion: null })),
     answers: byItem,
   };
 }
+
+/** What the server keeps of a page, without what it proposed then. @param {Page} page @returns {Page} */
+const asCorrectable = (page) => answered(page, Object.entries(page.answers ?? {}).map(([item, given]) => ({ ...given, item: Number(item), uuid: "" })), page.submitted_at);
 
 export class Recent {
   /** @param {ReturnType<import("./api.js").projectApi>} api */
@@ -60,7 +63,7 @@ export class Recent {
 
   /** @param {number} page @returns {Promise<Page>} */
   async get(page) {
-    return this.pages.find((each) => each.page === page) ?? (await this.api.submitted(page));
+    return this.pages.find((each) => each.page === page) ?? asCorrectable(await this.api.submitted(page));
   }
 
   /** The page before or after one in time; null at either end. @param {number|null} page now shown @param {1|-1} step 1: earlier */
