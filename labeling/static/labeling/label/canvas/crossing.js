@@ -10,6 +10,9 @@
 /** Nearer than this, in pixels, points and lines count as touching: snapped points are off by rounding. */
 const NEAR = 1e-6;
 
+/** Each beside the one at right angles to it. */
+const DIRECTIONS = [[1, 0], [0, 1], [1, 1], [1, -1]];
+
 /**
  * The first place, from one side, where a ring crosses, touches or runs along itself, or crosses or runs along
  * another. Rings may touch each other in single points, and points may repeat or lie on one line.
@@ -17,17 +20,11 @@ const NEAR = 1e-6;
  */
 export function crossing(parts) {
   const edges = edgesOf(parts);
-  const low = [new Float64Array(edges.size), new Float64Array(edges.size)];
-  const high = [new Float64Array(edges.size), new Float64Array(edges.size)];
-  for (let edge = 0; edge < edges.size; edge++) {
-    [edges.x, edges.y].forEach((values, axis) => {
-      low[axis][edge] = Math.min(values[edge], values[edges.next[edge]]) - NEAR;
-      high[axis][edge] = Math.max(values[edge], values[edges.next[edge]]) + NEAR;
-    });
-  }
-  // Edges overlap least along the axis where they are shortest for the room they have.
-  const [across, along] = crowding(low[0], high[0]) <= crowding(low[1], high[1]) ? [0, 1] : [1, 0];
-  return sweep(edges, low[across], high[across], low[along], high[along]);
+  const spans = DIRECTIONS.map((direction) => spansAlong(edges, direction));
+  // Edges overlap least in the direction in which they are shortest for the room they have.
+  const crowds = spans.map(crowding);
+  const across = crowds.indexOf(Math.min(...crowds));
+  return sweep(edges, spans[across], spans[across ^ 1]);
 }
 
 /** Points that repeat the one before make no edge. @param {Part[]} parts @returns {Edges} */
@@ -60,8 +57,22 @@ function edgesOf(parts) {
   return edges;
 }
 
-/** @param {Float64Array} low @param {Float64Array} high */
-function crowding(low, high) {
+/** @typedef {{low: Float64Array, high: Float64Array}} Spans where each edge begins and ends, in one direction */
+
+/** @param {Edges} edges @param {number[]} direction @returns {Spans} */
+function spansAlong({ x, y, next, size }, [dx, dy]) {
+  const [low, high] = [new Float64Array(size), new Float64Array(size)];
+  for (let edge = 0; edge < size; edge++) {
+    const from = x[edge] * dx + y[edge] * dy;
+    const to = x[next[edge]] * dx + y[next[edge]] * dy;
+    low[edge] = Math.min(from, to) - 2 * NEAR;
+    high[edge] = Math.max(from, to) + 2 * NEAR;
+  }
+  return { low, high };
+}
+
+/** @param {Spans} spans */
+function crowding({ low, high }) {
   let [sum, first, last] = [0, Infinity, -Infinity];
   for (let edge = 0; edge < low.length; edge++) {
     sum += high[edge] - low[edge];
@@ -72,7 +83,7 @@ function crowding(low, high) {
 }
 
 /** Meet edges in the order in which they begin; only those that reach each other are looked at. @param {Edges} edges */
-function sweep(edges, low, high, below, above) {
+function sweep(edges, { low, high }, { low: below, high: above }) {
   const order = Uint32Array.from({ length: edges.size }, (_, edge) => edge).sort((a, b) => low[a] - low[b]);
   const sorted = (/** @type {Float64Array} */ values) => Float64Array.from(order, (edge) => values[edge]);
   const [starts, bottoms, tops] = [sorted(low), sorted(below), sorted(above)];

@@ -178,10 +178,11 @@ export function flaw(shape, width, height) {
   const outside = firstOutside(parts, width, height);
   if (outside) return { reason: "outside", at: outside };
   const [x, y, w, h] = boundsOf(shape);
-  const tiny = shape.box ? Math.min(w, h) < SMALLEST : areaOfParts(parts) < SMALLEST;
-  const crossed = tiny || shape.box ? null : crossing(parts);
+  const tiny = /** @type {const} */ ({ reason: "tiny", at: [x + w / 2, y + h / 2] });
+  if (shape.box ? Math.min(w, h) < SMALLEST : w * h < SMALLEST) return tiny;
+  const crossed = shape.box ? null : crossing(parts);
   if (crossed) return { reason: "crossing", at: crossed };
-  return tiny ? { reason: "tiny", at: [x + w / 2, y + h / 2] } : null;
+  return areaOf(shape) < SMALLEST && !shape.box ? tiny : null;
 }
 
 /** @param {Part} part */
