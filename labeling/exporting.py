@@ -59,7 +59,12 @@ class Pictures:
 
 
 def picture(item: Item, annotation: Annotation) -> coco.Picture:
-    shapes = [coco.Shape(each.label_class_id, each.bbox, each.polygon) for each in annotation.regions.all()]
+    shapes = [
+        coco.Shape(
+            each.label_class_id, each.bbox, each.polygon, each.origin if each.bbox or each.polygon else ""
+        )
+        for each in annotation.regions.all()
+    ]
     return coco.Picture(item.pk, item.path, item.width or 0, item.height or 0, shapes, provenance(annotation))
 
 

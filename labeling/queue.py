@@ -215,6 +215,8 @@ def extend(page: Page) -> datetime:
     until = timezone.now() + LEASE
     with transaction.atomic():
         page = Page.objects.select_for_update(no_key=True).get(pk=page.pk)
+        if page.state == Page.State.SUBMITTED:  # looked at again: what it left unanswered is others' now
+            return until
         claims = list(Claim.objects.select_for_update(no_key=True).filter(page=page).order_by("id"))
         live = [each.pk for each in claims if each.state == Claim.State.LIVE]
         live += take_back(page, [each for each in claims if each.state == Claim.State.EXPIRED])
@@ -222,6 +224,12 @@ def extend(page: Page) -> datetime:
         if page.state == Page.State.OPEN:
             Page.objects.filter(pk=page.pk).update(expires_at=until)
     return until
+
+
+def lost(page: Page) -> list[int]:
+    """Return the items of a page whose lease ran out and is gone."""
+    gone = Claim.objects.filter(page=page, state=Claim.State.EXPIRED).order_by("position")
+    return list(gone.values_list("item_id", flat=True))
 
 
 def take_back(page: Page, lost: Iterable[Claim]) -> list[int]:

@@ -10,7 +10,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from labeling import agreement, decoys, geometry, proposing, queue, rechecks, workforce
+from labeling import agreement, decoys, proposing, queue, rechecks, workforce
+from labeling.answering import Answer, InvalidAnswer, check
+from labeling.answering import RegionInput as RegionInput
 from labeling.answers import classes_of
 from labeling.models import (
     Annotation,
@@ -31,31 +33,6 @@ MOST_OPINIONS = 3  # on an item that is asked again, before a reviewer has to de
 NOT_ALIKE = "not like its look-alikes"
 NOT_RIGHT = "somebody saw that the proposal is wrong"
 TAKEN_UUID = "A UUID belongs to another answer already. Give each answer a new one."
-
-
-@dataclass(frozen=True, slots=True)
-class RegionInput:
-    """One class with its geometry in pixels of the upright image."""
-
-    label_class: int
-    bbox: list[float] | None = None
-    polygon: list[list[float]] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A labeler's answer for one item. `exception` says that the proposal is wrong and gives no answer."""
-
-    item: int
-    uuid: UUID
-    regions: tuple[RegionInput, ...] = ()
-    seconds: float | None = None
-    skipped: bool = False
-    exception: bool = False
-
-
-class InvalidAnswer(Exception):
-    """Why answers were refused, in a sentence for people."""
 
 
 @dataclass(slots=True)
@@ -127,56 +104,6 @@ def take_all(page: Page, labeler: User, answers: Sequence[Answer]) -> dict[UUID,
         state=Page.State.SUBMITTED, submitted_at=desk.now
     )
     return status
-
-
-def check(page: Page, answers: Sequence[Answer], decoy: Decoy | None = None) -> None:
-    """Refuse answers that make no sense for the project. Raises InvalidAnswer."""
-    project = page.project
-    if len({each.item for each in answers}) != len(answers) or len({each.uuid for each in answers}) != len(
-        answers
-    ):
-        raise InvalidAnswer(
-            "Each item may be answered once in a submission, each answer with a UUID of its own."
-        )
-    usable = set(project.classes.filter(retired_at=None).values_list("id", flat=True))
-    sizes = {
-        item: (width, height)
-        for item, width, height in page.claims.values_list("item_id", "item__width", "item__height")
-    }
-    if decoy is not None:
-        hidden = decoy.known.item
-        sizes[hidden.pk] = (hidden.width, hidden.height)
-    for each in answers:
-        if each.item not in sizes:
-            raise InvalidAnswer(f"Item {each.item} is not on this page.")
-        if each.skipped or each.exception:
-            continue
-        if any(region.label_class not in usable for region in each.regions):
-            raise InvalidAnswer(f"Item {each.item} has a class that is not in use in this project.")
-        if project.is_classification:
-            check_classes(project, each)
-        else:
-            check_shapes(each, *sizes[each.item])
-
-
-def check_classes(project: Project, answer: Answer) -> None:
-    """Ask for one class in a multi-class project; in a multi-label one, none is an answer too."""
-    if any(region.bbox or region.polygon for region in answer.regions):
-        raise InvalidAnswer("This project asks for classes of whole images, not for boxes or polygons.")
-    classes = [region.label_class for region in answer.regions]
-    if project.task_type == Project.TaskType.MULTICLASS and len(classes) != 1:
-        raise InvalidAnswer(f"Item {answer.item} needs exactly one class.")
-    if len(set(classes)) != len(classes):
-        raise InvalidAnswer(f"Item {answer.item} has a class twice.")
-
-
-def check_shapes(answer: Answer, width: int | None, height: int | None) -> None:
-    for region in answer.regions:
-        if region.bbox is None and region.polygon is None:
-            raise InvalidAnswer(f"Item {answer.item} has a region without a box or polygon.")
-        problem = geometry.misfit(region.bbox, region.polygon, width or 0, height or 0)
-        if problem:
-            raise InvalidAnswer(f"Item {answer.item}: {problem}")
 
 
 def open_desk(page: Page, labeler: User, answers: Sequence[Answer]) -> _Desk:
@@ -297,6 +224,8 @@ def annotation_for(desk: _Desk, answer: Answer, counted: bool) -> Annotation:
     # What was singled out and got a class of its own has been looked at by itself.
     bulk = page.kind in queue.GROUPED and len(desk.claims) > 1 and agreed is not False and not answer.skipped
     entry = desk.entries.get(answer.item) if page.kind == QueueKind.PRELABELED else None
+    earlier = desk.earlier.get(answer.item)
+    corrected = earlier.certificate if earlier and earlier.page_id == page.pk else None
     return Annotation(
         project=page.project,
         item_id=answer.item,
@@ -307,13 +236,14 @@ def annotation_for(desk: _Desk, answer: Answer, counted: bool) -> Annotation:
         kind=page.kind,
         group=page.group,
         skipped=answer.skipped,
+        skip_reason=answer.skip_reason,
         counted=counted,
         suggestion_visible=visible,
         agreed=agreed,
         seconds=answer.seconds,
         instructions_id=page.instructions_id,
         inclusion_probability=claim.inclusion_probability,
-        certificate=entry.certificate if entry else None,
+        certificate=entry.certificate if entry else corrected,
     )
 
 
@@ -323,7 +253,13 @@ def write(desk: _Desk) -> None:
     Claim.objects.filter(pk__in=answered).update(state=Claim.State.ANSWERED)
     Annotation.objects.bulk_create([annotation for annotation, _ in desk.written])
     Region.objects.bulk_create(
-        Region(annotation=annotation, label_class_id=each.label_class, bbox=each.bbox, polygon=each.polygon)
+        Region(
+            annotation=annotation,
+            label_class_id=each.label_class,
+            bbox=each.bbox,
+            polygon=each.polygon,
+            origin=each.origin if annotation.suggestion_visible else Region.Origin.DRAWN,
+        )
         for annotation, answer in desk.written
         for each in answer.regions
         if not answer.skipped
@@ -339,7 +275,7 @@ def write(desk: _Desk) -> None:
         if item.pk in desk.earlier and rechecks.follow(desk.earlier[item.pk], annotation):
             continue
         if answer.skipped:
-            skip(desk.page, item)
+            skip(desk.page, item, answer.skip_reason)
         elif desk.page.project.labels_per_item == 1 and desk.page.kind not in queue.BLIND:
             done[item.pk] = annotation.pk
         else:
@@ -349,13 +285,13 @@ def write(desk: _Desk) -> None:
         rechecks.draw(desk.page.project, desk.labeler, [each for each, _ in desk.written])
 
 
-def skip(page: Page, item: Item) -> None:
+def skip(page: Page, item: Item, reason: str) -> None:
     """Put an item aside; the label that somebody else gave it goes to a reviewer."""
     current = Annotation.objects.filter(item=item, item__current_annotation=F("id"), labeler__isnull=False)
     if page.kind == QueueKind.AUDIT and current.exclude(labeler=page.labeler).exists():
         put_aside(item, Item.State.NEEDS_REVIEW, rechecks.SKIPPED)
     else:
-        put_aside(item, Item.State.SKIPPED, "A labeler skipped it.")
+        put_aside(item, Item.State.SKIPPED, reason or "A labeler skipped it.")
 
 
 def put_aside(item: Item, state: Item.State, reason: str) -> None:

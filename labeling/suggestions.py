@@ -168,9 +168,9 @@ def write_auto_labels(
         cursor.execute(
             """
             INSERT INTO labeling_annotation
-                (project_id, item_id, uuid, source, kind, skipped, counted, suggestion_visible, model_version,
-                 certificate, confidence, threshold, created_at, withdrawal)
-            SELECT %s, w.item, gen_random_uuid(), 'auto', '', false, true, false, %s,
+                (project_id, item_id, uuid, source, kind, skipped, skip_reason, counted, suggestion_visible,
+                 model_version, certificate, confidence, threshold, created_at, withdrawal)
+            SELECT %s, w.item, gen_random_uuid(), 'auto', '', false, '', true, false, %s,
                 %s, w.confidence, %s, now(), ''
             FROM unnest(%s::bigint[], %s::float8[]) AS w(item, confidence)
             RETURNING item_id, id
@@ -188,8 +188,8 @@ def write_auto_labels(
         pairs = [(annotations[each.item], label) for each in labels for label in each.classes]
         cursor.execute(
             """
-            INSERT INTO labeling_region (annotation_id, label_class_id)
-            SELECT * FROM unnest(%s::bigint[], %s::bigint[])
+            INSERT INTO labeling_region (annotation_id, label_class_id, origin)
+            SELECT *, 'accepted' FROM unnest(%s::bigint[], %s::bigint[])
             """,
             [[annotation for annotation, _ in pairs], [label for _, label in pairs]],
         )

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 from PIL import Image, ImageDraw
 
-from labeling import importing, jobs, queue, submission, validation
+from labeling import importing, jobs, queue, submission, suggestions, validation
 from labeling.models import (
     Annotation,
     DataSource,
@@ -20,9 +20,11 @@ from labeling.models import (
     LabelClass,
     Membership,
     Project,
+    QueueEntry,
     Region,
     User,
 )
+from tests import scenes
 
 PASSWORD = "correct horse battery"
 CLASSES = ("circle", "square", "triangle")
@@ -102,6 +104,53 @@ def make_items(project: Project, count: int = 12, **image: Any) -> list[Item]:
     source = importing.add_folder(project, folder, project.created_by)
     run_jobs("quick")
     return list(Item.objects.filter(source=source).order_by("id"))
+
+
+def make_scenes(project: Project, count: int = 3, *, size: tuple[int, int] = (640, 480)) -> list[Item]:
+    """Import images that hold several shapes each, of the project's classes; see `true_regions`."""
+    folder = Path(settings.MEDIA_ROOT).parent / f"scenes-{uuid.uuid4().hex[:6]}"
+    names = [each.name for each in project.classes.all()]
+    for number in range(count):
+        scenes.write(folder / f"{number:05}.png", scenes.arrange(number, names, *size), *size)
+    source = importing.add_folder(project, folder, project.created_by)
+    run_jobs("quick")
+    return list(Item.objects.filter(source=source).order_by("path"))
+
+
+def true_regions(item: Item) -> list[dict[str, Any]]:
+    """Return the shapes of an item of `make_scenes` as answers have them: boxes, or polygons."""
+    classes = {each.name: each.pk for each in item.project.classes.all()}
+    found = scenes.arrange(int(Path(item.path).stem), list(classes), item.width or 0, item.height or 0)
+    as_boxes = item.project.task_type == Project.TaskType.DETECTION
+    return [
+        {"class": classes[each.name], "bbox": each.box()}
+        if as_boxes
+        else {"class": classes[each.name], "polygon": each.polygon()}
+        for each in found
+    ]
+
+
+def prelabel(
+    project: Project,
+    items: Sequence[Item],
+    propose: Callable[[Item], list[dict[str, Any]]] = true_regions,
+    *,
+    confidence: float = 0.93,
+) -> None:
+    """Make items wait with shapes proposed for them, each a little less sure than the one before."""
+    Project.objects.filter(pk=project.pk).update(validation_rate=0)
+    QueueEntry.objects.filter(item__in=items).update(kind="manual", inclusion_probability=None)
+    proposals, places = [], []
+    for number, item in enumerate(items):
+        shapes = [
+            {**shape, "confidence": round(confidence - 0.01 * rank, 2)}
+            for rank, shape in enumerate(propose(item))
+        ]
+        top = shapes[0]["class"] if shapes else None
+        proposals.append(suggestions.Proposal(item.pk, shapes, top, confidence))
+        places.append(suggestions.Placement(item.pk, "prelabeled", number, 1, None, "the model is sure"))
+    suggestions.store(project, 1, proposals)
+    suggestions.order_queue(project, places)
 
 
 def true_class(item: Item) -> str:

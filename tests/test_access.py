@@ -84,7 +84,7 @@ ROUTES = {
 }
 # These belong to one person; tests of their own say whose.
 OWN = {
-    "api-unknown", "api-page-submit", "api-page-extend", "api-page-release", "api-page-undo",
+    "api-unknown", "api-page", "api-page-submit", "api-page-extend", "api-page-release", "api-page-undo",
     "profile-token-revoke", "run", "certificate-read",
 }  # fmt: skip
 

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import permissions, queue, statistics, submission
+from labeling import earlier, permissions, queue, statistics, submission
 from labeling.api import shapes
 from labeling.models import Page, Project
 
@@ -23,6 +23,23 @@ class Pages(APIView):
         given.is_valid(raise_exception=True)
         page = queue.claim(project, permissions.person(request), **given.validated_data)
         return Response(shapes.page_shape(page), status=201) if page else Response(status=204)
+
+    @extend_schema(operation_id="pages_list", responses={200: dict})
+    def get(self, request: Request, project_id: int) -> Response:
+        """List the pages that you submitted last, newest first, with your answers that stand."""
+        project = permissions.project_or_404(request.user, project_id, "label")
+        latest = earlier.latest(project, permissions.person(request))
+        return Response({"pages": [shapes.earlier_shape(*each) for each in latest]})
+
+
+class PageDetail(APIView):
+    @extend_schema(operation_id="pages_read", responses={200: dict})
+    def get(self, request: Request, project_id: int, page_id: int) -> Response:
+        """Look at a page that you submitted. Submit it again with new UUIDs to correct your answers."""
+        page = page_or_404(request, project_id, page_id)
+        if page.state != Page.State.SUBMITTED:
+            raise Http404
+        return Response(shapes.submitted_shape(page))
 
 
 class PageSubmit(APIView):
@@ -51,9 +68,10 @@ class PageUndo(APIView):
 class PageExtend(APIView):
     @extend_schema(operation_id="pages_extend", request=None, responses={200: dict})
     def post(self, request: Request, project_id: int, page_id: int) -> Response:
-        """Keep a page for longer."""
+        """Keep a page for longer; `lost` names items that went to somebody else meanwhile."""
         page = page_or_404(request, project_id, page_id)
-        return Response({"lease_expires_at": queue.extend(page)})
+        until = queue.extend(page)
+        return Response({"lease_expires_at": until, "lost": queue.lost(page)})
 
 
 class PageRelease(APIView):
@@ -82,6 +100,7 @@ def answers_from(project: Project, given: list[dict[str, Any]]) -> list[submissi
             uuid=each["uuid"],
             seconds=each.get("seconds"),
             skipped=each["skipped"],
+            skip_reason=each["skip_reason"],
             exception=each["exception"],
             regions=tuple(region_from(region, ids) for region in each["regions"]),
         )
@@ -95,4 +114,4 @@ def region_from(region: Mapping[str, Any], ids: Mapping[str, int]) -> submission
         if label_class.lower() not in ids:
             raise submission.InvalidAnswer(f"This project has no class “{label_class}”.")
         label_class = ids[label_class.lower()]
-    return submission.RegionInput(label_class, region.get("bbox"), region.get("polygon"))
+    return submission.RegionInput(label_class, region.get("bbox"), region.get("polygon"), region["origin"])

@@ -2,14 +2,27 @@
 
 import math
 import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from labeling import decoys, geometry, queue
-from labeling.models import Annotation, Claim, Invitation, Item, Job, LabelClass, Page, Project, Suggestion
+from labeling import decoys, earlier, geometry, queue
+from labeling.models import (
+    Annotation,
+    Claim,
+    Decoy,
+    Invitation,
+    Item,
+    Job,
+    LabelClass,
+    Page,
+    Project,
+    Region,
+    Suggestion,
+)
 from labeling.models.queueing import QueueKind
 
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -91,6 +104,8 @@ class RegionInput(serializers.Serializer[Any]):
         min_length=1,
     )
 
+    origin = serializers.ChoiceField(choices=Region.Origin.choices, default=Region.Origin.DRAWN)
+
     def get_fields(self) -> dict[str, Any]:
         # `class` cannot be an attribute's name in Python.
         return {"class": ClassReference(), **super().get_fields()}
@@ -120,8 +135,14 @@ class AnswerInput(serializers.Serializer[Any]):
     uuid = serializers.UUIDField()
     seconds = NumberField(required=False, allow_null=True, min_value=0, max_value=86_400)
     skipped = serializers.BooleanField(default=False)
+    skip_reason = serializers.CharField(default="", allow_blank=True, max_length=300)
     exception = serializers.BooleanField(default=False)
     regions = RegionInput(many=True, default=list)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["skip_reason"] and not attrs["skipped"]:
+            raise serializers.ValidationError("A reason for skipping comes with `skipped`: true.")
+        return attrs
 
 
 class SubmitInput(serializers.Serializer[Any]):
@@ -196,7 +217,8 @@ def project_shape(project: Project, role: str | None) -> dict[str, Any]:
     }
 
 
-def regions_shape(regions: Any) -> list[dict[str, Any]]:
+def regions_shape(regions: Iterable[Region]) -> list[dict[str, Any]]:
+    """Return regions as they are answered; what is of the whole image has no origin."""
     shapes = []
     for each in regions:
         shape: dict[str, Any] = {"class": each.label_class_id}
@@ -204,13 +226,20 @@ def regions_shape(regions: Any) -> list[dict[str, Any]]:
             shape["bbox"] = each.bbox
         if each.polygon:
             shape["polygon"] = each.polygon
+        if each.bbox or each.polygon:
+            shape["origin"] = each.origin
         shapes.append(shape)
     return shapes
 
 
 def page_shape(page: Page) -> dict[str, Any]:
-    """Return what a labeler's screen needs; blind kinds look like manual ones and show no suggestion."""
-    claims = list(Claim.objects.filter(page=page, state="live").select_related("item").order_by("position"))
+    """Return what a labeler's screen needs of a page that is open."""
+    claims = Claim.objects.filter(page=page, state=Claim.State.LIVE).select_related("item")
+    return screen_shape(page, list(claims.order_by("position")), decoys.of(page))
+
+
+def screen_shape(page: Page, claims: Sequence[Claim], decoy: Decoy | None) -> dict[str, Any]:
+    """Return a page with some of its items; blind kinds look like manual ones and show no suggestion."""
     blind = page.kind in queue.BLIND
     proposals: dict[int, Suggestion] = {}
     # Copies of one picture without a class are asked for unprompted.
@@ -224,19 +253,22 @@ def page_shape(page: Page) -> dict[str, Any]:
         )
         for each in claims
     ]
-    decoy = decoys.of(page)
     if decoy is not None and items:
         like = items[0]
         items.insert(decoy.position, page_item(decoy.known.item, like["why"], like["suggestion"]))
     return {
         "page": page.pk,
-        "kind": "manual" if blind else page.kind,
+        "kind": shown_kind(page),
         "why": "" if blind or not claims else claims[0].why,
         "proposed_class": page.proposed_class_id,
         "start_selected": page.kind == "clustered",
         "lease_expires_at": page.expires_at,
         "items": items,
     }
+
+
+def shown_kind(page: Page) -> str:
+    return QueueKind.MANUAL if page.kind in queue.BLIND else page.kind
 
 
 def page_item(item: Item, why: str, suggestion: dict[str, Any] | None) -> dict[str, Any]:
@@ -289,6 +321,7 @@ def item_shape(item: Item) -> dict[str, Any]:
             {"class": each.label_class_id, "name": each.label_class.name, "color": each.label_class.color}
             for each in (current.regions.all() if current else ())
         ],
+        "regions": regions_shape(current.regions.all() if current else ()),
         "labeler": current.labeler.label if current and current.labeler else None,
         "confidence": suggestion.confidence if suggestion else None,
         "created_at": current.created_at if current else None,
@@ -302,7 +335,9 @@ def annotation_shape(annotation: Annotation) -> dict[str, Any]:
         "origin": annotation.origin,
         "labeler": annotation.labeler.label if annotation.labeler else None,
         "labels": [each.label_class.name for each in annotation.regions.all()],
+        "regions": regions_shape(annotation.regions.all()),
         "skipped": annotation.skipped,
+        "skip_reason": annotation.skip_reason,
         "counted": annotation.counted,
         "created_at": annotation.created_at,
         "withdrawn_at": annotation.withdrawn_at,
@@ -347,8 +382,44 @@ def undone_shape(page: Page, answers: dict[int, Annotation]) -> dict[str, Any]:
     """Return a reopened page with the answers that were taken back."""
     return {
         **page_shape(page),
-        "answers": {
-            item: {"skipped": each.skipped, "regions": regions_shape(each.regions.all())}
-            for item, each in answers.items()
-        },
+        "answers": {item: answer_shape(each) for item, each in answers.items()},
+    }
+
+
+def earlier_shape(page: Page, images: Iterable[earlier.Shown]) -> dict[str, Any]:
+    """Return one line of the pages that a labeler has submitted."""
+    return {
+        "page": page.pk,
+        "kind": shown_kind(page),
+        "submitted_at": page.submitted_at,
+        "items": [
+            {
+                "id": each.item.pk,
+                "file_name": each.item.file_name,
+                "thumbnail": reverse("thumbnail", args=[each.item.pk]),
+                "labels": each.labels,
+                "skipped": each.skipped,
+            }
+            for each in images
+        ],
+    }
+
+
+def submitted_shape(page: Page) -> dict[str, Any]:
+    """Return a submitted page with the answers that stand, to be corrected."""
+    answers = {each.item_id: each for each in earlier.by_page([page])[page.pk]}
+    claims = Claim.objects.filter(page=page, item__in=answers).select_related("item").order_by("position")
+    decoy = earlier.overlooked([page]).select_related("known__item").first()
+    given = {item: answer_shape(each) for item, each in answers.items()}
+    if decoy is not None:
+        regions = [{"class": page.proposed_class_id}]
+        given[decoy.known.item_id] = {"skipped": False, "skip_reason": "", "regions": regions}
+    return {**screen_shape(page, list(claims), decoy), "answers": given}
+
+
+def answer_shape(annotation: Annotation) -> dict[str, Any]:
+    return {
+        "skipped": annotation.skipped,
+        "skip_reason": annotation.skip_reason,
+        "regions": regions_shape(annotation.regions.all()),
     }

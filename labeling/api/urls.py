@@ -14,6 +14,7 @@ urlpatterns = [
     path("projects/<int:project_id>/invitations/", projects.Invitations.as_view(), name="api-invitations"),
     path("projects/<int:project_id>/pages/", pages.Pages.as_view(), name="api-pages"),
     path("projects/<int:project_id>/pages/undo/", pages.PageUndo.as_view(), name="api-page-undo"),
+    path("projects/<int:project_id>/pages/<int:page_id>/", pages.PageDetail.as_view(), name="api-page"),
     path(
         "projects/<int:project_id>/pages/<int:page_id>/submit/",
         pages.PageSubmit.as_view(),

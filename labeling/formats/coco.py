@@ -20,11 +20,15 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One region: `bbox` is [x, y, width, height], `polygon` one flat list of points per part, in pixels."""
+    """One region: `bbox` is [x, y, width, height], `polygon` one flat list of points per part, in pixels.
+
+    `origin` says whether a person drew it, accepted it as proposed, or changed what was proposed.
+    """
 
     category: int
     bbox: list[float] | None = None
     polygon: list[list[float]] | None = None
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,10 @@ def annotation(number: int, picture: Picture, shape: Shape) -> dict[str, Any]:
         body["segmentation"] = []
     if not shape.polygon and not shape.bbox:
         body["image_level"] = True
-    return {**body, "provenance": picture.provenance}
+    return {
+        **body,
+        "provenance": picture.provenance | ({"region_origin": shape.origin} if shape.origin else {}),
+    }
 
 
 def write(info: dict[str, Any], categories: Iterable[Category], pictures: Iterable[Picture]) -> Iterator[str]:

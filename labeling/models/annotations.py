@@ -39,6 +39,7 @@ class Annotation(models.Model):
     kind = models.CharField(max_length=10, choices=QueueKind.choices, blank=True)
     group = models.BigIntegerField(null=True, help_text="of look-alikes, with which it was shown")
     skipped = models.BooleanField(default=False)
+    skip_reason = models.CharField(max_length=300, blank=True, help_text="as the labeler gave it")
     counted = models.BooleanField(default=True)
     suggestion_visible = models.BooleanField(default=False)
     agreed = models.BooleanField(null=True, help_text="whether it equals the suggestion that was shown")
@@ -88,6 +89,10 @@ class Annotation(models.Model):
                 | (models.Q(withdrawn_at__isnull=False) & ~models.Q(withdrawal="")),
                 name="annotation_withdrawal_has_reason",
             ),
+            models.CheckConstraint(
+                condition=models.Q(skipped=True) | models.Q(skip_reason=""),
+                name="annotation_reason_is_for_a_skip",
+            ),
         ]
 
     @property
@@ -101,16 +106,30 @@ class Annotation(models.Model):
 
 
 class Region(models.Model):
-    """One class with its geometry, in pixels of the upright image; no geometry for a classification."""
+    """One class with its geometry, in pixels of the upright image; no geometry for a classification.
+
+    The parts of a polygon combine by the even-odd rule: a part within another is a hole.
+    """
+
+    class Origin(models.TextChoices):
+        DRAWN = "drawn"
+        ACCEPTED = "accepted"  # as the model proposed it
+        EDITED = "edited"  # proposed, then changed
 
     annotation = models.ForeignKey(Annotation, on_delete=models.CASCADE, related_name="regions")
     label_class = models.ForeignKey(LabelClass, on_delete=models.PROTECT, related_name="regions")
     bbox = models.JSONField(null=True, help_text="[x, y, width, height]")
     polygon = models.JSONField(null=True, help_text="[[x1, y1, x2, y2, …], …], one list per part")
     mask = models.JSONField(null=True, help_text="COCO run lengths {size, counts}")
+    origin = models.CharField(max_length=8, choices=Origin.choices, default=Origin.DRAWN)
 
     class Meta:
         ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(origin__in=("drawn", "accepted", "edited")), name="region_origin_known"
+            ),
+        ]
 
 
 class Suggestion(models.Model):

@@ -107,6 +107,9 @@ class Claim(models.Model):
     inclusion_probability = models.FloatField(null=True)
     likely = ArrayField(models.BigIntegerField(), null=True, help_text="what the screen shows as ticked")
     doubtful = ArrayField(models.BigIntegerField(), null=True, help_text="and as open")
+    proposal = models.JSONField(
+        null=True, help_text="the shapes that the screen proposes: {regions, confidence, model}"
+    )
     state = models.CharField(max_length=8, choices=State.choices, default=State.LIVE)
     expires_at = models.DateTimeField()
     exception_uuid = models.UUIDField(

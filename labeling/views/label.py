@@ -11,16 +11,21 @@ from labeling.models import Instructions, Project, User
 from labeling.templatetags.loupe import DISTINCT_COLORS
 from labeling.views import SignedIn
 
+TEMPLATES = {
+    Project.TaskType.MULTICLASS: "label/grid.html",
+    Project.TaskType.MULTILABEL: "label/grid.html",
+    Project.TaskType.DETECTION: "label/canvas.html",
+    Project.TaskType.SEGMENTATION: "label/canvas.html",
+    Project.TaskType.SEMANTIC: "label/no_canvas.html",
+}
+
 
 def label(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "label")
-    if not project.is_classification:
-        return render(request, "label/no_canvas.html", {"project": project})
     instructions = project.instructions.first()
     config = label_config(project, request.user, instructions)
-    return render(
-        request, "label/label.html", {"project": project, "config": config, "instructions": instructions}
-    )
+    template = TEMPLATES[Project.TaskType(project.task_type)]
+    return render(request, template, {"project": project, "config": config, "instructions": instructions})
 
 
 def label_config(project: Project, user: User, instructions: Instructions | None) -> dict[str, Any]:
@@ -29,9 +34,13 @@ def label_config(project: Project, user: User, instructions: Instructions | None
         "user": user.pk,
         "api": reverse("api-project", args=[project.pk]),
         "signIn": f"{reverse('sign-in')}?next={reverse('label', args=[project.pk])}",
-        "multilabel": project.task_type == Project.TaskType.MULTILABEL,
+        "task": project.task_type,
         "size": user.page_size,
         "doneToday": statistics.done_today(project, user),
+        "keys": {},
+        "singleKeys": True,
+        "language": "en",
+        "outline": None,
         "instructions": {"version": instructions.version, "text": instructions.text}
         if instructions
         else None,
@@ -43,6 +52,7 @@ def label_config(project: Project, user: User, instructions: Instructions | None
                 "hotkey": each.hotkey,
                 "description": each.description,
                 "striped": each.position >= DISTINCT_COLORS,
+                "parent": each.parent_id,
             }
             for each in project.classes.filter(retired_at=None)
         ],

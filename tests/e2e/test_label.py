@@ -33,6 +33,13 @@ def submit(page: Page, key: str = "Enter") -> None:
         page.keyboard.press(key)
 
 
+def skip(page: Page, key: str = "s") -> None:
+    """Skip what is selected, or the page, without a reason."""
+    page.keyboard.press("s")
+    expect(page.get_by_role("dialog", name="Why skip?")).to_be_visible()
+    page.keyboard.press(key)
+
+
 def labels_of(project: Project) -> dict[str, str]:
     """Return the class of each labeled item by its file name."""
     items = Item.objects.filter(project=project, state="labeled")
@@ -82,7 +89,7 @@ def test_a_selection_gets_a_class_with_one_key(browse, shapes, labeler):
     page.keyboard.press("3")
     expect(page.locator(".class-chip.person", has_text="triangle")).to_have_count(9)
     tiles.nth(0).click()
-    page.keyboard.press("s")
+    skip(page)
     expect(page.locator('.tile[data-mark="skipped"]')).to_have_count(1)
     submit(page, "Control+Enter")
     assert Item.objects.filter(state="skipped").count() == 1
@@ -105,7 +112,7 @@ def test_look_alikes_are_confirmed_but_for_the_odd_one(browse, shapes, labeler):
     queue_as(shapes, items, "clustered", "square")
     page = browse(labeler, label_address(shapes))
     expect(page.locator("[data-part=hint]")).to_have_text(
-        "All nine look like square. Click those that are not, then Enter."
+        "All 9 look like square. Click those that are not, then Enter."
     )
     expect(page.locator(".tile.selected")).to_have_count(9)
     odd = file_names(page)[2]
@@ -244,7 +251,7 @@ def test_none_of_these_is_an_answer_of_its_own(browse, manager, labeler):
     page.locator(".tile-face").nth(3).click()
     page.keyboard.press("Backspace")
     expect(none).to_have_count(2)
-    page.keyboard.press("s")
+    skip(page)
     submit(page)
     regions = [each.regions.count() for each in Annotation.objects.filter(skipped=False)]
     assert sorted(regions) == [0, 0, 1]
@@ -283,7 +290,9 @@ def test_a_skip_that_was_taken_back_still_shows_and_gives_way_to_a_class(browse,
     queue_as(shapes, factories.make_items(shapes, 2), "manual")
     page = browse(labeler, label_address(shapes))
     choose_size(page, 1)
-    submit(page, "s")
+    with page.expect_response(re.compile("/submit/$")):
+        skip(page, "1")
+    assert Item.objects.get(state="skipped").reason == "Nothing to label is in it"
     expect(page.locator("[data-part=today]")).to_have_text("0 today")
     page.keyboard.press("Control+z")
     skipped = page.locator(".class-chip", has_text="skipped")

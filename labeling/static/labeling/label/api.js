@@ -1,5 +1,7 @@
 // The HTTP API as the Label page uses it. Throws ApiError; knows nothing of pages on screen.
 
+import { t } from "./text.js";
+
 /** What the server answered, or that it could not be reached (`status` 0). */
 export class ApiError extends Error {
   /** @param {number} status @param {string} message */
@@ -34,23 +36,26 @@ async function call(method, url, body, options = {}) {
       ...options,
     });
   } catch {
-    throw new ApiError(0, "The server cannot be reached.");
+    throw new ApiError(0, t("The server cannot be reached."));
   }
   if (response.status === 204) return null;
   const reply = await response.json().catch(() => null);
   if (response.ok) return reply;
-  throw new ApiError(response.status, reply?.error?.message ?? `The server answered ${response.status}.`);
+  throw new ApiError(response.status, reply?.error?.message ?? t("The server answered {status}.", { status: response.status }));
 }
 
 /** @param {string} base the project's address in the API, with a slash at the end */
 export function projectApi(base) {
   return {
     facts: () => call("GET", base),
-    /** @param {number} size @param {number[]} holding pages that this screen has already */
+    /** @param {number} size @param {number[]} holding pages that the labeler's screens have already */
     claim: (size, holding) => call("POST", `${base}pages/`, { size, holding }),
     /** @param {number} page @param {object[]} answers */
     submit: (page, answers) => call("POST", `${base}pages/${page}/submit/`, { answers }),
     undo: () => call("POST", `${base}pages/undo/`, {}),
+    recent: () => call("GET", `${base}pages/`),
+    /** A page of one's own that was submitted, with its answers. @param {number} page */
+    submitted: (page) => call("GET", `${base}pages/${page}/`),
     /** @param {number} page */
     extend: (page) => call("POST", `${base}pages/${page}/extend/`, {}),
     /** Also works while the page is being left. @param {number} page */

@@ -1,36 +1,13 @@
-// The shortcut list and the instructions.
+// The dialogs of the Label page: instructions, why something is skipped, one's own pace.
 
-/** @typedef {import("./keys.js").Binding} Binding */
+import { t } from "./text.js";
 
-/** @param {HTMLElement} element */
-function modal(element) {
+/** Closes by a click beside it, too. @param {HTMLElement} element */
+export function modal(element) {
   const dialog = /** @type {HTMLDialogElement} */ (element);
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   dialog.querySelector("[data-close]")?.addEventListener("click", () => dialog.close());
   return dialog;
-}
-
-/** @param {HTMLElement} element @param {Binding[]} table */
-export function helpDialog(element, table) {
-  const dialog = modal(element);
-  const list = /** @type {HTMLElement} */ (dialog.querySelector("dl"));
-  for (const { id, keys, text, press } of table) {
-    const term = document.createElement("dt");
-    term.dataset.shortcut = id;
-    term.dataset.press = press;
-    keys.forEach((key) => {
-      const cap = document.createElement(key === "…" ? "span" : "kbd");
-      cap.textContent = key;
-      term.append(cap, " ");
-    });
-    const said = document.createElement("dd");
-    said.textContent = text;
-    list.append(term, said);
-  }
-  const toggle = /** @type {HTMLInputElement} */ (dialog.querySelector("input[name=single-keys]"));
-  toggle.checked = localStorage.getItem("loupe.singleKeys") !== "off";
-  toggle.addEventListener("change", () => localStorage.setItem("loupe.singleKeys", toggle.checked ? "on" : "off"));
-  return { open: () => dialog.showModal(), singleKeys: () => toggle.checked };
 }
 
 /**
@@ -47,4 +24,53 @@ export function instructionsDialog(element, instructions, project) {
   };
   if (instructions?.text && instructions.version > seen) open();
   return { open };
+}
+
+/**
+ * Asks why images are skipped; the key that opened it, or Enter, skips without a reason.
+ * @param {HTMLElement} element
+ */
+export function skipDialog(element) {
+  const dialog = modal(element);
+  const reasons = [
+    t("Nothing to label is in it"),
+    t("Too blurred, dark or broken to tell"),
+    t("It fits no class, or several"),
+    t("It should not be in this project"),
+  ];
+  const list = /** @type {HTMLElement} */ (dialog.querySelector("[data-part=skip-reasons]"));
+  const other = /** @type {HTMLInputElement} */ (dialog.querySelector("input[name=other]"));
+  /** @type {(reason: string) => void} */
+  let done = () => {};
+  const finish = (/** @type {string} */ reason) => {
+    dialog.close();
+    done(reason);
+  };
+  reasons.forEach((reason, index) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "skip-reason";
+    const cap = document.createElement("kbd");
+    cap.textContent = String(index + 1);
+    button.append(cap, ` ${reason}`);
+    button.addEventListener("click", () => finish(reason));
+    list.append(button);
+  });
+  dialog.addEventListener("keydown", (event) => {
+    const typing = event.target === other;
+    const digit = Number(event.code.match(/^(?:Digit|Numpad)([1-9])$/)?.[1] ?? 0);
+    if (!typing && reasons[digit - 1]) finish(reasons[digit - 1]);
+    else if (event.key === "Enter" && (typing || event.target === dialog)) finish(other.value.trim());
+    else if (!typing && event.code === "KeyS") finish("");
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  dialog.querySelector("[data-part=skip-plain]")?.addEventListener("click", () => finish(other.value.trim()));
+  return (/** @type {(reason: string) => void} */ then) => {
+    done = then;
+    other.value = "";
+    dialog.showModal();
+    dialog.focus();
+  };
 }

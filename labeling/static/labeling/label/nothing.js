@@ -1,5 +1,7 @@
 // What the stage says when there is nothing to label: why, and what comes next.
 
+import { t, tn } from "./text.js";
+
 const hasImages = (/** @type {any} */ facts) => facts && Object.values(facts.items).some((count) => Number(count) > 0);
 
 /**
@@ -8,7 +10,7 @@ const hasImages = (/** @type {any} */ facts) => facts && Object.values(facts.ite
  */
 export function drawNothing(box, facts, reason, offline) {
   const [title, text] = offline
-    ? ["The server cannot be reached.", "Trying again by itself. Everything you did is kept."]
+    ? [t("The server cannot be reached."), t("Trying again by itself. Everything you did is kept.")]
     : wayOn(facts, reason);
   /** @type {HTMLElement} */ (box.querySelector("h2")).textContent = title;
   /** @type {HTMLElement} */ (box.querySelector("p")).textContent = text;
@@ -20,14 +22,14 @@ export function drawNothing(box, facts, reason, offline) {
 
 /** @param {any} facts of the project @param {string} reason @returns {[string, string]} */
 function wayOn(facts, reason) {
-  if (reason) return ["Labeling is paused.", reason];
-  if (!facts) return ["Nothing is waiting for you.", "This page looks again every few seconds."];
-  if (!hasImages(facts)) return ["There are no images yet.", "As soon as some are imported, the first page appears here by itself."];
+  if (reason) return [t("Labeling is paused."), reason];
+  if (!facts) return [t("Nothing is waiting for you."), t("This page looks again every few seconds.")];
+  if (!hasImages(facts)) return [t("There are no images yet."), t("As soon as some are imported, the first page appears here by itself.")];
   const waiting = Object.values(facts.queue).reduce((sum, count) => sum + Number(count), 0);
   if (waiting) {
-    const text = "They are with other people now, or you answered them already. If one comes back, it appears here by itself.";
-    return [`${waiting.toLocaleString("en")} ${waiting === 1 ? "image waits" : "images wait"}, none of them for you.`, text];
+    const text = t("They are with other people now, or you answered them already. If one comes back, it appears here by itself.");
+    return [tn(waiting, "One image waits, but not for you.", "{count} images wait, none of them for you."), text];
   }
-  if (facts.items.unlabeled) return ["Nothing is waiting for you.", "Images are still being read. The next page appears here by itself."];
-  return ["Every image has its label.", "Thank you. New images appear here by themselves when they are imported."];
+  if (facts.items.unlabeled) return [t("Nothing is waiting for you."), t("Images are still being read. The next page appears here by itself.")];
+  return [t("Every image has its label."), t("Thank you. New images appear here by themselves when they are imported.")];
 }

@@ -1,86 +1,123 @@
 // The one mutable state of the Label page, and the only functions that change it.
 // Nothing here touches the DOM or the network.
 
-import { newUuid } from "./uuid.js";
+import { newUuid } from "../uuid.js";
 
 /**
- * @typedef {{id: number, name: string, color: string, hotkey: string, description: string, striped: boolean}} LabelClass
- * @typedef {{class: number, confidence?: number}} Region
- * @typedef {{regions: Region[], confidence: number|null, model: number|null, doubtful?: number[]}} Suggestion
- * @typedef {{id: number, file_name: string, width: number|null, height: number|null, image: string,
- *   thumbnail: string, suggestion: Suggestion|null, why: string}} Item
- * @typedef {{page: number, kind: "manual"|"clustered"|"prelabeled", why: string, lease_expires_at: string,
- *   proposed_class: number|null, start_selected: boolean, items: Item[],
- *   answers?: Record<string, {regions: Region[], skipped?: boolean}>}} Page
+ * @typedef {import("../types.js").LabelClass} LabelClass @typedef {import("../types.js").Page} Page
+ * @typedef {import("../types.js").Item} Item
  *
  * What a tile shows now: nothing, a proposal, a person's answer, skipped, or taken out of the proposal.
  * @typedef {"empty"|"proposed"|"person"|"skipped"|"out"} Mark
  * @typedef {{item: Item, proposal: number[], doubtful: number[], confidence: number|null, classes: number[],
- *   mark: Mark, selected: boolean, uuid: string}} Tile
- * @typedef {{tiles: {classes: number[], mark: Mark, selected: boolean}[], cursor: number}} Snapshot
+ *   mark: Mark, reason: string, selected: boolean, uuid: string}} Tile
+ * @typedef {{tiles: {classes: number[], mark: Mark, reason: string, selected: boolean}[], cursor: number}} Snapshot
  *
- * @typedef {{classes: LabelClass[], multilabel: boolean, size: number, page: Page|null, tiles: Tile[],
+ * A page may be shown in parts of `part` images: `tiles` are on screen, `before` and `after` are not.
+ * @typedef {{classes: LabelClass[], multilabel: boolean, page: Page|null, tiles: Tile[], before: Tile[], after: Tile[], part: number,
  *   cursor: number, hover: number|null, anchor: number, fresh: boolean, magnified: boolean, history: Snapshot[],
- *   shownAt: number, doneToday: number, waiting: boolean, nothing: object|null,
- *   incomplete: boolean, saving: "saved"|"saving"|"offline", notice: {tone: string, text: string, actions?: [string, string][]}|null,
- *   filter: string, said: string}} State
+ *   future: Snapshot[], touched: boolean, alone: boolean, incomplete: boolean, filter: string}} State
  */
 
-/**
- * @param {{classes: LabelClass[], multilabel: boolean, size: number, doneToday: number}} start
- * @returns {State}
- */
-export function newState(start) {
+const WHOLE = 100; // no page has as many images
+
+/** @param {LabelClass[]} classes @param {boolean} multilabel @returns {State} */
+export function newState(classes, multilabel) {
   return {
-    ...start,
+    classes,
+    multilabel,
     page: null,
     tiles: [],
+    before: [],
+    after: [],
+    part: WHOLE,
     cursor: 0,
     hover: null,
     anchor: 0,
     fresh: false,
     magnified: false,
     history: [],
-    shownAt: 0,
-    waiting: true,
-    nothing: null,
+    future: [],
+    touched: false,
+    alone: false,
     incomplete: false,
-    saving: "saved",
-    notice: null,
     filter: "",
-    said: "",
   };
 }
 
+/** @typedef {{before: Tile[], tiles: Tile[], after: Tile[], part: number, touched: boolean}} Content what survives a reload */
+
 /**
  * Put a page on screen, with its own earlier answers or a draft's where there are any.
- * @param {State} state
- * @param {Page} page
- * @param {Tile[]} [draft]
+ * @param {State} state @param {Page} page @param {Content|null} kept
  */
-export function showPage(state, page, draft) {
+export function showPage(state, page, kept) {
   state.page = page;
-  state.tiles = page.items.map((item, index) => draft?.[index] ?? newTile(page, item));
+  state.before = kept?.before ?? [];
+  state.tiles = kept?.tiles ?? page.items.map((item) => newTile(page, item));
+  state.after = kept?.after ?? [];
+  state.part = kept?.part ?? WHOLE;
+  state.touched = kept?.touched ?? false;
+  state.magnified = false;
+  state.filter = "";
+  begin(state);
+}
+
+/** Start on the images that are on screen now. @param {State} state */
+function begin(state) {
   state.cursor = firstOpen(state) ?? 0;
   state.anchor = state.cursor;
   state.hover = null;
   state.history = [];
+  state.future = [];
   state.fresh = false;
   state.incomplete = false;
-  state.waiting = false;
-  state.nothing = null;
-  state.filter = "";
-  state.shownAt = performance.now();
 }
 
 /** @param {State} state */
-export function showNothing(state, facts) {
-  state.page = null;
-  state.tiles = [];
-  state.history = [];
-  state.magnified = false;
-  state.waiting = false;
-  state.nothing = facts;
+export function clearPage(state) {
+  Object.assign(state, { page: null, tiles: [], before: [], after: [], part: WHOLE, magnified: false, touched: false });
+  begin(state);
+}
+
+/** @param {State} state @returns {Content} */
+export const contentOf = (state) => {
+  const { before, tiles, after, part } = state;
+  return { before, tiles, after, part, touched: isTouched(state) };
+};
+
+/** @param {State} state every image of the page, also those not on screen */
+export const everyTile = (state) => [...state.before, ...state.tiles, ...state.after];
+
+/**
+ * Show at most `size` images of the page at a time; whatever they have, they keep.
+ * @param {State} state @param {number} size
+ */
+export function layOut(state, size) {
+  const all = everyTile(state);
+  const outlined = state.before.length + state.cursor;
+  state.touched ||= state.history.length > 0;
+  state.part = size;
+  cut(state, all, all.length <= size ? 0 : Math.floor(outlined / size) * size);
+  begin(state);
+  state.cursor = state.anchor = outlined - state.before.length;
+}
+
+/** Go to the next or the last images of the page. @param {State} state @param {1|-1} step @returns {boolean} */
+export function turn(state, step) {
+  const from = state.before.length + step * state.part;
+  const all = everyTile(state);
+  if (from < 0 || from >= all.length) return false;
+  cut(state, all, from);
+  state.touched = true;
+  begin(state);
+  return true;
+}
+
+/** @param {State} state @param {Tile[]} all @param {number} from */
+function cut(state, all, from) {
+  const to = from + state.part;
+  Object.assign(state, { before: all.slice(0, from), tiles: all.slice(from, to), after: all.slice(to) });
 }
 
 /**
@@ -93,7 +130,7 @@ function newTile(page, item) {
   const suggested = item.suggestion?.regions ?? [];
   // Without a suggestion nothing is proposed; on pages asked one by one, it ticks single labels.
   const guided = page.kind !== "manual" || Boolean(item.suggestion);
-  const proposal = !guided ? [] : suggested.length ? suggested.map((region) => region.class)
+  const proposal = !guided ? [] : suggested.length ? suggested.map((region) => /** @type {number} */ (region.class))
     : page.proposed_class ? [page.proposed_class] : [];
   /** @type {Tile} */
   const tile = {
@@ -103,11 +140,13 @@ function newTile(page, item) {
     confidence: guided ? item.suggestion?.confidence ?? null : null,
     classes: [],
     mark: "empty",
+    reason: "",
     selected: false,
     uuid: newUuid(),
   };
   if (answer) {
-    tile.classes = answer.regions.map((region) => region.class);
+    tile.reason = answer.skip_reason ?? "";
+    tile.classes = answer.regions.map((region) => /** @type {number} */ (region.class));
     tile.mark = answer.skipped ? "skipped" : "person";
   } else reset(tile, page.start_selected);
   return tile;
@@ -144,25 +183,36 @@ export function firstOpen(state, from = 0) {
 /** @param {State} state */
 export const selection = (state) => state.tiles.filter((tile) => tile.selected);
 
+/** @param {State} state @returns {Snapshot} */
+const snapshot = (state) => ({
+  tiles: state.tiles.map(({ classes, mark, reason, selected }) => ({ classes: [...classes], mark, reason, selected })),
+  cursor: state.cursor,
+});
+
 /** Keep what is on screen so that one Ctrl+Z brings it back. @param {State} state */
 function remember(state) {
-  state.history.push({
-    tiles: state.tiles.map(({ classes, mark, selected }) => ({ classes: [...classes], mark, selected })),
-    cursor: state.cursor,
-  });
+  state.history.push(snapshot(state));
+  state.future = [];
 }
 
-/** Take back the last change of this page. @param {State} state @returns {boolean} false when there was none */
-export function undo(state) {
-  const last = state.history.pop();
+/** @param {State} state @param {Snapshot[]} from @param {Snapshot[]} to @returns {boolean} false when there was nothing */
+function swap(state, from, to) {
+  const last = from.pop();
   if (!last) return false;
+  to.push(snapshot(state));
   last.tiles.forEach((saved, index) => Object.assign(state.tiles[index], saved));
   state.cursor = last.cursor;
   return true;
 }
 
+/** Take back the last change of these images. @param {State} state */
+export const undo = (state) => swap(state, state.history, state.future);
+
+/** @param {State} state */
+export const redo = (state) => swap(state, state.future, state.history);
+
 /** Whether a person changed anything here. @param {State} state */
-export const isTouched = (state) => state.history.length > 0;
+export const isTouched = (state) => state.touched || state.history.length > 0;
 
 /** @param {State} state @param {number} index @param {boolean} on */
 function setSelected(state, index, on) {
@@ -213,6 +263,13 @@ export function selectNone(state) {
     if (beginsSelected(state)) setSelected(state, index, false);
     else tile.selected = false;
   }
+  state.fresh = false;
+}
+
+/** Select what is not selected, and the other way round. @param {State} state */
+export function invertSelection(state) {
+  if (state.tiles.some((tile) => tile.proposal.length)) remember(state);
+  for (const [index, tile] of state.tiles.entries()) setSelected(state, index, !tile.selected);
   state.fresh = false;
 }
 
@@ -301,13 +358,14 @@ export function unassign(state, index, classId) {
   tile.mark = tile.classes.length ? "person" : tile.proposal.length && !isTicked(tile) ? "out" : "empty";
 }
 
-/** @param {State} state @returns {boolean} whether the whole page is skipped by it */
-export function skip(state) {
+/** @param {State} state @param {string} reason @returns {boolean} whether all images on screen are skipped by it */
+export function skip(state, reason) {
   const chosen = selection(state);
   remember(state);
   const skipped = chosen.length ? chosen : state.tiles.filter((tile) => tile.mark !== "person");
   for (const tile of skipped) {
     tile.mark = "skipped";
+    tile.reason = reason;
     tile.classes = [];
   }
   settle(state, skipped);
@@ -328,9 +386,4 @@ function settle(state, chosen) {
 function goOn(state, chosen) {
   for (const tile of chosen) tile.selected = false;
   state.cursor = firstOpen(state, state.tiles.indexOf(chosen[chosen.length - 1])) ?? state.cursor;
-}
-
-/** What survives a reload. @param {State} state */
-export function draftOf(state) {
-  return { page: state.page, tiles: state.tiles, savedAt: Date.now() };
 }

@@ -1,6 +1,7 @@
 // From what is on screen to what is sent.
 
-import { isAnswered } from "./state.js";
+import { t, tn } from "../text.js";
+import { everyTile, isAnswered } from "./state.js";
 
 /** @typedef {import("./state.js").State} State */
 
@@ -13,11 +14,13 @@ export function missing(state) {
   });
 }
 
-/** What Enter waits for, in a sentence. @param {State} state */
+/** What Enter waits for, in a sentence; empty when nothing. @param {State} state */
 export function missingText(state) {
   const open = missing(state).length;
-  if (!state.multilabel) return `${open} ${open === 1 ? "image still needs" : "images still need"} a class.`;
-  return `${open} ${open === 1 ? "image has" : "images have"} no answer yet: give a class, or − for none of these.`;
+  if (!open) return "";
+  if (!state.multilabel) return tn(open, "One image still needs a class.", "{count} images still need a class.");
+  return tn(open, "One image has no answer yet: give a class, or − for none of these.",
+    "{count} images have no answer yet: give a class, or − for none of these.");
 }
 
 /**
@@ -25,12 +28,10 @@ export function missingText(state) {
  * @param {State} state
  */
 export function answers(state) {
-  const seconds = (performance.now() - state.shownAt) / 1000 / Math.max(1, state.tiles.length);
-  return state.tiles.map((tile) => ({
+  return everyTile(state).map((tile) => ({
     item: tile.item.id,
     uuid: tile.uuid,
-    seconds: Math.round(Math.min(seconds, 600) * 100) / 100,
-    ...(tile.mark === "skipped" ? { skipped: true } : {}),
+    ...(tile.mark === "skipped" ? { skipped: true, ...(tile.reason ? { skip_reason: tile.reason } : {}) } : {}),
     ...(isAnswered(tile) ? {} : { exception: true }),
     regions: isAnswered(tile) ? tile.classes.map((id) => ({ class: id })) : [],
   }));

@@ -1,12 +1,12 @@
 // Draws the state. Walks nodes that exist and writes only what differs.
 
-import { missing } from "./answers.js";
-import { make, paint, setAttribute, setText } from "./dom.js";
-import { hintFor, submitText } from "./hint.js";
+import { make, paint, setAttribute, setText } from "../dom.js";
+import { t } from "../text.js";
+import { hintFor } from "./hint.js";
 import { isNone, isTicked, openLabels, selection, targets } from "./state.js";
 
 /** @typedef {import("./state.js").State} State @typedef {import("./state.js").Tile} Tile */
-/** @typedef {import("./state.js").LabelClass} LabelClass */
+/** @typedef {import("../types.js").LabelClass} LabelClass */
 
 /** Small images are not blown up further than this, in CSS pixels for each of theirs. */
 const LARGEST_SCALE = 8;
@@ -35,7 +35,7 @@ export function columnsFor(count, tall) {
   return count <= 6 && tall ? 2 : 3;
 }
 
-/** @param {import("./state.js").Item} item @param {number} edge longest side in device pixels */
+/** @param {import("../types.js").Item} item @param {number} edge longest side in device pixels */
 export function pictureFor(item, edge) {
   const longest = Math.max(item.width ?? 0, item.height ?? 0);
   return longest > 320 && edge <= 400 ? item.thumbnail : item.image;
@@ -52,7 +52,8 @@ export function badge(position, hotkey = "") {
  * @param {HTMLElement} root
  * @param {{onTile: (index: number, event: MouseEvent) => void, onHover: (index: number|null) => void,
  *   onFocus: (index: number) => void, onChip: (index: number, classId: number) => void,
- *   onDoubt: (index: number, classId: number) => void, onClear: (index: number) => void, onClass: (classId: number) => void, onNone: () => void, onNotice: (action: string) => void}} on
+ *   onDoubt: (index: number, classId: number) => void, onClear: (index: number) => void,
+ *   onMagnify: (index: number) => void, onClass: (classId: number) => void, onNone: () => void}} on
  * @param {State} state
  */
 export function renderer(root, on, state) {
@@ -93,7 +94,7 @@ export function renderer(root, on, state) {
     const key = make("span", "class-key");
     key.textContent = "−";
     const name = make("span", "class-name");
-    name.textContent = "none of these";
+    name.textContent = t("none of these");
     button.append(key, name, make("span", "class-count"));
     button.addEventListener("mousedown", (event) => event.preventDefault());
     button.addEventListener("click", () => on.onNone());
@@ -121,12 +122,17 @@ export function renderer(root, on, state) {
     const chips = make("div", "tile-chips");
     const name = make("span", "tile-name");
     foot.append(chips, name);
-    tile.append(face, foot);
+    const lens = make("button", "tile-lens");
+    lens.type = "button";
+    lens.textContent = "⤢";
+    lens.addEventListener("mousedown", (event) => event.preventDefault());
+    lens.addEventListener("click", () => on.onMagnify(index));
+    tile.append(face, lens, foot);
     face.addEventListener("click", (event) => on.onTile(index, event));
     face.addEventListener("focus", () => on.onFocus(index));
     tile.addEventListener("pointerenter", () => on.onHover(index));
     tile.addEventListener("pointerleave", () => on.onHover(null));
-    return { tile, face, image, sign, chips, name, url: "", chipsKey: "" };
+    return { tile, face, image, sign, lens, chips, name, url: "", chipsKey: "" };
   }
 
   function layout() {
@@ -165,6 +171,7 @@ export function renderer(root, on, state) {
       setAttribute(node.face, "aria-pressed", String(tile.selected));
       setAttribute(node.face, "aria-label", describe(tile, index));
       setAttribute(node.face, "tabindex", index === state.cursor ? "0" : "-1");
+      setAttribute(node.lens, "aria-label", t("Look at image {number} in full size", { number: index + 1 }));
       setText(node.sign, tile.mark === "out" ? "✕" : "");
       setText(node.name, tile.item.file_name);
       setAttribute(node.name, "title", tile.item.why ? `${tile.item.file_name}: ${tile.item.why}` : tile.item.file_name);
@@ -175,14 +182,14 @@ export function renderer(root, on, state) {
   /** @param {ReturnType<typeof makeTile>} node @param {Tile} tile @param {number} index */
   function drawChips(node, tile, index) {
     const open = openLabels(tile);
-    const key = `${tile.item.id} ${tile.mark} ${tile.classes} ${tile.proposal} ${tile.confidence} ${open}`;
+    const key = `${tile.item.id} ${tile.mark} ${tile.reason} ${tile.classes} ${tile.proposal} ${tile.confidence} ${open}`;
     if (node.chipsKey === key) return;
     node.chipsKey = key;
     const ids = tile.mark === "out" ? tile.proposal : tile.classes;
     const chips = ids.map((id) => makeChip(tile, index, id));
     for (const id of open) chips.push(makeDoubt(index, id));
-    if (isNone(tile)) chips.push(makeNote(index, "none of these"));
-    if (tile.mark === "skipped") chips.push(makeNote(index, "skipped"));
+    if (isNone(tile)) chips.push(makeNote(index, t("none of these")));
+    if (tile.mark === "skipped") chips.push(makeNote(index, tile.reason ? t("skipped: {reason}", { reason: tile.reason }) : t("skipped")));
     node.chips.replaceChildren(...chips);
   }
 
@@ -195,7 +202,7 @@ export function renderer(root, on, state) {
     const cross = make("span", "class-cross");
     cross.textContent = "✕";
     chip.append(name, cross);
-    chip.setAttribute("aria-label", `Take back “${text}” from image ${index + 1}`);
+    chip.setAttribute("aria-label", t("Take back “{text}” from image {number}", { text, number: index + 1 }));
     chip.addEventListener("mousedown", (event) => event.preventDefault());
     chip.addEventListener("click", () => on.onClear(index));
     return chip;
@@ -210,7 +217,7 @@ export function renderer(root, on, state) {
     const name = make("span", "class-name");
     name.textContent = `${label?.name ?? ""} ?`;
     chip.append(make("span", "class-swatch"), name);
-    chip.setAttribute("aria-label", `Add ${label?.name} to image ${index + 1}`);
+    chip.setAttribute("aria-label", t("Add {name} to image {number}", { name: label?.name, number: index + 1 }));
     chip.addEventListener("mousedown", (event) => event.preventDefault());
     chip.addEventListener("click", () => on.onDoubt(index, id));
     return chip;
@@ -224,19 +231,19 @@ export function renderer(root, on, state) {
     if (label) paint(chip, label);
     const swatch = make("span", "class-swatch");
     const name = make("span", "class-name");
-    name.textContent = tile.mark === "out" ? `not ${label?.name}` : label?.name ?? "";
+    name.textContent = tile.mark === "out" ? t("not {name}", { name: label?.name }) : label?.name ?? "";
     chip.append(swatch, name);
     if (tile.mark === "proposed" && tile.confidence !== null) {
       const sure = make("span", "class-sure");
       sure.textContent = tile.confidence >= 0.995 ? ".99" : tile.confidence.toFixed(2).slice(1);
-      sure.title = "how sure the model is";
+      sure.title = t("how sure the model is");
       chip.append(sure);
     }
     if (own) {
       const cross = make("span", "class-cross");
       cross.textContent = "✕";
       chip.append(cross);
-      chip.setAttribute("aria-label", `Remove ${label?.name} from image ${index + 1}`);
+      chip.setAttribute("aria-label", t("Remove {name} from image {number}", { name: label?.name, number: index + 1 }));
       chip.setAttribute("type", "button");
       chip.addEventListener("mousedown", (event) => event.preventDefault());
       chip.addEventListener("click", () => on.onChip(index, id));
@@ -248,14 +255,15 @@ export function renderer(root, on, state) {
   function describe(tile, index) {
     const names = tile.classes.map((id) => byId.get(id)?.name).join(", ");
     const proposal = tile.proposal.map((id) => byId.get(id)?.name).join(", ");
+    const sure = tile.confidence === null ? "" : ` ${Math.round(tile.confidence * 100)} %`;
     const what = {
-      empty: "no answer yet",
-      proposed: `proposed: ${names}${tile.confidence === null ? "" : ` ${Math.round(tile.confidence * 100)} %`}`,
-      person: names || "none of these",
-      skipped: "skipped",
-      out: `not ${proposal}`,
+      empty: t("no answer yet"),
+      proposed: t("proposed: {names}", { names }) + sure,
+      person: names || t("none of these"),
+      skipped: t("skipped"),
+      out: t("not {name}", { name: proposal }),
     }[tile.mark];
-    return `Image ${index + 1}, ${tile.item.file_name}: ${what}`;
+    return t("Image {number}, {file}: {what}", { number: index + 1, file: tile.item.file_name, what });
   }
 
   function drawClasses() {
@@ -294,18 +302,6 @@ export function renderer(root, on, state) {
     setText($("why"), state.tiles.length === 1 ? state.tiles[0].item.why : (state.page?.why ?? ""));
   }
 
-  function drawBar() {
-    setText($("today"), `${state.doneToday.toLocaleString("en")} today`);
-    const saving = $("saving");
-    setAttribute(saving, "data-saving", state.saving);
-    setText(saving, { saved: "✓ saved", saving: "saving…", offline: "! not saved yet" }[state.saving]);
-    const submit = /** @type {HTMLButtonElement} */ ($("submit"));
-    const open = state.page ? missing(state).length : 0;
-    setAttribute(submit, "aria-disabled", String(!state.page || open > 0));
-    setText($("submit-text"), submitText(state));
-    for (const name of ["skip", "undo"]) setAttribute($(name), "aria-disabled", String(name === "skip" && !state.page));
-  }
-
   function drawMagnifier() {
     const overlay = $("magnifier");
     const tile = state.magnified ? state.tiles[state.hover ?? state.cursor] : undefined;
@@ -314,42 +310,16 @@ export function renderer(root, on, state) {
     if (largeImage.getAttribute("src") !== tile.item.image) largeImage.src = tile.item.image;
     else magnify(largeImage, overlay, CAPTION);
     const size = tile.item.width ? `${tile.item.width} × ${tile.item.height} px` : "";
-    setText(/** @type {Node} */ (overlay.querySelector("figcaption")), [tile.item.file_name, size].filter(Boolean).join(" · "));
-  }
-
-  function drawNotice() {
-    const box = $("notice");
-    box.hidden = !state.notice;
-    if (!state.notice) return;
-    const { tone, text, actions = [] } = state.notice;
-    box.className = `label-notice notice notice-${tone}`;
-    const key = text + actions.map(([action]) => action).join();
-    if (box.dataset.key === key) return;
-    box.dataset.key = key;
-    const said = make("span", "grow");
-    said.textContent = text;
-    box.replaceChildren(
-      said,
-      ...actions.map(([action, label]) => {
-        const button = make("button", "button");
-        button.type = "button";
-        button.textContent = label;
-        button.addEventListener("click", () => on.onNotice(action));
-        return button;
-      }),
-    );
+    const hint = t("Click or Z to go back");
+    setText(/** @type {Node} */ (overlay.querySelector("figcaption")), [tile.item.file_name, size, hint].filter(Boolean).join(" · "));
   }
 
   return function render() {
     stage.hidden = state.tiles.length === 0;
-    $("nothing").hidden = !state.nothing;
-    $("waiting").hidden = !state.waiting;
     drawTiles();
     drawClasses();
     drawHint();
-    drawBar();
     drawMagnifier();
-    drawNotice();
-    setText($("status"), state.said);
+    for (const name of ["select-all", "select-none", "invert"]) setAttribute($(name), "aria-disabled", String(state.tiles.length < 2));
   };
 }

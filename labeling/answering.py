@@ -1,0 +1,85 @@
+"""An answer as a labeler gives it, and whether it makes sense for its project."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from labeling import geometry
+from labeling.models import Decoy, Page, Project
+
+
+@dataclass(frozen=True, slots=True)
+class RegionInput:
+    """One class with its geometry in pixels of the upright image."""
+
+    label_class: int
+    bbox: list[float] | None = None
+    polygon: list[list[float]] | None = None
+    origin: str = "drawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A labeler's answer for one item. `exception` says that the proposal is wrong and gives no answer."""
+
+    item: int
+    uuid: UUID
+    regions: tuple[RegionInput, ...] = ()
+    seconds: float | None = None
+    skipped: bool = False
+    skip_reason: str = ""
+    exception: bool = False
+
+
+class InvalidAnswer(Exception):
+    """Why answers were refused, in a sentence for people."""
+
+
+def check(page: Page, answers: Sequence[Answer], decoy: Decoy | None = None) -> None:
+    """Refuse answers that make no sense for the project. Raises InvalidAnswer."""
+    project = page.project
+    if len({each.item for each in answers}) != len(answers) or len({each.uuid for each in answers}) != len(
+        answers
+    ):
+        raise InvalidAnswer(
+            "Each item may be answered once in a submission, each answer with a UUID of its own."
+        )
+    usable = set(project.classes.filter(retired_at=None).values_list("id", flat=True))
+    sizes = {
+        item: (width, height)
+        for item, width, height in page.claims.values_list("item_id", "item__width", "item__height")
+    }
+    if decoy is not None:
+        hidden = decoy.known.item
+        sizes[hidden.pk] = (hidden.width, hidden.height)
+    for each in answers:
+        if each.item not in sizes:
+            raise InvalidAnswer(f"Item {each.item} is not on this page.")
+        if each.skipped or each.exception:
+            continue
+        if any(region.label_class not in usable for region in each.regions):
+            raise InvalidAnswer(f"Item {each.item} has a class that is not in use in this project.")
+        if project.is_classification:
+            check_classes(project, each)
+        else:
+            check_shapes(each, *sizes[each.item])
+
+
+def check_classes(project: Project, answer: Answer) -> None:
+    """Ask for one class in a multi-class project; in a multi-label one, none is an answer too."""
+    if any(region.bbox or region.polygon for region in answer.regions):
+        raise InvalidAnswer("This project asks for classes of whole images, not for boxes or polygons.")
+    classes = [region.label_class for region in answer.regions]
+    if project.task_type == Project.TaskType.MULTICLASS and len(classes) != 1:
+        raise InvalidAnswer(f"Item {answer.item} needs exactly one class.")
+    if len(set(classes)) != len(classes):
+        raise InvalidAnswer(f"Item {answer.item} has a class twice.")
+
+
+def check_shapes(answer: Answer, width: int | None, height: int | None) -> None:
+    for region in answer.regions:
+        if region.bbox is None and region.polygon is None:
+            raise InvalidAnswer(f"Item {answer.item} has a region without a box or polygon.")
+        problem = geometry.misfit(region.bbox, region.polygon, width or 0, height or 0)
+        if problem:
+            raise InvalidAnswer(f"Item {answer.item}: {problem}")

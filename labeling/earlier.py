@@ -1,0 +1,69 @@
+"""Pages that a labeler has submitted, to look at again and to correct."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from labeling.models import Annotation, Claim, Decoy, Item, Page, Project, User
+
+LATEST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One image of a submitted page, with what its labeler has said of it."""
+
+    item: Item
+    labels: tuple[str, ...]
+    skipped: bool = False
+
+
+def latest(project: Project, labeler: User) -> list[tuple[Page, list[Shown]]]:
+    """Return the pages that a labeler submitted last, newest first, each with its answers that stand."""
+    mine = Page.objects.filter(project=project, labeler=labeler, state=Page.State.SUBMITTED)
+    on_page = Annotation.objects.filter(page=OuterRef("pk"), withdrawn_at=None)
+    # Pages are submitted in the order of their ids, but for a few; the index knows that one.
+    recent = mine.filter(Exists(on_page)).select_related("proposed_class").order_by("-id")[:LATEST]
+    pages = sorted(recent, key=lambda page: (page.submitted_at, page.pk), reverse=True)
+    answers = by_page(pages)
+    hidden = {each.page_id: each for each in overlooked(pages).select_related("known__item")}
+    return [(page, images(page, answers[page.pk], hidden.get(page.pk))) for page in pages]
+
+
+def images(page: Page, answers: Iterable[Annotation], decoy: Decoy | None) -> list[Shown]:
+    shown = [Shown(each.item, names(each), each.skipped) for each in answers]
+    if decoy is not None and page.proposed_class is not None:
+        shown.insert(decoy.position, Shown(decoy.known.item, (page.proposed_class.name,)))
+    return shown
+
+
+def names(annotation: Annotation) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each.label_class.name for each in annotation.regions.all()))
+
+
+def by_page(pages: Iterable[Page]) -> dict[int, list[Annotation]]:
+    """Return the answers that stand, by page and in the order of the screen."""
+    order = {
+        (page, item): position
+        for page, item, position in Claim.objects.filter(page__in=pages).values_list(
+            "page_id", "item_id", "position"
+        )
+    }
+    standing = Annotation.objects.filter(page__in=pages, withdrawn_at=None)
+    found: dict[int, list[Annotation]] = defaultdict(list)
+    for each in standing.select_related("item").prefetch_related("regions__label_class"):
+        assert each.page_id is not None
+        found[each.page_id].append(each)
+    for page, answers in found.items():
+        answers.sort(key=lambda each, page=page: order[page, each.item_id])  # type: ignore[misc]
+    return found
+
+
+def overlooked(pages: Iterable[Page]) -> QuerySet[Decoy]:
+    """Return the images hidden on pages that went by as their look-alikes.
+
+    Those that were seen are gone from the page, like all that was taken out of it.
+    """
+    return Decoy.objects.filter(page__in=pages, found=False)
