@@ -14,8 +14,20 @@ export class Drafts {
     /** @type {(() => Draft)|null} */
     this.next = null;
     this.timer = 0;
-    addEventListener("pagehide", () => this.flush());
+    this.key = `loupe.${store.owner}.leaving`;
+    addEventListener("pagehide", () => this.leave());
     document.addEventListener("visibilitychange", () => document.hidden && this.flush());
+  }
+
+  /** The database takes too long for a page that is being left. */
+  leave() {
+    const draft = this.next?.();
+    if (!draft) return;
+    try {
+      localStorage.setItem(this.key, JSON.stringify(draft));
+    } catch {
+      this.flush(); // too large for here
+    }
   }
 
   /** Written once the hand rests for a moment. @param {() => Draft} draft */
@@ -42,7 +54,10 @@ export class Drafts {
 
   /** What was left behind, the last first. @returns {Promise<Draft[]>} */
   async left() {
-    const all = /** @type {Draft[]} */ (await this.store.all("drafts").catch(() => []));
+    const kept = /** @type {Draft[]} */ (await this.store.all("drafts").catch(() => []));
+    const leaving = /** @type {Draft|null} */ (JSON.parse(localStorage.getItem(this.key) ?? "null"));
+    localStorage.removeItem(this.key);
+    const all = leaving ? [leaving, ...kept.filter(({ page }) => page !== leaving.page)] : kept;
     const fresh = all.filter(({ savedAt }) => Date.now() - savedAt < KEEP_FOR);
     for (const draft of all) if (!fresh.includes(draft)) this.store.remove("drafts", draft.page).catch(() => {});
     return fresh.sort((one, other) => other.savedAt - one.savedAt);

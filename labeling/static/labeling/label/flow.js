@@ -19,6 +19,7 @@ import { t, tn } from "./text.js";
  */
 
 const LOOK_AGAIN = 4000;
+const MOST_HELD = 50; // more the API does not take
 const LONGEST = 600; // seconds for an image; more is an absence
 
 /**
@@ -35,7 +36,7 @@ export function createFlow(config, shared, makeSurface, { draw, nothing, askReas
   });
   const recent = new Recent(api);
   const pace = new Pace(owner);
-  const tabs = new Tabs(owner, held);
+  const tabs = new Tabs(owner, own);
   const outbox = new Outbox(api, store, {
     saved(reply, entry) {
       shared.doneToday = reply.done_today;
@@ -86,10 +87,13 @@ export function createFlow(config, shared, makeSurface, { draw, nothing, askReas
   }
 
   /** Pages that this tab has. @returns {number[]} */
-  function held() {
+  function own() {
     const open = [...(shared.page && !shared.correcting ? [shared.page] : []), ...prefetch.ready];
     return [...open.map(({ page }) => page), ...outbox.entries.map(({ page }) => page)];
   }
+
+  /** Pages that the server is not to hand out again, to this tab or another one. */
+  const held = () => [...own(), ...tabs.elsewhere].slice(0, MOST_HELD);
 
   /** @param {Page} page @param {object|null} [content] from a draft */
   function show(page, content = null) {
@@ -100,10 +104,11 @@ export function createFlow(config, shared, makeSurface, { draw, nothing, askReas
     shownAt = performance.now();
     keep();
     draw();
+    tabs.tell();
     fetchAhead();
   }
 
-  const fetchAhead = () => prefetch.ahead(shared.size, held);
+  const fetchAhead = () => prefetch.ahead(shared.size, held).then(() => tabs.tell());
 
   function clearStage() {
     shared.page = null;
@@ -127,11 +132,10 @@ export function createFlow(config, shared, makeSurface, { draw, nothing, askReas
     if (ready) return show(ready);
     update(clearStage);
     try {
-      const holding = await everywhere();
-      let page = await prefetch.take(shared.size, holding);
+      let page = await prefetch.take(shared.size, held);
       if (!page && outbox.running) {
         await outbox.running; // what is being sent may be what the rest of the queue waits for
-        page = await prefetch.take(shared.size, holding);
+        page = await prefetch.take(shared.size, held);
       }
       if (shared.page) return page ? prefetch.putBack(page) : undefined; // an undo was faster
       if (page) return show(page);
@@ -141,12 +145,6 @@ export function createFlow(config, shared, makeSurface, { draw, nothing, askReas
       if (error.signedOut) return update(() => Object.assign(shared, { notice: notices.refusal(error), waiting: false }));
       await showNothing(error.offline ? "" : error.message, error.offline);
     }
-  }
-
-  /** Pages that this tab or another one has, so that the server hands out none of them again. */
-  async function everywhere() {
-    const others = await tabs.elsewhere();
-    return () => [...held(), ...others].slice(0, 50);
   }
 
   /** @param {string} reason from the server @param {boolean} [offline] */
@@ -266,9 +264,10 @@ export function createFlow(config, shared, makeSurface, { draw, nothing, askReas
   /** Take up what a reload, a crash or a sign-in interrupted, else get a page. */
   async function start() {
     outbox.load();
+    const asked = tabs.ask();
     const left = await drafts.left();
-    const elsewhere = left.length ? await tabs.elsewhere() : new Set();
-    const mine = left.filter(({ page }) => !elsewhere.has(page));
+    if (left.length) await asked;
+    const mine = left.filter(({ page }) => !tabs.elsewhere.includes(page));
     const draft = mine.find(({ touched }) => touched) ?? mine[0];
     for (const other of mine) if (other !== draft && !other.touched) drafts.drop(other.page);
     if (!draft || !(await stillOpen(draft))) return next();

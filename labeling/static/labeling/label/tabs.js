@@ -1,27 +1,37 @@
 // Tabs of one person in one project tell each other which pages they hold, so that none is worked on twice.
 
+import { newUuid } from "./uuid.js";
+
 const ANSWER_WITHIN = 120;
 
 export class Tabs {
   /** @param {string} owner @param {() => number[]} holding the pages of this tab */
   constructor(owner, holding) {
+    this.holding = holding;
+    this.name = newUuid();
+    /** @type {Map<string, number[]>} by tab */
+    this.others = new Map();
     this.channel = new BroadcastChannel(`loupe.${owner}`);
-    /** @type {Map<string, Set<number>>} */
-    this.heard = new Map();
     this.channel.addEventListener("message", ({ data }) => {
-      if (data.asks) this.channel.postMessage({ answers: data.asks, pages: holding() });
-      else for (const page of data.pages) this.heard.get(data.answers)?.add(page);
+      if (data.pages) this.others.set(data.tab, data.pages);
+      else this.tell();
     });
+    addEventListener("pagehide", () => this.channel.postMessage({ tab: this.name, pages: [] }));
   }
 
-  /** Pages that other tabs hold now. @returns {Promise<Set<number>>} */
-  async elsewhere() {
-    const question = String(Math.random());
-    const pages = new Set();
-    this.heard.set(question, pages);
-    this.channel.postMessage({ asks: question });
+  /** Say what this tab holds. */
+  tell() {
+    this.channel.postMessage({ tab: this.name, pages: this.holding() });
+  }
+
+  /** Resolves once the other tabs have said what they hold. */
+  async ask() {
+    this.channel.postMessage({});
     await new Promise((resolve) => setTimeout(resolve, ANSWER_WITHIN));
-    this.heard.delete(question);
-    return pages;
+  }
+
+  /** Pages of other tabs, as far as they have told. @returns {number[]} */
+  get elsewhere() {
+    return [...this.others.values()].flat();
   }
 }
