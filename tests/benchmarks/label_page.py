@@ -126,7 +126,7 @@ def answer_with(project: Any, count: int, size: tuple[int, int]) -> None:
     """Submit one page as the labeler, with so many boxes."""
     from rest_framework.test import APIClient
 
-    client = APIClient()
+    client = APIClient(SERVER_NAME="localhost")
     client.force_authenticate(project.memberships.get(role="labeler").user)
     address = f"/api/projects/{project.pk}/pages/"
     page = client.post(address, {"size": 1}, format="json").json()
