@@ -21,6 +21,11 @@ EXPECTED = (
     "401",
     "404",
 )  # complaints that a test provokes on purpose
+CANVAS = "/static/labeling/label/canvas"
+LOADED = """async folder => {
+  const load = name => import(`${folder}/${name}.js`);
+  [globalThis.g, globalThis.v, globalThis.r] = await Promise.all(["geometry", "view", "regions"].map(load));
+}"""
 
 expect.set_options(timeout=10_000)
 
@@ -94,6 +99,16 @@ def browse(browser: Browser, live_server, traffic: Traffic) -> Iterator[Browse]:
         context.close()
     traffic.wait_until_quiet()
     assert [text for text in complaints if not any(expected in text for expected in EXPECTED)] == []
+
+
+@pytest.fixture(scope="session")
+def engine(browser: Browser, live_server) -> Iterator[Page]:
+    """One page with the modules as `g` (geometry), `v` (view) and `r` (regions)."""
+    page = browser.new_page()
+    page.goto(f"{live_server.url}{CANVAS}/geometry.js")
+    page.evaluate(LOADED, CANVAS)
+    yield page
+    page.close()
 
 
 @pytest.fixture
