@@ -60,5 +60,7 @@ export function projectApi(base) {
     extend: (page) => call("POST", `${base}pages/${page}/extend/`, {}),
     /** Also works while the page is being left. @param {number} page */
     release: (page) => call("POST", `${base}pages/${page}/release/`, {}, { keepalive: true }),
+    /** The outline of what was clicked or boxed. @param {number} item @param {object} asked */
+    outline: (item, asked) => call("POST", `${base}items/${item}/outline/`, asked),
   };
 }

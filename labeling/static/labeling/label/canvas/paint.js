@@ -1,0 +1,45 @@
+// How shapes look, on the canvas and in the overlay alike: a dark line under a coloured one reads on any image.
+
+import { t } from "../text.js";
+import { classOf, isProposal, sure } from "./state.js";
+
+/** @typedef {import("./state.js").State} State @typedef {import("./state.js").Region} Region */
+
+export const NO_CLASS = "#d8d8d8";
+const DARK = "rgb(0 0 0 / 0.72)";
+const LIGHT = "rgb(255 255 255 / 0.9)";
+
+/** Relative luminance of #rrggbb, 0 to 1. @param {string} color */
+function lightness(color) {
+  const [red, green, blue] = [1, 3, 5].map((at) => (parseInt(color.slice(at, at + 2), 16) / 255) ** 2.2);
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
+
+/** Black or white, whichever reads on a colour. @param {string} color */
+export const inkOn = (color) => (lightness(color) > 0.18 ? "#000" : "#fff");
+
+/** The colours of dark classes stand on a light line instead. @param {string} color */
+export const casingOf = (color) => (lightness(color) > 0.1 ? DARK : LIGHT);
+
+/** @param {State} state @param {Region} region */
+export const colorOf = (state, region) => classOf(state, region)?.color ?? NO_CLASS;
+
+/** What its tag says. @param {State} state @param {Region} region */
+export function tagOf(state, region) {
+  const name = classOf(state, region)?.name ?? t("needs a class");
+  return isProposal(region) ? `${name} ${sure(region)}` : name;
+}
+
+/** A path in pixels of the image. @param {import("./geometry.js").Shape} shape */
+export function pathOf({ box, parts }) {
+  if (box) return `M${round(box[0])} ${round(box[1])}h${round(box[2])}v${round(box[3])}h${round(-box[2])}z`;
+  let path = "";
+  for (const part of parts ?? []) {
+    for (let at = 0; at < part.length; at += 2) path += `${at ? "L" : "M"}${round(part[at])} ${round(part[at + 1])}`;
+    path += "z";
+  }
+  return path;
+}
+
+/** Numbers are kept to hundredths of a pixel. @param {number} value */
+export const round = (value) => Math.round(value * 100) / 100;

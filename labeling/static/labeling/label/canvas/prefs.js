@@ -1,0 +1,45 @@
+// What a labeler sets once and keeps: how images and shapes look, what helps the hand.
+
+/**
+ * `brightness`, `contrast`, `saturation` in percent of the image as it is; `opacity` of fills in percent;
+ * `minimum` is the confidence below which proposals stay out of sight.
+ * @typedef {{brightness: number, contrast: number, saturation: number, opacity: number, labels: boolean,
+ *   crosshair: boolean, snap: boolean, minimum: number, keepSelected: boolean}} Prefs
+ */
+
+const KEY = "loupe.canvas";
+
+/** @type {Prefs} */
+const DEFAULTS = {
+  brightness: 100,
+  contrast: 100,
+  saturation: 100,
+  opacity: 12,
+  labels: true,
+  crosshair: true,
+  snap: false,
+  minimum: 0.5,
+  keepSelected: true,
+};
+
+/** @returns {Prefs} */
+export function loadPrefs() {
+  return { ...DEFAULTS, ...JSON.parse(localStorage.getItem(KEY) ?? "{}") };
+}
+
+/** @param {Prefs} prefs */
+export function savePrefs(prefs) {
+  localStorage.setItem(KEY, JSON.stringify(prefs));
+}
+
+/** @param {Prefs} prefs */
+export function resetImage(prefs) {
+  const { brightness, contrast, saturation, opacity } = DEFAULTS;
+  Object.assign(prefs, { brightness, contrast, saturation, opacity });
+}
+
+/** As a CSS filter; "" leaves the image as it is. @param {Prefs} prefs */
+export function filterOf({ brightness, contrast, saturation }) {
+  if (brightness === 100 && contrast === 100 && saturation === 100) return "";
+  return `brightness(${brightness}%) contrast(${contrast}%) saturate(${saturation}%)`;
+}

@@ -1,0 +1,206 @@
+// The one mutable state of the canvas, and what can be asked of it. Nothing here touches the DOM.
+
+import { newUuid } from "../uuid.js";
+import { loadPrefs } from "./prefs.js";
+import { newDocument } from "./regions.js";
+
+/**
+ * @typedef {[number, number]} Point
+ * @typedef {import("./regions.js").Region & {confidence?: number}} Region a proposal has the origin "proposed"
+ * @typedef {import("./regions.js").Document} Document
+ * @typedef {import("./geometry.js").Shape} Shape
+ * @typedef {import("../types.js").LabelClass} LabelClass @typedef {import("../types.js").Item} Item
+ * @typedef {"select"|"box"|"template"|"polygon"|"points"|"smart"|"pan"} ToolName
+ *
+ * One image of the page and the work on it.
+ * @typedef {{item: Item, doc: Document, uuid: string, touched: boolean, skipped: boolean, reason: string}} Sheet
+ *
+ * What is being drawn. `held`: the pointer is down. `owner`: the region that gets another part. `free`: drawn by hand.
+ * @typedef {{kind: "box", from: Point, to: Point, held: boolean}} BoxDraft
+ * @typedef {{kind: "polygon", points: number[], to: Point, owner: number|null, free: boolean, held: boolean,
+ *   before: number}} PolygonDraft `before`: how long `points` was when the pointer went down
+ * @typedef {{x: number, y: number, inside: boolean}} Click
+ * @typedef {{kind: "smart", from: Point|null, to: Point|null, box: number[]|null, points: Click[],
+ *   parts: number[][]|null, asked: number, got: number, error: string}} SmartDraft
+ * @typedef {BoxDraft|PolygonDraft|SmartDraft} Draft
+ *
+ * What the pointer holds of the selection: a handle of a box, a point of a polygon, or all of it.
+ * @typedef {{type: "handle", key: number, handle: import("./geometry.js").Handle}
+ *   |{type: "point", key: number, part: number, index: number}|{type: "body"}} Grip
+ *
+ * Where a click of the points tool would act. @typedef {{key: number, part: number, index: number, point: Point,
+ *   does: "add"|"remove"}} Spot
+ *
+ * What a tool is told of the pointer, in pixels of the image. `moved`: it went far enough since it came down to be meant
+ * as a drag. `count`: 2 for the second click of a double click.
+ * @typedef {{point: Point, shift: boolean, alt: boolean, ctrl: boolean, right: boolean, moved: boolean, count: number,
+ *   trail: Point[]}} ToolEvent
+ *
+ * A tool turns what the pointer does into changes of the state; `abort` takes back the press that is under way.
+ * @typedef {{cursor: (state: State) => string, down: (state: State, event: ToolEvent) => void,
+ *   move: (state: State, event: ToolEvent) => void, up: (state: State, event: ToolEvent) => void,
+ *   hover: (state: State, event: ToolEvent) => void, abort: (state: State) => void,
+ *   finish?: (state: State) => void, back?: (state: State) => void}} Tool
+ *
+ * @typedef {ReturnType<typeof newState>} State
+ */
+
+/** @param {{task: string, classes: LabelClass[]}} config */
+export function newState({ task, classes }) {
+  /** @type {ToolName} */
+  const drawing = task === "segmentation" ? "polygon" : "box";
+  return {
+    task,
+    classes,
+    byId: new Map(classes.map((each) => [each.id, each])),
+    prefs: loadPrefs(),
+    sheets: /** @type {Sheet[]} */ ([]),
+    sheet: /** @type {Sheet|null} */ (null),
+    view: { scale: 1, x: 0, y: 0 },
+    size: { width: 0, height: 0 },
+    tool: drawing,
+    lastDrawn: drawing,
+    /** The class of what is drawn next. */
+    current: classes.length === 1 ? classes[0].id : /** @type {number|null} */ (null),
+    template: /** @type {Point} */ ([50, 50]),
+    clipboard: /** @type {Region[]} */ ([]),
+    coarse: false,
+    spaceHeld: false,
+    failed: false,
+    ...atRest(),
+  };
+}
+
+/** What the hand was at; forgotten when another image comes. */
+export function atRest() {
+  return {
+    /** Whether the view still shows the whole image, also when the window changes. */
+    fitted: true,
+    selected: /** @type {Set<number>} */ (new Set()),
+    hover: /** @type {number|null} */ (null),
+    draft: /** @type {Draft|null} */ (null),
+    grip: /** @type {Grip|null} */ (null),
+    /** Whether the grip was taken by a click, and waits for the click that says where to. */
+    picked: false,
+    preview: /** @type {Map<number, Shape>|null} */ (null),
+    marquee: /** @type {{from: Point, to: Point}|null} */ (null),
+    /** Where the pointer is, and the place that a click there means. */
+    pointer: /** @type {Point|null} */ (null),
+    aimed: /** @type {Point|null} */ (null),
+    snappedTo: /** @type {string|null} */ (null),
+    spot: /** @type {Spot|null} */ (null),
+    panning: false,
+    note: /** @type {{text: string, at: Point}|null} */ (null),
+    /** What lay under the pointer when it came down. */
+    press: /** @type {{start: Point, hits: Region[], merge: object|null}|null} */ (null),
+    /** The last click on shapes that lie on each other. */
+    stack: /** @type {{at: Point, key: number}|null} */ (null),
+  };
+}
+
+/** @param {import("../types.js").Page} page @param {Item} item @param {any} kept what contentOf() gave @returns {Sheet} */
+export function newSheet(page, item, kept) {
+  const answer = page.answers?.[item.id];
+  const given = answer ? answer.regions : (item.suggestion?.regions ?? []);
+  const origin = answer ? "drawn" : "proposed";
+  const regions = kept?.regions ?? given.filter(({ bbox, polygon }) => bbox || polygon).map((each) => fromAnswer(each, origin));
+  return {
+    item,
+    doc: newDocument(item.width ?? 1, item.height ?? 1, regions),
+    uuid: kept?.uuid ?? newUuid(),
+    touched: kept?.touched ?? false,
+    skipped: kept?.skipped ?? answer?.skipped ?? false,
+    reason: kept?.reason ?? answer?.skip_reason ?? "",
+  };
+}
+
+/** @param {import("../types.js").Region} given @param {string} origin where it says none @returns {Partial<Region>} */
+export function fromAnswer({ class: id, bbox, polygon, confidence, origin: said }, origin) {
+  return {
+    class: id,
+    box: bbox ? /** @type {[number, number, number, number]} */ ([...bbox]) : null,
+    parts: bbox ? null : (polygon ?? []).map((part) => [...part]),
+    origin: /** @type {Region["origin"]} */ (said || origin),
+    ...(origin === "proposed" ? { confidence: confidence ?? 1 } : {}),
+  };
+}
+
+/** @param {Sheet} sheet */
+export const contentOf = ({ doc, uuid, touched, skipped, reason }) => ({
+  uuid,
+  regions: doc.regions,
+  touched: touched || doc.past.length > 0,
+  skipped,
+  reason,
+});
+
+/** @param {Region} region */
+export const isProposal = (region) => region.origin === "proposed";
+
+/** @param {State} state @param {Region} region */
+export const isShown = ({ prefs }, region) =>
+  !region.hidden && !(isProposal(region) && (region.confidence ?? 1) < prefs.minimum);
+
+/** @param {State} state @returns {Region[]} */
+export const regionsOf = (state) => state.sheet?.doc.regions ?? [];
+
+/** @param {State} state */
+export const answered = (state) => regionsOf(state).filter((region) => !isProposal(region));
+
+/** @param {State} state */
+export const proposalsOf = (state) => regionsOf(state).filter(isProposal);
+
+/** In the order in which they are gone through: the surest first. @param {State} state */
+export const shownProposals = (state) =>
+  proposalsOf(state)
+    .filter((region) => isShown(state, region))
+    .sort((one, other) => (other.confidence ?? 1) - (one.confidence ?? 1));
+
+/** The proposals that accept and reject mean: the selected, else the one pointed at, else the next. @param {State} state */
+export function meantProposals(state) {
+  const shown = shownProposals(state);
+  const chosen = shown.filter(({ key }) => state.selected.has(key));
+  if (chosen.length) return chosen;
+  const pointed = shown.find(({ key }) => key === state.hover);
+  return pointed ? [pointed] : shown.slice(0, 1);
+}
+
+/** @param {State} state @param {number|null} key */
+export const regionAt = (state, key) => regionsOf(state).find((region) => region.key === key);
+
+/** @param {State} state */
+export const selectedRegions = (state) => regionsOf(state).filter(({ key }) => state.selected.has(key));
+
+/** The one selected region, where there is only one and it may be changed. @param {State} state */
+export function onlySelected(state) {
+  if (state.selected.size !== 1) return undefined;
+  const region = regionAt(state, [...state.selected][0]);
+  return region && !region.locked && isShown(state, region) ? region : undefined;
+}
+
+/** As it is on screen, also while it is dragged. @param {State} state @param {Region} region @returns {Shape} */
+export const shapeOf = (state, region) => state.preview?.get(region.key) ?? region;
+
+/** @param {State} state @param {Region} region */
+export const classOf = (state, region) => (region.class === null ? undefined : state.byId.get(region.class));
+
+/** How sure a model is, as the pages print it. @param {Region} region */
+export const sure = ({ confidence = 1 }) => (confidence >= 0.995 ? ".99" : confidence.toFixed(2).slice(1));
+
+/** @param {State} state */
+export const isDrawing = ({ tool }) => tool === "box" || tool === "template" || tool === "polygon" || tool === "smart";
+
+/** @param {State} state @param {Iterable<number>} keys */
+export function select(state, keys) {
+  state.selected = new Set(keys);
+  letGo(state);
+}
+
+/** The pointer holds nothing any more; what it showed and did not finish is gone. @param {State} state */
+export function letGo(state) {
+  state.grip = null;
+  state.picked = false;
+  state.preview = null;
+  state.press = null;
+  state.marquee = null;
+}

@@ -1,0 +1,291 @@
+// Boxes and polygons on one image: ties state, tools, pointer, drawing and panel together.
+
+import { setAttribute, setText } from "../dom.js";
+import { t, tn } from "../text.js";
+import { viewBar } from "./adjust.js";
+import { answersOf, flawIn } from "./answers.js";
+import { capsOf } from "./caps.js";
+import { classKey, classList } from "./classes.js";
+import { commands } from "./commands.js";
+import { crowdLayer } from "./crowd.js";
+import { describe } from "./describe.js";
+import { sizeFields } from "./fields.js";
+import { canvasBindings } from "./keys.js";
+import { bringIntoView, fit, limits } from "./look.js";
+import { objectList } from "./objects.js";
+import { outliner } from "./outline.js";
+import { overlay } from "./overlay.js";
+import { palette } from "./palette.js";
+import { listenToPointer } from "./pointer.js";
+import { filterOf } from "./prefs.js";
+import { leftText, proposalSection } from "./proposals.js";
+import { redo, undo } from "./regions.js";
+import { imageStage } from "./stage.js";
+import * as states from "./state.js";
+import { toolbar, toolsFor } from "./toolbar.js";
+import { boxTool } from "./tools/box.js";
+import { gripCursor } from "./tools/grips.js";
+import { panTool } from "./tools/pan.js";
+import { pointsTool } from "./tools/points.js";
+import { polygonTool } from "./tools/polygon.js";
+import { selectTool } from "./tools/select.js";
+import { smartTool } from "./tools/smart.js";
+import { templateTool } from "./tools/template.js";
+import { toStage } from "./view.js";
+
+/** @typedef {import("../types.js").Surface} Surface @typedef {import("../types.js").Host} Host */
+
+/** @type {Record<states.ToolName, states.Tool>} */
+const TOOLS = {
+  select: selectTool,
+  box: boxTool,
+  template: templateTool,
+  polygon: polygonTool,
+  points: pointsTool,
+  smart: smartTool,
+  pan: panTool,
+};
+
+/**
+ * @param {HTMLElement} root @param {import("../types.js").Config} config @param {import("../types.js").Shared} shared
+ * @param {Host} host @returns {Surface}
+ */
+export function makeSurface(root, config, shared, host) {
+  const $ = (/** @type {string} */ name) => /** @type {HTMLElement} */ (root.querySelector(`[data-canvas="${name}"]`));
+  const stage = $("stage");
+  const state = states.newState(config);
+  const tools = toolsFor(config.task, config.outline !== null);
+  const image = imageStage(/** @type {HTMLCanvasElement} */ ($("image")), {
+    loaded(size) {
+      const sheet = state.sheet;
+      if (sheet && !sheet.item.width) Object.assign(sheet.doc, size);
+      if (state.fitted) fit(state);
+      render();
+    },
+    failed() {
+      state.failed = true;
+      render();
+    },
+  });
+  const crowd = crowdLayer(/** @type {HTMLCanvasElement} */ ($("crowd")));
+  const above = overlay(/** @type {any} */ ($("overlay")), crowd.widthOf);
+  const outlines = outliner(state, config.api, render);
+
+  const openPalette = palette(/** @type {HTMLDialogElement} */ ($("palette")), state, (id) => {
+    act.assign(id);
+    stage.focus();
+  });
+  const act = commands(state, {
+    tools: TOOLS,
+    doing,
+    draw: render,
+    say: host.say,
+    openPalette,
+    previous: () => shared.previous,
+    stage,
+  });
+  const table = canvasBindings(act, state, tools, stage);
+  const capOf = capsOf(config, table);
+  const taken = new Set([...table.flatMap(({ id, keys }) => config.keys?.[id] ?? keys), "D", "F", "I"]);
+  const drawClasses = classList($("classes"), state, ({ hotkey }, position) => classKey(position, hotkey, (key) => taken.has(key)), act.assign);
+  const drawObjects = objectList($("objects"), state, act.rows);
+  const drawProposals = proposalSection($("proposed"), state, act.rows, { acceptShown: act.acceptShown, draw: render });
+  const drawFields = sizeFields($("fields"), state, doing);
+  const drawTools = toolbar($("tools"), state, tools, capOf, act.choose);
+  const bar = viewBar($("view"), state, capOf, { ...act, draw: render });
+  $("find").addEventListener("click", openPalette);
+  for (const node of root.querySelectorAll("[data-cap]")) setText(node, capOf(/** @type {HTMLElement} */ (node).dataset.cap ?? ""));
+
+  /** Regions as they were when the pointer went down. @type {states.Region[]} */
+  let before = [];
+  const pointer = listenToPointer(stage, state, {
+    tool: () => TOOLS[state.tool],
+    pressed: () => (before = states.regionsOf(state)),
+    released: () => settle(before),
+    draw: render,
+    limits: () => limits(state),
+    menu: () => state.draft && act.back(),
+  });
+  stage.addEventListener("dblclick", () => {
+    const isIdle = state.tool === "select" || state.tool === "pan";
+    if (isIdle && state.hover === null && !state.selected.size) act.fit();
+  });
+
+  /** Do something to regions; what it says is read out. @param {() => string|boolean|void} action */
+  function doing(action) {
+    if (!state.sheet) return;
+    const known = states.regionsOf(state);
+    const said = action();
+    if (typeof said === "string") host.say(said);
+    settle(known);
+  }
+
+  /** Draw, and keep what changed. @param {states.Region[]} known the regions before */
+  function settle(known) {
+    outlines.check();
+    const regions = states.regionsOf(state);
+    if (regions === known) return render();
+    if (regions.length === known.length + 1) host.say(describe(state, regions[regions.length - 1]));
+    if (state.sheet) state.sheet.skipped = false;
+    if (!state.draft) state.note = null;
+    host.changed();
+  }
+
+  new ResizeObserver(() => {
+    state.size = { width: stage.clientWidth, height: stage.clientHeight };
+    if (state.fitted) fit(state);
+    render();
+  }).observe(stage);
+
+  /** @param {states.Sheet} sheet */
+  function turnTo(sheet) {
+    Object.assign(state, states.atRest(), { sheet, failed: false });
+    state.size = { width: stage.clientWidth, height: stage.clientHeight };
+    image.show(sheet.item.image);
+    fit(state);
+  }
+
+  function drawStage() {
+    const meant = states.meantProposals(state);
+    const active = [];
+    const rest = [];
+    for (const region of states.regionsOf(state)) {
+      if (!states.isShown(state, region)) continue;
+      const isActive = state.selected.has(region.key) || region.key === state.hover || region === meant[0];
+      (isActive ? active : rest).push(region);
+    }
+    if (state.sheet) image.draw(state.view, state.size, state.sheet.doc);
+    crowd.draw(state, rest);
+    above.draw(state, active);
+    const filter = filterOf(state.prefs);
+    if ($("image").style.filter !== filter) $("image").style.filter = filter;
+    const cursor = state.panning ? "grabbing" : state.spaceHeld ? "grab" : cursorNow();
+    if (stage.style.cursor !== cursor) stage.style.cursor = cursor;
+  }
+
+  function cursorNow() {
+    const at = state.pointer && !state.draft && state.tool !== "pan" && state.tool !== "points" && state.tool !== "smart" ? state.pointer : null;
+    const grip = at && gripCursor(state, { point: at, ctrl: false, shift: false, alt: false, right: false, moved: false, count: 0, trail: [] });
+    return grip || TOOLS[state.tool].cursor(state);
+  }
+
+  function drawNote() {
+    const note = $("note");
+    const busy = outlines.isBusy();
+    const said = busy ? t("Looking for the outline…") : (state.note?.text ?? (state.failed ? t("This image could not be loaded. Skip it, or reload the page.") : draftHint()));
+    note.hidden = !said;
+    setText(note, said);
+    setAttribute(note, "data-tone", state.note || state.failed ? "warn" : null);
+    const at = state.note ? toStage(state.view, ...state.note.at) : null;
+    const isSeen = at && at[0] >= 0 && at[1] >= 0 && at[0] <= state.size.width && at[1] <= state.size.height;
+    note.classList.toggle("at-place", Boolean(isSeen));
+    note.style.left = isSeen ? `${Math.min(at[0], state.size.width - 20)}px` : "";
+    note.style.top = isSeen ? `${at[1]}px` : "";
+  }
+
+  /** What the hand can do next, where that is not plain to see. */
+  function draftHint() {
+    const { draft } = state;
+    if (state.picked) return t("Click where it goes. Esc cancels.");
+    if (draft?.kind === "box" && !draft.held) return t("Click the opposite corner. Esc cancels.");
+    if (draft?.kind === "polygon" && draft.owner !== null && !draft.points.length) return t("Draw the hole or the further part.");
+    if (draft?.kind === "polygon" && draft.points.length >= 6 && !draft.held) return t("Enter closes it, Backspace takes back a point, Esc cancels.");
+    if (draft?.kind === "smart" && draft.parts) return t("Click adds, Alt + click takes away. Enter keeps it, Esc drops it.");
+    return "";
+  }
+
+  function drawPanel() {
+    drawClasses();
+    const answered = states.answered(state);
+    setText($("count"), state.sheet ? String(answered.length) : "");
+    drawObjects(answered);
+    $("empty").hidden = answered.length > 0 || !state.sheet;
+    drawProposals();
+    drawFields();
+    const unnamed = answered.filter((region) => region.class === null).length;
+    setText($("unnamed"), unnamed ? tn(unnamed, "One region needs a class.", "{count} regions need a class.") : "");
+    setText($("left"), leftText(state));
+    setText($("why"), state.sheet?.item.why || shared.page?.why || "");
+    setText($("file"), state.sheet?.item.file_name ?? "");
+    setText($("said"), state.sheet?.skipped ? t("Skipped. Anything you draw takes that back.") : "");
+  }
+
+  function render() {
+    root.classList.toggle("is-empty", !state.sheet);
+    drawStage();
+    drawNote();
+    drawTools();
+    bar.draw();
+    drawPanel();
+  }
+
+  return {
+    show(page, kept) {
+      state.sheets = page.items.map((item) => states.newSheet(page, item, /** @type {any} */ (kept)?.sheets?.[item.id]));
+      turnTo(state.sheets[0]);
+      if (document.activeElement === document.body) stage.focus({ preventScroll: true });
+    },
+    clear() {
+      Object.assign(state, states.atRest(), { sheets: [], sheet: null, failed: false });
+      image.clear();
+      image.draw(state.view, state.size, { width: 1, height: 1 });
+    },
+    content: () => ({ sheets: Object.fromEntries(state.sheets.map((sheet) => [sheet.item.id, states.contentOf(sheet)])) }),
+    isTouched: () => state.sheets.some((sheet) => states.contentOf(sheet).touched),
+    isReady: () => state.sheet !== null && !flawIn(state),
+    flaw() {
+      const found = flawIn(state);
+      if (!found) return "";
+      if (found.region) {
+        states.select(state, [found.region.key]);
+        bringIntoView(state, found.region);
+      }
+      state.note = { text: found.text, at: found.at };
+      return found.text;
+    },
+    answers: () => state.sheets.map(answersOf),
+    turn(step) {
+      const next = state.sheets[state.sheets.indexOf(/** @type {states.Sheet} */ (state.sheet)) + step];
+      if (!next) return false;
+      turnTo(next);
+      return true;
+    },
+    undo: () => takeBack(undo),
+    redo: () => state.draft === null && takeBack(redo),
+    skip(reason) {
+      const { sheet } = state;
+      if (!sheet) return false;
+      Object.assign(sheet, { skipped: true, reason, touched: true });
+      state.draft = null;
+      return sheet === state.sheets[state.sheets.length - 1] || !this.turn(1);
+    },
+    images: (page) => page.items.map((item) => item.image),
+    submitText() {
+      const isLast = state.sheet === state.sheets[state.sheets.length - 1];
+      if (!isLast) return t("Next image");
+      return state.sheet && !state.sheet.skipped && !states.answered(state).length ? t("Submit empty") : t("Submit");
+    },
+    bindings: () => table,
+    render,
+  };
+
+  /** @param {typeof undo} step */
+  function takeBack(step) {
+    const { sheet } = state;
+    if (!sheet || pointer.isPressed()) return sheet !== null;
+    state.note = null;
+    if (step === undo && state.draft) {
+      if (TOOLS[state.tool].back) TOOLS[state.tool].back?.(state);
+      outlines.check();
+      return true;
+    }
+    if (step === undo && sheet.skipped) {
+      sheet.skipped = false;
+      return true;
+    }
+    const done = step(sheet.doc);
+    const there = new Set(sheet.doc.regions.map(({ key }) => key));
+    if (done) states.select(state, [...state.selected].filter((key) => there.has(key)));
+    return done;
+  }
+}
