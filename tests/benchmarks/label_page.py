@@ -20,6 +20,7 @@ import gzip
 import io
 import json
 import math
+import random
 import shutil
 import sys
 import time
@@ -42,6 +43,7 @@ VIEWPORT = {"width": 1440, "height": 900}
 USUAL = (1280, 960)
 LARGE = (4000, 3000)
 THINK = 0.8  # seconds over a page, while the next ones are fetched
+CHANCE = random.Random(0)
 EMPTY = """<!doctype html><style>body { margin: 0; height: 100vh }
 div { position: absolute; width: 60px; height: 40px; background: #c80 }</style><div></div><script>
 let [at, asked] = [[0, 0], false];
@@ -171,10 +173,16 @@ def middle(page: Page, selector: str) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
+def pause() -> None:
+    """Wait a little: input that comes just after a frame would always wait the longest for the next one."""
+    time.sleep(CHANCE.uniform(0, 1 / 60))
+
+
 def circle(page: Page, around: tuple[float, float], moves: int) -> None:
-    """Move the pointer round and round, as fast as the page takes it in."""
+    """Move the pointer round and round."""
     for number in range(moves):
         turn = number / 20
+        pause()
         page.mouse.move(around[0] + 90 * math.sin(turn), around[1] + 70 * (1 - math.cos(turn)))
 
 
@@ -185,10 +193,17 @@ def drag(page: Page, around: tuple[float, float], moves: int, button: Any = "lef
     page.mouse.up(button=button)
 
 
+def zoom(page: Page, turns: int) -> None:
+    for number in range(turns):
+        pause()
+        page.mouse.wheel(0, -60 if number % 40 < 20 else 60)
+
+
 def reopen(page: Page) -> None:
     """Show the page submitted last, with all its boxes, to be corrected."""
+    page.evaluate("meter.drawn.clear()")
     page.keyboard.press("d")
-    page.wait_for_selector("[data-part=correcting]", state="visible")
+    page.wait_for_function("() => meter.drawn.size > 0")
     page.wait_for_timeout(1500)  # what is prepared for a large image when nothing else is to do
     page.keyboard.press("v")
 
@@ -210,8 +225,7 @@ def pan_and_zoom(page: Page, moves: int) -> Reach:
     centre = middle(page, "[data-part=stage]")
     page.mouse.move(*centre)
     page.evaluate("meter.inputs.length = 0")
-    for number in range(moves // 2):
-        page.mouse.wheel(0, -60 if number % 40 < 20 else 60)
+    zoom(page, moves // 2)
     page.mouse.wheel(0, -1200)
     drag(page, centre, moves // 2, "middle")
     return Reach.of(page)
@@ -221,8 +235,7 @@ def floor(page: Page, moves: int) -> Reach:
     page.route("**/empty", lambda route: route.fulfill(body=EMPTY, content_type="text/html"))
     page.goto("/empty")
     drag(page, (VIEWPORT["width"] / 2, VIEWPORT["height"] / 2), moves // 2)
-    for number in range(moves // 2):
-        page.mouse.wheel(0, -60 if number % 40 < 20 else 60)
+    zoom(page, moves // 2)
     return Reach.of(page)
 
 
