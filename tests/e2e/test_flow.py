@@ -1,4 +1,4 @@
-"""Nothing that a labeler did is lost, whatever network, lease, tab or browser do; all of it can be corrected."""
+"""Nothing that a labeler did is lost, and all of it can be corrected."""
 
 import contextlib
 import re
