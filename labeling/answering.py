@@ -77,9 +77,10 @@ def check_classes(project: Project, answer: Answer) -> None:
 
 
 def check_shapes(answer: Answer, width: int | None, height: int | None) -> None:
-    for region in answer.regions:
+    for number, region in enumerate(answer.regions, 1):
         if region.bbox is None and region.polygon is None:
             raise InvalidAnswer(f"Item {answer.item} has a region without a box or polygon.")
         problem = geometry.misfit(region.bbox, region.polygon, width or 0, height or 0)
+        problem = problem or geometry.flaw(region.bbox, region.polygon)
         if problem:
-            raise InvalidAnswer(f"Item {answer.item}: {problem}")
+            raise InvalidAnswer(f"Item {answer.item}, region {number}: {problem}")

@@ -110,7 +110,8 @@ class ProjectForm(forms.Form):
     classes = forms.CharField(
         widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false"}),
         label="Classes",
-        help_text="One a line. The first ten get the digits 1 to 9 and 0. A colon starts a description.",
+        help_text="One a line. The first ten get the digits 1 to 9 and 0. A colon starts a description, "
+        "spaces before a name make it a kind of the class above.",
     )
     instructions = forms.CharField(
         widget=forms.Textarea(attrs={"rows": 5}),
@@ -140,12 +141,22 @@ class ProjectForm(forms.Form):
 
 
 def parse_classes(text: str) -> list[dict[str, str]]:
-    """Read classes, one a line: a name, or a name, a colon and a description."""
+    """Read classes, one a line: a name, or a name, a colon and a description.
+
+    A line that is indented further than one before it belongs to that class.
+    """
     classes = []
-    for line in text.splitlines():
-        name, _, description = line.partition(":")
-        if name.strip():
-            classes.append({"name": name.strip(), "description": description.strip()})
+    above: list[tuple[int, str]] = []  # the indent and name of each level down to the last line
+    for line in text.expandtabs(4).splitlines():
+        name, _, description = line.strip().partition(":")
+        if not name.strip():
+            continue
+        indent = len(line) - len(line.lstrip())
+        while above and above[-1][0] >= indent:
+            above.pop()
+        parent = above[-1][1] if above else ""
+        classes.append({"name": name.strip(), "description": description.strip(), "parent": parent})
+        above.append((indent, name.strip()))
     if not classes:
         raise forms.ValidationError("Write at least one class.")
     return classes

@@ -1,17 +1,27 @@
-"""Boxes and polygons: which ones make sense, and which fit an image. Pure functions of numbers."""
+"""Boxes and polygons: which ones make sense, and which fit an image. Pure functions of numbers.
+
+A polygon is a list of parts, each a flat list x1, y1, x2, y2, … Parts combine by the even-odd rule: a
+part within another is a hole, one within that hole is filled again.
+"""
 
 from collections.abc import Sequence
+from functools import reduce
 from itertools import chain
 from math import isfinite
 
+import numpy as np
+import shapely
+
 TOLERANCE = 0.5  # pixels outside that a rounded or dragged corner may have
+SMALLEST = 0.1  # square pixels that a shape, or a part of one, encloses at the least
+TOUCH = 1e-6  # pixels from an edge within which a point lies on it
+
+Box = Sequence[float]
+Parts = Sequence[Sequence[float]]
 
 
-def misshapen(box: Sequence[float] | None, polygon: Sequence[Sequence[float]] | None) -> str | None:
-    """Return why a box [x, y, width, height] or a polygon's parts enclose nothing, None when they do.
-
-    A part is a flat list x1, y1, x2, y2, …
-    """
+def misshapen(box: Box | None, polygon: Parts | None) -> str | None:
+    """Return why numbers are no box [x, y, width, height] or no polygon, None when they are."""
     if not all(isfinite(number) for number in chain(box or (), *(polygon or ()))):
         return "Coordinates must be finite numbers."
     if box is not None and (len(box) != 4 or box[2] <= 0 or box[3] <= 0):
@@ -21,19 +31,118 @@ def misshapen(box: Sequence[float] | None, polygon: Sequence[Sequence[float]] | 
     return None
 
 
-def misfit(
-    box: Sequence[float] | None,
-    polygon: Sequence[Sequence[float]] | None,
-    width: float,
-    height: float,
-) -> str | None:
+def misfit(box: Box | None, polygon: Parts | None, width: float, height: float) -> str | None:
     """Return why a shape that is not misshapen does not lie in an image of this size, None when it does."""
-    xs = [x for part in polygon or () for x in part[0::2]]
-    ys = [y for part in polygon or () for y in part[1::2]]
-    if box is not None:
-        xs += [box[0], box[0] + box[2]]
-        ys += [box[1], box[1] + box[3]]
-    inside = all(-TOLERANCE <= x <= width + TOLERANCE for x in xs) and all(
-        -TOLERANCE <= y <= height + TOLERANCE for y in ys
+    points = np.concatenate([corners(box), *map(points_of, polygon or ())])
+    outside = (points < -TOLERANCE) | (points > np.array([width, height]) + TOLERANCE)
+    if not outside.any():
+        return None
+    first = points[outside.any(axis=1)][0]
+    return f"A shape reaches outside its image of {width:.0f} × {height:.0f} pixels, at {said(first)}."
+
+
+def flaw(box: Box | None, polygon: Parts | None) -> str | None:
+    """Return what keeps a shape that is not misshapen from enclosing a clear area, None when nothing does.
+
+    Rings may touch themselves and each other; they may not cross.
+    """
+    if box is not None and box[2] * box[3] < SMALLEST:
+        return f"The box at {said(box)} is smaller than a fraction of a pixel."
+    if polygon is None:
+        return None
+    rings = [points_of(part) for part in polygon]
+    for ring in rings:
+        if len(np.unique(ring, axis=0)) < 3:
+            return f"The polygon near {said(ring[0])} has fewer than three different points."
+    place = None if is_plain(rings) else crossing(rings)
+    if place is not None:
+        return f"The polygon crosses itself near {said(place)}."
+    for ring in rings:
+        if abs(signed_area(ring)) < SMALLEST:
+            return f"The polygon near {said(ring[0])} encloses less than a fraction of a pixel."
+    if len(rings) > 1 and combined(polygon).area < SMALLEST:
+        return f"The parts of the polygon near {said(rings[0][0])} cancel each other out."
+    return None
+
+
+def is_plain(rings: Sequence[np.ndarray]) -> bool:
+    """Tell at little cost that no edges meet but neighbours, as is so of nearly all polygons."""
+    areas = [shapely.Polygon(ring) for ring in rings]
+    return all(area.is_valid for area in areas) and (
+        len(areas) == 1 or not shapely.STRtree(areas).query(areas, predicate="overlaps").size
     )
-    return None if inside else f"A shape reaches outside its image of {width:.0f} × {height:.0f} pixels."
+
+
+def crossing(rings: Sequence[np.ndarray]) -> np.ndarray | None:
+    """Return the first place where an edge crosses another, None when edges only touch."""
+    edges = np.concatenate([np.stack([ring, np.roll(ring, -1, axis=0)], axis=1) for ring in rings])
+    tree = shapely.STRtree(shapely.linestrings(edges))
+    start, portion = 0, 8
+    while start < len(edges):
+        # In portions that grow: a scribble has millions of crossings, and the first one is enough.
+        ours, others = tree.query(tree.geometries[start : start + portion])
+        one, other = edges[ours + start], edges[others]
+        crossed = are_apart(one, other) & are_apart(other, one)
+        if crossed.any():
+            first = np.flatnonzero(crossed)[ours[crossed].argmin()]
+            return meeting(one[first], other[first])
+        start, portion = start + portion, min(2 * portion, 512)
+    return None
+
+
+def are_apart(edges: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Tell for which pairs the line through an edge has the ends of the other clearly on both sides."""
+    along = edges[:, 1] - edges[:, 0]
+    length = np.maximum(np.hypot(*along.T), TOUCH)
+    start, end = (cross(along, others[:, at] - edges[:, 0]) / length for at in (0, 1))
+    return (start * end < 0) & (np.minimum(abs(start), abs(end)) > TOUCH)
+
+
+def meeting(edge: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return where two edges that cross do so."""
+    along, across = edge[1] - edge[0], other[1] - other[0]
+    return edge[0] + along * cross(other[0] - edge[0], across) / cross(along, across)
+
+
+def cross(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return one[..., 0] * other[..., 1] - one[..., 1] * other[..., 0]
+
+
+def combined(polygon: Parts) -> shapely.Geometry:
+    """Return the area of a polygon by the even-odd rule."""
+    return reduce(shapely.symmetric_difference, map(area_of_ring, polygon))
+
+
+def has_holes(polygon: Parts) -> bool:
+    """Tell whether a part lies within another."""
+    if len(polygon) == 1:
+        return False
+    return sum(area_of_ring(part).area for part in polygon) - combined(polygon).area > SMALLEST
+
+
+def area_of_ring(part: Sequence[float]) -> shapely.Geometry:
+    """Return what one part encloses, also where its ring touches itself."""
+    ring = shapely.Polygon(points_of(part))
+    return ring if ring.is_valid else shapely.make_valid(ring)
+
+
+def points_of(part: Sequence[float]) -> np.ndarray:
+    return np.asarray(part, dtype=float).reshape(-1, 2)
+
+
+def corners(box: Box | None) -> np.ndarray:
+    """Return two opposite corners, none for no box."""
+    if box is None:
+        return np.empty((0, 2))
+    x, y, width, height = box
+    return np.array([[x, y], [x + width, y + height]])
+
+
+def signed_area(points: np.ndarray) -> float:
+    """Return the area that a ring winds around, less where it does so the other way (shoelace formula)."""
+    x, y = (points - points[0]).T
+    return float(np.dot(np.roll(x, 1), y) - np.dot(x, np.roll(y, 1))) / 2
+
+
+def said(point: Sequence[float] | np.ndarray) -> str:
+    return f"{point[0]:.0f}, {point[1]:.0f}"

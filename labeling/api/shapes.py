@@ -96,15 +96,48 @@ class PageInput(serializers.Serializer[Any]):
     holding = serializers.ListField(child=serializers.IntegerField(), default=list, max_length=50)
 
 
-class RegionInput(serializers.Serializer[Any]):
-    bbox = serializers.ListField(child=NumberField(), min_length=4, max_length=4, required=False)
-    polygon = serializers.ListField(
-        child=serializers.ListField(child=NumberField(), min_length=6),
-        required=False,
-        min_length=1,
-    )
+@extend_schema_field(
+    {
+        "type": "array",
+        "minItems": 1,
+        "items": {"type": "array", "minItems": 6, "items": {"type": "number"}},
+        "example": [[10, 10, 60, 10, 60, 60, 10, 60], [20, 20, 30, 20, 30, 30]],
+    }
+)
+class PolygonField(serializers.Field[Any, Any, Any, Any]):
+    """A polygon's parts. All numbers at once: one by one, thousands of points take a tenth of a second."""
 
-    origin = serializers.ChoiceField(choices=Region.Origin.choices, default=Region.Origin.DRAWN)
+    def to_internal_value(self, data: Any) -> list[list[float]]:
+        if not isinstance(data, list) or not data or not all(isinstance(part, list) for part in data):
+            raise serializers.ValidationError("A polygon is a list of parts, each a list of numbers.")
+        try:
+            return [[float(number) for number in part] for part in data]
+        except (TypeError, ValueError, OverflowError) as error:
+            raise serializers.ValidationError("The coordinates of a polygon are numbers.") from error
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class RegionInput(serializers.Serializer[Any]):
+    bbox = serializers.ListField(
+        child=NumberField(),
+        min_length=4,
+        max_length=4,
+        required=False,
+        help_text="x, y, width and height in pixels of the upright image",
+    )
+    polygon = PolygonField(
+        required=False,
+        help_text="one list x1, y1, x2, y2, … for each part, in pixels of the upright image. Parts combine by"
+        " the even-odd rule: a part within another is a hole, one within that hole is filled again. Outlines"
+        " may touch but not cross, themselves or each other",
+    )
+    origin = serializers.ChoiceField(
+        choices=Region.Origin.choices,
+        default=Region.Origin.DRAWN,
+        help_text="whether a person drew it, accepted it as proposed, or changed what was proposed",
+    )
 
     def get_fields(self) -> dict[str, Any]:
         # `class` cannot be an attribute's name in Python.
@@ -135,7 +168,9 @@ class AnswerInput(serializers.Serializer[Any]):
     uuid = serializers.UUIDField()
     seconds = NumberField(required=False, allow_null=True, min_value=0, max_value=86_400)
     skipped = serializers.BooleanField(default=False)
-    skip_reason = serializers.CharField(default="", allow_blank=True, max_length=300)
+    skip_reason = serializers.CharField(
+        default="", allow_blank=True, max_length=300, help_text="why, with `skipped`: true"
+    )
     exception = serializers.BooleanField(default=False)
     regions = RegionInput(many=True, default=list)
 

@@ -2,8 +2,10 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
 
 from labeling import exporting, review, workforce
+from labeling.models import Project
 from tests import factories
 from tests.e2e.conftest import queue_as
 
@@ -19,6 +21,15 @@ def busy(shapes, manager, labeler):
     exporting.start(shapes, manager, "coco", review.Filters())
     factories.run_jobs("quick")
     return shapes
+
+
+@pytest.fixture
+def drawing(manager) -> Project:
+    """A project whose Label page is the canvas, with proposals on the image."""
+    project = factories.make_project(manager=manager, task_type="segmentation", name="Outlines")
+    project.instructions.all().delete()
+    factories.prelabel(project, factories.make_scenes(project, 2))
+    return project
 
 
 PAGES = (
@@ -40,7 +51,7 @@ PAGES = (
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(browse, busy, manager, scheme):
+def test_axe_finds_nothing(browse, busy, drawing, manager, scheme):
     page = browse(manager, color_scheme=scheme)
     axe = Axe()
     found = {}
@@ -50,10 +61,28 @@ def test_axe_finds_nothing(browse, busy, manager, scheme):
             page.locator(".tile-face").first.click()
         for violation in axe.run(page).response["violations"]:
             found[f"{address} {violation['id']}"] = [node["html"][:200] for node in violation["nodes"]]
+    draw_something(page, drawing)
+    for violation in axe.run(page).response["violations"]:
+        found[f"canvas {violation['id']}"] = [node["html"][:200] for node in violation["nodes"]]
+    page.keyboard.press("?")
+    for violation in axe.run(page).response["violations"]:
+        found[f"shortcuts {violation['id']}"] = [node["html"][:200] for node in violation["nodes"]]
     page.context.clear_cookies()
     page.goto("/sign-in/")
     assert axe.run(page).violations_count == 0
     assert found == {}
+
+
+def draw_something(page: Page, project: Project) -> None:
+    """Open the canvas and draw a box, which stays selected."""
+    page.goto(f"/projects/{project.pk}/label/")
+    stage = page.locator("[data-part=stage]")
+    expect(stage).to_be_visible()
+    page.keyboard.press("r")
+    page.keyboard.press("1")
+    stage.click(position={"x": 140, "y": 120})
+    stage.click(position={"x": 200, "y": 180})
+    expect(page.get_by_text("On this image")).to_be_visible()
 
 
 SMALL = """() => [...document.querySelectorAll("a, button, input, select, summary")]
@@ -65,8 +94,11 @@ SMALL = """() => [...document.querySelectorAll("a, button, input, select, summar
 
 
 @pytest.mark.parametrize("width", [390, 1024])
-def test_targets_are_large_and_nothing_overflows(browse, busy, manager, width):
+def test_targets_are_large_and_nothing_overflows(browse, busy, drawing, manager, width):
     page = browse(manager, viewport={"width": width, "height": 844})
+    draw_something(page, drawing)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate(SMALL) == []
     for address in PAGES:
         page.goto(address.format(busy.pk))
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address

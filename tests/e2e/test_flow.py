@@ -1,5 +1,6 @@
-"""Nothing that a labeler did is lost, whatever happens to network, lease, tab or browser; all of it can be corrected."""
+"""Nothing that a labeler did is lost, and all of it can be corrected."""
 
+import contextlib
 import re
 
 from playwright.sync_api import BrowserContext, Page, expect
@@ -23,10 +24,8 @@ def waiting(project: Project, count: int) -> list[Item]:
 def crash(page: Page) -> Page:
     """Kill the tab's process and open another tab of the same browser."""
     context: BrowserContext = page.context
-    try:
+    with contextlib.suppress(BrowserError):
         page.goto("chrome://crash", timeout=2_000)
-    except BrowserError:
-        pass
     page.close()
     return context.new_page()
 

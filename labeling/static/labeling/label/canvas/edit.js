@@ -67,7 +67,7 @@ export function setClass(state, id) {
 export function removeSelected(state) {
   const chosen = selectedRegions(state).filter(({ locked }) => !locked);
   remove(docOf(state), keysOf(chosen));
-  select(state, []);
+  if (chosen.length) select(state, []);
   return chosen.length ? tn(chosen.length, "Deleted.", "{count} deleted.") : t("It is locked. L unlocks it.");
 }
 

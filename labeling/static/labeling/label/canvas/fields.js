@@ -26,8 +26,8 @@ export function fittedTo(shape, to) {
   return { box: null, parts: (shape.parts ?? []).map((part) => part.map(place)) };
 }
 
-/** @param {HTMLElement} form @param {State} state @param {(action: () => void) => void} doing */
-export function sizeFields(form, state, doing) {
+/** @param {HTMLElement} form @param {State} state @param {(action: () => void) => void} doing @param {() => void} leave back to the image */
+export function sizeFields(form, state, doing, leave) {
   const inputs = SIDES.map((side) => /** @type {HTMLInputElement} */ (form.querySelector(`input[name=${side}]`)));
   const title = /** @type {HTMLElement} */ (form.querySelector("h2"));
   const about = /** @type {HTMLElement} */ (form.querySelector("[data-about]"));
@@ -60,8 +60,10 @@ export function sizeFields(form, state, doing) {
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (onlySelected(state)) commit();
-    else addBox();
+    if (onlySelected(state)) {
+      commit();
+      leave();
+    } else addBox();
   });
   for (const input of inputs) input.addEventListener("change", () => onlySelected(state) && commit());
 

@@ -98,12 +98,17 @@ export function atRest() {
   };
 }
 
-/** @param {import("../types.js").Page} page @param {Item} item @param {any} kept what contentOf() gave @returns {Sheet} */
-export function newSheet(page, item, kept) {
+/**
+ * @param {State} state @param {import("../types.js").Page} page @param {Item} item
+ * @param {any} kept what contentOf() gave @returns {Sheet}
+ */
+export function newSheet({ byId }, page, item, kept) {
   const answer = page.answers?.[item.id];
   const given = answer ? answer.regions : (item.suggestion?.regions ?? []);
   const origin = answer ? "drawn" : "proposed";
-  const regions = kept?.regions ?? given.filter(({ bbox, polygon }) => bbox || polygon).map((each) => fromAnswer(each, origin));
+  const found = kept?.regions ?? given.filter(({ bbox, polygon }) => bbox || polygon).map((each) => fromAnswer(each, origin));
+  // Classes may have been retired since.
+  const regions = found.map((/** @type {Region} */ region) => (byId.has(region.class ?? 0) ? region : { ...region, class: null }));
   return {
     item,
     doc: newDocument(item.width ?? 1, item.height ?? 1, regions),

@@ -90,7 +90,7 @@ export function makeSurface(root, config, shared, host) {
   const drawClasses = classList($("classes"), state, ({ hotkey }, position) => classKey(position, hotkey, (key) => taken.has(key)), act.assign);
   const drawObjects = objectList($("objects"), state, act.rows);
   const drawProposals = proposalSection($("proposed"), state, act.rows, { acceptShown: act.acceptShown, draw: render });
-  const drawFields = sizeFields($("fields"), state, doing);
+  const drawFields = sizeFields($("fields"), state, doing, () => stage.focus());
   const drawTools = toolbar($("tools"), state, tools, capOf, act.choose);
   const bar = viewBar($("view"), state, capOf, { ...act, draw: render });
   $("find").addEventListener("click", openPalette);
@@ -221,7 +221,7 @@ export function makeSurface(root, config, shared, host) {
 
   return {
     show(page, kept) {
-      state.sheets = page.items.map((item) => states.newSheet(page, item, /** @type {any} */ (kept)?.sheets?.[item.id]));
+      state.sheets = page.items.map((item) => states.newSheet(state, page, item, /** @type {any} */ (kept)?.sheets?.[item.id]));
       turnTo(state.sheets[0]);
       if (document.activeElement === document.body) stage.focus({ preventScroll: true });
     },

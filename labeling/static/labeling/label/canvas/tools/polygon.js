@@ -39,6 +39,7 @@ export const polygonTool = {
 
   down(state, event) {
     state.note = null;
+    if (event.count > 2) return; // the end of a double click that closed the polygon
     const point = aim(state, event);
     const draft = draftOf(state) ?? beginPolygon(state, null);
     const { points } = draft;
