@@ -165,7 +165,7 @@ LOUPE_WEIGHTS_DIR = Path(os.environ.get("LOUPE_WEIGHTS_DIR", LOUPE_HOME / "weigh
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
-        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        "BACKEND": "deploy.static.Storage"
         if STATIC_BUILT
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },

@@ -1,6 +1,6 @@
 // The few ways in which the Label page writes to the document: only what differs.
 
-/** @typedef {import("./state.js").LabelClass} LabelClass */
+/** @typedef {import("./types.js").LabelClass} LabelClass */
 
 /** @template {keyof HTMLElementTagNameMap} K @param {K} tag @param {string} [name] @returns {HTMLElementTagNameMap[K]} */
 export function make(tag, name) {

@@ -17,7 +17,7 @@ const root = /** @type {HTMLElement} */ (document.querySelector("[data-label-pag
 const config = JSON.parse(document.getElementById("label-config")?.textContent ?? "{}");
 const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (root.querySelector(`[data-part="${name}"]`));
 const draws = ["detection", "segmentation"].includes(config.task);
-const { makeSurface } = await import(draws ? "./canvas/surface.js" : "./grid/surface.js");
+const { makeSurface } = await (draws ? import("./canvas/surface.js") : import("./grid/surface.js"));
 
 /** @type {Shared} */
 const shared = {
