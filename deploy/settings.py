@@ -6,6 +6,10 @@ import secrets
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from django.conf.locale import LANG_INFO
+
+from deploy import catalogs
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -98,6 +102,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "labeling.languages.LanguageMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -127,6 +132,7 @@ TEMPLATES = [
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
@@ -153,7 +159,12 @@ LOGIN_REDIRECT_URL = "projects"
 LOGOUT_REDIRECT_URL = "sign-in"
 SESSION_COOKIE_AGE = 14 * 86_400
 
+# English is what the sources are written in; every other language is a catalog under locale/.
 LANGUAGE_CODE = "en"
+LANGUAGES = [
+    (code, str(LANG_INFO[code]["name_local"])) for code in ("en", *catalogs.sources(BASE_DIR / "locale"))
+]
+LOCALE_PATHS = [catalogs.compiled(BASE_DIR / "locale", LOUPE_HOME / "locale")]
 TIME_ZONE = "UTC"
 USE_TZ = True
 

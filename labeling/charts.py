@@ -9,10 +9,18 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-ORIGINS = {"person": "by people", "confirmed": "confirmed", "auto": "auto", "imported": "imported"}
+ORIGINS = {
+    "person": gettext_lazy("by people"),
+    "confirmed": gettext_lazy("confirmed"),
+    "auto": gettext_lazy("auto"),
+    "imported": gettext_lazy("imported"),
+}
 
 WIDTH, HEIGHT = 640.0, 220.0
 LEFT, RIGHT, TOP, BOTTOM = 40.0, 116.0, 12.0, 28.0
@@ -43,9 +51,16 @@ def percent(value: float) -> str:
     return f"{shown:.1f}".removesuffix(".0") + " %"
 
 
+def counted(number: int) -> str:
+    """Write a count as the reader's language groups its digits."""
+    return number_format(number, force_grouping=True)
+
+
 def share_bar(counts: Mapping[str, int], total: int) -> SafeString:
     """Return a bar of labels by origin; what is left stays empty."""
-    spoken = ", ".join(f"{counts[origin]:,} {ORIGINS[origin]}" for origin in ORIGINS if counts.get(origin))
+    spoken = ", ".join(
+        f"{counted(counts[origin])} {ORIGINS[origin]}" for origin in ORIGINS if counts.get(origin)
+    )
     left = max(0, total - sum(counts.values()))
     parts = []
     at = 0.0
@@ -57,7 +72,8 @@ def share_bar(counts: Mapping[str, int], total: int) -> SafeString:
     return format_html(
         '<svg class="bar" role="img" viewBox="0 0 1000 10" preserveAspectRatio="none"><title>{}</title>'
         '<rect class="by-nobody" width="1000" height="10"/>{}</svg>',
-        f"{spoken or 'Nothing labeled yet'}, {left:,} left",
+        _("%(labeled)s, %(left)s left")
+        % {"labeled": spoken or _("Nothing labeled yet"), "left": counted(left)},
         format_html_join("", '<rect x="{}" width="{}" height="10" class="by-{}"/>', parts),
     )
 

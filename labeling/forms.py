@@ -3,8 +3,10 @@
 from typing import Any, ClassVar
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.password_validation import validate_password
+from django.utils.translation import gettext_lazy as _
 
 from labeling.models import Membership, Project, User
 from labeling.workforce import ADDRESS_TAKEN
@@ -16,50 +18,55 @@ class SignInForm(AuthenticationForm):
     """Sign in by e-mail and password."""
 
     error_messages = {
-        "invalid_login": "This e-mail address and password do not belong together. Check both and try again.",
-        "inactive": "This account is switched off. Ask a manager.",
+        "invalid_login": _(
+            "This e-mail address and password do not belong together. Check both and try again."
+        ),
+        "inactive": _("This account is switched off. Ask a manager."),
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["username"].label = "E-mail address"
+        self.fields["username"].label = _("E-mail address")
         self.fields["username"].widget = forms.EmailInput(
             attrs={"autofocus": True, "autocomplete": "username"}
         )
-        self.fields["password"].label = "Password"
+        self.fields["password"].label = _("Password")
 
 
 class ProfileForm(forms.ModelForm):
     class Meta:
         model = User
-        fields: ClassVar[list[str]] = ["name", "theme"]
+        fields: ClassVar[list[str]] = ["name", "theme", "language"]
         widgets: ClassVar[dict[str, Any]] = {"theme": forms.RadioSelect}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["name"].widget.attrs.update(autocomplete="name")
-        self.fields["theme"].label = "Light or dark"
+        self.fields["name"].label = _("Name")
+        self.fields["theme"].label = _("Light or dark")
+        self.fields["language"].label = _("Language")
+        self.fields["language"].choices = [("", _("As the browser")), *settings.LANGUAGES]  # type: ignore[attr-defined]
 
 
 class JoinForm(forms.Form):
     """Makes an account for somebody who was invited."""
 
     email = forms.EmailField(
-        label="E-mail address",
+        label=_("E-mail address"),
         max_length=LONGEST_EMAIL,
         widget=forms.EmailInput(attrs={"autocomplete": "username"}),
     )
     name = forms.CharField(
-        label="Your name",
+        label=_("Your name"),
         max_length=120,
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
     password = forms.CharField(
-        label="Choose a password",
+        label=_("Choose a password"),
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="At least 8 characters, not a common word, not only digits.",
+        help_text=_("At least 8 characters, not a common word, not only digits."),
     )
 
     def __init__(self, *args: Any, fixed_email: str = "", **kwargs: Any) -> None:
@@ -88,12 +95,12 @@ class TokenForm(forms.Form):
     name = forms.CharField(
         max_length=80,
         required=False,
-        label="What the token is for",
+        label=_("What the token is for"),
         widget=forms.TextInput(
             attrs={
                 "class": "grow",
                 "id": "token-name",
-                "placeholder": "What it is for, e.g. import script",
+                "placeholder": _("What it is for, e.g. import script"),
                 "autocomplete": "off",
             }
         ),

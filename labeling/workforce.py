@@ -6,13 +6,15 @@ from datetime import timedelta
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from labeling.models import Annotation, Event, Invitation, Membership, Page, Project, User
 from labeling.queue import release
 
 AT_WORK = timedelta(days=7)  # since the last answer of somebody who can be counted on
 
-ADDRESS_TAKEN = "This address has an account already. Sign in above to accept with it."
+ADDRESS_TAKEN = gettext_lazy("This address has an account already. Sign in above to accept with it.")
 
 
 class WorkforceRefused(Exception):
@@ -55,13 +57,14 @@ def find(token: str) -> Invitation | None:
 def accept(invitation: Invitation, user: User) -> Membership:
     """Make the user a member; the link works once. Raises WorkforceRefused."""
     if invitation.email and invitation.email != user.email:
-        raise WorkforceRefused(f"This invitation is for {invitation.email}. Sign in with that address.")
+        text = _("This invitation is for %(address)s. Sign in with that address.")
+        raise WorkforceRefused(text % {"address": invitation.email})
     with transaction.atomic():
         claimed = Invitation.objects.filter(
             pk=invitation.pk, accepted_at=None, revoked_at=None, expires_at__gt=timezone.now()
         ).update(accepted_at=timezone.now(), accepted_by=user)
         if not claimed:
-            raise WorkforceRefused("This invitation was used, revoked or has expired. Ask for a new one.")
+            raise WorkforceRefused(_("This invitation was used, revoked or has expired. Ask for a new one."))
         membership, created = Membership.objects.get_or_create(
             project=invitation.project, user=user, defaults={"role": invitation.role}
         )

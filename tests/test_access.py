@@ -32,6 +32,8 @@ ROUTES = {
     "profile-password": ("post", SIGNED_IN),
     "profile-token": ("post", SIGNED_IN),
     "page-size": ("post", SIGNED_IN),
+    "keys": ("post", SIGNED_IN),
+    "language": ("post", SIGNED_IN),
     "project": ("get", SEE),
     "project-live": ("get", SEE),
     "label": ("get", LABEL),

@@ -7,6 +7,9 @@ from typing import Any, ClassVar
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+from labeling import languages
 
 
 class UserManager(BaseUserManager["User"]):
@@ -27,15 +30,20 @@ class User(AbstractBaseUser, PermissionsMixin):
     """A person, known by e-mail. `is_superuser` makes a site admin."""
 
     class Theme(models.TextChoices):
-        SYSTEM = "system"
-        LIGHT = "light"
-        DARK = "dark"
+        SYSTEM = "system", _("As the system")
+        LIGHT = "light", _("Light")
+        DARK = "dark", _("Dark")
 
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=120, blank=True)
     is_active = models.BooleanField(default=True)
     theme = models.CharField(max_length=6, choices=Theme.choices, default=Theme.SYSTEM)
+    language = models.CharField(max_length=12, choices=languages.choices, blank=True)  # else the browser's
     page_size = models.PositiveSmallIntegerField(default=9)
+    keys = models.JSONField(
+        default=dict, help_text="combinations by the shortcut's id, where they are changed"
+    )
+    single_keys = models.BooleanField(default=True, help_text="whether keys without Ctrl or Alt do something")
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[UserManager] = UserManager()

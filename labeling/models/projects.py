@@ -7,15 +7,16 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 
 class Project(models.Model):
     class TaskType(models.TextChoices):
-        MULTICLASS = "multiclass", "One class per image"
-        MULTILABEL = "multilabel", "Several classes per image"
-        DETECTION = "detection", "Boxes"
-        SEGMENTATION = "segmentation", "Polygons"
-        SEMANTIC = "semantic", "Masks"
+        MULTICLASS = "multiclass", _("One class per image")
+        MULTILABEL = "multilabel", _("Several classes per image")
+        DETECTION = "detection", _("Boxes")
+        SEGMENTATION = "segmentation", _("Polygons")
+        SEMANTIC = "semantic", _("Masks")
 
     class State(models.TextChoices):
         RUNNING = "running"

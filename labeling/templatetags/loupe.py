@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from labeling import charts, permissions
 from labeling.models import LabelClass, Project
@@ -16,13 +17,13 @@ from labeling.models import LabelClass, Project
 register = template.Library()
 
 TABS = (
-    ("project", "Dashboard", "see"),
-    ("label", "Label", "label"),
-    ("data", "Data", "review"),
-    ("models", "Models", "review"),
-    ("team", "Team", "manage"),
-    ("exports", "Export", "review"),
-    ("settings", "Settings", "manage"),
+    ("project", _("Dashboard"), "see"),
+    ("label", _("Label"), "label"),
+    ("data", _("Data"), "review"),
+    ("models", _("Models"), "review"),
+    ("team", _("Team"), "manage"),
+    ("exports", _("Export"), "review"),
+    ("settings", _("Settings"), "manage"),
 )
 INSIDE = {"certificate": "models", "run": "models", "import": "data"}  # pages without a tab of their own
 MARKS = {
@@ -35,6 +36,7 @@ MARKS = {
     "left": ("○", "left"),
 }
 DISTINCT_COLORS = 12
+ROLES = {"manager": _("manager"), "reviewer": _("reviewer"), "labeler": _("labeler")}
 
 register.simple_tag(charts.share_bar)
 register.simple_tag(charts.plain_bar)
@@ -49,7 +51,7 @@ def tabs(context: Mapping[str, Any], project: Project) -> list[tuple[str, str, b
     here = INSIDE.get(match.url_name, match.url_name) if match else ""
     role = getattr(project, "role", None)
     return [
-        (text, reverse(name, args=[project.pk]), name == here)
+        (str(text), reverse(name, args=[project.pk]), name == here)
         for name, text, verb in TABS
         if permissions.may(role, verb)
     ]
@@ -58,6 +60,12 @@ def tabs(context: Mapping[str, Any], project: Project) -> list[tuple[str, str, b
 @register.filter
 def may(project: Project, verb: str) -> bool:
     return permissions.may(getattr(project, "role", None), verb)
+
+
+@register.filter
+def role_name(role: str) -> str:
+    """Return a role as it stands in a sentence."""
+    return str(ROLES[role])
 
 
 @register.simple_tag

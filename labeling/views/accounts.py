@@ -1,19 +1,23 @@
 """Signing in, one's own profile, accepting an invitation."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login, update_session_auth_hash
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.views import LoginView, LogoutView
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from labeling import workforce
+from labeling import languages, shortcuts, workforce
 from labeling.api.shapes import whole_number
 from labeling.forms import JoinForm, ProfileForm, SignInForm, TokenForm
 from labeling.models import ApiToken, Membership, User
 from labeling.queue import SIZES
+from labeling.templatetags.loupe import role_name
 from labeling.views import SignedIn
 
 
@@ -31,7 +35,8 @@ def profile(request: SignedIn) -> HttpResponse:
     form = ProfileForm(request.POST or None, instance=request.user)
     if request.method == "POST" and form.is_valid():
         form.save()
-        messages.success(request, "Saved.")
+        languages.speak(request)
+        messages.success(request, _("Saved."))
         return redirect("profile")
     return profile_page(request, form=form)
 
@@ -51,7 +56,7 @@ def change_password(request: SignedIn) -> HttpResponse:
     if not form.is_valid():
         return profile_page(request, password_form=form)
     update_session_auth_hash(request, form.save())
-    messages.success(request, "Your password is changed.")
+    messages.success(request, _("Your password is changed."))
     return redirect("profile")
 
 
@@ -61,14 +66,14 @@ def make_token(request: SignedIn) -> HttpResponse:
     form = TokenForm(request.POST)
     if not form.is_valid():
         return profile_page(request, token_form=form)
-    name = form.cleaned_data["name"] or "token"
+    name = form.cleaned_data["name"] or _("token")
     return profile_page(request, secret=ApiToken.issue(request.user, name), secret_name=name)
 
 
 @require_POST
 def revoke_token(request: SignedIn, token_id: int) -> HttpResponse:
     if ApiToken.objects.filter(pk=token_id, user=request.user.pk).delete()[0]:
-        messages.success(request, "The token is revoked: nothing that used it gets in any more.")
+        messages.success(request, _("The token is revoked: nothing that used it gets in any more."))
     return redirect("profile")
 
 
@@ -79,6 +84,28 @@ def remember_size(request: SignedIn) -> HttpResponse:
     if size in SIZES:
         User.objects.filter(pk=request.user.pk).update(page_size=size)
     return HttpResponse(status=204)
+
+
+@require_POST
+def remember_keys(request: SignedIn) -> HttpResponse:
+    """Keep the keys that somebody has changed."""
+    try:
+        keys, single_keys = shortcuts.read(request.body)
+    except shortcuts.NoShortcuts as error:
+        return JsonResponse({"error": {"code": "invalid", "message": str(error), "fields": {}}}, status=400)
+    User.objects.filter(pk=request.user.pk).update(keys=keys, single_keys=single_keys)
+    return JsonResponse({"keys": keys, "single_keys": single_keys})
+
+
+@require_POST
+def choose_language(request: SignedIn) -> HttpResponse:
+    """Speak another language from now on, and go back to the page."""
+    chosen = request.POST.get("language", "")
+    if chosen in dict(settings.LANGUAGES):
+        User.objects.filter(pk=request.user.pk).update(language=chosen)
+    back = request.POST.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(back, {request.get_host()}, request.is_secure())
+    return redirect(back if is_ours else "projects")
 
 
 @login_not_required
@@ -104,5 +131,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def welcome(request: HttpRequest, membership: Membership) -> HttpResponse:
-    messages.success(request, f"Welcome to {membership.project.name}. You are a {membership.role} here.")
+    text = _("Welcome to %(project)s. You are a %(role)s here.")
+    role = role_name(membership.role)
+    messages.success(request, text % {"project": membership.project.name, "role": role})
     return redirect("project", membership.project_id)

@@ -5,8 +5,9 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import translation
 
-from labeling import permissions, statistics
+from labeling import languages, permissions, statistics
 from labeling.models import Instructions, Project, User
 from labeling.templatetags.loupe import DISTINCT_COLORS
 from labeling.views import SignedIn
@@ -25,7 +26,8 @@ def label(request: SignedIn, project_id: int) -> HttpResponse:
     instructions = project.instructions.first()
     config = label_config(project, request.user, instructions)
     template = TEMPLATES[Project.TaskType(project.task_type)]
-    return render(request, template, {"project": project, "config": config, "instructions": instructions})
+    context = {"project": project, "config": config, "instructions": instructions}
+    return render(request, template, context | {"texts": languages.page_texts()})
 
 
 def label_config(project: Project, user: User, instructions: Instructions | None) -> dict[str, Any]:
@@ -37,9 +39,10 @@ def label_config(project: Project, user: User, instructions: Instructions | None
         "task": project.task_type,
         "size": user.page_size,
         "doneToday": statistics.done_today(project, user),
-        "keys": {},
-        "singleKeys": True,
-        "language": "en",
+        "keys": user.keys,
+        "singleKeys": user.single_keys,
+        "keysUrl": reverse("keys"),
+        "language": translation.get_language(),
         "outline": None,
         "instructions": {"version": instructions.version, "text": instructions.text}
         if instructions

@@ -328,17 +328,6 @@ def test_small_images_are_not_blown_up_until_they_fall_apart(browse, shapes, lab
     assert (box["width"], box["height"]) == (256, 256)
 
 
-def test_single_keys_can_be_switched_off(browse, shapes, labeler):
-    queue_as(shapes, factories.make_items(shapes, 4), "manual")
-    page = browse(labeler, label_address(shapes))
-    file_names(page)
-    page.keyboard.press("?")
-    page.get_by_label("Single keys work as shortcuts").uncheck()
-    page.keyboard.press("Escape")
-    page.keyboard.press("1")
-    expect(page.locator(".class-chip")).to_have_count(0)
-
-
 def test_instructions_open_once_by_themselves(browse, project, labeler):
     queue_as(project, factories.make_items(project, 4), "manual")
     page = browse(labeler, label_address(project))

@@ -12,17 +12,19 @@ document.addEventListener("click", (event) => {
   if (target.matches("[data-select]")) /** @type {HTMLInputElement} */ (target).select();
 });
 
+const said = /** @type {HTMLElement} */ (document.querySelector("[data-toasts]")).dataset;
+
 /** @param {HTMLElement} source */
 async function copyText(source) {
   const text = source instanceof HTMLInputElement ? source.value : source.textContent ?? "";
   try {
     await navigator.clipboard.writeText(text);
-    toast("Copied.");
+    toast(said.copied ?? "");
   } catch {
     // Plain http:// has no clipboard: select it, so that Ctrl+C does it.
     if (source instanceof HTMLInputElement) source.select();
     else getSelection()?.selectAllChildren(source);
-    toast("Press Ctrl + C to copy.");
+    toast(said.copyYourself ?? "");
   }
 }
 

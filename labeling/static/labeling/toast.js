@@ -11,7 +11,7 @@ export function toast(text, action, seconds = 6) {
   const timer = setTimeout(() => card.remove(), seconds * 1000);
   const button = document.createElement("button");
   button.type = "button";
-  button.textContent = action?.label ?? "Close";
+  button.textContent = action?.label ?? box.dataset.close ?? "";
   button.addEventListener("click", () => {
     clearTimeout(timer);
     card.remove();

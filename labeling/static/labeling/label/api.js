@@ -44,6 +44,12 @@ async function call(method, url, body, options = {}) {
   throw new ApiError(response.status, reply?.error?.message ?? t("The server answered {status}.", { status: response.status }));
 }
 
+/** @param {string} url @param {{keys: Record<string, string[]>, singleKeys: boolean}} choice @returns {Promise<boolean>} false when signed out */
+export async function saveKeys(url, { keys, singleKeys }) {
+  const reply = await call("POST", url, { keys, single_keys: singleKeys }, { keepalive: true });
+  return reply !== null;
+}
+
 /** @param {string} base the project's address in the API, with a slash at the end */
 export function projectApi(base) {
   return {

@@ -28,9 +28,9 @@ export function instructionsDialog(element, instructions, project) {
 
 /**
  * Asks why images are skipped; the key that opened it, or Enter, skips without a reason.
- * @param {HTMLElement} element
+ * @param {HTMLElement} element @param {(event: KeyboardEvent) => boolean} isSkip whether a key press is that key
  */
-export function skipDialog(element) {
+export function skipDialog(element, isSkip) {
   const dialog = modal(element);
   const reasons = [
     t("Nothing to label is in it"),
@@ -61,7 +61,7 @@ export function skipDialog(element) {
     const digit = Number(event.code.match(/^(?:Digit|Numpad)([1-9])$/)?.[1] ?? 0);
     if (!typing && reasons[digit - 1]) finish(reasons[digit - 1]);
     else if (event.key === "Enter" && (typing || event.target === dialog)) finish(other.value.trim());
-    else if (!typing && event.code === "KeyS") finish("");
+    else if (!typing && isSkip(event)) finish("");
     else return;
     event.preventDefault();
     event.stopPropagation();

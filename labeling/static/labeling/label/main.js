@@ -3,7 +3,9 @@
 import { instructionsDialog, modal, skipDialog } from "./dialogs.js";
 import { createFlow } from "./flow.js";
 import { helpDialog } from "./help.js";
+import { Keymap, writeCaps } from "./keymap.js";
 import { listen } from "./keys.js";
+import { keyStore } from "./keystore.js";
 import { drawNothing } from "./nothing.js";
 import { drawPace } from "./pace.js";
 import { recentDialog } from "./recent.js";
@@ -43,7 +45,7 @@ const draw = () => shell(flow.surface);
 const flow = createFlow(config, shared, (host) => makeSurface(root, config, shared, host), {
   draw,
   nothing: (facts, reason, offline) => drawNothing(part("nothing"), facts, reason, offline),
-  askReason: skipDialog(part("skip-dialog")),
+  askReason: skipDialog(part("skip-dialog"), (event) => keymap.isFor("skip", event)),
 });
 
 const instructions = instructionsDialog(part("instructions"), config.instructions, config.project);
@@ -63,7 +65,10 @@ const pageKeys = [
   { id: "help", group: "page", text: t("Show and change the shortcuts"), keys: ["?", "F1"], run: () => help.open() },
 ];
 const table = [...flow.surface.bindings(), ...pageKeys];
-const help = helpDialog(part("help"), table, config);
+const keys = keyStore(config.user, config.keysUrl, config);
+const keymap = new Keymap(table, keys.load(), keys.save);
+const caps = () => writeCaps(root, keymap);
+const help = helpDialog(part("help"), keymap, caps);
 
 const buttons = { submit: flow.submit, skip: flow.skip, undo: flow.undo, redo: flow.redo, "show-help": () => help.open(),
   "show-instructions": () => instructions.open(), "show-recent": openRecent, "leave-correction": flow.leave };
@@ -71,10 +76,8 @@ for (const [name, run] of Object.entries(buttons)) part(name)?.addEventListener(
 const pace = /** @type {HTMLDetailsElement} */ (part("pace"));
 pace.addEventListener("toggle", () => pace.open && drawPace(part("pace-panel"), flow.pace, shared.doneToday, config.language));
 
-// A class's own letter gives way to the page's keys.
-listen([...table.filter(({ match }) => !match), ...table.filter(({ match }) => match)], {
-  keysOf: help.keysOf,
-  singleKeys: help.singleKeys,
+caps();
+listen(keymap, {
   stage: part("stage"),
   fired: (id) => document.dispatchEvent(new CustomEvent("loupe:key", { detail: id })),
 });

@@ -22,7 +22,7 @@
  *
  * @typedef {{project: number, user: number, api: string, signIn: string, task: string, classes: LabelClass[], size: number,
  *   doneToday: number, instructions: {version: number, text: string}|null, keys: Record<string, string[]>,
- *   singleKeys: boolean, language: string, outline: string|null}} Config
+ *   singleKeys: boolean, keysUrl: string, language: string, outline: string|null}} Config
  *
  * What a surface may ask of the page.
  * @typedef {{changed: () => void, say: (text: string) => void, submit: () => void, skip: () => void, undo: () => void,
@@ -39,7 +39,11 @@
  * cannot be submitted yet, pointing at the place; isReady tells the same without pointing. turn: where a page is shown
  * in parts, go to the next or the last part; false when there is none. skip: true when it skips the whole page.
  *
- * One shortcut. `keys` are combinations such as "Ctrl+Shift+Z", "R", "?", "ArrowLeft", "Space".
+ * One shortcut. `keys` are the combinations that it begins with: modifiers in the order Ctrl (which is also Cmd), Alt,
+ * Shift, then the key: letters in capitals, "Space", other characters as typed without Shift, else the name in
+ * KeyboardEvent.key. `match` stands for whole groups of keys, which cannot be changed; the list has `shown` for them.
+ * `release` runs when a held key goes up, `repeat` runs it again while it is held. Of several for one key, the first whose
+ * `when` holds gets it.
  * @typedef {{id: string, group: "page"|"classes"|"tools"|"shapes"|"view"|"proposals", text: string, keys: string[],
  *   run: (event: KeyboardEvent) => void, release?: (event: KeyboardEvent) => void, repeat?: boolean,
  *   when?: () => boolean, match?: (event: KeyboardEvent) => boolean, shown?: string[]}} Binding

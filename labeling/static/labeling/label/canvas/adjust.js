@@ -12,17 +12,16 @@ const SLIDERS = /** @type {const} */ (["brightness", "contrast", "saturation", "
 const SWITCHES = /** @type {const} */ (["crosshair", "snap", "labels"]);
 
 /**
- * @param {HTMLElement} bar @param {State} state @param {(id: string) => string} capOf
+ * @param {HTMLElement} bar @param {State} state
  * @param {{zoomIn: () => void, zoomOut: () => void, fit: () => void, full: () => void, draw: () => void}} act
  */
-export function viewBar(bar, state, capOf, act) {
+export function viewBar(bar, state, act) {
   const $ = (/** @type {string} */ name) => /** @type {HTMLElement} */ (bar.querySelector(`[data-view="${name}"]`));
   const menu = /** @type {HTMLDetailsElement} */ ($("adjust"));
   for (const [name, drawing] of Object.entries(ICONS)) {
     const button = $(name);
     button.append(icon(/** @type {"fit"} */ (drawing)));
-    const key = capOf(name);
-    if (key) button.title += `  ${key}`;
+    button.dataset.keyInTitle = name;
   }
   /** @type {HTMLElement} */ (menu.querySelector("summary")).append(icon("adjust"));
 

@@ -4,7 +4,6 @@ import { setAttribute, setText } from "../dom.js";
 import { t, tn } from "../text.js";
 import { viewBar } from "./adjust.js";
 import { answersOf, flawIn } from "./answers.js";
-import { capsOf } from "./caps.js";
 import { classKey, classList } from "./classes.js";
 import { commands } from "./commands.js";
 import { crowdLayer } from "./crowd.js";
@@ -85,16 +84,14 @@ export function makeSurface(root, config, shared, host) {
     stage,
   });
   const table = canvasBindings(act, state, tools, stage);
-  const capOf = capsOf(config, table);
   const taken = new Set([...table.flatMap(({ id, keys }) => config.keys?.[id] ?? keys), "D", "F", "I"]);
   const drawClasses = classList($("classes"), state, ({ hotkey }, position) => classKey(position, hotkey, (key) => taken.has(key)), act.assign);
   const drawObjects = objectList($("objects"), state, act.rows);
   const drawProposals = proposalSection($("proposed"), state, act.rows, { acceptShown: act.acceptShown, draw: render });
   const drawFields = sizeFields($("fields"), state, doing, () => stage.focus());
-  const drawTools = toolbar($("tools"), state, tools, capOf, act.choose);
-  const bar = viewBar($("view"), state, capOf, { ...act, draw: render });
+  const drawTools = toolbar($("tools"), state, tools, act.choose);
+  const bar = viewBar($("view"), state, { ...act, draw: render });
   $("find").addEventListener("click", openPalette);
-  for (const node of root.querySelectorAll("[data-cap]")) setText(node, capOf(/** @type {HTMLElement} */ (node).dataset.cap ?? ""));
 
   /** Regions as they were when the pointer went down. @type {states.Region[]} */
   let before = [];

@@ -27,8 +27,8 @@ export function toolsFor(task, outlines) {
   return [...names, ...(outlines ? /** @type {ToolName[]} */ (["smart"]) : []), /** @type {const} */ ("pan")].map((name) => ({ name, ...known[name] }));
 }
 
-/** @param {HTMLElement} column @param {State} state @param {ReturnType<typeof toolsFor>} tools @param {(id: string) => string} capOf @param {(name: ToolName) => void} choose */
-export function toolbar(column, state, tools, capOf, choose) {
+/** @param {HTMLElement} column @param {State} state @param {ReturnType<typeof toolsFor>} tools @param {(name: ToolName) => void} choose */
+export function toolbar(column, state, tools, choose) {
   const buttons = tools.map(({ name, text }) => {
     const button = make("button", "tool");
     button.type = "button";
@@ -36,7 +36,7 @@ export function toolbar(column, state, tools, capOf, choose) {
     button.setAttribute("aria-label", text);
     button.dataset.tool = name;
     const key = make("kbd", "tool-key");
-    key.textContent = capOf(`tool-${name}`);
+    key.dataset.keyOf = `tool-${name}`;
     button.append(icon(name), key);
     button.addEventListener("click", () => choose(name));
     return { name, button };
