@@ -2,7 +2,7 @@
 
 /** @typedef {import("../types.js").Binding} Binding */
 
-const SHORT = { Escape: "Esc", Delete: "Del", Enter: "⏎", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
+const SHORT = { Escape: "Esc", Delete: "Del", Enter: "⏎", Backspace: "⌫", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
 
 /** @param {string} keys such as "Shift+A" */
 export const cap = (keys) =>
