@@ -38,7 +38,7 @@ export class Prefetcher {
     const page = await this.api.claim(size, held);
     if (!page) return null;
     if (generation !== this.generation) {
-      this.api.release(page.page).catch(() => {});
+      await this.api.release(page.page).catch(() => {}); // or the server would hand it out again
       return null;
     }
     this.ready.push(page);

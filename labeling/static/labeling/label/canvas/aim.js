@@ -18,11 +18,11 @@ export function inside(state, [x, y]) {
 /** Ctrl turns snapping over while it is held. @param {State} state @param {{point: Point, ctrl: boolean}} event @returns {Point} */
 export function aim(state, { point, ctrl }) {
   state.snappedTo = null;
-  if (state.prefs.snap === ctrl || !state.sheet) return inside(state, point);
+  if (state.prefs.snap === ctrl || !state.sheet) return (state.aimed = inside(state, point));
   const { width, height } = state.sheet.doc;
   const held = state.preview ?? new Map();
   const shapes = regionsOf(state).filter((region) => isShown(state, region) && !held.has(region.key));
   const found = snapped(point, { shapes, width, height, within: PULL / state.view.scale });
   state.snappedTo = found.to;
-  return inside(state, found.point);
+  return (state.aimed = inside(state, found.point));
 }

@@ -3,9 +3,9 @@
 import { t } from "../text.js";
 import { aim, inside } from "./aim.js";
 import * as edit from "./edit.js";
-import { bringIntoView, fit, zoom } from "./look.js";
+import { bringIntoView, fit, isInView, zoom } from "./look.js";
 import { beginPolygon } from "./tools/polygon.js";
-import { isDrawing, isShown, letGo, onlySelected, proposalsOf, regionAt, regionsOf, select } from "./state.js";
+import { isDrawing, isShown, letGo, meantProposals, onlySelected, proposalsOf, regionAt, regionsOf, select } from "./state.js";
 import { toImage } from "./view.js";
 import { describe } from "./describe.js";
 
@@ -54,6 +54,15 @@ export function commands(state, { tools, doing, draw, say, openPalette, previous
     return state.aimed ?? state.pointer ?? inside(state, toImage(state.view, width / 2, height / 2));
   }
 
+  /** Nobody decides about a proposal out of sight: it is brought into view first. @param {typeof edit.accept} action */
+  function meantOrShown(action) {
+    const meant = meantProposals(state);
+    if (!meant.length || meant.length > 1 || isInView(state, meant[0])) return doing(() => action(state, meant));
+    bringIntoView(state, meant[0]);
+    say(describe(state, meant[0]));
+    draw();
+  }
+
   return {
     choose,
     cancel,
@@ -77,7 +86,7 @@ export function commands(state, { tools, doing, draw, say, openPalette, previous
       const [x, y] = aimPoint();
       const point = inside(state, [x + dx * step, y + dy * step]);
       tools[state.tool].hover(state, { ...keyEvent(point) });
-      Object.assign(state, { aimed: point, pointer: point });
+      Object.assign(state, { aimed: point, pointer: point, byKeys: true });
       say(`${Math.round(point[0])}, ${Math.round(point[1])}`);
       draw();
     },
@@ -129,9 +138,9 @@ export function commands(state, { tools, doing, draw, say, openPalette, previous
     nudge: (/** @type {number} */ dx, /** @type {number} */ dy) => doing(() => edit.nudge(state, dx, dy)),
 
     hasProposals: () => proposalsOf(state).length > 0,
-    accept: () => doing(() => edit.acceptMeant(state)),
+    accept: () => meantOrShown(edit.accept),
     acceptShown: () => doing(() => edit.acceptShown(state)),
-    reject: () => doing(() => edit.reject(state)),
+    reject: () => meantOrShown(edit.reject),
 
     /** What rows of the lists do. @type {import("./objects.js").RowActions} */
     rows: {

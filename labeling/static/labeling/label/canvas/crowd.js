@@ -1,15 +1,18 @@
-// The shapes that are neither selected nor pointed at, all on one canvas: a thousand cost little more than ten.
+// The shapes that are not selected, all on one canvas: a thousand cost little more than ten.
 
 import { boundsOf } from "./geometry.js";
 import { casingOf, colorOf, inkOn, pathOf, tagOf } from "./paint.js";
-import { classOf, isProposal } from "./state.js";
+import { classOf, isProposal, sure } from "./state.js";
 
 /** @typedef {import("./state.js").State} State @typedef {import("./state.js").Region} Region */
 
 const FONT = "600 11px system-ui, sans-serif";
 const TAG = 16;
-/** Shapes that look smaller than this get no tag until they are pointed at. */
-const ROOM_FOR_TAG = 26;
+/** Shapes that look narrower than this get no long tag until they are pointed at. */
+const ROOM_FOR_TAG = 24;
+/** More shapes than this follow the view as a picture, and are drawn anew once it rests. */
+const MANY = 150;
+const REST = 70; // ms
 
 /** @param {HTMLCanvasElement} canvas */
 export function crowdLayer(canvas) {
@@ -21,6 +24,8 @@ export function crowdLayer(canvas) {
   /** @type {Map<string, CanvasPattern>} */
   const patterns = new Map();
   let drawn = /** @type {unknown[]} */ ([]);
+  let drawnView = { scale: 1, x: 0, y: 0 };
+  let resting = 0;
 
   /** @param {Region} region */
   function pathFor(region) {
@@ -62,7 +67,8 @@ export function crowdLayer(canvas) {
 
   /** @param {State} state @param {Region} region @param {number} scale of the view */
   function drawShape(state, region, scale) {
-    const path = pathFor(region);
+    const { box } = region;
+    const path = box ? null : pathFor(region);
     const color = colorOf(state, region);
     const proposed = isProposal(region);
     const striped = classOf(state, region)?.striped;
@@ -72,20 +78,29 @@ export function crowdLayer(canvas) {
       pattern.setTransform(new DOMMatrix().scale(1 / scale));
       context.fillStyle = pattern;
     } else context.fillStyle = color;
-    context.fill(path, "evenodd");
+    if (path) context.fill(path, "evenodd");
+    else context.fillRect(...box);
     context.globalAlpha = 1;
     context.setLineDash(proposed ? [6 / scale, 4 / scale] : []);
-    context.strokeStyle = casingOf(color);
-    context.lineWidth = 3.5 / scale;
-    context.stroke(path);
-    context.strokeStyle = color;
-    context.lineWidth = 1.75 / scale;
-    context.stroke(path);
+    for (const [style, width] of /** @type {[string, number][]} */ ([[casingOf(color), 3.5], [color, 1.75]])) {
+      context.strokeStyle = style;
+      context.lineWidth = width / scale;
+      if (path) context.stroke(path);
+      else context.strokeRect(...box);
+    }
+  }
+
+  /** What fits above a shape: its class, else how sure the proposal is, else nothing. @param {State} state @param {Region} region @param {number} room */
+  function tagFor(state, region, room) {
+    const whole = tagOf(state, region);
+    if (widthOf(whole) <= Math.max(room, ROOM_FOR_TAG) * 1.4) return whole;
+    return isProposal(region) && room >= ROOM_FOR_TAG ? sure(region) : "";
   }
 
   /** @param {State} state @param {Region} region @param {number[]} bounds on the stage */
-  function drawTag(state, region, [x, y]) {
-    const text = tagOf(state, region);
+  function drawTag(state, region, [x, y, w]) {
+    const text = tagFor(state, region, w);
+    if (!text) return;
     const width = widthOf(text) + 10;
     const color = colorOf(state, region);
     const left = Math.max(0, Math.round(x - 1));
@@ -106,10 +121,26 @@ export function crowdLayer(canvas) {
   /** @param {State} state @param {Region[]} crowd */
   function draw(state, crowd) {
     const { view, size, prefs } = state;
-    const ratio = devicePixelRatio;
-    const key = [view.scale, view.x, view.y, size.width, size.height, ratio, prefs.opacity, prefs.labels, ...crowd];
-    if (key.length === drawn.length && key.every((each, at) => each === drawn[at])) return;
+    const key = [size.width, size.height, devicePixelRatio, prefs.opacity, prefs.labels, ...crowd];
+    const isSame = key.length === drawn.length && key.every((each, at) => each === drawn[at]);
+    if (isSame && view === drawnView) return;
+    clearTimeout(resting);
+    if (isSame && crowd.length > MANY) {
+      const scale = view.scale / drawnView.scale;
+      canvas.style.transform = `matrix(${scale}, 0, 0, ${scale}, ${view.x - drawnView.x * scale}, ${view.y - drawnView.y * scale})`;
+      resting = setTimeout(() => drawAll(state, crowd), REST);
+      return;
+    }
     drawn = key;
+    drawAll(state, crowd);
+  }
+
+  /** @param {State} state @param {Region[]} crowd */
+  function drawAll(state, crowd) {
+    const { view, size, prefs } = state;
+    const ratio = devicePixelRatio;
+    drawnView = view;
+    canvas.style.transform = "";
     const wide = Math.round(size.width * ratio);
     const high = Math.round(size.height * ratio);
     if (canvas.width !== wide) canvas.width = wide;
@@ -125,9 +156,7 @@ export function crowdLayer(canvas) {
     if (!prefs.labels) return;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.font = FONT;
-    for (const { region, bounds } of seen) {
-      if (Math.max(bounds[2], bounds[3]) >= ROOM_FOR_TAG) drawTag(state, region, bounds);
-    }
+    for (const { region, bounds } of seen) drawTag(state, region, bounds);
   }
 
   return { draw, widthOf };

@@ -1,10 +1,10 @@
 // What is done to regions: every command of the canvas that changes them, each one step to take back.
 
 import { t, tn } from "../text.js";
-import { areaOf, boundsOf, clipBox, clipParts, flaw, moved } from "./geometry.js";
+import { boundsOf, clipBox, clipParts, flaw, moved } from "./geometry.js";
 import { round } from "./paint.js";
 import { add, change, duplicate, remove, reorder } from "./regions.js";
-import { fromAnswer, isProposal, isShown, meantProposals, regionsOf, select, selectedRegions, shownProposals } from "./state.js";
+import { fromAnswer, isProposal, isShown, regionsOf, select, selectedRegions, shownProposals } from "./state.js";
 
 /** @typedef {import("./state.js").State} State @typedef {import("./state.js").Region} Region */
 /** @typedef {import("./geometry.js").Shape} Shape */
@@ -103,11 +103,18 @@ function addCopies(state, regions) {
   return made.length ? tn(made.length, "One region pasted.", "{count} regions pasted.") : t("There is nothing to paste.");
 }
 
-/** @param {State} state @param {import("../types.js").Page|null} previous the page before this one, as it was sent */
+/** The regions of the image before this one. @param {State} state @param {import("../types.js").Page|null} previous page, as it was sent */
+export function regionsBefore({ sheets, sheet }, previous) {
+  const before = sheets[sheets.findIndex((each) => each === sheet) - 1];
+  if (before) return before.doc.regions.filter((region) => !isProposal(region));
+  const given = previous?.items.flatMap(({ id }) => previous.answers?.[id]?.regions ?? []) ?? [];
+  return given.map((each) => fromAnswer(each, "drawn"));
+}
+
+/** @param {State} state @param {import("../types.js").Page|null} previous */
 export function copyPrevious(state, previous) {
-  const regions = previous?.items.flatMap(({ id }) => previous.answers?.[id]?.regions ?? []) ?? [];
-  if (!regions.length) return t("There is nothing to copy from the image before.");
-  return addCopies(state, regions.map((each) => fromAnswer(each, "drawn")));
+  const regions = regionsBefore(state, previous);
+  return regions.length ? addCopies(state, regions) : t("There is nothing to copy from the image before.");
 }
 
 /** @param {State} state @param {number} dx @param {number} dy */
@@ -146,22 +153,25 @@ export function order(state, to) {
 }
 
 /** @param {State} state @param {Region[]} regions */
+function dropFromSelection(state, regions) {
+  const gone = new Set(keysOf(regions));
+  select(state, [...state.selected].filter((key) => !gone.has(key)));
+}
+
+/** @param {State} state @param {Region[]} regions */
 export function accept(state, regions) {
   change(docOf(state), keysOf(regions), { origin: "accepted" }, { locked: true });
-  for (const { key } of regions) state.selected.delete(key);
+  dropFromSelection(state, regions);
   return tn(regions.length, "Accepted.", "{count} accepted.");
 }
 
 /** @param {State} state */
-export const acceptMeant = (state) => accept(state, meantProposals(state));
-
-/** @param {State} state */
 export const acceptShown = (state) => accept(state, shownProposals(state));
 
-/** @param {State} state @param {Region[]} [regions] */
-export function reject(state, regions = meantProposals(state)) {
+/** @param {State} state @param {Region[]} regions */
+export function reject(state, regions) {
   remove(docOf(state), keysOf(regions), { locked: true });
-  for (const { key } of regions) state.selected.delete(key);
+  dropFromSelection(state, regions);
   if (regions.some(({ key }) => key === state.hover)) state.hover = null;
   return tn(regions.length, "Rejected.", "{count} rejected.");
 }
@@ -195,5 +205,3 @@ export function flawText({ reason }) {
 /** @param {State} state @param {Region} region */
 export const flawOf = (state, region) => flaw(region, docOf(state).width, docOf(state).height);
 
-/** @param {Region} region */
-export const isEmpty = (region) => areaOf(region) <= 0;

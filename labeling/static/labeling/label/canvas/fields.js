@@ -31,7 +31,7 @@ export function sizeFields(form, state, doing, leave) {
   const inputs = SIDES.map((side) => /** @type {HTMLInputElement} */ (form.querySelector(`input[name=${side}]`)));
   const title = /** @type {HTMLElement} */ (form.querySelector("h2"));
   const about = /** @type {HTMLElement} */ (form.querySelector("[data-about]"));
-  const button = /** @type {HTMLButtonElement} */ (form.querySelector("button"));
+  const button = /** @type {HTMLButtonElement} */ (form.querySelector("button[type=submit]"));
   let drawn = "";
 
   const values = () => /** @type {Box} */ (inputs.map((input) => (input.value.trim() === "" ? NaN : Number(input.value))));
@@ -64,6 +64,13 @@ export function sizeFields(form, state, doing, leave) {
       commit();
       leave();
     } else addBox();
+  });
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    drawn = "";
+    draw();
+    leave();
   });
   for (const input of inputs) input.addEventListener("change", () => onlySelected(state) && commit());
 

@@ -1,7 +1,7 @@
 // What is under the pointer: regions, the handles of a selected one, points and edges.
 
 import { areaOf, boundsOf, contains, nearestEdge } from "./geometry.js";
-import { isDrawing, isShown, onlySelected, regionsOf, shapeOf } from "./state.js";
+import { isDrawing, isProposal, isShown, onlySelected, regionsOf, shapeOf } from "./state.js";
 
 /** @typedef {import("./state.js").State} State @typedef {import("./state.js").Region} Region */
 /** @typedef {import("./state.js").Point} Point @typedef {import("./state.js").Grip} Grip */
@@ -51,6 +51,11 @@ export function regionsAt(state, point) {
     .filter((region) => !region.locked && isShown(state, region) && isAt(region, point, slack))
     .reverse()
     .sort((one, other) => areaOf(one) - areaOf(other));
+}
+
+/** While drawing only proposals answer to the pointer, so that they can be accepted where they are. @param {State} state @param {{point: Point}} event */
+export function pointAtProposal(state, { point }) {
+  state.hover = regionsAt(state, point).find(isProposal)?.key ?? null;
 }
 
 /**

@@ -36,6 +36,12 @@ export function zoom(state, factor, at = [state.size.width / 2, state.size.heigh
   state.fitted = false;
 }
 
+/** Whether at least a part of a region is on the stage. @param {State} state @param {import("./state.js").Region} region */
+export function isInView({ view, size }, region) {
+  const [x, y, w, h] = onStage(view, boundsOf(region));
+  return x < size.width && y < size.height && x + w > 0 && y + h > 0;
+}
+
 /** Move the view only as far as needed for a region to be seen. @param {State} state @param {import("./state.js").Region} region */
 export function bringIntoView(state, region) {
   const [x, y, w, h] = onStage(state.view, boundsOf(region));

@@ -1,4 +1,5 @@
-// A list of regions in the panel. Rows stay with their region and are written again only when it changed.
+// A list of regions in the panel. Rows stay with their region and are written again only when it changed;
+// of long lists only those about to be seen are there.
 
 import { make, paint, setAttribute, setText } from "../dom.js";
 import { t } from "../text.js";
@@ -7,6 +8,11 @@ import { icon, setIcon } from "./svg.js";
 import { classOf, isProposal, sure } from "./state.js";
 
 /** @typedef {import("./state.js").State} State @typedef {import("./state.js").Region} Region */
+
+/** Lists up to this long are there as a whole; of longer ones so many rows more than are seen. */
+const ALL = 120;
+const SPARE = 12;
+const ROW = 30;
 
 /**
  * @typedef {{choose: (key: number, event: MouseEvent) => void, hover: (key: number|null) => void, lock: (key: number) => void,
@@ -17,7 +23,14 @@ import { classOf, isProposal, sure } from "./state.js";
 export function objectList(list, state, on) {
   /** @type {Map<number, ReturnType<typeof makeRow>>} */
   const rows = new Map();
-  let order = "";
+  /** What stands for the rows above and below those that are there. */
+  const [above, below] = [make("li", "object-space"), make("li", "object-space")];
+  for (const space of [above, below]) space.setAttribute("aria-hidden", "true");
+  list.append(above, below);
+  let shown = /** @type {Region[]} */ ([]);
+  let shownNext = /** @type {number|null} */ (null);
+  let selectedThen = state.selected;
+  list.addEventListener("scroll", () => shown.length > ALL && draw(shown, shownNext));
 
   /** @param {string} name @param {Parameters<typeof icon>[0]} drawing @param {() => void} run */
   function makeButton(name, drawing, run) {
@@ -85,33 +98,55 @@ export function objectList(list, state, on) {
     setAttribute(button, "title", text);
   }
 
+  const heightOf = () => rows.values().next().value?.row.offsetHeight || ROW;
+
+  /** Scroll to a region that was just selected elsewhere. @param {Region[]} regions */
+  function follow(regions) {
+    if (state.selected === selectedThen) return;
+    selectedThen = state.selected;
+    const at = state.selected.size === 1 ? regions.findIndex(({ key }) => state.selected.has(key)) : -1;
+    if (at < 0) return;
+    const height = heightOf();
+    if (list.scrollTop > at * height) list.scrollTop = at * height;
+    else if (list.scrollTop + list.clientHeight < (at + 1) * height) list.scrollTop = (at + 1) * height - list.clientHeight;
+  }
+
+  /** The first row that is there, and the one after the last. @param {number} count */
+  function windowOf(count) {
+    if (count <= ALL) return [0, count];
+    const height = heightOf();
+    const first = Math.max(0, Math.floor(list.scrollTop / height) - SPARE);
+    return [first, Math.min(count, first + Math.ceil(list.clientHeight / height) + 2 * SPARE)];
+  }
+
   /** @param {Region[]} regions @param {number|null} [next] the proposal that is accepted next */
-  return function draw(regions, next = null) {
-    const keys = new Set(regions.map(({ key }) => key));
+  function draw(regions, next = null) {
+    [shown, shownNext] = [regions, next];
+    const height = regions.length > ALL ? heightOf() : 0;
+    follow(regions);
+    const [from, to] = windowOf(regions.length);
+    const seen = regions.slice(from, to);
+    const keys = new Set(seen.map(({ key }) => key));
     for (const [key, made] of rows) {
       if (keys.has(key)) continue;
       made.row.remove();
       rows.delete(key);
     }
-    for (const region of regions) {
+    above.style.height = `${from * height}px`;
+    below.style.height = `${(regions.length - to) * height}px`;
+    seen.forEach((region, at) => {
       const made = rows.get(region.key) ?? makeRow(region);
       rows.set(region.key, made);
       const selected = state.selected.has(region.key);
       const wanted = [region, selected, region.key === next];
-      if (!wanted.every((each, at) => each === made.drawn[at])) {
-        const chosen = selected && !made.drawn[1];
+      if (!wanted.every((each, index) => each === made.drawn[index])) {
         made.drawn = wanted;
         write(made, region, selected, region.key === next);
-        if (chosen && state.selected.size === 1 && made.row.isConnected) made.row.scrollIntoView({ block: "nearest" });
       }
       made.row.classList.toggle("hovered", state.hover === region.key);
-    }
-    const wantedOrder = regions.map(({ key }) => key).join();
-    if (wantedOrder === order) return;
-    order = wantedOrder;
-    regions.forEach((region, at) => {
-      const { row } = /** @type {ReturnType<typeof makeRow>} */ (rows.get(region.key));
-      if (list.children[at] !== row) list.insertBefore(row, list.children[at] ?? null);
+      if (list.children[at + 1] !== made.row) list.insertBefore(made.row, list.children[at + 1]);
     });
-  };
+  }
+
+  return draw;
 }

@@ -155,8 +155,8 @@ export function overlay(svg, widthOf) {
 
   /** @param {State} state */
   function drawGuides(state) {
-    const at = state.prefs.crosshair && state.aimed && !state.coarse && !state.grip && !state.panning && (state.tool === "box" || state.tool === "template")
-      ? toStage(state.view, ...state.aimed) : null;
+    const wanted = state.byKeys || (state.prefs.crosshair && !state.coarse && (state.tool === "box" || state.tool === "template"));
+    const at = wanted && state.aimed && !state.grip && !state.panning ? toStage(state.view, ...state.aimed) : null;
     setAttribute(guides[0], "d", at ? `M0 ${at[1]}H${state.size.width}` : "");
     setAttribute(guides[1], "d", at ? `M${at[0]} 0V${state.size.height}` : "");
     const near = state.snappedTo && state.aimed ? toStage(state.view, ...state.aimed) : null;

@@ -138,6 +138,7 @@ export function listenToPointer(stage, state, on) {
     if (pinched) return;
     const said = told(event);
     state.pointer = said.point;
+    state.byKeys = false;
     if (press && press.id === event.pointerId) on.tool().move(state, said);
     else if (!press) on.tool().hover(state, said);
     on.draw();
@@ -160,7 +161,7 @@ export function listenToPointer(stage, state, on) {
     if (event.type === "pointercancel") on.tool().abort(state);
     else on.tool().up(state, said);
     press = null;
-    if (event.pointerType === "touch") state.pointer = null;
+    if (event.pointerType === "touch") Object.assign(state, { pointer: null, aimed: null, hover: null });
     on.released();
   }
 

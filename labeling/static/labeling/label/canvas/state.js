@@ -65,6 +65,8 @@ export function newState({ task, classes }) {
     template: /** @type {Point} */ ([50, 50]),
     clipboard: /** @type {Region[]} */ ([]),
     coarse: false,
+    /** Whether plain clicks of the smart tool take away. */
+    takesAway: false,
     spaceHeld: false,
     failed: false,
     ...atRest(),
@@ -87,6 +89,8 @@ export function atRest() {
     /** Where the pointer is, and the place that a click there means. */
     pointer: /** @type {Point|null} */ (null),
     aimed: /** @type {Point|null} */ (null),
+    /** Whether keys moved the aim, not a pointer. */
+    byKeys: false,
     snappedTo: /** @type {string|null} */ (null),
     spot: /** @type {Spot|null} */ (null),
     panning: false,
@@ -208,4 +212,5 @@ export function letGo(state) {
   state.preview = null;
   state.press = null;
   state.marquee = null;
+  state.snappedTo = null;
 }

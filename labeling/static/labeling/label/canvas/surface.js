@@ -2,12 +2,15 @@
 
 import { setAttribute, setText } from "../dom.js";
 import { t, tn } from "../text.js";
+import { actionRow } from "./actions.js";
 import { viewBar } from "./adjust.js";
 import { answersOf, flawIn } from "./answers.js";
 import { classKey, classList } from "./classes.js";
 import { commands } from "./commands.js";
 import { crowdLayer } from "./crowd.js";
 import { describe } from "./describe.js";
+import { draftBar } from "./drafting.js";
+import * as edit from "./edit.js";
 import { sizeFields } from "./fields.js";
 import { canvasBindings } from "./keys.js";
 import { bringIntoView, fit, limits } from "./look.js";
@@ -88,11 +91,26 @@ export function makeSurface(root, config, shared, host) {
   const drawClasses = classList($("classes"), state, ({ hotkey }, position) => classKey(position, hotkey, (key) => taken.has(key)), act.assign);
   const drawObjects = objectList($("objects"), state, act.rows);
   const drawProposals = proposalSection($("proposed"), state, act.rows, { acceptShown: act.acceptShown, draw: render });
+  const drawActions = actionRow($("actions"), state, capOf, act);
+  const drawDraft = draftBar($("draft"), state, capOf, { ...act, draw: render });
   const drawFields = sizeFields($("fields"), state, doing, () => stage.focus());
+<<<<<<< HEAD
   const drawTools = toolbar($("tools"), state, tools, act.choose);
   const bar = viewBar($("view"), state, { ...act, draw: render });
   $("find").addEventListener("click", openPalette);
+=======
+  const drawTools = toolbar($("tools"), state, tools, capOf, act.choose);
+  const bar = viewBar($("view"), state, capOf, { ...act, draw: render });
+  for (const [name, run] of Object.entries({ find: openPalette, before: act.copyPrevious, all: act.selectAll })) $(name).addEventListener("click", run);
+  // The focus, and with it the keys, stay on the image.
+  $("body").addEventListener("mousedown", (event) => {
+    if (/** @type {Element} */ (event.target).closest("button, summary")) event.preventDefault();
+  });
+  for (const node of root.querySelectorAll("[data-cap]")) setText(node, capOf(/** @type {HTMLElement} */ (node).dataset.cap ?? ""));
+>>>>>>> canvas/main
 
+  /** What the panel shows, so that a drag does not write it again. @type {unknown[]} */
+  let drawnPanel = [];
   /** Regions as they were when the pointer went down. @type {states.Region[]} */
   let before = [];
   const pointer = listenToPointer(stage, state, {
@@ -144,13 +162,10 @@ export function makeSurface(root, config, shared, host) {
 
   function drawStage() {
     const meant = states.meantProposals(state);
-    const active = [];
-    const rest = [];
-    for (const region of states.regionsOf(state)) {
-      if (!states.isShown(state, region)) continue;
-      const isActive = state.selected.has(region.key) || region.key === state.hover || region === meant[0];
-      (isActive ? active : rest).push(region);
-    }
+    const shown = states.regionsOf(state).filter((region) => states.isShown(state, region));
+    const rest = shown.filter(({ key }) => !state.selected.has(key));
+    // What is only pointed at stays in the crowd too, which need not be drawn again for it.
+    const active = shown.filter((region) => state.selected.has(region.key) || region.key === state.hover || region === meant[0]);
     if (state.sheet) image.draw(state.view, state.size, state.sheet.doc);
     crowd.draw(state, rest);
     above.draw(state, active);
@@ -169,7 +184,7 @@ export function makeSurface(root, config, shared, host) {
   function drawNote() {
     const note = $("note");
     const busy = outlines.isBusy();
-    const said = busy ? t("Looking for the outline…") : (state.note?.text ?? (state.failed ? t("This image could not be loaded. Skip it, or reload the page.") : draftHint()));
+    const said = busy ? t("Looking for the outline…") : (state.note?.text ?? (state.failed ? t("This image could not be loaded. Skip it, or reload the page.") : ""));
     note.hidden = !said;
     setText(note, said);
     setAttribute(note, "data-tone", state.note || state.failed ? "warn" : null);
@@ -180,25 +195,20 @@ export function makeSurface(root, config, shared, host) {
     note.style.top = isSeen ? `${at[1]}px` : "";
   }
 
-  /** What the hand can do next, where that is not plain to see. */
-  function draftHint() {
-    const { draft } = state;
-    if (state.picked) return t("Click where it goes. Esc cancels.");
-    if (draft?.kind === "box" && !draft.held) return t("Click the opposite corner. Esc cancels.");
-    if (draft?.kind === "polygon" && draft.owner !== null && !draft.points.length) return t("Draw the hole or the further part.");
-    if (draft?.kind === "polygon" && draft.points.length >= 6 && !draft.held) return t("Enter closes it, Backspace takes back a point, Esc cancels.");
-    if (draft?.kind === "smart" && draft.parts) return t("Click adds, Alt + click takes away. Enter keeps it, Esc drops it.");
-    return "";
-  }
-
   function drawPanel() {
+    drawFields();
+    drawActions();
+    const seen = [state.sheet, states.regionsOf(state), state.selected, state.hover, state.current, state.prefs.minimum, state.sheet?.skipped];
+    if (seen.every((each, at) => each === drawnPanel[at])) return;
+    drawnPanel = seen;
     drawClasses();
     const answered = states.answered(state);
     setText($("count"), state.sheet ? String(answered.length) : "");
     drawObjects(answered);
+    $("all").hidden = answered.length < 2;
+    $("before").hidden = !state.sheet || answered.length > 0 || !edit.regionsBefore(state, shared.previous).length;
     $("empty").hidden = answered.length > 0 || !state.sheet;
     drawProposals();
-    drawFields();
     const unnamed = answered.filter((region) => region.class === null).length;
     setText($("unnamed"), unnamed ? tn(unnamed, "One region needs a class.", "{count} regions need a class.") : "");
     setText($("left"), leftText(state));
@@ -213,6 +223,7 @@ export function makeSurface(root, config, shared, host) {
     drawNote();
     drawTools();
     bar.draw();
+    drawDraft();
     drawPanel();
   }
 

@@ -3,6 +3,7 @@
 import { aim } from "../aim.js";
 import { addShape } from "../edit.js";
 import { boxFrom } from "../geometry.js";
+import { pointAtProposal } from "../hit.js";
 import { letGo } from "../state.js";
 import { gripDown, gripMove, gripUp } from "./grips.js";
 import { clickAt } from "./select.js";
@@ -48,8 +49,9 @@ export const boxTool = {
 
   hover(state, event) {
     if (state.picked) return gripMove(state, event);
-    state.aimed = aim(state, event);
-    if (state.draft?.kind === "box") state.draft.to = state.aimed;
+    const to = aim(state, event);
+    if (state.draft?.kind === "box") state.draft.to = to;
+    else pointAtProposal(state, event);
   },
 
   abort(state) {

@@ -3,6 +3,7 @@
 import { aim } from "../aim.js";
 import { addPart, addShape, flawText } from "../edit.js";
 import { flaw, simplified } from "../geometry.js";
+import { pointAtProposal } from "../hit.js";
 import { onlySelected, regionAt, select } from "../state.js";
 
 /** @typedef {import("../state.js").State} State @typedef {import("../state.js").PolygonDraft} PolygonDraft */
@@ -78,9 +79,10 @@ export const polygonTool = {
   },
 
   hover(state, event) {
-    state.aimed = aim(state, event);
+    const to = aim(state, event);
     const draft = draftOf(state);
-    if (draft) draft.to = state.aimed;
+    if (draft) draft.to = to;
+    else pointAtProposal(state, event);
   },
 
   abort(state) {

@@ -3,6 +3,7 @@
 import { inside } from "../aim.js";
 import { addShape } from "../edit.js";
 import { boundsOf, boxFrom } from "../geometry.js";
+import { pointAtProposal } from "../hit.js";
 
 /** @typedef {import("../state.js").State} State @typedef {import("../state.js").SmartDraft} SmartDraft */
 
@@ -11,6 +12,7 @@ export const smartDraft = (state) => (state.draft?.kind === "smart" ? state.draf
 
 /** @param {State} state @returns {SmartDraft} */
 function begin(state) {
+  state.takesAway = false;
   return (state.draft = { kind: "smart", from: null, to: null, box: null, points: [], parts: null, asked: 0, got: 0, error: "" });
 }
 
@@ -35,12 +37,13 @@ export const smartTool = {
     const { from, to } = draft;
     draft.from = draft.to = null;
     if (event.moved && !draft.points.length && !draft.box) draft.box = boxFrom(from, to);
-    else draft.points.push({ x: from[0], y: from[1], inside: !(event.alt || event.right) });
+    else draft.points.push({ x: from[0], y: from[1], inside: (event.alt || event.right) === state.takesAway });
     draft.asked += 1;
   },
 
   hover(state, event) {
     state.aimed = inside(state, event.point);
+    if (!state.draft) pointAtProposal(state, event);
   },
 
   abort(state) {

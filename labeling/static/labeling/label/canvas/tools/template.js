@@ -3,6 +3,7 @@
 import { aim } from "../aim.js";
 import { addShape } from "../edit.js";
 import { moved } from "../geometry.js";
+import { pointAtProposal } from "../hit.js";
 import { letGo } from "../state.js";
 import { gripDown, gripMove, gripUp } from "./grips.js";
 
@@ -23,12 +24,12 @@ export const templateTool = {
 
   down(state, event) {
     if (gripDown(state, event)) return;
-    state.aimed = aim(state, event);
+    aim(state, event);
   },
 
   move(state, event) {
     if (state.grip) gripMove(state, event);
-    else state.aimed = aim(state, event);
+    else aim(state, event);
   },
 
   up(state, event) {
@@ -38,7 +39,8 @@ export const templateTool = {
 
   hover(state, event) {
     if (state.picked) return gripMove(state, event);
-    state.aimed = aim(state, event);
+    aim(state, event);
+    pointAtProposal(state, event);
   },
 
   abort: letGo,
