@@ -7,10 +7,10 @@ import { icon } from "./svg.js";
 /** @typedef {import("./state.js").State} State */
 
 /**
- * @param {HTMLElement} row @param {State} state @param {(id: string) => string} capOf
+ * @param {HTMLElement} row @param {State} state
  * @param {ReturnType<typeof import("./commands.js").commands>} act
  */
-export function actionRow(row, state, capOf, act) {
+export function actionRow(row, state, act) {
   /** @type {{id: string, text: string, drawing: Parameters<typeof icon>[0], run: () => void, one?: boolean}[]} */
   const wanted = [
     { id: "duplicate", text: t("Duplicate"), drawing: "template", run: act.duplicate },
@@ -23,7 +23,8 @@ export function actionRow(row, state, capOf, act) {
   const buttons = wanted.map(({ id, text, drawing, run, one }) => {
     const button = make("button", "row-button");
     button.type = "button";
-    button.title = `${text}  ${capOf(id)}`;
+    button.title = text;
+    button.dataset.keyInTitle = id;
     button.setAttribute("aria-label", text);
     button.append(icon(drawing));
     button.addEventListener("click", run);

@@ -19,28 +19,28 @@ function offerFor({ draft, picked }) {
 }
 
 /**
- * @param {HTMLElement} bar @param {State} state @param {(id: string) => string} capOf
+ * @param {HTMLElement} bar @param {State} state
  * @param {{finish: () => void, back: () => void, cancel: () => void, draw: () => void}} act
  */
-export function draftBar(bar, state, capOf, act) {
+export function draftBar(bar, state, act) {
   const text = make("span", "draft-text");
   const sign = makeButton(t("Take away"), "", () => {
     state.takesAway = !state.takesAway;
     act.draw();
   });
-  const keep = makeButton(t("Keep"), capOf("finish"), act.finish);
-  const back = makeButton(t("Point back"), capOf("point-back"), act.back);
-  const cancel = makeButton(t("Cancel"), capOf("cancel"), act.cancel);
+  const keep = makeButton(t("Keep"), "finish", act.finish);
+  const back = makeButton(t("Point back"), "point-back", act.back);
+  const cancel = makeButton(t("Cancel"), "cancel", act.cancel);
   bar.append(text, sign, keep, back, cancel);
 
-  /** @param {string} name @param {string} key @param {() => void} run */
-  function makeButton(name, key, run) {
+  /** @param {string} name @param {string} binding whose key is printed on it @param {() => void} run */
+  function makeButton(name, binding, run) {
     const button = make("button", "draft-button");
     button.type = "button";
     button.append(name);
-    if (key) {
+    if (binding) {
       const cap = make("kbd");
-      cap.textContent = key;
+      cap.dataset.keyOf = binding;
       button.append(" ", cap);
     }
     button.addEventListener("click", run);

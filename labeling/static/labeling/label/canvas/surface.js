@@ -91,23 +91,16 @@ export function makeSurface(root, config, shared, host) {
   const drawClasses = classList($("classes"), state, ({ hotkey }, position) => classKey(position, hotkey, (key) => taken.has(key)), act.assign);
   const drawObjects = objectList($("objects"), state, act.rows);
   const drawProposals = proposalSection($("proposed"), state, act.rows, { acceptShown: act.acceptShown, draw: render });
-  const drawActions = actionRow($("actions"), state, capOf, act);
-  const drawDraft = draftBar($("draft"), state, capOf, { ...act, draw: render });
+  const drawActions = actionRow($("actions"), state, act);
+  const drawDraft = draftBar($("draft"), state, { ...act, draw: render });
   const drawFields = sizeFields($("fields"), state, doing, () => stage.focus());
-<<<<<<< HEAD
   const drawTools = toolbar($("tools"), state, tools, act.choose);
   const bar = viewBar($("view"), state, { ...act, draw: render });
-  $("find").addEventListener("click", openPalette);
-=======
-  const drawTools = toolbar($("tools"), state, tools, capOf, act.choose);
-  const bar = viewBar($("view"), state, capOf, { ...act, draw: render });
   for (const [name, run] of Object.entries({ find: openPalette, before: act.copyPrevious, all: act.selectAll })) $(name).addEventListener("click", run);
   // The focus, and with it the keys, stay on the image.
   $("body").addEventListener("mousedown", (event) => {
     if (/** @type {Element} */ (event.target).closest("button, summary")) event.preventDefault();
   });
-  for (const node of root.querySelectorAll("[data-cap]")) setText(node, capOf(/** @type {HTMLElement} */ (node).dataset.cap ?? ""));
->>>>>>> canvas/main
 
   /** What the panel shows, so that a drag does not write it again. @type {unknown[]} */
   let drawnPanel = [];
