@@ -24,6 +24,7 @@ PYTHON: dict[str, Any] = {
     "gettext_lazy": None,
     "gettext_noop": None,
     "ngettext": (1, 2),
+    "Sentence": None,
     "pgettext": ((1, "c"), 2),
     "pgettext_lazy": ((1, "c"), 2),
 }
@@ -111,6 +112,10 @@ def read(path: Path) -> Catalog:
 def update(path: Path, found: Catalog) -> Catalog:
     """Add to a catalog's file what is new, take out what is gone, and return it."""
     catalog = read(path)
+    for each in found:
+        known = catalog.get(each.id, each.context)
+        if known is not None and known.id != each.id:  # it has become a plural, or none any more
+            catalog.delete(known.id, known.context)
     catalog.update(found, no_fuzzy_matching=True)
     with path.open("wb") as file:
         file.write(header(catalog).encode())

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from labeling import geometry
+from django.utils.translation import gettext as _
+
+from labeling import geometry, languages
 from labeling.models import Decoy, Page, Project
 
 
@@ -42,7 +44,7 @@ def check(page: Page, answers: Sequence[Answer], decoy: Decoy | None = None) -> 
         answers
     ):
         raise InvalidAnswer(
-            "Each item may be answered once in a submission, each answer with a UUID of its own."
+            _("Each item may be answered once in a submission, each answer with a UUID of its own.")
         )
     usable = set(project.classes.filter(retired_at=None).values_list("id", flat=True))
     sizes = {
@@ -54,11 +56,12 @@ def check(page: Page, answers: Sequence[Answer], decoy: Decoy | None = None) -> 
         sizes[hidden.pk] = (hidden.width, hidden.height)
     for each in answers:
         if each.item not in sizes:
-            raise InvalidAnswer(f"Item {each.item} is not on this page.")
+            raise InvalidAnswer(_("Item %(item)s is not on this page.") % {"item": each.item})
         if each.skipped or each.exception:
             continue
         if any(region.label_class not in usable for region in each.regions):
-            raise InvalidAnswer(f"Item {each.item} has a class that is not in use in this project.")
+            text = _("Item %(item)s has a class that is not in use in this project.")
+            raise InvalidAnswer(text % {"item": each.item})
         if project.is_classification:
             check_classes(project, each)
         else:
@@ -68,19 +71,22 @@ def check(page: Page, answers: Sequence[Answer], decoy: Decoy | None = None) -> 
 def check_classes(project: Project, answer: Answer) -> None:
     """Ask for one class in a multi-class project; in a multi-label one, none is an answer too."""
     if any(region.bbox or region.polygon for region in answer.regions):
-        raise InvalidAnswer("This project asks for classes of whole images, not for boxes or polygons.")
+        raise InvalidAnswer(_("This project asks for classes of whole images, not for boxes or polygons."))
     classes = [region.label_class for region in answer.regions]
     if project.task_type == Project.TaskType.MULTICLASS and len(classes) != 1:
-        raise InvalidAnswer(f"Item {answer.item} needs exactly one class.")
+        raise InvalidAnswer(_("Item %(item)s needs exactly one class.") % {"item": answer.item})
     if len(set(classes)) != len(classes):
-        raise InvalidAnswer(f"Item {answer.item} has a class twice.")
+        raise InvalidAnswer(_("Item %(item)s has a class twice.") % {"item": answer.item})
 
 
 def check_shapes(answer: Answer, width: int | None, height: int | None) -> None:
     for number, region in enumerate(answer.regions, 1):
         if region.bbox is None and region.polygon is None:
-            raise InvalidAnswer(f"Item {answer.item} has a region without a box or polygon.")
+            text = _("Item %(item)s has a region without a box or polygon.")
+            raise InvalidAnswer(text % {"item": answer.item})
         problem = geometry.misfit(region.bbox, region.polygon, width or 0, height or 0)
         problem = problem or geometry.flaw(region.bbox, region.polygon)
         if problem:
-            raise InvalidAnswer(f"Item {answer.item}, region {number}: {problem}")
+            text = _("Item %(item)s, region %(number)s: %(problem)s")
+            values = {"item": answer.item, "number": number, "problem": languages.said(problem)}
+            raise InvalidAnswer(text % values)

@@ -12,6 +12,8 @@ from math import isfinite
 import numpy as np
 import shapely
 
+from labeling.sentences import Sentence
+
 TOLERANCE = 0.5  # pixels outside that a rounded or dragged corner may have
 SMALLEST = 0.1  # square pixels that a shape, or a part of one, encloses at the least
 TOUCH = 1e-6  # pixels from an edge within which a point lies on it
@@ -20,48 +22,59 @@ Box = Sequence[float]
 Parts = Sequence[Sequence[float]]
 
 
-def misshapen(box: Box | None, polygon: Parts | None) -> str | None:
+def misshapen(box: Box | None, polygon: Parts | None) -> Sentence | None:
     """Return why numbers are no box [x, y, width, height] or no polygon, None when they are."""
     if not all(isfinite(number) for number in chain(box or (), *(polygon or ()))):
-        return "Coordinates must be finite numbers."
+        return Sentence("Coordinates must be finite numbers.")
     if box is not None and (len(box) != 4 or box[2] <= 0 or box[3] <= 0):
-        return "A box is x, y, width and height, with a width and height above 0."
+        return Sentence("A box is x, y, width and height, with a width and height above 0.")
     if polygon is not None and any(len(part) < 6 or len(part) % 2 for part in polygon):
-        return "Each part of a polygon needs at least three points, each an x and a y."
+        return Sentence("Each part of a polygon needs at least three points, each an x and a y.")
     return None
 
 
-def misfit(box: Box | None, polygon: Parts | None, width: float, height: float) -> str | None:
+def misfit(box: Box | None, polygon: Parts | None, width: float, height: float) -> Sentence | None:
     """Return why a shape that is not misshapen does not lie in an image of this size, None when it does."""
     points = np.concatenate([corners(box), *map(points_of, polygon or ())])
     outside = (points < -TOLERANCE) | (points > np.array([width, height]) + TOLERANCE)
     if not outside.any():
         return None
     first = points[outside.any(axis=1)][0]
-    return f"A shape reaches outside its image of {width:.0f} × {height:.0f} pixels, at {said(first)}."
+    return Sentence(
+        "A shape reaches outside its image of %(width)s × %(height)s pixels, at %(place)s.",
+        width=round(width),
+        height=round(height),
+        place=said(first),
+    )
 
 
-def flaw(box: Box | None, polygon: Parts | None) -> str | None:
+def flaw(box: Box | None, polygon: Parts | None) -> Sentence | None:
     """Return what keeps a shape that is not misshapen from enclosing a clear area, None when nothing does.
 
     Rings may touch themselves and each other; they may not cross.
     """
     if box is not None and box[2] * box[3] < SMALLEST:
-        return f"The box at {said(box)} is smaller than a fraction of a pixel."
+        return Sentence("The box at %(place)s is smaller than a fraction of a pixel.", place=said(box))
     if polygon is None:
         return None
     rings = [points_of(part) for part in polygon]
     for ring in rings:
         if len(np.unique(ring, axis=0)) < 3:
-            return f"The polygon near {said(ring[0])} has fewer than three different points."
+            return Sentence(
+                "The polygon near %(place)s has fewer than three different points.", place=said(ring[0])
+            )
     place = None if is_plain(rings) else crossing(rings)
     if place is not None:
-        return f"The polygon crosses itself near {said(place)}."
+        return Sentence("The polygon crosses itself near %(place)s.", place=said(place))
     for ring in rings:
         if abs(signed_area(ring)) < SMALLEST:
-            return f"The polygon near {said(ring[0])} encloses less than a fraction of a pixel."
+            return Sentence(
+                "The polygon near %(place)s encloses less than a fraction of a pixel.", place=said(ring[0])
+            )
     if len(rings) > 1 and combined(polygon).area < SMALLEST:
-        return f"The parts of the polygon near {said(rings[0][0])} cancel each other out."
+        return Sentence(
+            "The parts of the polygon near %(place)s cancel each other out.", place=said(rings[0][0])
+        )
     return None
 
 

@@ -10,6 +10,8 @@ from django.http import HttpRequest
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
 
+from labeling.sentences import Sentence
+
 
 class LanguageMiddleware(LocaleMiddleware):
     def process_request(self, request: HttpRequest) -> None:
@@ -26,6 +28,16 @@ def speak(request: HttpRequest) -> None:
 def choices() -> list[tuple[str, str]]:
     """Return the languages by code, each with its own name. A function: a new one needs no migration."""
     return list(settings.LANGUAGES)
+
+
+def said(sentence: Sentence) -> str:
+    """Return a sentence in the language of this request."""
+    return translation.gettext(sentence.text) % sentence.values
+
+
+def reason(why: str) -> str:
+    """Return why an item is asked, as it is kept with it, in the language of this request."""
+    return translation.gettext(why) if why else ""
 
 
 def page_texts() -> dict[str, Any]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from labeling import decoys
 from labeling.models import Annotation, Claim, Instructions, Page, Project, QueueEntry, User
@@ -48,7 +49,7 @@ def claim(project: Project, labeler: User, size: int, holding: Sequence[int] = (
     of theirs that is not on screen (after a reload, say) is handed out again. Raises NotRunning.
     """
     if project.state != Project.State.RUNNING:
-        raise NotRunning("This project is paused. Labeling goes on when a manager starts it again.")
+        raise NotRunning(_("This project is paused. Labeling goes on when a manager starts it again."))
     now = timezone.now()
     with transaction.atomic():
         one_at_a_time(project, labeler)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from labeling.models import Annotation, Claim, Event, Item, Project, QueueEntry, Review, User
 from labeling.queue import finish
@@ -209,7 +210,7 @@ def requeue(project: Project, items: list[Item]) -> None:
             project=project,
             kind="validation" if item.pk in drawn else "manual",
             priority=-1,
-            why="a reviewer sent it back",
+            why=gettext_noop("a reviewer sent it back"),
             inclusion_probability=drawn.get(item.pk),
             needed=project.labels_per_item,
             open_slots=project.labels_per_item,

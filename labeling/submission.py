@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from labeling import agreement, decoys, proposing, queue, rechecks, workforce
 from labeling.answering import Answer, InvalidAnswer, check
@@ -30,9 +31,9 @@ from labeling.validation import kind_for
 
 UNDO_WITHIN = timedelta(minutes=10)
 MOST_OPINIONS = 3  # on an item that is asked again, before a reviewer has to decide
-NOT_ALIKE = "not like its look-alikes"
-NOT_RIGHT = "somebody saw that the proposal is wrong"
-TAKEN_UUID = "A UUID belongs to another answer already. Give each answer a new one."
+NOT_ALIKE = gettext_noop("not like its look-alikes")
+NOT_RIGHT = gettext_noop("somebody saw that the proposal is wrong")
+TAKEN_UUID = gettext_lazy("A UUID belongs to another answer already. Give each answer a new one.")
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import F, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from labeling import queue
 from labeling.models import Annotation, Item, Project, QueueEntry
@@ -248,7 +249,7 @@ def withdraw(project: Project, certificate: int) -> int:
                     priority=-2 + confidence[item.current_annotation_id or 0],
                     needed=project.labels_per_item,
                     open_slots=project.labels_per_item,
-                    why="its automatic label was withdrawn",
+                    why=gettext_noop("its automatic label was withdrawn"),
                 )
                 for item in items
             ],

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from clustering import groups, index
 from clustering.groups import LookAlikes
@@ -15,8 +16,8 @@ from mlassist.pool import Pool
 from mlassist.predictions import Open, Predictions
 from mlassist.trained import Trained
 
-ALIKE_WHY = "look alike"
-SAME_WHY = "same picture"
+ALIKE_WHY = gettext_noop("look alike")
+SAME_WHY = gettext_noop("same picture")
 PLACE = 0.01  # in a group, which holds fewer than a hundred
 
 

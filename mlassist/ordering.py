@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext_noop
 
 from clustering import index
 from labeling import answers, suggestions
@@ -33,12 +34,12 @@ PROMPTED = 5_000  # images that come next: until there is a newer model, nobody 
 PROMPTED_SHARE = 0.75
 COMPARED = 2_000  # open images that tell how similar is usual
 
-UNSURE_WHY = "the model is unsure"
-NEW_WHY = "looks like nothing labeled yet"
-TYPICAL_WHY = "typical of many"
-RANDOM_WHY = "picked at random"
-RARE_WHY = "may be a rare class"
-CERTIFIED_WHY = "certified"
+UNSURE_WHY = gettext_noop("the model is unsure")
+NEW_WHY = gettext_noop("looks like nothing labeled yet")
+TYPICAL_WHY = gettext_noop("typical of many")
+RANDOM_WHY = gettext_noop("picked at random")
+RARE_WHY = gettext_noop("may be a rare class")
+CERTIFIED_WHY = gettext_noop("certified")
 WHYS = {
     Reason.TYPICAL: TYPICAL_WHY,
     Reason.UNSURE: UNSURE_WHY,

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
+from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -21,9 +22,9 @@ REFUSALS = (ExportRefused, ImportRefused, InvalidAnswer, ReviewRefused, Workforc
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """Turn an exception into a response; None lets it become a 500."""
     if isinstance(error, Http404):
-        return answer(404, "not_found", "There is nothing here that you can see.")
+        return answer(404, "not_found", _("There is nothing here that you can see."))
     if isinstance(error, PermissionDenied):
-        return answer(403, "forbidden", str(error) or "You may not do this.")
+        return answer(403, "forbidden", str(error) or _("You may not do this."))
     if isinstance(error, ProjectRefused):
         return answer(400, "invalid", str(error), {error.field: [str(error)]} if error.field else {})
     if isinstance(error, NotRunning):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.http import Http404
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -112,6 +113,7 @@ def region_from(region: Mapping[str, Any], ids: Mapping[str, int]) -> submission
     label_class = region["class"]
     if isinstance(label_class, str):
         if label_class.lower() not in ids:
-            raise submission.InvalidAnswer(f"This project has no class “{label_class}”.")
+            text = _("This project has no class “%(name)s”.")
+            raise submission.InvalidAnswer(text % {"name": label_class})
         label_class = ids[label_class.lower()]
     return submission.RegionInput(label_class, region.get("bbox"), region.get("polygon"), region["origin"])

@@ -9,7 +9,7 @@ from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from labeling import decoys, earlier, geometry, queue
+from labeling import decoys, earlier, geometry, languages, queue
 from labeling.models import (
     Annotation,
     Claim,
@@ -146,7 +146,7 @@ class RegionInput(serializers.Serializer[Any]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         flaw = geometry.misshapen(attrs.get("bbox"), attrs.get("polygon"))
         if flaw:
-            raise serializers.ValidationError(flaw)
+            raise serializers.ValidationError(languages.said(flaw))
         return attrs
 
 
@@ -283,7 +283,7 @@ def screen_shape(page: Page, claims: Sequence[Claim], decoy: Decoy | None) -> di
     items = [
         page_item(
             each.item,
-            "" if blind else each.why,
+            "" if blind else languages.reason(each.why),
             suggestion_shape(proposals.get(each.item_id)) if each.likely is None else ticks_shape(each),
         )
         for each in claims
@@ -294,7 +294,7 @@ def screen_shape(page: Page, claims: Sequence[Claim], decoy: Decoy | None) -> di
     return {
         "page": page.pk,
         "kind": shown_kind(page),
-        "why": "" if blind or not claims else claims[0].why,
+        "why": "" if blind or not claims else languages.reason(claims[0].why),
         "proposed_class": page.proposed_class_id,
         "start_selected": page.kind == "clustered",
         "lease_expires_at": page.expires_at,

@@ -15,7 +15,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from labeling import charts, permissions
+from labeling import charts, languages, permissions
 from labeling.models import LabelClass, Project
 
 register = template.Library()
@@ -46,6 +46,7 @@ register.simple_tag(charts.share_bar)
 register.simple_tag(charts.plain_bar)
 register.simple_tag(charts.progress_chart)
 register.filter(charts.percent)
+register.simple_tag(languages.choices, name="own_language_names")
 
 
 @register.simple_tag(takes_context=True)

@@ -187,7 +187,7 @@ export function helpDialog(element, keymap, changed) {
       say(row, "");
       focusKey(row, old);
     });
-    const names = others.map((other) => `“${other.text}”`).join(", ");
+    const names = others.map((other) => t("“{text}”", { text: other.text })).join(", ");
     say(row, t("{keys} is used for {names}.", { keys: shown, names }), [...(old ? [swap] : []), takeIt, leave]);
     (old ? swap : takeIt).focus();
   }

@@ -21,7 +21,12 @@ export function gridBindings(act, state) {
   const arrow = (direction, key) => ({
     id: direction,
     group: /** @type {const} */ ("view"),
-    text: { left: t("Go one image left"), right: t("Go one image right"), up: t("Go one row up"), down: t("Go one row down") }[direction] + t("; with Shift, select on the way"),
+    text: {
+      left: t("Go one image left; with Shift, select on the way"),
+      right: t("Go one image right; with Shift, select on the way"),
+      up: t("Go one row up; with Shift, select on the way"),
+      down: t("Go one row down; with Shift, select on the way"),
+    }[direction],
     keys: [key, `Shift+${key}`],
     repeat: true,
     run: (/** @type {KeyboardEvent} */ event) => act.move(direction, event.shiftKey),

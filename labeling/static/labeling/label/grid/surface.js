@@ -111,7 +111,9 @@ export function makeSurface(root, config, shared, host) {
 
   /** @param {states.Tile[]} tiles */
   function named(tiles) {
-    return tn(tiles.length, "image {number}", "{count} images", { number: state.tiles.indexOf(tiles[0]) + 1 });
+    return tiles.length === 1
+      ? t("image {number}", { number: state.tiles.indexOf(tiles[0]) + 1 })
+      : tn(tiles.length, "one image", "{count} images");
   }
 
   /** @param {(state: states.State) => void} action */
