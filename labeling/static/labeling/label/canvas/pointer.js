@@ -40,7 +40,8 @@ export function listenToPointer(stage, state, on) {
       const slop = event.pointerType === "touch" ? SLOP_COARSE : SLOP;
       press.moved = Math.hypot(at[0] - press.at[0], at[1] - press.at[1]) >= slop;
     }
-    const trail = event.type === "pointermove" ? event.getCoalescedEvents() : [];
+    // Pages without https have no coalesced events.
+    const trail = event.type === "pointermove" ? (event.getCoalescedEvents?.() ?? []) : [];
     return {
       point: toImage(state.view, ...at),
       shift: event.shiftKey,
