@@ -470,3 +470,72 @@ def test_a_box_is_drawn_with_a_touch_screen_on_a_narrow_window(canvas):
     expect(made.objects).to_have_count(1)
     assert near(made.box(), [100, 100, 200, 160], 2)
     assert made.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_digit_names_what_is_being_drawn_and_not_the_region_before(canvas):
+    made = canvas("detection")
+    made.press("1")
+    made.drag((50, 50), (150, 150))
+    made.click(200, 200)
+    made.press("2")
+    made.click(300, 300)
+    assert [name.split(",")[0] for name in made.names()] == ["kind 0", "kind 1"]
+    made.press("1")
+    assert [name.split(",")[0] for name in made.names()] == ["kind 0", "kind 0"]
+
+
+def test_a_polygon_under_way_is_not_lost_by_a_wrong_key(canvas):
+    made = canvas("segmentation", count=1)
+    for point in [(100, 100), (300, 100), (300, 300)]:
+        made.click(*point)
+    made.press("v")
+    expect(made.note).to_have_text("Enter keeps what you are drawing, Esc drops it.")
+    made.press("Control+Enter")
+    expect(made.note).to_contain_text("not closed yet")
+    assert Annotation.objects.count() == 0
+    made.press("Control+z")
+    made.click(250, 300)
+    made.press("Enter")
+    expect(made.objects.first).to_have_attribute("aria-label", re.compile("polygon of 3 points"))
+
+
+def test_locked_and_hidden_regions_are_out_of_the_way(canvas):
+    made = canvas("detection", count=1)
+    made.drag((50, 50), (350, 350))
+    made.press("l", "v")
+    made.drag((200, 200), (260, 260))
+    assert "50, 50" in made.names()[0]
+    expect(made.page.locator(".object .lock.on")).to_have_count(1)
+    made.press("r")
+    made.drag((100, 100), (160, 160))
+    made.press("Shift+h")
+    expect(made.page.locator(".object.unseen")).to_have_count(1)
+    made.press("Shift+h", "Escape", "h")
+    expect(made.page.locator(".object.unseen")).to_have_count(2)
+    made.submit()
+    assert Region.objects.count() == 2
+
+
+def test_points_snap_to_the_corners_of_other_regions(canvas):
+    made = canvas("detection", count=1)
+    made.drag((100, 100), (200, 200))
+    made.page.locator("[data-view=snap]").click()
+    made.drag((203, 198), (300, 300))
+    assert near(made.box(), [200, 200, 100, 100], 0.1)
+    made.page.keyboard.down("Control")
+    made.drag((97, 203), (40, 300))
+    made.page.keyboard.up("Control")
+    assert near(made.box(), [40, 203, 57, 97], 0.6)
+
+
+def test_a_skip_is_taken_back_by_drawing(canvas):
+    made = canvas("detection", count=1, images=1)
+    made.press("Shift+s")
+    with made.page.expect_response(re.compile("/submit/$")):
+        made.page.locator("[data-part=skip-plain]").click()
+    assert Annotation.objects.get().skipped
+    made.press("Control+z")
+    expect(made.page.locator("[data-canvas=said]")).to_contain_text("Skipped")
+    made.drag((50, 50), (150, 150))
+    made.submit()
+    assert not Annotation.objects.order_by("-id")[0].skipped

@@ -16,6 +16,9 @@ const ZOOM_STEP = 1.25;
 const AIM_STEP = 20;
 const AIM_FINE = 1;
 
+/** Whether another tool would lose points that somebody set. @param {State} state */
+const isHalfDone = ({ draft }) => (draft?.kind === "polygon" && draft.points.length > 2) || (draft?.kind === "smart" && draft.parts !== null);
+
 /**
  * @param {State} state
  * @param {{tools: Record<ToolName, Tool>, doing: (action: () => string|boolean|void) => void, draw: () => void, say: (text: string) => void,
@@ -29,6 +32,11 @@ export function commands(state, { tools, doing, draw, say, openPalette, previous
 
   /** @param {ToolName} name */
   function choose(name) {
+    if (name !== state.tool && isHalfDone(state)) {
+      state.note = { text: t("Enter keeps what you are drawing, Esc drops it."), at: aimPoint() };
+      say(state.note.text);
+      return draw();
+    }
     if (state.draft) tools[state.tool].abort(state);
     letGo(state);
     Object.assign(state, { tool: name, draft: null, spot: null, note: null });
@@ -57,7 +65,8 @@ export function commands(state, { tools, doing, draw, say, openPalette, previous
   /** Nobody decides about a proposal out of sight: it is brought into view first. @param {typeof edit.accept} action */
   function meantOrShown(action) {
     const meant = meantProposals(state);
-    if (!meant.length || meant.length > 1 || isInView(state, meant[0])) return doing(() => action(state, meant));
+    if (!meant.length) return say(t("No proposal is shown.")), draw();
+    if ( meant.length > 1 || isInView(state, meant[0])) return doing(() => action(state, meant));
     bringIntoView(state, meant[0]);
     say(describe(state, meant[0]));
     draw();

@@ -69,6 +69,7 @@ export function crowdLayer(canvas) {
   function drawShape(state, region, scale) {
     const { box } = region;
     const path = box ? null : pathFor(region);
+    const [x, y, width, height] = box ?? [0, 0, 0, 0];
     const color = colorOf(state, region);
     const proposed = isProposal(region);
     const striped = classOf(state, region)?.striped;
@@ -79,14 +80,14 @@ export function crowdLayer(canvas) {
       context.fillStyle = pattern;
     } else context.fillStyle = color;
     if (path) context.fill(path, "evenodd");
-    else context.fillRect(...box);
+    else context.fillRect(x, y, width, height);
     context.globalAlpha = 1;
     context.setLineDash(proposed ? [6 / scale, 4 / scale] : []);
-    for (const [style, width] of /** @type {[string, number][]} */ ([[casingOf(color), 3.5], [color, 1.75]])) {
+    for (const [style, thick] of /** @type {[string, number][]} */ ([[casingOf(color), 3.5], [color, 1.75]])) {
       context.strokeStyle = style;
-      context.lineWidth = width / scale;
+      context.lineWidth = thick / scale;
       if (path) context.stroke(path);
-      else context.strokeRect(...box);
+      else context.strokeRect(x, y, width, height);
     }
   }
 

@@ -53,11 +53,11 @@ export function addPart(state, key, part) {
   if (region?.parts) setShapes(state, new Map([[key, { parts: [...region.parts, part] }]]));
 }
 
-/** Name the selected regions, and what is drawn next. @param {State} state @param {number} id @returns {string} what was done */
+/** Name what is being drawn, else the selected regions; and what is drawn next. @param {State} state @param {number} id @returns {string} what was done */
 export function setClass(state, id) {
   state.current = id;
-  const name = state.byId.get(id)?.name;
-  const chosen = selectedRegions(state).filter(({ locked }) => !locked);
+  const name = state.byId.get(id)?.name ?? "";
+  const chosen = state.draft ? [] : selectedRegions(state).filter(({ locked }) => !locked);
   if (!chosen.length) return t("Next: {name}", { name });
   change(docOf(state), keysOf(chosen), (region) => ({ class: id, ...(isProposal(region) ? { origin: "edited" } : {}) }));
   return tn(chosen.length, "{name}", "{name}: {count} regions", { name });

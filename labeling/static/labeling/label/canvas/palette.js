@@ -5,8 +5,8 @@ import { inTreeOrder, pathOfClass } from "./classes.js";
 
 /** @typedef {import("./state.js").State} State */
 
-/** @param {HTMLDialogElement} dialog @param {State} state @param {(id: number) => void} choose */
-export function palette(dialog, state, choose) {
+/** @param {HTMLDialogElement} dialog @param {State} state @param {{choose: (id: number) => void, keyFor: (label: import("./state.js").LabelClass) => string}} on */
+export function palette(dialog, state, { choose, keyFor }) {
   const box = /** @type {HTMLInputElement} */ (dialog.querySelector("input"));
   const list = /** @type {HTMLElement} */ (dialog.querySelector("[role=listbox]"));
   const none = /** @type {HTMLElement} */ (dialog.querySelector("[data-none]"));
@@ -24,7 +24,9 @@ export function palette(dialog, state, choose) {
     above.textContent = path.slice(0, -1).join(" / ");
     const about = make("span", "palette-about");
     about.textContent = label.description;
-    option.append(swatch, name, above, about);
+    const key = make("kbd");
+    key.textContent = keyFor(label);
+    option.append(swatch, name, above, about, key);
     option.style.setProperty("--depth", String(path.length - 1));
     paint(option, label);
     option.addEventListener("pointermove", () => point(shown().findIndex(({ option: each }) => each === option)));

@@ -40,7 +40,8 @@ export function listenToPointer(stage, state, on) {
       const slop = event.pointerType === "touch" ? SLOP_COARSE : SLOP;
       press.moved = Math.hypot(at[0] - press.at[0], at[1] - press.at[1]) >= slop;
     }
-    const trail = event.type === "pointermove" ? event.getCoalescedEvents() : [];
+    // Pages without https have no coalesced events.
+    const trail = event.type === "pointermove" ? (event.getCoalescedEvents?.() ?? []) : [];
     return {
       point: toImage(state.view, ...at),
       shift: event.shiftKey,
@@ -111,8 +112,8 @@ export function listenToPointer(stage, state, on) {
     const before = [...fingers.values()];
     fingers.set(event.pointerId, onStage(event));
     const after = [...fingers.values()];
-    const middle = ([a, b]) => /** @type {Point} */ ([(a[0] + b[0]) / 2, (a[1] + b[1]) / 2]);
-    const spread = ([a, b]) => Math.hypot(a[0] - b[0], a[1] - b[1]) || 1;
+    const middle = (/** @type {Point[]} */ [a, b]) => /** @type {Point} */ ([(a[0] + b[0]) / 2, (a[1] + b[1]) / 2]);
+    const spread = (/** @type {Point[]} */ [a, b]) => Math.hypot(a[0] - b[0], a[1] - b[1]) || 1;
     const [from, to] = [middle(before), middle(after)];
     look(zoomedAt(panned(state.view, to[0] - from[0], to[1] - from[1]), spread(after) / spread(before), ...to, on.limits()));
   }

@@ -5,7 +5,8 @@ import { boundsOf, moved } from "./geometry.js";
 /**
  * Never changed, only replaced; exactly one of `box` and `parts` is there.
  * @typedef {{key: number, class: number|null, box: [number, number, number, number]|null, parts: number[][]|null,
- *   origin: "drawn"|"accepted"|"edited", locked: boolean, hidden: boolean}} Region
+ *   origin: "drawn"|"accepted"|"edited"|"proposed", locked: boolean, hidden: boolean, confidence?: number}} Region
+ * `confidence` is a proposal's; it is no answer until its origin changes.
  *
  * `regions` are drawn in their order. `step` is the token of the last step, if further changes may join it.
  * @typedef {{width: number, height: number, regions: Region[], past: Region[][], future: Region[][],

@@ -6,7 +6,7 @@ import { newDocument } from "./regions.js";
 
 /**
  * @typedef {[number, number]} Point
- * @typedef {import("./regions.js").Region & {confidence?: number}} Region a proposal has the origin "proposed"
+ * @typedef {import("./regions.js").Region} Region
  * @typedef {import("./regions.js").Document} Document
  * @typedef {import("./geometry.js").Shape} Shape
  * @typedef {import("../types.js").LabelClass} LabelClass @typedef {import("../types.js").Item} Item
@@ -47,8 +47,7 @@ import { newDocument } from "./regions.js";
 
 /** @param {{task: string, classes: LabelClass[]}} config */
 export function newState({ task, classes }) {
-  /** @type {ToolName} */
-  const drawing = task === "segmentation" ? "polygon" : "box";
+  const drawing = /** @type {ToolName} */ (task === "segmentation" ? "polygon" : "box");
   return {
     task,
     classes,

@@ -73,10 +73,18 @@ export function makeSurface(root, config, shared, host) {
   const above = overlay(/** @type {any} */ ($("overlay")), crowd.widthOf);
   const outlines = outliner(state, config.api, render);
 
-  const openPalette = palette(/** @type {HTMLDialogElement} */ ($("palette")), state, (id) => {
-    act.assign(id);
-    stage.focus();
-  });
+  /** @type {(() => void)|null} made when it is first asked for */
+  let showPalette = null;
+  function openPalette() {
+    showPalette ??= palette(/** @type {HTMLDialogElement} */ ($("palette")), state, {
+      keyFor: (label) => keyFor(label, state.classes.indexOf(label)),
+      choose(id) {
+        act.assign(id);
+        stage.focus();
+      },
+    });
+    showPalette();
+  }
   const act = commands(state, {
     tools: TOOLS,
     doing,
@@ -88,7 +96,7 @@ export function makeSurface(root, config, shared, host) {
   });
   const table = canvasBindings(act, state, tools, stage);
   const taken = new Set([...table.flatMap(({ id, keys }) => config.keys?.[id] ?? keys), "D", "F", "I"]);
-  const drawClasses = classList($("classes"), state, ({ hotkey }, position) => classKey(position, hotkey, (key) => taken.has(key)), act.assign);
+  const drawClasses = classList($("classes"), state, keyFor, act.assign);
   const drawObjects = objectList($("objects"), state, act.rows);
   const drawProposals = proposalSection($("proposed"), state, act.rows, { acceptShown: act.acceptShown, draw: render });
   const drawActions = actionRow($("actions"), state, act);
@@ -118,6 +126,11 @@ export function makeSurface(root, config, shared, host) {
     const isIdle = state.tool === "select" || state.tool === "pan";
     if (isIdle && state.hover === null && !state.selected.size) act.fit();
   });
+
+  /** @param {states.LabelClass} label @param {number} position */
+  function keyFor({ hotkey }, position) {
+    return classKey(position, hotkey, (key) => taken.has(key));
+  }
 
   /** Do something to regions; what it says is read out. @param {() => string|boolean|void} action */
   function doing(action) {
@@ -275,6 +288,10 @@ export function makeSurface(root, config, shared, host) {
     const { sheet } = state;
     if (!sheet || pointer.isPressed()) return sheet !== null;
     state.note = null;
+    if (state.grip) {
+      states.letGo(state);
+      return true;
+    }
     if (step === undo && state.draft) {
       if (TOOLS[state.tool].back) TOOLS[state.tool].back?.(state);
       outlines.check();
