@@ -136,7 +136,17 @@ def has_holes(polygon: Parts) -> bool:
 def area_of_ring(part: Sequence[float]) -> shapely.Geometry:
     """Return what one part encloses, also where its ring touches itself."""
     ring = shapely.Polygon(points_of(part))
-    return ring if ring.is_valid else shapely.make_valid(ring)
+    if ring.is_valid:
+        return ring
+    pieces = shapely.get_parts(shapely.make_valid(ring))
+    return shapely.union_all(pieces[shapely.get_dimensions(pieces) == 2])
+
+
+def bounds(polygon: Parts) -> list[float]:
+    """Return [x, y, width, height] around all parts."""
+    points = np.concatenate([points_of(part) for part in polygon])
+    low, high = points.min(axis=0), points.max(axis=0)
+    return [*low.tolist(), *(high - low).tolist()]
 
 
 def points_of(part: Sequence[float]) -> np.ndarray:

@@ -71,6 +71,7 @@ ROUTES = {
     "api-items": ("get", REVIEW),
     "api-item": ("get", REVIEW),
     "api-decision": ("post", REVIEW),
+    "api-outline": ("post", REVIEW),  # and who had the image on a page
     "api-reviews": ("post", REVIEW),
     "api-imports": ("get", MANAGE),
     "api-exports": ("get", REVIEW),

@@ -64,7 +64,7 @@ def walk(patterns):
         walk(each.url_patterns) if hasattr(each, "url_patterns") else each.callback
 walk(get_resolver().url_patterns)
 assert Client(headers={"host": "localhost"}).get("/healthz/").status_code == 200
-loaded = {"torch", "torchvision", "faiss", "sklearn", "scipy"} & set(sys.modules)
+loaded = {"torch", "torchvision", "faiss", "sklearn", "scipy", "cv2"} & set(sys.modules)
 sys.exit(f"the web process loads {sorted(loaded)}" if loaded else 0)
 """
 

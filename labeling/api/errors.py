@@ -10,13 +10,14 @@ from rest_framework.response import Response
 
 from labeling.exporting import ExportRefused
 from labeling.importing import ImportRefused
+from labeling.outlining import OutlineRefused
 from labeling.projects import ProjectRefused
 from labeling.queue import NotRunning
 from labeling.review import ReviewRefused
 from labeling.submission import InvalidAnswer
 from labeling.workforce import WorkforceRefused
 
-REFUSALS = (ExportRefused, ImportRefused, InvalidAnswer, ReviewRefused, WorkforceRefused)
+REFUSALS = (ExportRefused, ImportRefused, InvalidAnswer, OutlineRefused, ReviewRefused, WorkforceRefused)
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:

@@ -1,7 +1,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from labeling.api import data, pages, projects
+from labeling.api import data, outlines, pages, projects
 
 urlpatterns = [
     path("projects/", projects.ProjectList.as_view(), name="api-projects"),
@@ -36,6 +36,11 @@ urlpatterns = [
         "projects/<int:project_id>/items/<int:item_id>/decision/",
         data.Decision.as_view(),
         name="api-decision",
+    ),
+    path(
+        "projects/<int:project_id>/items/<int:item_id>/outline/",
+        outlines.Outline.as_view(),
+        name="api-outline",
     ),
     path("projects/<int:project_id>/reviews/", data.Reviews.as_view(), name="api-reviews"),
     path("projects/<int:project_id>/imports/", data.Imports.as_view(), name="api-imports"),

@@ -3,12 +3,18 @@
 A class of a whole image becomes an annotation whose box is the whole image and whose
 `image_level` is true: readers that need a box (pycocotools, torchvision's CocoDetection,
 FiftyOne's importer) take it as it is, and others can tell it from a drawn box.
+
+A polygon stays a polygon with as many parts as it has, unless one is a hole: then it becomes a mask of
+uncompressed run lengths, which the same readers decode. It is no crowd: `iscrowd` stays 0.
 """
 
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+from labeling import geometry
+from labeling.formats.runs import run_lengths
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +49,11 @@ class Picture:
     provenance: dict[str, Any] = field(default_factory=dict)
 
 
-def polygon_area(points: list[float]) -> float:
-    """Return the area within a flat list x1, y1, x2, y2, … (shoelace formula)."""
-    xs, ys = points[0::2], points[1::2]
-    return abs(sum(xs[i - 1] * ys[i] - xs[i] * ys[i - 1] for i in range(len(xs)))) / 2
-
-
-def polygon_bbox(parts: list[list[float]]) -> list[float]:
-    """Return [x, y, width, height] around all parts."""
-    xs = [x for part in parts for x in part[0::2]]
-    ys = [y for part in parts for y in part[1::2]]
-    return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
-
-
 def annotation(number: int, picture: Picture, shape: Shape) -> dict[str, Any]:
     """Return the COCO annotation of one region."""
     body: dict[str, Any] = {"id": number, "image_id": picture.id, "category_id": shape.category, "iscrowd": 0}
     if shape.polygon:
-        body["segmentation"] = shape.polygon
-        body["bbox"] = polygon_bbox(shape.polygon)
-        body["area"] = sum(polygon_area(part) for part in shape.polygon)
+        body |= outline(shape.polygon, picture)
     else:
         body["bbox"] = shape.bbox or [0.0, 0.0, float(picture.width), float(picture.height)]
         body["area"] = body["bbox"][2] * body["bbox"][3]
@@ -72,6 +63,22 @@ def annotation(number: int, picture: Picture, shape: Shape) -> dict[str, Any]:
     return {
         **body,
         "provenance": picture.provenance | ({"region_origin": shape.origin} if shape.origin else {}),
+    }
+
+
+def outline(polygon: list[list[float]], picture: Picture) -> dict[str, Any]:
+    """Return segmentation, box and area of a polygon, by the even-odd rule.
+
+    COCO fills each part of a polygon by itself: what has holes can only be said as a mask.
+    """
+    segmentation: Any = polygon
+    if geometry.has_holes(polygon):
+        counts = run_lengths(polygon, picture.width, picture.height)
+        segmentation = {"size": [picture.height, picture.width], "counts": counts}
+    return {
+        "segmentation": segmentation,
+        "bbox": geometry.bounds(polygon),
+        "area": geometry.combined(polygon).area,
     }
 
 

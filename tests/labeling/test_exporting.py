@@ -4,16 +4,19 @@ import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import shapely
 from django.core.files.storage import default_storage
 from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
 
-from labeling import exporting, review
-from labeling.formats import coco
+from labeling import exporting, geometry, review
+from labeling.formats import coco, runs
 from labeling.models import Item, Job
 from tests import factories
+from tests.labeling.test_geometry import place, star, stars
 
 coordinate = st.floats(0, 5_000, allow_nan=False, width=32)
 boxes = st.tuples(coordinate, coordinate, coordinate, coordinate).map(list)
@@ -49,7 +52,10 @@ def test_what_is_written_reads_back_the_same(given_pictures) -> None:
         for shape in picture.shapes:
             each = next(written)
             assert (each["image_id"], each["category_id"]) == (picture.id, shape.category)
-            if shape.polygon:
+            if shape.polygon and geometry.has_holes(shape.polygon):
+                assert each["segmentation"]["size"] == [480, 640]
+                assert sum(each["segmentation"]["counts"]) == 480 * 640
+            elif shape.polygon:
                 assert each["segmentation"] == shape.polygon
             else:
                 assert each["bbox"] == (shape.bbox or [0, 0, 640, 480])
@@ -58,8 +64,51 @@ def test_what_is_written_reads_back_the_same(given_pictures) -> None:
 
 def test_area_and_box_of_a_polygon() -> None:
     square = [10.0, 10.0, 20.0, 10.0, 20.0, 30.0, 10.0, 30.0]
-    assert coco.polygon_area(square) == 200
-    assert coco.polygon_bbox([square, [0.0, 0.0, 1.0, 0.0, 0.0, 1.0]]) == [0, 0, 20, 30]
+    body = coco.outline([square, [0.0, 0.0, 2.0, 0.0, 0.0, 2.0]], coco.Picture(1, "", 40, 40))
+    assert (body["area"], body["bbox"]) == (202, [0, 0, 20, 30])
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of pycocotools
+@given(place, place, st.lists(st.floats(30, 100), min_size=3, max_size=30), st.floats(0.2, 0.8))
+def test_a_hole_stays_a_hole_for_pycocotools(x, y, radii, share) -> None:
+    ring, hole = star(x, y, radii), star(x, y, [share * radius for radius in radii])
+    picture = coco.Picture(1, "", 1_000, 900)
+    shape = coco.Shape(1, polygon=[ring, hole], origin="edited")
+    written = json.loads(json.dumps(coco.annotation(1, picture, shape)))
+    reader = COCO()
+    reader.dataset = {"images": [{"id": 1, "width": 1_000, "height": 900}], "annotations": [written]}
+    reader.createIndex()
+    seen = reader.annToMask(written).astype(bool)
+    assert (seen == runs.pixels(written["segmentation"]["counts"], 1_000, 900)).all()
+    enclosed = geometry.combined([ring, hole])
+    rim = geometry.area_of_ring(ring).length + geometry.area_of_ring(hole).length
+    assert written["area"] == pytest.approx(enclosed.area)
+    assert abs(seen.sum() - enclosed.area) < rim
+    if seen.any():
+        rows, columns = np.nonzero(seen)
+        left, top, width, height = written["bbox"]
+        assert left - 1 <= columns.min() <= columns.max() <= left + width + 1
+        assert top - 1 <= rows.min() <= rows.max() <= top + height + 1
+    assert (written["iscrowd"], written["provenance"]) == (0, {"region_origin": "edited"})
+
+
+@given(stars)
+def test_runs_hold_the_pixels_whose_centre_is_enclosed(ring) -> None:
+    mask = runs.pixels(runs.run_lengths([ring], 1_000, 1_000), 1_000, 1_000)
+    rows, columns = np.nonzero(mask)
+    area = geometry.area_of_ring(ring)
+    if len(rows):
+        centres = shapely.points(columns + 0.5, rows + 0.5)
+        assert shapely.distance(area, centres).max() < 1e-6
+    assert abs(mask.sum() - area.area) <= area.length + 1
+
+
+def test_a_shape_that_reaches_over_the_border_is_cut_off_there() -> None:
+    counts = runs.run_lengths([[-5, -5, 3, -5, 3, 20, -5, 20]], 10, 8)
+    mask = runs.pixels(counts, 10, 8)
+    assert mask[:, :3].all()
+    assert not mask[:, 3:].any()
+    assert runs.run_lengths([[0, 0, 10, 0, 10, 8, 0, 8]], 10, 8) == [0, 80]
 
 
 @pytest.mark.django_db

@@ -1,0 +1,113 @@
+"""The smart outline: an object's polygon from clicks, a box or an outline before.
+
+What draws it may be replaced by a better model, see `register_outliner`. It runs while somebody waits, in
+the web process: few at once, on pictures that are decoded small and kept for the next click.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+
+import numpy as np
+import shapely
+
+from labeling import geometry, images
+from labeling.hints import Hints
+from labeling.models import Item
+
+AT_ONCE = 2
+KEPT = 4  # decoded pictures
+SHORTER_SIDE = 1_200  # pixels to which a picture may be decoded
+
+Outliner = Callable[[Item, Hints], Sequence[np.ndarray]]
+_places = threading.BoundedSemaphore(AT_ONCE)
+
+
+class OutlineRefused(Exception):
+    """Why there is no outline, in a sentence for people."""
+
+
+class TooBusy(Exception):
+    """Others are waiting for their outlines."""
+
+
+def outline(item: Item, hints: Hints) -> list[list[float]]:
+    """Return the polygon of an object, in pixels of the item. Raises OutlineRefused and TooBusy."""
+    refuse_nonsense(item, hints)
+    with a_place():
+        try:
+            rings = _outliner[-1](item, hints)
+        except images.BrokenImage as error:
+            raise OutlineRefused(str(error)) from error
+    polygon = sound(rings, item.width or 0, item.height or 0)
+    if not polygon:
+        raise OutlineRefused("Nothing stands out there. Click on the object, or draw it by hand.")
+    return polygon
+
+
+def refuse_nonsense(item: Item, hints: Hints) -> None:
+    if hints.box is None and not hints.inside and not hints.polygon:
+        raise OutlineRefused("Click inside the object, or draw a box around it.")
+    problem = geometry.misshapen(hints.box, hints.polygon or None) or geometry.misfit(
+        hints.box, hints.polygon, item.width or 0, item.height or 0
+    )
+    if problem:
+        raise OutlineRefused(problem)
+    edge = (item.width or 0, item.height or 0)
+    clicks = np.reshape([*hints.inside, *hints.outside], (-1, 2))
+    if (clicks < 0).any() or (clicks > edge).any():
+        raise OutlineRefused("A click lies outside the image.")
+
+
+@contextmanager
+def a_place() -> Iterator[None]:
+    """Refuse what would keep the threads of the web process from their other work."""
+    if not _places.acquire(blocking=False):
+        raise TooBusy("Others are outlining right now. Try again in a moment.")
+    try:
+        yield
+    finally:
+        _places.release()
+
+
+def sound(rings: Sequence[np.ndarray], width: int, height: int) -> list[list[float]]:
+    """Return rings as a polygon that can be submitted: within the image, to a tenth of a pixel."""
+    clipped = [np.round(np.clip(ring, 0, (width, height)), 1) for ring in rings]
+    polygon = [
+        ring.ravel().tolist() for ring in clipped if abs(geometry.signed_area(ring)) >= geometry.SMALLEST
+    ]
+    if polygon and geometry.flaw(None, polygon):
+        areas = shapely.get_parts(geometry.combined(polygon))
+        lines = [line for area in areas for line in (area.exterior, *area.interiors)]
+        polygon = [np.asarray(line.coords)[:-1].ravel().tolist() for line in lines]
+        polygon = [part for part in polygon if geometry.flaw(None, [part]) is None]
+    return polygon
+
+
+def grabcut_outliner(item: Item, hints: Hints) -> list[np.ndarray]:
+    """Cut the object out of the picture as it is kept, and return its rings in pixels of the item."""
+    from labeling import grabcut  # OpenCV takes a tenth of a second and 60 MB: not before it is needed
+
+    picture = decoded(item.pk)
+    across, down = picture.shape[1] / (item.width or 1), picture.shape[0] / (item.height or 1)
+    return [ring / (across, down) for ring in grabcut.outline(picture, hints.scaled(across, down))]
+
+
+@lru_cache(maxsize=KEPT)
+def decoded(item_id: int) -> np.ndarray:
+    """Return an item's pixels, reduced where that is quick. The content of an item never changes."""
+    item = Item.objects.select_related("source").get(pk=item_id)
+    picture = images.open_upright(item, at_least=SHORTER_SIDE)
+    return np.asarray(picture.reduce(max(1, min(picture.size) // SHORTER_SIDE)))
+
+
+_outliner: list[Outliner] = [grabcut_outliner]
+
+
+def register_outliner(outliner: Outliner) -> None:
+    """Have something else draw outlines: it gets an item and hints, and returns rings in the item's pixels.
+
+    Call it where an app gets ready. It may run in several threads at once.
+    """
+    _outliner.append(outliner)
