@@ -17,12 +17,15 @@ MINIFIERS = {".js": rjsmin.jsmin, ".css": rcssmin.cssmin}
 
 
 class Storage(CompressedManifestStaticFilesStorage):
-    """Files without comments and blanks, under names with their hash, in imports too, so browsers keep them."""
+    """Files without comments, under names with their hash, also in imports, so that browsers keep them."""
 
-    # Only in ours: others' name files that they do not bring.
+    # Django follows imports in all scripts or none; others' name files that they do not bring.
     patterns = (
         *CompressedManifestStaticFilesStorage.patterns,
-        ("labeling/*.js", CompressedManifestStaticFilesStorage._js_module_import_aggregation_patterns[1]),
+        (
+            "labeling/*.js",
+            CompressedManifestStaticFilesStorage._js_module_import_aggregation_patterns[1],  # noqa: SLF001
+        ),
     )
 
     def post_process(self, paths: dict[str, Any], *args: Any, **options: Any) -> Iterator[Any]:
