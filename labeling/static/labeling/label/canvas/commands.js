@@ -1,7 +1,7 @@
 // What keys and buttons can do here. Each command ends with everything drawn, and kept where regions changed.
 
 import { t } from "../text.js";
-import { aim, inside } from "./aim.js";
+import { aim, inside } from "./hit.js";
 import * as edit from "./edit.js";
 import { bringIntoView, fit, isInView, zoom } from "./look.js";
 import { beginPolygon } from "./tools/polygon.js";

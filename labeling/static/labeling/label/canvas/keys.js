@@ -9,7 +9,7 @@ const ARROWS = { left: [-1, 0], right: [1, 0], up: [0, -1], down: [0, 1] };
 
 /**
  * @param {ReturnType<typeof import("./commands.js").commands>} act @param {State} state
- * @param {ReturnType<typeof import("./toolbar.js").toolsFor>} tools @param {Element} stage
+ * @param {ReturnType<typeof import("./buttons.js").toolsFor>} tools @param {Element} stage
  * @returns {Binding[]}
  */
 export function canvasBindings(act, state, tools, stage) {

@@ -8,7 +8,7 @@ import { boundsOf, boxFrom } from "./geometry.js";
 import { onStage } from "./crowd.js";
 import { makeSvg } from "./svg.js";
 import { classOf, isProposal, regionAt, shapeOf } from "./state.js";
-import { templateAt } from "./tools/template.js";
+import { templateAt } from "./tools/box.js";
 import { closes } from "./tools/polygon.js";
 import { toStage } from "./view.js";
 

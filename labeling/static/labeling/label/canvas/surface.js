@@ -2,14 +2,13 @@
 
 import { setAttribute, setText } from "../dom.js";
 import { t, tn } from "../text.js";
-import { actionRow } from "./actions.js";
 import { viewBar } from "./adjust.js";
 import { answersOf, flawIn } from "./answers.js";
+import { actionRow, draftBar, toolbar, toolsFor } from "./buttons.js";
 import { classKey, classList } from "./classes.js";
 import { commands } from "./commands.js";
 import { crowdLayer } from "./crowd.js";
 import { describe } from "./describe.js";
-import { draftBar } from "./drafting.js";
 import * as edit from "./edit.js";
 import { sizeFields } from "./fields.js";
 import { canvasBindings } from "./keys.js";
@@ -24,15 +23,12 @@ import { leftText, proposalSection } from "./proposals.js";
 import { redo, undo } from "./regions.js";
 import { imageStage } from "./stage.js";
 import * as states from "./state.js";
-import { toolbar, toolsFor } from "./toolbar.js";
-import { boxTool } from "./tools/box.js";
+import { boxTool, templateTool } from "./tools/box.js";
 import { gripCursor } from "./tools/grips.js";
-import { panTool } from "./tools/pan.js";
 import { pointsTool } from "./tools/points.js";
 import { polygonTool } from "./tools/polygon.js";
-import { selectTool } from "./tools/select.js";
+import { panTool, selectTool } from "./tools/select.js";
 import { smartTool } from "./tools/smart.js";
-import { templateTool } from "./tools/template.js";
 import { toStage } from "./view.js";
 
 /** @typedef {import("../types.js").Surface} Surface @typedef {import("../types.js").Host} Host */

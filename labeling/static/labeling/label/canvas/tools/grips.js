@@ -1,9 +1,8 @@
 // Handles and points of the selected region: dragged, or clicked and then put where the next click says.
 
-import { aim } from "../aim.js";
 import { setShapes } from "../edit.js";
 import { boundsOf, removePoint, resized } from "../geometry.js";
-import { gripAt } from "../hit.js";
+import { aim, gripAt } from "../hit.js";
 import { isDrawing, letGo, onlySelected } from "../state.js";
 
 /** @typedef {import("../state.js").State} State @typedef {import("../state.js").ToolEvent} ToolEvent */

@@ -1,9 +1,8 @@
 // Polygons, point by point or by hand; with Shift another part of the selected one.
 
-import { aim } from "../aim.js";
 import { addPart, addShape, flawText } from "../edit.js";
 import { flaw, simplified } from "../geometry.js";
-import { pointAtProposal } from "../hit.js";
+import { aim, pointAtProposal } from "../hit.js";
 import { onlySelected, regionAt, select } from "../state.js";
 
 /** @typedef {import("../state.js").State} State @typedef {import("../state.js").PolygonDraft} PolygonDraft */

@@ -4,7 +4,7 @@ import { setShapes } from "../edit.js";
 import { boundsOf, boxFrom, moved } from "../geometry.js";
 import { regionsAt } from "../hit.js";
 import { isShown, letGo, regionsOf, select, selectedRegions } from "../state.js";
-import { gripDown, gripFor, gripMove, gripUp, gripCursor } from "./grips.js";
+import { gripDown, gripFor, gripMove, gripUp } from "./grips.js";
 import { addAt, spotAt } from "./points.js";
 
 /** @typedef {import("../state.js").State} State @typedef {import("../state.js").ToolEvent} ToolEvent */
@@ -52,7 +52,16 @@ export const selectTool = {
   abort: letGo,
 };
 
-export { gripCursor };
+/** Dragging moves the image: pointer.js sees to that, as it does with Space and the wheel. @type {import("../state.js").Tool} */
+export const panTool = {
+  cursor: (state) => (state.panning ? "grabbing" : "grab"),
+  down() {},
+  move() {},
+  up() {},
+  hover() {},
+  abort() {},
+};
+
 
 /** @param {State} state @param {Point} to */
 function moveBody(state, to) {

@@ -1,9 +1,8 @@
 // An outline that the server draws around what is clicked or boxed, refined by clicks that add and take away.
 
-import { inside } from "../aim.js";
 import { addShape } from "../edit.js";
 import { boundsOf, boxFrom } from "../geometry.js";
-import { pointAtProposal } from "../hit.js";
+import { inside, pointAtProposal } from "../hit.js";
 
 /** @typedef {import("../state.js").State} State @typedef {import("../state.js").SmartDraft} SmartDraft */
 
