@@ -1,10 +1,11 @@
 """Drawing boxes and polygons: by mouse, by keyboard alone, by touch."""
 
+import json
 import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from labeling.models import Annotation, Item, Region
 from tests import factories
@@ -539,3 +540,42 @@ def test_a_skip_is_taken_back_by_drawing(canvas):
     made.drag((50, 50), (150, 150))
     made.submit()
     assert not Annotation.objects.order_by("-id")[0].skipped
+
+
+def test_an_outline_is_asked_for_refined_and_kept(canvas):
+    made = canvas("segmentation", count=1)
+    asked: list[dict[str, object]] = []
+
+    def outline(route: Route) -> None:
+        said = json.loads(route.request.post_data or "{}")
+        asked.append(said)
+        if len(said["points"]) > 2:
+            return route.fulfill(status=400, json={"error": {"message": "Nothing stands out there."}})
+        side = 60 - 20 * len(said["points"])
+        return route.fulfill(
+            json={"polygon": [[100, 100, 100 + side, 100, 100 + side, 160, 100, 160]], "seconds": 0.1}
+        )
+
+    def offered(route: Route) -> None:
+        response = route.fetch()
+        route.fulfill(response=response, body=response.text().replace('"outline": null', '"outline": "here"'))
+
+    made.page.route("**/outline/", outline)
+    made.page.route("**/label/", offered)
+    made.page.reload()
+    expect(made.page.locator("[data-canvas=file]")).not_to_be_empty()
+    made.press("s")
+    made.click(120, 130)
+    expect(made.page.get_by_role("button", name="Keep")).to_be_visible()
+    made.click(150, 150, button="right")
+    expect(made.page.locator(".mark.minus")).to_have_count(1)
+    made.click(300, 300)
+    expect(made.note).to_have_text("Nothing stands out there.")
+    made.press("Enter")
+    expect(made.objects).to_have_count(1)
+    made.submit()
+    assert Region.objects.get().polygon == [[100, 100, 120, 100, 120, 160, 100, 160]]
+    (first,) = asked[0]["points"]  # type: ignore[misc]
+    assert near([first["x"], first["y"]], [120, 130], 0.6)
+    assert [each["inside"] for each in asked[1]["points"]] == [True, False]  # type: ignore[attr-defined]
+    assert asked[1]["polygon"]
