@@ -233,6 +233,7 @@ export function makeSurface(root, config, shared, host) {
     show(page, kept) {
       state.sheets = page.items.map((item) => states.newSheet(state, page, item, /** @type {any} */ (kept)?.sheets?.[item.id]));
       turnTo(state.sheets[0]);
+      root.classList.remove("is-empty"); // what is hidden takes no focus
       if (document.activeElement === document.body) stage.focus({ preventScroll: true });
     },
     clear() {
