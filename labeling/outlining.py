@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 import shapely
+from PIL import Image
 
 from labeling import geometry, images
 from labeling.hints import Hints
@@ -98,7 +99,11 @@ def grabcut_outliner(item: Item, hints: Hints) -> list[np.ndarray]:
 def decoded(item_id: int) -> np.ndarray:
     """Return an item's pixels, reduced where that is quick. The content of an item never changes."""
     item = Item.objects.select_related("source").get(pk=item_id)
-    picture = images.open_upright(item, at_least=SHORTER_SIDE)
+    return reduced(images.open_upright(item, at_least=SHORTER_SIDE))
+
+
+def reduced(picture: Image.Image) -> np.ndarray:
+    """Return pixels of what is not larger than it has to be; only JPEGs are decoded that way."""
     return np.asarray(picture.reduce(max(1, min(picture.size) // SHORTER_SIDE)))
 
 
