@@ -11,8 +11,10 @@ from functools import lru_cache
 
 import numpy as np
 import shapely
+from django.utils.translation import gettext as _
+from PIL import Image
 
-from labeling import geometry, images
+from labeling import geometry, images, languages
 from labeling.hints import Hints
 from labeling.models import Item
 
@@ -42,29 +44,29 @@ def outline(item: Item, hints: Hints) -> list[list[float]]:
             raise OutlineRefused(str(error)) from error
     polygon = sound(rings, item.width or 0, item.height or 0)
     if not polygon:
-        raise OutlineRefused("Nothing stands out there. Click on the object, or draw it by hand.")
+        raise OutlineRefused(_("Nothing stands out there. Click on the object, or draw it by hand."))
     return polygon
 
 
 def refuse_nonsense(item: Item, hints: Hints) -> None:
     if hints.box is None and not hints.inside and not hints.polygon:
-        raise OutlineRefused("Click inside the object, or draw a box around it.")
+        raise OutlineRefused(_("Click inside the object, or draw a box around it."))
     problem = geometry.misshapen(hints.box, hints.polygon or None) or geometry.misfit(
         hints.box, hints.polygon, item.width or 0, item.height or 0
     )
     if problem:
-        raise OutlineRefused(problem)
+        raise OutlineRefused(languages.said(problem))
     edge = (item.width or 0, item.height or 0)
     clicks = np.reshape([*hints.inside, *hints.outside], (-1, 2))
     if (clicks < 0).any() or (clicks > edge).any():
-        raise OutlineRefused("A click lies outside the image.")
+        raise OutlineRefused(_("A click lies outside the image."))
 
 
 @contextmanager
 def a_place() -> Iterator[None]:
     """Refuse what would keep the threads of the web process from their other work."""
     if not _places.acquire(blocking=False):
-        raise TooBusy("Others are outlining right now. Try again in a moment.")
+        raise TooBusy(_("Others are outlining right now. Try again in a moment."))
     try:
         yield
     finally:
@@ -98,7 +100,11 @@ def grabcut_outliner(item: Item, hints: Hints) -> list[np.ndarray]:
 def decoded(item_id: int) -> np.ndarray:
     """Return an item's pixels, reduced where that is quick. The content of an item never changes."""
     item = Item.objects.select_related("source").get(pk=item_id)
-    picture = images.open_upright(item, at_least=SHORTER_SIDE)
+    return reduced(images.open_upright(item, at_least=SHORTER_SIDE))
+
+
+def reduced(picture: Image.Image) -> np.ndarray:
+    """Return pixels of what is not larger than it has to be; only JPEGs are decoded that way."""
     return np.asarray(picture.reduce(max(1, min(picture.size) // SHORTER_SIDE)))
 
 

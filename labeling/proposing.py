@@ -1,22 +1,66 @@
 """What a page shows of a model's proposals: a whole answer to confirm, single labels ticked, or nothing."""
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
-from labeling.models import Claim, Page, Suggestion
+from labeling.models import Claim, Page, Project, Suggestion
 from labeling.models.queueing import QueueKind
 
 GROUPED = (QueueKind.CLUSTERED, QueueKind.PRELABELED)
+DIGITS = 3  # of a coordinate that count: screens calculate in floats
+
+Region = tuple[int, tuple[float, ...], tuple[tuple[float, ...], ...]]
+Answer = Counter[Region]  # regions in any order; two that are the same are two
 
 
-def shown(page: Page, claims: Collection[Claim]) -> dict[int, set[int]]:
-    """Return the proposed class ids of those items for which a page shows a proposal.
+def shown(page: Page, claims: Collection[Claim]) -> dict[int, Answer]:
+    """Return what a page proposes as the answer of those items for which it shows a proposal.
 
-    Ticks are kept with the claim: whatever happens meanwhile, they are what was on the screen.
+    Ticks and shapes are kept with the claim: whatever happens meanwhile, they are what was on the screen.
     """
+    kept = {each.item_id: of_regions(each.proposal["regions"]) for each in claims if each.proposal}
+    if kept or not page.project.is_classification:
+        return kept
     items = [each.item_id for each in claims]
     if page.kind in GROUPED and page.proposed_class_id:
-        return {item: {page.proposed_class_id} for item in items}
+        return {item: of_classes([page.proposed_class_id]) for item in items}
     if page.kind == QueueKind.PRELABELED:
         proposals = Suggestion.objects.filter(item__in=items).values_list("item_id", "regions")
-        return {item: {region["class"] for region in regions} for item, regions in proposals}
-    return {each.item_id: set(each.likely) for each in claims if each.likely is not None}
+        return {item: of_regions(regions) for item, regions in proposals}
+    return {each.item_id: of_classes(each.likely) for each in claims if each.likely is not None}
+
+
+def to_keep(project: Project, kind: str, items: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """Return the shapes that a new page will propose, by item: the next round of a model draws others."""
+    if kind != QueueKind.PRELABELED or project.is_classification:
+        return {}
+    return {item: shape(each) for item, each in Suggestion.objects.in_bulk(items).items()}
+
+
+def shape(suggestion: Suggestion) -> dict[str, Any]:
+    return {
+        "regions": suggestion.regions,
+        "confidence": suggestion.confidence,
+        "model": suggestion.model_version,
+    }
+
+
+def of_regions(regions: Iterable[Mapping[str, Any]]) -> Answer:
+    """Return proposed regions, {class, bbox?, polygon?}, as an answer."""
+    return Counter(region(each["class"], each.get("bbox"), each.get("polygon")) for each in regions)
+
+
+def of_classes(classes: Iterable[int]) -> Answer:
+    return Counter(region(each) for each in classes)
+
+
+def region(
+    label_class: int, bbox: Sequence[float] | None = None, polygon: Sequence[Sequence[float]] | None = None
+) -> Region:
+    """Return one region in a form that equals another's just when class and geometry are the same."""
+    return label_class, rounded(bbox or ()), tuple(map(rounded, polygon or ()))
+
+
+def rounded(numbers: Sequence[float]) -> tuple[float, ...]:
+    return tuple(round(number, DIGITS) for number in numbers)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from labeling import decoys
 from labeling.models import Annotation, Claim, Instructions, Page, Project, QueueEntry, User
 from labeling.models.queueing import QueueKind
-from labeling.proposing import GROUPED
+from labeling.proposing import GROUPED, to_keep
 
 LEASE = timedelta(minutes=10)
 SIZES = (1, 4, 6, 9)
@@ -192,6 +192,7 @@ def lease(project: Project, labeler: User, kind: str, found: list[Candidate], no
         instructions=Instructions.objects.filter(project=project).order_by("-version").first(),
         expires_at=now + LEASE,
     )
+    proposals = to_keep(project, kind, [each.item for each in found])
     is_helped = kind == QueueKind.MANUAL and project.assist_mode != Project.AssistMode.OFF
     Claim.objects.bulk_create(
         Claim(
@@ -204,6 +205,7 @@ def lease(project: Project, labeler: User, kind: str, found: list[Candidate], no
             inclusion_probability=each.inclusion_probability,
             likely=each.likely if is_helped else None,
             doubtful=each.doubtful if is_helped else None,
+            proposal=proposals.get(each.item),
             expires_at=page.expires_at,
         )
         for position, each in enumerate(found)

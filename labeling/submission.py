@@ -1,5 +1,6 @@
 """Taking answers: once, in one transaction, never losing one."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -47,7 +48,7 @@ class _Desk:
     claims: dict[int, Claim]
     entries: dict[int, QueueEntry]
     earlier: dict[int, Annotation]
-    shown: dict[int, set[int]]
+    shown: dict[int, proposing.Answer]
     reviewed: set[int]
     written: list[tuple[Annotation, Answer]] = field(default_factory=list)
 
@@ -219,9 +220,9 @@ def take_decoy(decoy: Decoy, answer: Answer) -> str:
 
 def annotation_for(desk: _Desk, answer: Answer, counted: bool) -> Annotation:
     page, claim = desk.page, desk.claims[answer.item]
-    classes = {region.label_class for region in answer.regions}
+    given = Counter(proposing.region(each.label_class, each.bbox, each.polygon) for each in answer.regions)
     visible = answer.item in desk.shown
-    agreed = classes == desk.shown[answer.item] if visible and not answer.skipped else None
+    agreed = given == desk.shown[answer.item] if visible and not answer.skipped else None
     # What was singled out and got a class of its own has been looked at by itself.
     bulk = page.kind in queue.GROUPED and len(desk.claims) > 1 and agreed is not False and not answer.skipped
     entry = desk.entries.get(answer.item) if page.kind == QueueKind.PRELABELED else None

@@ -111,7 +111,8 @@ def make_scenes(project: Project, count: int = 3, *, size: tuple[int, int] = (64
     folder = Path(settings.MEDIA_ROOT).parent / f"scenes-{uuid.uuid4().hex[:6]}"
     names = [each.name for each in project.classes.all()]
     for number in range(count):
-        scenes.write(folder / f"{number:05}.png", scenes.arrange(number, names, *size), *size)
+        shapes = scenes.arrange(number, names, *size)
+        scenes.write(folder / f"{number:05}.png", number, shapes, *size)
     source = importing.add_folder(project, folder, project.created_by)
     run_jobs("quick")
     return list(Item.objects.filter(source=source).order_by("path"))

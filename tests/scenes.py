@@ -51,14 +51,17 @@ def shape_in(cell: tuple[int, int], name: str, width: int, height: int, chance: 
     return Shape(name, tuple((round(px, 1), round(py, 1)) for px, py in outline))
 
 
-def write(path: Path, shapes: Sequence[Shape], width: int, height: int) -> Path:
-    """Write a picture of the shapes, dark on a light and speckled ground."""
-    chance = random.Random(path.stem)
+def draw(seed: int, shapes: Sequence[Shape], width: int, height: int) -> Image.Image:
+    """Return a picture of the shapes, dark on a light and speckled ground."""
+    chance = random.Random(f"colors-{seed}")
     ground = Image.effect_noise((width, height), 12).point(lambda value: min(255, value + 80))
     picture = Image.merge("RGB", [ground] * 3)
-    draw = ImageDraw.Draw(picture)
+    canvas = ImageDraw.Draw(picture)
     for shape in shapes:
-        draw.polygon(shape.outline, fill=tuple(chance.randrange(20, 110) for _ in range(3)))
+        canvas.polygon(shape.outline, fill=tuple(chance.randrange(20, 110) for _ in range(3)))
+    return picture
+
+
+def write(path: Path, seed: int, shapes: Sequence[Shape], width: int, height: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(path)
-    return path
+    draw(seed, shapes, width, height).save(path)

@@ -9,7 +9,7 @@ from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from labeling import decoys, earlier, geometry, languages, queue
+from labeling import decoys, earlier, geometry, languages, proposing, queue
 from labeling.models import (
     Annotation,
     Claim,
@@ -278,13 +278,13 @@ def screen_shape(page: Page, claims: Sequence[Claim], decoy: Decoy | None) -> di
     blind = page.kind in queue.BLIND
     proposals: dict[int, Suggestion] = {}
     # Copies of one picture without a class are asked for unprompted.
-    if page.kind == QueueKind.PRELABELED or page.proposed_class_id:
+    if page.project.is_classification and (page.kind == QueueKind.PRELABELED or page.proposed_class_id):
         proposals = Suggestion.objects.in_bulk([each.item_id for each in claims])
     items = [
         page_item(
             each.item,
             "" if blind else languages.reason(each.why),
-            suggestion_shape(proposals.get(each.item_id)) if each.likely is None else ticks_shape(each),
+            proposal_shape(each, proposals.get(each.item_id)),
         )
         for each in claims
     ]
@@ -319,14 +319,13 @@ def page_item(item: Item, why: str, suggestion: dict[str, Any] | None) -> dict[s
     }
 
 
-def suggestion_shape(suggestion: Suggestion | None) -> dict[str, Any] | None:
-    if suggestion is None:
-        return None
-    return {
-        "regions": suggestion.regions,
-        "confidence": suggestion.confidence,
-        "model": suggestion.model_version,
-    }
+def proposal_shape(claim: Claim, suggestion: Suggestion | None) -> dict[str, Any] | None:
+    """Return what is proposed for an item: what was kept with its claim, else what is newest."""
+    if claim.proposal is not None:
+        return claim.proposal
+    if claim.likely is not None:
+        return ticks_shape(claim)
+    return proposing.shape(suggestion) if suggestion else None
 
 
 def ticks_shape(claim: Claim) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 import shapely
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from labeling import geometry
@@ -30,6 +30,7 @@ arms = st.lists(st.floats(5, 100), min_size=3, max_size=40)
 stars = st.builds(star, place, place, arms)
 
 
+@settings(deadline=None)
 @given(stars)
 def test_a_ring_around_its_centre_is_taken_and_turned_too(ring) -> None:
     assert geometry.flaw(None, [ring]) is None
@@ -39,6 +40,7 @@ def test_a_ring_around_its_centre_is_taken_and_turned_too(ring) -> None:
     assert geometry.flaw(None, [backwards]) is None
 
 
+@settings(deadline=None)
 @given(place, place, st.lists(st.floats(50, 100), min_size=3, max_size=40), st.floats(0.05, 0.3))
 def test_a_smaller_copy_within_a_ring_is_a_hole(x, y, radii, share) -> None:
     outer, inner = star(x, y, radii), star(x, y, [share * radius for radius in radii])
@@ -49,6 +51,7 @@ def test_a_smaller_copy_within_a_ring_is_a_hole(x, y, radii, share) -> None:
     )
 
 
+@settings(deadline=None)
 @given(stars, st.data())
 def test_points_that_change_places_are_refused_where_edges_cross(ring, data) -> None:
     points = list(zip(ring[::2], ring[1::2], strict=True))
@@ -81,6 +84,7 @@ def crosses_clearly(points: list[tuple[float, float]]) -> bool:
     return False
 
 
+@settings(deadline=None)
 @given(stars, stars)
 def test_two_rings_may_be_apart_or_within_each_other_but_not_cross(one, other) -> None:
     first, second = geometry.area_of_ring(one), geometry.area_of_ring(other)

@@ -3,9 +3,11 @@
 import uuid
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from labeling import queue
-from labeling.models import Annotation, Item
+from labeling import proposing, queue
+from labeling.models import Annotation, Item, QueueEntry, Suggestion
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -47,10 +49,10 @@ def test_the_origin_of_each_region_is_kept_where_something_was_proposed(
     factories.prelabel(drawn, list(drawn.items.all()))
     page = page_of(api(labeler), drawn)
     proposed = page["items"][0]["suggestion"]["regions"]
-    regions = [{key: value for key, value in each.items() if key != "confidence"} for each in proposed]
+    regions = plain(proposed)
     origins = ["accepted", "edited", "drawn", *["accepted"] * (len(regions) - 3)]
-    given = [{**each, "origin": origin} for each, origin in zip(regions, origins, strict=True)]
-    send(api(labeler), drawn, page, given)
+    sent = [{**each, "origin": origin} for each, origin in zip(regions, origins, strict=True)]
+    send(api(labeler), drawn, page, sent)
     item = page["items"][0]["id"]
     read = api(reviewer).get(f"/api/projects/{drawn.pk}/items/{item}/").json()
     assert [each["origin"] for each in read["regions"]] == origins
@@ -63,6 +65,64 @@ def test_nothing_is_accepted_where_nothing_was_proposed(drawn, labeler, api) -> 
     send(api(labeler), drawn, page, [{**each, "origin": "accepted"} for each in factories.true_regions(item)])
     stored = Annotation.objects.get().regions.values_list("origin", flat=True)
     assert set(stored) == {"drawn"}
+
+
+def plain(regions: list[dict]) -> list[dict]:
+    return [{key: value for key, value in each.items() if key != "confidence"} for each in regions]
+
+
+@pytest.mark.parametrize(
+    ("change", "agreed"),
+    [
+        (lambda regions: regions, True),
+        (lambda regions: regions[::-1], True),
+        (lambda regions: regions[1:], False),
+        (lambda regions: [*regions, regions[0]], False),
+        (lambda regions: [{**regions[0], "class": "triangle"}, *regions[1:]], False),
+        (lambda regions: [moved(regions[0]), *regions[1:]], False),
+        (lambda regions: [], False),
+    ],
+)
+def test_an_answer_agrees_when_all_of_a_proposal_is_in_it_and_no_more(
+    drawn, labeler, api, change, agreed
+) -> None:
+    factories.prelabel(drawn, list(drawn.items.all()))
+    page = page_of(api(labeler), drawn)
+    suggestion = page["items"][0]["suggestion"]
+    assert [each["confidence"] for each in suggestion["regions"]][:2] == [0.93, 0.92]
+    # Another round of the model changes nothing of what is on the screen.
+    Suggestion.objects.update(regions=[], model_version=1)
+    assert send(api(labeler), drawn, page, change(plain(suggestion["regions"]))).status_code == 200
+    stored = Annotation.objects.get()
+    assert (stored.suggestion_visible, stored.agreed) == (True, agreed)
+    assert stored.origin == ("confirmed" if agreed else "person")
+    again = api(labeler).get(f"/api/projects/{drawn.pk}/pages/{page['page']}/").json()
+    assert again["items"][0]["suggestion"] == suggestion
+
+
+def moved(region: dict) -> dict:
+    if "bbox" in region:
+        return {**region, "bbox": [region["bbox"][0] + 0.5, *region["bbox"][1:]]}
+    return {**region, "polygon": [[region["polygon"][0][0] + 0.5, *region["polygon"][0][1:]]]}
+
+
+def test_a_blind_page_of_shapes_proposes_nothing(drawn, labeler, api) -> None:
+    factories.prelabel(drawn, list(drawn.items.all()))
+    QueueEntry.objects.update(kind="validation")
+    assert page_of(api(labeler), drawn)["items"][0]["suggestion"] is None
+
+
+coordinates = st.floats(0, 1_000)
+boxes = st.lists(coordinates, min_size=4, max_size=4)
+proposals = st.lists(st.fixed_dictionaries({"class": st.integers(1, 3), "bbox": boxes}), max_size=5)
+
+
+@given(proposals, st.randoms())
+def test_the_order_of_regions_does_not_matter(regions, chance) -> None:
+    mixed = chance.sample(regions, len(regions))
+    assert proposing.of_regions(regions) == proposing.of_regions(mixed)
+    if regions:
+        assert proposing.of_regions(regions) != proposing.of_regions(regions[1:])
 
 
 def test_an_unknown_origin_is_refused(drawn, labeler, api) -> None:

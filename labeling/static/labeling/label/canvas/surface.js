@@ -52,7 +52,7 @@ export function makeSurface(root, config, shared, host) {
   const $ = (/** @type {string} */ name) => /** @type {HTMLElement} */ (root.querySelector(`[data-canvas="${name}"]`));
   const stage = $("stage");
   const state = states.newState(config);
-  const tools = toolsFor(config.task, config.outline !== null);
+  const tools = toolsFor(config.task);
   const image = imageStage(/** @type {HTMLCanvasElement} */ ($("image")), {
     loaded(size) {
       const sheet = state.sheet;
