@@ -43,7 +43,6 @@ def label_config(project: Project, user: User, instructions: Instructions | None
         "singleKeys": user.single_keys,
         "keysUrl": reverse("keys"),
         "language": translation.get_language(),
-        "outlines": True,
         "instructions": {"version": instructions.version, "text": instructions.text}
         if instructions
         else None,

@@ -1,11 +1,12 @@
 """Drawing boxes and polygons: by mouse, by keyboard alone, by touch."""
 
-import json
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+import shapely
+from playwright.sync_api import Page, expect
 
 from labeling.models import Annotation, Item, Region
 from tests import factories
@@ -542,40 +543,29 @@ def test_a_skip_is_taken_back_by_drawing(canvas):
     assert not Annotation.objects.order_by("-id")[0].skipped
 
 
-def test_an_outline_is_asked_for_refined_and_kept(canvas):
-    made = canvas("segmentation", count=1)
-    asked: list[dict[str, object]] = []
-
-    def outline(route: Route) -> None:
-        said = json.loads(route.request.post_data or "{}")
-        asked.append(said)
-        if len(said["points"]) > 2:
-            return route.fulfill(status=400, json={"error": {"message": "Nothing stands out there."}})
-        side = 60 - 20 * len(said["points"])
-        return route.fulfill(
-            json={"polygon": [[100, 100, 100 + side, 100, 100 + side, 160, 100, 160]], "seconds": 0.1}
-        )
-
-    def offered(route: Route) -> None:
-        response = route.fetch()
-        route.fulfill(response=response, body=response.text().replace('"outline": null', '"outline": "here"'))
-
-    made.page.route("**/outline/", outline)
-    made.page.route("**/label/", offered)
-    made.page.reload()
-    expect(made.page.locator("[data-canvas=file]")).not_to_be_empty()
+def test_a_click_outlines_an_object_and_further_clicks_refine_it(canvas):
+    made = canvas("segmentation", count=1, images=1)
+    item = Item.objects.get()
+    (true, *_) = [shapely.Polygon(outline_of(each)) for each in factories.true_regions(item)]
+    x, y = true.centroid.coords[0]
     made.press("s")
-    made.click(120, 130)
-    expect(made.page.get_by_role("button", name="Keep")).to_be_visible()
-    made.click(150, 150, button="right")
+    made.click(x, y)
+    keep = made.page.get_by_role("button", name="Keep")
+    expect(keep).to_be_visible()
+    with made.page.expect_request("**/outline/") as asked:
+        made.click(x + 2 * true.length / 6, y, button="right")
+    sent = asked.value.post_data_json
+    assert [each["inside"] for each in sent["points"]] == [True, False]
+    assert sent["polygon"]
     expect(made.page.locator(".mark.minus")).to_have_count(1)
-    made.click(300, 300)
-    expect(made.note).to_have_text("Nothing stands out there.")
-    made.press("Enter")
+    keep.click()
     expect(made.objects).to_have_count(1)
     made.submit()
-    assert Region.objects.get().polygon == [[100, 100, 120, 100, 120, 160, 100, 160]]
-    (first,) = asked[0]["points"]  # type: ignore[misc]
-    assert near([first["x"], first["y"]], [120, 130], 0.6)
-    assert [each["inside"] for each in asked[1]["points"]] == [True, False]  # type: ignore[attr-defined]
-    assert asked[1]["polygon"]
+    (part, *_) = Region.objects.get().polygon
+    found = shapely.Polygon(list(zip(part[0::2], part[1::2], strict=True)))
+    assert found.intersection(true).area / found.union(true).area > 0.8
+
+
+def outline_of(region: dict[str, Any]) -> list[tuple[float, float]]:
+    (part,) = region["polygon"]
+    return list(zip(part[0::2], part[1::2], strict=True))

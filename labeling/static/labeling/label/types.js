@@ -22,7 +22,7 @@
  *
  * @typedef {{project: number, user: number, api: string, signIn: string, task: string, classes: LabelClass[], size: number,
  *   doneToday: number, instructions: {version: number, text: string}|null, keys: Record<string, string[]>,
- *   singleKeys: boolean, keysUrl: string, language: string, outline: string|null}} Config
+ *   singleKeys: boolean, keysUrl: string, language: string}} Config
  *
  * What a surface may ask of the page.
  * @typedef {{changed: () => void, say: (text: string) => void, submit: () => void, skip: () => void, undo: () => void,

@@ -7,8 +7,8 @@ import { icon } from "./svg.js";
 
 /** @typedef {import("./state.js").State} State @typedef {import("./state.js").ToolName} ToolName */
 
-/** @param {string} task @param {boolean} outlines whether the server draws outlines @returns {{name: ToolName, text: string, keys: string}[]} */
-export function toolsFor(task, outlines) {
+/** @param {string} task @returns {{name: ToolName, text: string, keys: string}[]} */
+export function toolsFor(task) {
   const drawsPolygons = task === "segmentation";
   /** @type {Record<ToolName, {text: string, keys: string}>} */
   const known = {
@@ -25,7 +25,7 @@ export function toolsFor(task, outlines) {
   };
   /** @type {ToolName[]} */
   const names = drawsPolygons ? ["select", "polygon", "points", "box"] : ["select", "box", "template"];
-  return [...names, ...(outlines ? /** @type {ToolName[]} */ (["smart"]) : []), /** @type {const} */ ("pan")].map((name) => ({ name, ...known[name] }));
+  return [...names, /** @type {const} */ ("smart"), /** @type {const} */ ("pan")].map((name) => ({ name, ...known[name] }));
 }
 
 /** @param {HTMLElement} column @param {State} state @param {ReturnType<typeof toolsFor>} tools @param {(name: ToolName) => void} choose */

@@ -6,8 +6,8 @@ import { smartDraft } from "./tools/smart.js";
 
 /** @typedef {import("./state.js").State} State */
 
-/** @param {State} state @param {string} base the project's address in the API @param {() => void} draw */
-export function outliner(state, base, draw) {
+/** @param {State} state @param {string} base the project's address in the API @param {() => void} draw @param {() => void} finish */
+export function outliner(state, base, draw, finish) {
   const api = projectApi(base);
   let sent = /** @type {object|null} */ (null);
   let sentAt = 0;
@@ -34,7 +34,9 @@ export function outliner(state, base, draw) {
       if (asked !== draft.asked) return;
       fail(draft, error.message);
     }
-    if (smartDraft(state) === draft) draw();
+    if (smartDraft(state) !== draft) return;
+    if (draft.wanted) finish();
+    draw();
   }
 
   /** The last click is taken back, what was there before it stays. @param {import("./state.js").SmartDraft} draft @param {string} message */
@@ -42,6 +44,7 @@ export function outliner(state, base, draw) {
     const last = draft.points.pop();
     if (!last) draft.box = null;
     draft.got = draft.asked;
+    draft.wanted = false;
     const at = last ? [last.x, last.y] : (state.aimed ?? [0, 0]);
     if (smartDraft(state) !== draft) return;
     state.note = { text: message, at: /** @type {[number, number]} */ (at) };

@@ -21,7 +21,7 @@ import { newDocument } from "./regions.js";
  *   before: number}} PolygonDraft `before`: how long `points` was when the pointer went down
  * @typedef {{x: number, y: number, inside: boolean}} Click
  * @typedef {{kind: "smart", from: Point|null, to: Point|null, box: number[]|null, points: Click[],
- *   parts: number[][]|null, asked: number, got: number, error: string}} SmartDraft
+ *   parts: number[][]|null, asked: number, got: number, wanted: boolean}} SmartDraft
  * @typedef {BoxDraft|PolygonDraft|SmartDraft} Draft
  *
  * What the pointer holds of the selection: a handle of a box, a point of a polygon, or all of it.

@@ -67,7 +67,7 @@ export function makeSurface(root, config, shared, host) {
   });
   const crowd = crowdLayer(/** @type {HTMLCanvasElement} */ ($("crowd")));
   const above = overlay(/** @type {any} */ ($("overlay")), crowd.widthOf);
-  const outlines = outliner(state, config.api, render);
+  const outlines = outliner(state, config.api, render, () => act.finish());
 
   /** @type {(() => void)|null} made when it is first asked for */
   let showPalette = null;

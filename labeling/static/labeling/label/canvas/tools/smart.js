@@ -12,7 +12,7 @@ export const smartDraft = (state) => (state.draft?.kind === "smart" ? state.draf
 /** @param {State} state @returns {SmartDraft} */
 function begin(state) {
   state.takesAway = false;
-  return (state.draft = { kind: "smart", from: null, to: null, box: null, points: [], parts: null, asked: 0, got: 0, error: "" });
+  return (state.draft = { kind: "smart", from: null, to: null, box: null, points: [], parts: null, asked: 0, got: 0, wanted: false });
 }
 
 /** @type {import("../state.js").Tool} */
@@ -54,7 +54,9 @@ export const smartTool = {
 
   finish(state) {
     const draft = smartDraft(state);
-    if (!draft?.parts || draft.got < draft.asked) return;
+    if (!draft) return;
+    draft.wanted = draft.got < draft.asked; // then it is kept as soon as it is there
+    if (!draft.parts || draft.wanted) return;
     state.draft = null;
     addShape(state, state.task === "detection" ? { box: boundsOf({ parts: draft.parts }), parts: null } : { box: null, parts: draft.parts });
   },
