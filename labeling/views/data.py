@@ -106,7 +106,10 @@ def item_panel(request: SignedIn, project_id: int, item_id: int) -> HttpResponse
     """Show one item large, with its whole history: the gallery's panel, or the gallery with it open."""
     project = permissions.project_or_404(request.user, project_id, "review")
     item = (
-        project.items.select_related("current_annotation", "suggestion", "entry").filter(pk=item_id).first()
+        project.items.select_related("current_annotation", "suggestion", "entry")
+        .prefetch_related("current_annotation__regions__label_class")
+        .filter(pk=item_id)
+        .first()
     )
     if item is None:
         raise Http404
@@ -117,7 +120,9 @@ def item_panel(request: SignedIn, project_id: int, item_id: int) -> HttpResponse
         item.annotations.select_related("labeler").prefetch_related("regions__label_class").order_by("-id")
     )
     reviews = item.reviews.select_related("reviewer").order_by("-id")
-    dispute = review.answers_in_dispute(item) if item.state == Item.State.NEEDS_REVIEW else None
+    disputed = item.state == Item.State.NEEDS_REVIEW
+    standing = review.answers_in_dispute(item).select_related("labeler")
+    dispute = standing.prefetch_related("regions__label_class") if disputed else None
     context = {"project": project, "item": item, "history": history, "reviews": reviews, "dispute": dispute}
     return render(request, "data/_item.html", context)
 

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from labeling import suggestions
 from labeling.models import Item, Project, QueueEntry, User
 from tests import factories
+from tests.e2e.drawing import SIZE, Canvas, Open
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 EXPECTED = (
@@ -149,3 +150,22 @@ def file_names(page: Page) -> list[str]:
     """Return the names of the files on the Label page, in order."""
     expect(page.locator("[data-part=stage]")).to_be_visible()
     return page.locator(".tile:not([hidden]) .tile-name").all_inner_texts()
+
+
+@pytest.fixture
+def canvas(browse, manager, labeler) -> Open:
+    """Open a project with pictures to draw on: `canvas("detection")`."""
+
+    def open_page(
+        task: str, *, proposed: bool = False, count: int = 2, images: int = 2, **options: object
+    ) -> Canvas:
+        classes = [f"kind {number}" for number in range(count)]
+        project = factories.make_project(manager=manager, labeler=labeler, classes=classes, task_type=task)
+        project.instructions.all().delete()
+        items = factories.make_scenes(project, images, size=SIZE)
+        queue_as(project, items, "manual")
+        if proposed:
+            factories.prelabel(project, items)
+        return Canvas(browse(labeler, f"/projects/{project.pk}/label/", **options))
+
+    return open_page

@@ -1,0 +1,95 @@
+"""Template tags that draw the regions of an answer over a picture, and count them by class."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import shapely
+from django import template
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from labeling.geometry import points_of
+from labeling.models import Item, LabelClass, Region
+
+register = template.Library()
+
+SMALL, LARGE = 320, 800  # pixels on the screen for which an outline needs points
+
+
+@register.filter
+def tally(regions: Iterable[Region]) -> list[tuple[LabelClass, int]]:
+    """Return the classes of regions with how often each occurs, in their order."""
+    return list(Counter(each.label_class for each in regions).items())
+
+
+@register.simple_tag
+def drawing(regions: Iterable[Region], item: Item) -> SafeString:
+    """Return regions as an SVG to lie over the picture, each with its name for the pointer."""
+    shaped = [each for each in regions if each.bbox or each.polygon]
+    return over(
+        item,
+        format_html_join(
+            "",
+            '<path d="{0}" fill="{1}" fill-opacity=".16" fill-rule="evenodd"/>'
+            '<path d="{0}" fill="none" stroke="#000" stroke-opacity=".55" stroke-width="3.5"/>'
+            '<path d="{0}" fill="transparent" fill-rule="evenodd" stroke="{1}" stroke-width="1.75">'
+            "<title>{2}</title></path>",
+            (
+                (path(each, size_of(item) / LARGE), each.label_class.color, each.label_class.name)
+                for each in shaped
+            ),
+        ),
+    )
+
+
+@register.simple_tag
+def small_drawing(regions: Iterable[Region], item: Item) -> SafeString:
+    """Return the outlines of regions for a thumbnail: few points, and one path for each class."""
+    paths: dict[str, list[str]] = defaultdict(list)
+    for each in regions:
+        if each.bbox or each.polygon:
+            paths[each.label_class.color].append(path(each, size_of(item) / SMALL))
+    return over(
+        item,
+        format_html_join(
+            "",
+            '<path d="{0}" fill="none" stroke="#000" stroke-opacity=".55" stroke-width="3"/>'
+            '<path d="{0}" fill="none" stroke="{1}" stroke-width="1.5"/>',
+            (("".join(each), color) for color, each in paths.items()),
+        ),
+    )
+
+
+def over(item: Item, content: SafeString) -> SafeString:
+    if not content:
+        return SafeString()
+    return format_html(
+        '<svg class="drawing" viewBox="0 0 {} {}" aria-hidden="true">{}</svg>',
+        item.width,
+        item.height,
+        content,
+    )
+
+
+def size_of(item: Item) -> int:
+    return max(item.width or 1, item.height or 1)
+
+
+def path(region: Region, tolerance: float) -> str:
+    """Return a region's outline in the language of SVG paths; the parts of a polygon one after the other."""
+    if region.bbox:
+        x, y, width, height = region.bbox
+        return f"M{said(x)} {said(y)}h{said(width)}v{said(height)}h{said(-width)}z"
+    return "".join(ring(part, tolerance) for part in region.polygon or ())
+
+
+def ring(part: Sequence[float], tolerance: float) -> str:
+    points = points_of(part)
+    few = shapely.get_coordinates(shapely.LinearRing(points).simplify(tolerance))[:-1]
+    kept = few if len(few) >= 3 else points
+    return "M" + " ".join(said(number) for number in np.ravel(kept)) + "z"
+
+
+def said(number: float) -> str:
+    return f"{round(float(number), 1):g}" if abs(number) < 1e5 else f"{number:.0f}"
