@@ -26,6 +26,7 @@ SERVER = Server(HOME, fsync="off", full_page_writes="off", synchronous_commit="o
 os.environ["DATABASE_URL"] = SERVER.acquire()
 django.setup()
 
+from django.db import connection  # noqa: E402
 from rest_framework.test import APIClient  # noqa: E402
 
 from tests import factories  # noqa: E402
@@ -34,6 +35,17 @@ from tests import factories  # noqa: E402
 def pytest_unconfigure(config: pytest.Config) -> None:
     SERVER.release()
     shutil.rmtree(HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker) -> Iterator[None]:
+    """Drop the database at the end, also where a browser's idle connection keeps a server thread's session."""
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 @pytest.fixture(autouse=True)

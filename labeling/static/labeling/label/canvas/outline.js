@@ -24,7 +24,6 @@ export function outliner(state, base, draw, finish) {
       const { polygon } = await api.outline(item, {
         points: draft.points,
         ...(draft.box ? { box: draft.box } : {}),
-        ...(draft.parts ? { polygon: draft.parts } : {}),
       });
       if (asked !== draft.asked) return;
       draft.parts = polygon.map((/** @type {number[]} */ part) => part.map(round));
