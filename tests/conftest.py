@@ -39,7 +39,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker) -> Iterator[None]:
-    """Drop the database at the end, also where a browser's idle connection keeps a server thread's session."""
+    """Drop the database at the end, also where an idle browser keeps a session of the server open."""
     yield
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute(
