@@ -3,10 +3,11 @@
 import contextlib
 import re
 
+import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from playwright.sync_api import Error as BrowserError
 
-from labeling.models import Annotation, Claim, Item, Project
+from labeling.models import Annotation, Claim, Item, LabelClass, Project
 from tests import factories
 from tests.e2e.conftest import file_names, queue_as
 from tests.e2e.test_label import choose_size, label_address, labels_of, submit
@@ -198,3 +199,105 @@ def test_one_s_pace_is_shown_to_oneself(browse, shapes, labeler):
     page.locator("[data-part=pace] summary").click()
     expect(page.locator("[data-part=pace-panel]")).to_contain_text("4 images today")
     expect(page.locator("[data-part=pace-panel]")).to_contain_text("Only you see this.")
+
+
+def test_a_page_put_aside_keeps_its_work_over_a_reload(browse, shapes, labeler):
+    waiting(shapes, 8)
+    page = browse(labeler, label_address(shapes))
+    choose_size(page, 4)
+    page.keyboard.press("Control+a")
+    page.keyboard.press("1")
+    submit(page)
+    second = file_names(page)
+    page.keyboard.press("2")
+    page.keyboard.press("d")
+    expect(page.locator("[data-part=correcting]")).to_be_visible()
+    page.reload()
+    assert file_names(page) == second
+    expect(page.locator(".class-chip.person", has_text="square")).to_have_count(1)
+    page.keyboard.press("Control+a")
+    page.keyboard.press("3")
+    submit(page)
+    assert Annotation.objects.filter(withdrawn_at=None).count() == 8
+    assert not Annotation.objects.exclude(withdrawal="").exists()
+
+
+def test_a_refused_page_can_be_opened_again_and_stands_in_nobody_s_way(browse, shapes, labeler):
+    waiting(shapes, 8)
+    page = browse(labeler, label_address(shapes))
+    choose_size(page, 4)
+    first = file_names(page)
+    retired = shapes.classes.get(name="circle")
+    LabelClass.objects.filter(pk=retired.pk).update(retired_at="2026-01-01T00:00Z")
+    page.keyboard.press("Control+a")
+    page.keyboard.press("1")
+    submit(page)
+    expect(page.locator("[data-part=notice]")).to_contain_text("is not in use in this project")
+    expect(page.locator(".tile-name").first).not_to_have_text(first[0])
+    page.keyboard.press("Control+a")
+    page.keyboard.press("2")
+    submit(page)
+    expect(page.locator("[data-part=today]")).to_have_text("4 today")
+    page.locator("[data-part=saving]").click()
+    page.get_by_role("button", name="Open it").click()
+    expect(page.locator(".tile-name").first).to_have_text(first[0])
+    page.keyboard.press("Control+a")
+    page.keyboard.press("3")
+    submit(page)
+    expect(page.locator("[data-part=saving]")).to_have_text("✓ saved")
+    assert sorted(labels_of(shapes).values()) == ["square"] * 4 + ["triangle"] * 4
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') }",
+        "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('denied') } })",
+        "localStorage.setItem('loupe.canvas', '{bad')",
+        "indexedDB.open = () => ({})",
+    ],
+)
+def test_a_browser_that_keeps_nothing_still_labels(browse, project, labeler, broken):
+    waiting(project, 2)
+    page = browse(labeler, "about:blank")
+    page.add_init_script(broken)
+    page.goto(label_address(project))
+    page.get_by_role("dialog", name="Instructions").press("Escape")
+    file_names(page)
+    page.keyboard.press("Control+a")
+    page.keyboard.press("1")
+    submit(page)
+    assert Annotation.objects.count() == 2
+
+
+def test_a_second_enter_submits_no_page_that_nobody_saw(browse, manager, labeler):
+    project = factories.make_project(manager=manager, labeler=labeler, task_type="detection")
+    project.instructions.all().delete()
+    queue_as(project, factories.make_scenes(project, 2), "manual")
+    page = browse(labeler, label_address(project))
+    page.wait_for_function(FETCHED, arg=2)
+    page.wait_for_timeout(500)
+    with page.expect_response(re.compile("/submit/$")):
+        page.keyboard.press("Enter")
+        page.keyboard.press("Enter")
+    page.wait_for_timeout(300)
+    assert Annotation.objects.count() == 1
+
+
+def test_a_correction_is_taken_back_where_it_was_made(browse, shapes, labeler):
+    waiting(shapes, 9)
+    page = browse(labeler, label_address(shapes))
+    choose_size(page, 1)
+    first = file_names(page)
+    for key in ("1", "2"):
+        page.keyboard.press(key)
+        submit(page)
+    page.keyboard.press("d")
+    page.keyboard.press("d")
+    expect(page.locator(".tile:not([hidden]) .tile-name")).to_have_text(first)
+    page.keyboard.press("3")
+    submit(page)
+    page.keyboard.press("Control+z")
+    expect(page.locator(".tile:not([hidden]) .tile-name")).to_have_text(first)
+    expect(page.locator("[data-part=correcting]")).to_be_visible()
+    assert not Annotation.objects.filter(withdrawal="undone").exists()

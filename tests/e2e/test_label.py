@@ -33,7 +33,7 @@ def submit(page: Page, key: str = "Enter") -> None:
         page.keyboard.press(key)
 
 
-def skip(page: Page, key: str = "s") -> None:
+def skip(page: Page, key: str = "Enter") -> None:
     """Skip what is selected, or the page, without a reason."""
     page.keyboard.press("s")
     expect(page.get_by_role("dialog", name="Why skip?")).to_be_visible()
@@ -291,8 +291,8 @@ def test_a_skip_that_was_taken_back_still_shows_and_gives_way_to_a_class(browse,
     page = browse(labeler, label_address(shapes))
     choose_size(page, 1)
     with page.expect_response(re.compile("/submit/$")):
-        skip(page, "1")
-    assert Item.objects.get(state="skipped").reason == "Nothing to label is in it"
+        skip(page, "2")
+    assert Item.objects.get(state="skipped").reason == "It fits no class, or several"
     expect(page.locator("[data-part=today]")).to_have_text("0 today")
     page.keyboard.press("Control+z")
     skipped = page.locator(".class-chip", has_text="skipped")

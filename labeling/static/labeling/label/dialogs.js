@@ -1,5 +1,6 @@
 // The dialogs of the Label page: instructions, why something is skipped, one's own pace.
 
+import { read, write } from "./storage.js";
 import { t } from "./text.js";
 
 /** Closes by a click beside it, too. @param {HTMLElement} element */
@@ -17,25 +18,24 @@ export function modal(element) {
 export function instructionsDialog(element, instructions, project) {
   const dialog = modal(element);
   const key = `loupe.instructions.${project}`;
-  const seen = Number(localStorage.getItem(key));
+  const seen = read(key, 0);
   const open = () => {
     dialog.showModal();
-    if (instructions) localStorage.setItem(key, String(instructions.version));
+    if (instructions) write(key, instructions.version);
   };
   if (instructions?.text && instructions.version > seen) open();
   return { open };
 }
 
 /**
- * Asks why images are skipped; the key that opened it, or Enter, skips without a reason.
- * @param {HTMLElement} element @param {(event: KeyboardEvent) => boolean} isSkip whether a key press is that key
+ * Asks why images are skipped; Enter skips without a reason. Letters go into the field for another reason.
+ * @param {HTMLElement} element @param {boolean} draws whether shapes are drawn, not classes chosen
  */
-export function skipDialog(element, isSkip) {
+export function skipDialog(element, draws) {
   const dialog = modal(element);
   const reasons = [
-    t("Nothing to label is in it"),
     t("Too blurred, dark or broken to tell"),
-    t("It fits no class, or several"),
+    draws ? t("I cannot tell what is what") : t("It fits no class, or several"),
     t("It should not be in this project"),
   ];
   const list = /** @type {HTMLElement} */ (dialog.querySelector("[data-part=skip-reasons]"));
@@ -61,15 +61,20 @@ export function skipDialog(element, isSkip) {
     const digit = Number(event.code.match(/^(?:Digit|Numpad)([1-9])$/)?.[1] ?? 0);
     if (!typing && reasons[digit - 1]) finish(reasons[digit - 1]);
     else if (event.key === "Enter" && (typing || event.target === dialog)) finish(other.value.trim());
-    else if (!typing && isSkip(event)) finish("");
-    else return;
+    else {
+      const writes = event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey && !event.altKey;
+      if (writes && !typing) other.focus();
+      return;
+    }
     event.preventDefault();
     event.stopPropagation();
   });
   dialog.querySelector("[data-part=skip-plain]")?.addEventListener("click", () => finish(other.value.trim()));
-  return (/** @type {(reason: string) => void} */ then) => {
+  const drops = /** @type {HTMLElement} */ (dialog.querySelector("[data-part=skip-drops]"));
+  return (/** @type {(reason: string) => void} */ then, /** @type {boolean} */ isTouched) => {
     done = then;
     other.value = "";
+    drops.hidden = !isTouched;
     dialog.showModal();
     dialog.focus();
   };

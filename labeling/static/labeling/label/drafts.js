@@ -1,5 +1,7 @@
 // What is on screen, kept over a reload, a crash of the browser, a sign-in or an expired lease.
 
+import { read, write } from "./storage.js";
+
 /** @typedef {import("./types.js").Page} Page */
 /** @typedef {{page: number, shown: Page, content: object, touched: boolean, savedAt: number}} Draft */
 
@@ -23,11 +25,7 @@ export class Drafts {
   leave() {
     const draft = this.next?.();
     if (!draft) return;
-    try {
-      localStorage.setItem(this.key, JSON.stringify(draft));
-    } catch {
-      this.flush(); // too large for here
-    }
+    if (!write(this.key, draft)) this.store.put("drafts", draft).catch(() => {}); // too large for there
   }
 
   /** Written once the hand rests for a moment. @param {() => Draft} draft */
@@ -55,8 +53,8 @@ export class Drafts {
   /** What was left behind, the last first. @returns {Promise<Draft[]>} */
   async left() {
     const kept = /** @type {Draft[]} */ (await this.store.all("drafts").catch(() => []));
-    const leaving = /** @type {Draft|null} */ (JSON.parse(localStorage.getItem(this.key) ?? "null"));
-    localStorage.removeItem(this.key);
+    const leaving = read(this.key, /** @type {Draft|null} */ (null));
+    write(this.key, undefined);
     const all = leaving ? [leaving, ...kept.filter(({ page }) => page !== leaving.page)] : kept;
     const fresh = all.filter(({ savedAt }) => Date.now() - savedAt < KEEP_FOR);
     for (const draft of all) if (!fresh.includes(draft)) this.store.remove("drafts", draft.page).catch(() => {});

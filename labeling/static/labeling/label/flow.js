@@ -7,7 +7,7 @@ import * as notices from "./notices.js";
 import { Outbox } from "./outbox.js";
 import { Pace } from "./pace.js";
 import { Prefetcher } from "./prefetch.js";
-import { Recent } from "./recent.js";
+import { answered, Recent } from "./recent.js";
 import { Store } from "./store.js";
 import { Tabs } from "./tabs.js";
 import { t, tn } from "./text.js";
@@ -20,12 +20,13 @@ import { t, tn } from "./text.js";
 
 const LOOK_AGAIN = 4000;
 const MOST_HELD = 50; // more the API does not take
+const GLANCE = 400; // milliseconds; nobody sees and decides faster
 const LONGEST = 600; // seconds for an image; more is an absence
 
 /**
  * @param {Config} config @param {Shared} shared @param {(host: Host) => Surface} makeSurface
  * @param {{draw: () => void, nothing: (facts: any, reason: string, offline: boolean) => void,
- *   askReason: (done: (reason: string) => void) => void}} page
+ *   askReason: (done: (reason: string) => void, isTouched: boolean) => void}} page
  */
 export function createFlow(config, shared, makeSurface, { draw, nothing, askReason }) {
   const owner = `${config.user}.${config.project}`;
@@ -34,7 +35,7 @@ export function createFlow(config, shared, makeSurface, { draw, nothing, askReas
   const drafts = new Drafts(store, (kept) => {
     if (!kept && shared.saving !== "unkept") update(() => (shared.notice = notices.unkept()));
   });
-  const recent = new Recent(api);
+  const recent = new Recent(api, config.classes);
   const pace = new Pace(owner);
   const tabs = new Tabs(owner, own);
   const outbox = new Outbox(api, store, {
@@ -44,12 +45,19 @@ export function createFlow(config, shared, makeSurface, { draw, nothing, askReas
       if (late) update(() => (shared.notice = notices.late(late, corrections.has(entry.page))));
     },
     state: (saving) => update(() => (shared.saving = saving)),
-    refused: (error) => update(() => (shared.notice = notices.refusal(error))),
+    refused(error, entry) {
+      stuck = entry;
+      update(() => (shared.notice = notices.refusal(error)));
+    },
   });
   /** Pages that were submitted again. @type {Set<number>} */
   const corrections = new Set();
   /** What was done on pages that another one pushed aside. @type {Map<number, object>} */
   const aside = new Map();
+  /** What the server refused last. @type {import("./outbox.js").Entry|null} */
+  let stuck = null;
+  /** The page that was submitted last, if that was a correction. @type {number|null} */
+  let corrected = null;
   let shownAt = 0;
   let again = 0;
 
@@ -122,6 +130,7 @@ export function createFlow(config, shared, makeSurface, { draw, nothing, askReas
     const page = shared.page;
     if (!page) return;
     if (shared.correcting) return drafts.drop(page.page);
+    drafts.flush();
     aside.set(page.page, surface.content());
     prefetch.putBack(page);
   }
@@ -142,7 +151,10 @@ export function createFlow(config, shared, makeSurface, { draw, nothing, askReas
       await showNothing("");
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      if (error.signedOut) return update(() => Object.assign(shared, { notice: notices.refusal(error), waiting: false }));
+      if (error.signedOut) {
+        addEventListener("focus", next, { once: true });
+        return update(() => Object.assign(shared, { notice: notices.refusal(error), waiting: false }));
+      }
       await showNothing(error.offline ? "" : error.message, error.offline);
     }
   }
@@ -159,7 +171,7 @@ export function createFlow(config, shared, makeSurface, { draw, nothing, askReas
 
   function submit() {
     const page = shared.page;
-    if (!page) return;
+    if (!page || isAccident()) return;
     const flaw = surface.flaw();
     if (flaw) {
       say(flaw);
@@ -169,6 +181,7 @@ export function createFlow(config, shared, makeSurface, { draw, nothing, askReas
     const seconds = Math.min((performance.now() - shownAt) / 1000 / Math.max(1, page.items.length), LONGEST);
     const given = surface.answers().map((answer) => ({ ...answer, seconds: Math.round(seconds * 100) / 100 }));
     const count = given.filter((answer) => !answer.skipped && !answer.exception).length;
+    corrected = shared.correcting ? page.page : null;
     if (shared.correcting) corrections.add(page.page);
     else {
       shared.doneToday += count;
@@ -177,11 +190,14 @@ export function createFlow(config, shared, makeSurface, { draw, nothing, askReas
     recent.add(page, given);
     shared.previous = recent.last;
     drafts.drop(page.page);
-    outbox.send(page.page, given);
+    outbox.send(page, given);
     shared.notice = null;
     say(shared.correcting ? t("Corrected.") : t("{count} sent. {today} today.", { count, today: shared.doneToday }));
     next();
   }
+
+  /** Whether nobody can have looked at the page yet: a second Enter for the one before. */
+  const isAccident = () => performance.now() - shownAt < GLANCE && !surface.isTouched() && !shared.correcting;
 
   function skip() {
     if (!shared.page) return;
@@ -190,7 +206,7 @@ export function createFlow(config, shared, makeSurface, { draw, nothing, askReas
       const whole = surface.skip(reason);
       changed();
       if (whole) submit();
-    });
+    }, surface.isTouched());
   }
 
   function undo() {
@@ -198,7 +214,8 @@ export function createFlow(config, shared, makeSurface, { draw, nothing, askReas
       say(t("Taken back."));
       return changed();
     }
-    return shared.correcting ? leave() : undoPage();
+    if (shared.correcting) return leave();
+    return corrected === null ? undoPage() : correct(recent.get(corrected), "");
   }
 
   function redo() {
@@ -210,7 +227,7 @@ export function createFlow(config, shared, makeSurface, { draw, nothing, askReas
   /** Bring the last submitted page back into the queue and on screen; the one there comes after it. */
   async function undoPage() {
     await outbox.flush();
-    if (outbox.entries.length) return notify(notices.warning(t("The last page is not saved yet, so it cannot be taken back now.")));
+    if (outbox.pending.length) return notify(notices.warning(t("The last page is not saved yet, so it cannot be taken back now.")));
     try {
       const page = await api.undo();
       putAside();
@@ -233,6 +250,7 @@ export function createFlow(config, shared, makeSurface, { draw, nothing, askReas
     try {
       const page = await wanted;
       if (!page) return notify(notices.warning(none));
+      if (tabs.elsewhere.includes(page.page)) return notify(notices.warning(t("This page is open in another tab.")));
       putAside();
       shared.notice = null;
       say(tn(page.items.length, "A submitted page of one image.", "A submitted page of {count} images."));
@@ -278,7 +296,11 @@ export function createFlow(config, shared, makeSurface, { draw, nothing, askReas
   async function stillOpen(draft) {
     if (draft.shown.submitted_at) return draft.touched;
     try {
-      const { lease_expires_at, lost } = await api.extend(draft.page);
+      const { lease_expires_at, lost, state } = await api.extend(draft.page);
+      if (state === "submitted") {
+        drafts.drop(draft.page); // in another tab
+        return false;
+      }
       draft.shown.lease_expires_at = lease_expires_at;
       if (lost.length && draft.touched) shared.notice = notices.lost(lost.length);
       if (!lost.length || draft.touched) return true;
@@ -290,10 +312,24 @@ export function createFlow(config, shared, makeSurface, { draw, nothing, askReas
     return false;
   }
 
+  /** @param {Page} page */
+  const isAside = (page) => aside.has(page.page);
+
+  /** Show what the server refused, to be mended. */
+  function openStuck() {
+    if (stuck) correct(Promise.resolve(answered(stuck.shown, stuck.answers)), "");
+  }
+
+  function discardStuck() {
+    if (stuck) outbox.drop(stuck);
+    stuck = null;
+    outbox.flush();
+  }
+
   /** Whether the page on screen stays, and its images are to be laid out anew. @param {number} size */
   function setSize(size) {
     shared.size = size;
-    prefetch.releaseAll();
+    prefetch.releaseAll(isAside);
     if (!shared.page) return false;
     if (shared.correcting || surface.isTouched()) {
       fetchAhead();
@@ -310,9 +346,9 @@ export function createFlow(config, shared, makeSurface, { draw, nothing, askReas
   keepLease(api, () => [...(shared.page && !shared.correcting ? [shared.page] : []), ...prefetch.ready], (page, lost) => {
     if (page === shared.page) notify(notices.lost(lost));
   });
-  addEventListener("pagehide", () => prefetch.releaseAll());
+  addEventListener("pagehide", () => prefetch.releaseAll(isAside));
   addEventListener("pageshow", (event) => event.persisted && shared.page && fetchAhead());
 
-  return { surface, pace, recent, start, submit, skip, undo, redo, back, forward, leave, retry: () => outbox.retry(),
+  return { surface, pace, recent, start, submit, skip, undo, redo, back, forward, leave, retry: () => outbox.retry(), openStuck, discardStuck,
     correct: (/** @type {number} */ page) => correct(recent.get(page), "") };
 }

@@ -64,11 +64,6 @@ export class Keymap {
     return this.order.find((each) => stands(each) && (each.when?.() ?? true));
   }
 
-  /** Whether a key press stands for a binding. @param {string} id @param {KeyboardEvent} event */
-  isFor(id, event) {
-    return this.table.some((each) => each.id === id && this.working(each).includes(combination(event)));
-  }
-
   /** @param {Binding} binding */
   isChanged(binding) {
     return binding.id in this.choice.keys;

@@ -38,6 +38,8 @@ const shared = {
 const shell = shellRenderer(root, shared, config, (action) => {
   if (action === "sign-in") location.assign(config.signIn);
   if (action === "retry") flow.retry();
+  if (action === "open") flow.openStuck();
+  if (action === "discard") flow.discardStuck();
   shared.notice = null;
   draw();
 });
@@ -45,7 +47,7 @@ const draw = () => shell(flow.surface);
 const flow = createFlow(config, shared, (host) => makeSurface(root, config, shared, host), {
   draw,
   nothing: (facts, reason, offline) => drawNothing(part("nothing"), facts, reason, offline),
-  askReason: skipDialog(part("skip-dialog"), (event) => keymap.isFor("skip", event)),
+  askReason: skipDialog(part("skip-dialog"), draws),
 });
 
 const instructions = instructionsDialog(part("instructions"), config.instructions, config.project);
@@ -70,7 +72,7 @@ const keymap = new Keymap(table, keys.load(), keys.save);
 const caps = () => writeCaps(root, keymap);
 const help = helpDialog(part("help"), keymap, caps);
 
-const buttons = { submit: flow.submit, skip: flow.skip, undo: flow.undo, redo: flow.redo, "show-help": () => help.open(),
+const buttons = { submit: flow.submit, saving: flow.retry, skip: flow.skip, undo: flow.undo, redo: flow.redo, "show-help": () => help.open(),
   "show-instructions": () => instructions.open(), "show-recent": openRecent, "leave-correction": flow.leave };
 for (const [name, run] of Object.entries(buttons)) part(name)?.addEventListener("click", () => run());
 const pace = /** @type {HTMLDetailsElement} */ (part("pace"));

@@ -17,7 +17,7 @@ export function refusal(error) {
     return { tone: "warn", text, actions: [["sign-in", t("Sign in")]] };
   }
   const text = t("One page was not taken: {reason} Its answers are kept on this computer.", { reason: error.message });
-  return { tone: "bad", text, actions: [["retry", t("Send again")], close()] };
+  return { tone: "bad", text, actions: [["retry", t("Send again")], ["open", t("Open it")], ["discard", t("Throw its answers away")]] };
 }
 
 /** @param {number} count @param {boolean} corrected whether it was a correction @returns {Notice} */

@@ -3,7 +3,7 @@
 import { ApiError } from "./api.js";
 
 /** @typedef {import("./types.js").Answer} Answer */
-/** @typedef {{page: number, answers: Answer[], at: number}} Entry */
+/** `shown` is the page as it was on screen. @typedef {{page: number, shown: import("./types.js").Page, answers: Answer[], at: number}} Entry */
 
 const RETRY_AFTER = [1000, 2000, 4000, 8000, 15000, 30000];
 
@@ -11,7 +11,7 @@ export class Outbox {
   /**
    * @param {ReturnType<import("./api.js").projectApi>} api @param {import("./store.js").Store} store
    * @param {{saved: (reply: any, entry: Entry) => void, state: (saving: import("./types.js").Shared["saving"]) => void,
-   *   refused: (error: ApiError) => void}} on
+   *   refused: (error: ApiError, entry: Entry) => void}} on
    */
   constructor(api, store, on) {
     this.api = api;
@@ -26,7 +26,14 @@ export class Outbox {
     this.refused = new Set();
     /** @type {Promise<void>|null} */
     this.running = null;
+    this.signedOut = false;
     addEventListener("online", () => this.flush());
+    addEventListener("focus", () => this.signedOut && this.retry()); // perhaps signed in again, in another tab
+  }
+
+  /** What can still be sent. */
+  get pending() {
+    return this.entries.filter((each) => !this.refused.has(each));
   }
 
   /** Take up what an earlier visit, or another tab that is gone, left behind. */
@@ -38,9 +45,10 @@ export class Outbox {
     return this.flush();
   }
 
-  /** @param {number} page @param {Answer[]} answers */
-  send(page, answers) {
-    const entry = { page, answers, at: Date.now() };
+  /** @param {import("./types.js").Page} shown @param {Answer[]} answers */
+  send(shown, answers) {
+    const page = shown.page;
+    const entry = { page, shown, answers, at: Date.now() };
     this.entries = [...this.entries.filter((each) => each.page !== page || each === this.sending), entry];
     this.store.put("outbox", entry).then(() => (this.unkept = false), () => (this.unkept = true));
     return this.flush();
@@ -61,8 +69,9 @@ export class Outbox {
 
   async drain() {
     for (;;) {
-      const entry = this.entries.find((each) => !this.refused.has(each));
+      const [entry] = this.pending;
       if (!entry) break;
+      this.signedOut = false;
       this.on.state("saving");
       this.sending = entry;
       try {
@@ -74,7 +83,8 @@ export class Outbox {
         if (!(error instanceof ApiError)) throw error;
         if (error.offline) return this.later();
         this.refused.add(entry);
-        this.on.refused(error);
+        this.signedOut = error.signedOut;
+        this.on.refused(error, entry);
         if (error.signedOut) return this.waiting();
       } finally {
         this.sending = null;
@@ -84,7 +94,7 @@ export class Outbox {
     else this.on.state("saved");
   }
 
-  /** @param {Entry} entry that the server has */
+  /** @param {Entry} entry that the server has, or nobody wants any more */
   drop(entry) {
     this.entries = this.entries.filter((each) => each !== entry);
     const newer = this.entries.some(({ page }) => page === entry.page);

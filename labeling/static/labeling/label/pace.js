@@ -1,5 +1,6 @@
 // One's own pace: kept in this browser, seen by nobody else.
 
+import { read, write } from "./storage.js";
 import { t } from "./text.js";
 
 /** @typedef {{at: number, images: number, seconds: number}} Sitting */
@@ -12,15 +13,14 @@ export class Pace {
   constructor(owner) {
     this.key = `loupe.${owner}.pace`;
     const today = new Date().setHours(0, 0, 0, 0);
-    /** @type {Sitting[]} */
-    this.sent = JSON.parse(localStorage.getItem(this.key) ?? "[]").filter((/** @type {Sitting} */ { at }) => at >= today);
+    this.sent = read(this.key, /** @type {Sitting[]} */ ([])).filter(({ at }) => at >= today);
   }
 
   /** @param {number} images @param {number} seconds for each */
   add(images, seconds) {
     if (!images) return;
     this.sent.push({ at: Date.now(), images, seconds: Math.round(seconds * 100) / 100 });
-    localStorage.setItem(this.key, JSON.stringify(this.sent.slice(-2000)));
+    write(this.key, this.sent.slice(-2000));
   }
 
   /** Seconds for an image, in the middle of the last pages. */

@@ -71,10 +71,12 @@ export class Prefetcher {
     this.ready.unshift(page);
   }
 
-  /** Give back what was fetched ahead. */
-  releaseAll() {
+  /** Give back what was fetched ahead. @param {(page: Page) => boolean} isKept told of pages that somebody worked on */
+  releaseAll(isKept) {
     this.generation++;
     this.images.clear();
-    for (const page of this.ready.splice(0)) this.api.release(page.page).catch(() => {});
+    const fetched = this.ready;
+    this.ready = fetched.filter(isKept);
+    for (const page of fetched) if (!isKept(page)) this.api.release(page.page).catch(() => {});
   }
 }

@@ -3,6 +3,7 @@
 import { t } from "./text.js";
 
 /** @typedef {import("./types.js").Page} Page @typedef {import("./types.js").Answer} Answer */
+/** @typedef {{page: number, submitted_at: string, items: {file_name: string, thumbnail: string, skipped: boolean, labels: string[]}[]}} Entry */
 
 const MOST = 20;
 
@@ -25,9 +26,10 @@ export function answered(page, answers, submittedAt = new Date().toISOString()) 
 const asCorrectable = (page) => answered(page, Object.entries(page.answers ?? {}).map(([item, given]) => ({ ...given, item: Number(item), uuid: "" })), page.submitted_at);
 
 export class Recent {
-  /** @param {ReturnType<import("./api.js").projectApi>} api */
-  constructor(api) {
+  /** @param {ReturnType<import("./api.js").projectApi>} api @param {import("./types.js").LabelClass[]} classes */
+  constructor(api, classes) {
     this.api = api;
+    this.names = new Map(classes.map(({ id, name }) => [id, name]));
     /** @type {Page[]} of this visit, the last first; known without the network */
     this.pages = [];
   }
@@ -49,16 +51,21 @@ export class Recent {
     return this.pages[0] ?? null;
   }
 
-  /** Short entries, the last first: what this visit sent, then what the server knows. */
+  /** Short entries, the last first: what this visit sent, then what the server knows. @returns {Promise<Entry[]>} */
   async list() {
     const own = this.pages.map((page) => ({
       page: page.page,
       submitted_at: page.submitted_at ?? "",
-      items: page.items.map((item) => ({ id: item.id, file_name: item.file_name, thumbnail: item.thumbnail, skipped: Boolean(page.answers?.[item.id].skipped) })),
+      items: page.items.map((item) => ({ file_name: item.file_name, thumbnail: item.thumbnail, ...this.said(page.answers?.[item.id]) })),
     }));
     const { pages } = await this.api.recent().catch(() => ({ pages: [] }));
     const known = new Set(own.map(({ page }) => page));
     return [...own, ...pages.filter((/** @type {{page: number}} */ { page }) => !known.has(page))].slice(0, MOST);
+  }
+
+  /** @param {import("./types.js").Given|undefined} given */
+  said(given) {
+    return { skipped: Boolean(given?.skipped), labels: given?.regions.map((region) => this.names.get(region.class ?? 0) ?? "") ?? [] };
   }
 
   /** @param {number} page @returns {Promise<Page>} */
@@ -82,6 +89,17 @@ export function clock(text, language) {
   return new Intl.DateTimeFormat(language, { hour: "numeric", minute: "2-digit" }).format(new Date(text));
 }
 
+/** How often each class was given, the most frequent first. @param {Entry["items"]} items */
+function summary(items) {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (const name of items.flatMap(({ labels }) => labels)) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const parts = [...counts].sort(([, one], [, other]) => other - one).map(([name, count]) => (count > 1 ? `${count} ${name}` : name));
+  const skipped = items.filter((item) => item.skipped).length;
+  if (skipped) parts.push(t("{count} skipped", { count: skipped }));
+  return parts.join(", ") || t("empty");
+}
+
 /**
  * The list of submitted pages.
  * @param {HTMLDialogElement} dialog @param {Recent} recent @param {string} language @param {(page: number) => void} choose
@@ -97,7 +115,7 @@ export function recentDialog(dialog, recent, language, choose) {
     /** @type {HTMLElement|null} */ (list.querySelector("button"))?.focus();
   };
 
-  /** @param {{page: number, submitted_at: string, items: {thumbnail: string, file_name: string, skipped: boolean}[]}} entry */
+  /** @param {Entry} entry */
   function row(entry) {
     const button = document.createElement("button");
     button.type = "button";
@@ -114,7 +132,10 @@ export function recentDialog(dialog, recent, language, choose) {
       image.classList.toggle("skipped", item.skipped);
       strip.append(image);
     }
-    button.append(time, strip);
+    const text = document.createElement("span");
+    text.className = "recent-text";
+    text.textContent = entry.items.length === 1 ? `${entry.items[0].file_name} · ${summary(entry.items)}` : summary(entry.items);
+    button.append(time, strip, text);
     button.addEventListener("click", () => {
       dialog.close();
       choose(entry.page);

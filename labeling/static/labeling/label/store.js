@@ -3,11 +3,13 @@
 /** @typedef {"outbox"|"drafts"} Shelf */
 
 const VERSION = 1;
+const OPENS_WITHIN = 3000;
 
 /** Throws when the browser keeps nothing, as some do in private windows. @returns {Promise<IDBDatabase>} */
 function open() {
   return new Promise((resolve, reject) => {
     const request = indexedDB.open("loupe", VERSION);
+    setTimeout(() => reject(new Error("The browser's database does not answer.")), OPENS_WITHIN);
     request.onupgradeneeded = () => {
       for (const shelf of ["outbox", "drafts"]) request.result.createObjectStore(shelf, { keyPath: ["owner", "page"] });
     };

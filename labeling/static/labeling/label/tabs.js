@@ -11,22 +11,22 @@ export class Tabs {
     this.name = newUuid();
     /** @type {Map<string, number[]>} by tab */
     this.others = new Map();
-    this.channel = new BroadcastChannel(`loupe.${owner}`);
-    this.channel.addEventListener("message", ({ data }) => {
+    this.channel = globalThis.BroadcastChannel && new BroadcastChannel(`loupe.${owner}`);
+    this.channel?.addEventListener("message", ({ data }) => {
       if (data.pages) this.others.set(data.tab, data.pages);
       else this.tell();
     });
-    addEventListener("pagehide", () => this.channel.postMessage({ tab: this.name, pages: [] }));
+    addEventListener("pagehide", () => this.channel?.postMessage({ tab: this.name, pages: [] }));
   }
 
   /** Say what this tab holds. */
   tell() {
-    this.channel.postMessage({ tab: this.name, pages: this.holding() });
+    this.channel?.postMessage({ tab: this.name, pages: this.holding() });
   }
 
   /** Resolves once the other tabs have said what they hold. */
   async ask() {
-    this.channel.postMessage({});
+    this.channel?.postMessage({});
     await new Promise((resolve) => setTimeout(resolve, ANSWER_WITHIN));
   }
 

@@ -54,7 +54,8 @@ export function newState(classes, multilabel) {
 export function showPage(state, page, kept) {
   state.page = page;
   state.before = kept?.before ?? [];
-  state.tiles = kept?.tiles ?? page.items.map((item) => newTile(page, item));
+  const known = new Set(state.classes.map(({ id }) => id));
+  state.tiles = kept?.tiles ?? page.items.map((item) => newTile(page, item, known));
   state.after = kept?.after ?? [];
   state.part = kept?.part ?? WHOLE;
   state.touched = kept?.touched ?? false;
@@ -120,12 +121,8 @@ function cut(state, all, from) {
   Object.assign(state, { before: all.slice(0, from), tiles: all.slice(from, to), after: all.slice(to) });
 }
 
-/**
- * @param {Page} page
- * @param {Item} item
- * @returns {Tile}
- */
-function newTile(page, item) {
+/** @param {Page} page @param {Item} item @param {Set<number>} known classes, for some may be retired by now @returns {Tile} */
+function newTile(page, item, known) {
   const answer = page.answers?.[item.id];
   const suggested = item.suggestion?.regions ?? [];
   // Without a suggestion nothing is proposed; on pages asked one by one, it ticks single labels.
@@ -146,8 +143,9 @@ function newTile(page, item) {
   };
   if (answer) {
     tile.reason = answer.skip_reason ?? "";
-    tile.classes = answer.regions.map((region) => /** @type {number} */ (region.class));
-    tile.mark = answer.skipped ? "skipped" : "person";
+    const classes = answer.regions.map((region) => /** @type {number} */ (region.class));
+    tile.classes = classes.filter((id) => known.has(id));
+    tile.mark = answer.skipped ? "skipped" : tile.classes.length < classes.length ? "empty" : "person";
   } else reset(tile, page.start_selected);
   return tile;
 }
