@@ -68,6 +68,7 @@ def test_every_shortcut_of_the_list_fires(browse, shapes, labeler):
         " [...row.querySelectorAll('[data-combination]')].map(each => each.dataset.combination)])"
     )
     page.keyboard.press("Escape")
+    expect(page.locator("dialog[open]")).to_have_count(0)
     assert len(listed) >= 15
     for name, combinations in listed:
         for each in combinations or ["1"]:
