@@ -1,6 +1,8 @@
 """Take the README's pictures from a running Loupe.
 
-python -m tests.e2e.screenshots http://localhost:8000 manager@example.com PASSWORD 1
+python -m tests.e2e.screenshots http://localhost:8000 manager@example.com PASSWORD 1 2
+
+The first number is of a project with classes, the second of one with boxes or polygons.
 """
 
 import shutil
@@ -22,19 +24,20 @@ def sign_in(page: Page, address: str, email: str, password: str) -> None:
 
 
 def main() -> None:
-    address, email, password, project = sys.argv[1:5]
+    address, email, password, project, drawing = sys.argv[1:6]
     FOLDER.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for name, path, theme in (
-            ("dashboard", "", "light"),
-            ("label", "label/", "light"),
-            ("certificate", "certificate/", "light"),
-            ("data", "data/", "dark"),
+            ("dashboard", f"{project}/", "light"),
+            ("label", f"{project}/label/", "light"),
+            ("canvas", f"{drawing}/label/", "light"),
+            ("certificate", f"{project}/certificate/", "light"),
+            ("data", f"{project}/data/", "dark"),
         ):
             page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme=theme)
             sign_in(page, address, email, password)
-            page.goto(f"{address}/projects/{project}/{path}")
+            page.goto(f"{address}/projects/{path}")
             page.wait_for_timeout(1_000)
             page.keyboard.press("Escape")  # the instructions, which open at the first visit
             page.wait_for_timeout(500)
