@@ -36,6 +36,10 @@ def shown(page: Page) -> list[int]:
     return [each["id"] for each in page_shape(page)["items"]]
 
 
+def shown_to(client, project) -> list[dict]:
+    return client.post(f"/api/projects/{project.pk}/pages/", {"size": 9}, format="json").json()["items"]
+
+
 def figures(project, labeler) -> tuple[int, int]:
     row = statistics.grids_by_labeler(project, labeler)[0]
     return row["hidden"], row["found"]
@@ -48,6 +52,19 @@ def test_it_looks_like_the_others_and_the_page_is_no_larger(project, labeler, ci
     assert len(items) == 9
     assert known.pk in shown(page)
     assert len({(each["why"], str(each["suggestion"]), *sorted(each)) for each in items}) == 1
+
+
+def test_its_picture_can_be_seen_by_who_has_the_page_only(project, labeler, circle, known, api) -> None:
+    stranger = factories.make_user()
+    factories.add_member(project, stranger)
+    grid(project, 9, circle)
+    hidden = next(each for each in shown_to(api(labeler), project) if each["id"] == known.pk)
+    for address in (hidden["image"], hidden["thumbnail"]):
+        assert api(labeler).get(address).status_code == 200
+        assert api(stranger).get(address).status_code == 404
+    outline = f"/api/projects/{project.pk}/items/{known.pk}/outline/"
+    click = {"points": [{"x": 16, "y": 16, "inside": True}]}
+    assert api(labeler).post(outline, click, format="json").status_code != 404
 
 
 @pytest.mark.parametrize(("looks", "found"), [(True, 1), (False, 0)])
