@@ -170,8 +170,26 @@ def test_looking_at_a_page_again_takes_nothing_from_others(
     QueueEntry.objects.filter(item__in=lost).update(open_slots=1)
     submission.submit(page, labeler, [answer(first, circle)])
     looked_at(api(labeler), page)
-    api(labeler).post(f"/api/projects/{project.pk}/pages/{page.pk}/extend/")
+    assert extended(api(labeler), page) == ("submitted", lost)
     assert not page.claims.filter(state="live").exists()
+
+
+def extended(client, page) -> tuple[str, list[int]]:
+    body = client.post(f"/api/projects/{page.project_id}/pages/{page.pk}/extend/").json()
+    return body["state"], body["lost"]
+
+
+def test_a_page_that_was_left_is_had_again_but_for_what_others_took(
+    project, labeler, reviewer, many, circle, api
+) -> None:
+    page = queue.claim(project, labeler, 4)
+    items = list(page.claims.order_by("position").values_list("item_id", flat=True))
+    queue.release(page)
+    taken = queue.claim(project, reviewer, 1).claims.get().item_id
+    assert extended(api(labeler), page) == ("open", [taken])
+    mine = page.claims.filter(state="live").values_list("item_id", flat=True)
+    assert sorted(mine) == sorted(set(items) - {taken})
+    assert not QueueEntry.objects.filter(item__in=items, open_slots=1).exists()
 
 
 def test_a_correction_of_a_confirmed_label_keeps_what_its_proposal_rested_on(
