@@ -117,8 +117,11 @@ def open_desk(page: Page, labeler: User, answers: Sequence[Answer]) -> _Desk:
     entries_by_item = {each.pk: each for each in entries}
     items = Item.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("id")
     items_by_id = {each.pk: each for each in items}
-    earlier = Annotation.objects.filter(item__in=wanted, labeler=labeler, withdrawn_at=None)
-    reviewed = earlier.filter(item__reviews__created_at__gte=F("created_at"))
+    standing = Annotation.objects.filter(item__in=wanted, labeler=labeler, withdrawn_at=None)
+    earlier = {each.item_id: each for each in standing}
+    reviewed = set(
+        standing.filter(item__reviews__created_at__gte=F("created_at")).values_list("item_id", flat=True)
+    )
     return _Desk(
         page=page,
         labeler=labeler,
@@ -126,10 +129,20 @@ def open_desk(page: Page, labeler: User, answers: Sequence[Answer]) -> _Desk:
         items=items_by_id,
         claims=claims_by_item,
         entries=entries_by_item,
-        earlier={each.item_id: each for each in earlier},
+        earlier=earlier,
         shown=proposing.shown(page, list(claims_by_item.values())),
-        reviewed=set(reviewed.values_list("item_id", flat=True)),
+        reviewed=reviewed | rejected(page, claims_by_item, earlier),
     )
+
+
+def rejected(page: Page, claims: dict[int, Claim], earlier: dict[int, Annotation]) -> set[int]:
+    """Return the items whose answer on a page a reviewer has rejected, unless they are held there anew."""
+    answered = [item for item, each in claims.items() if each.state == Claim.State.ANSWERED]
+    sent_back = Annotation.objects.filter(
+        page=page, item__in=answered, withdrawal=Annotation.Withdrawal.REJECTED
+    )
+    here = {item for item, each in earlier.items() if each.page_id == page.pk}
+    return set(sent_back.values_list("item_id", flat=True)) - here
 
 
 def take(desk: _Desk, answer: Answer) -> str:
@@ -284,7 +297,9 @@ def write(desk: _Desk) -> None:
             settle(desk.page, item, done)
     if done:
         queue.finish(done, audited=desk.page.kind == QueueKind.AUDIT)
-        rechecks.draw(desk.page.project, desk.labeler, [each for each, _ in desk.written])
+        # Drawn again with each correction, an answer would be asked again more often than is noted.
+        first = [each for each, _ in desk.written if each.item_id not in desk.earlier]
+        rechecks.draw(desk.page.project, desk.labeler, first)
 
 
 def skip(page: Page, item: Item, reason: str) -> None:

@@ -153,6 +153,23 @@ def test_what_was_given_back_is_not_shown_and_what_a_reviewer_has_seen_is_kept_a
     assert looked_at(api(labeler), page)["answers"][str(seen)]["regions"] == [{"class": circle}]
 
 
+@pytest.mark.parametrize("kind", ["manual", "validation"])
+def test_a_correction_does_not_bring_back_what_a_reviewer_rejected(
+    project, labeler, reviewer, many, circle, square, kind
+) -> None:
+    QueueEntry.objects.update(kind=kind)
+    page = submitted(project, labeler, circle)
+    item = page.claims.get().item_id
+    review.reject(project, [item], reviewer)
+    for _ in range(2):
+        assert submission.submit(page, labeler, [answer(item, circle)])[0]["status"] == "kept"
+    assert Item.objects.get(pk=item).state == "unlabeled"
+    assert QueueEntry.objects.get(pk=item).open_slots == 1
+    submission.undo(project, labeler)  # shows the page anew, and holds the item again
+    assert submission.submit(page, labeler, [answer(item, square)])[0]["status"] == "counted"
+    assert submission.submit(page, labeler, [answer(item, circle)])[0]["status"] == "counted"
+
+
 def test_only_submitted_pages_of_ones_own_are_shown(project, labeler, reviewer, many, circle, api) -> None:
     page = submitted(project, labeler, circle)
     held = queue.claim(project, labeler, 1)

@@ -228,3 +228,16 @@ def test_figures_of_grids_are_counts_of_rows(project, labeler, reviewer, circle,
     ]
     assert rows[labeler.pk]["seconds"] == 0.5
     assert [row["id"] for row in statistics.grids_by_labeler(project, labeler)] == [labeler.pk]
+
+
+def test_a_correction_is_no_second_chance_to_be_asked_again(
+    project, labeler, circle, square, always, monkeypatch
+) -> None:
+    grid(project, 4, circle)
+    page = queue.claim(project, labeler, 9)
+    with monkeypatch.context() as never:
+        never.setattr(rechecks, "SHARE", 0.0)
+        confirm(page, circle)
+    items = list(page.claims.values_list("item_id", flat=True))
+    submission.submit(page, labeler, [answer(item, circle) for item in items])
+    assert asked_again(project) == []
