@@ -1,7 +1,7 @@
 """Taking answers: once, in one transaction, never losing one."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import cast
@@ -66,12 +66,16 @@ def submit(page: Page, labeler: User, answers: Sequence[Answer]) -> list[dict[st
     asked = [each for each in answers if decoy is None or each.item != decoy.known.item_id]
     try:
         with transaction.atomic():
-            Page.objects.select_for_update(no_key=True).get(pk=page.pk)
+            locked = Page.objects.select_for_update(no_key=True).get(pk=page.pk)
             known = repeated(labeler, asked)
             fresh = [each for each in asked if each.uuid not in known]
-            status = known if asked and not fresh else known | take_all(page, labeler, fresh)
+            is_repeat = bool(asked) and not fresh
+            status = known if is_repeat else known | take_all(page, labeler, fresh)
             if decoy is not None:
-                status |= {each.uuid: take_decoy(decoy, each) for each in answers if each not in asked}
+                hidden = next((each for each in answers if each not in asked), None)
+                is_open = locked.state != Page.State.SUBMITTED
+                became = take_decoy(decoy, hidden, known.values() if is_repeat else (), is_open)
+                status |= {hidden.uuid: became} if hidden else {}
     except IntegrityError as error:
         if "uuid" not in str(error):
             raise
@@ -222,13 +226,20 @@ def take_exception(desk: _Desk, answer: Answer) -> str:
     return "returned"
 
 
-def take_decoy(decoy: Decoy, answer: Answer) -> str:
-    """Note what was said of an image that was only hidden on the page; its label stays."""
-    if answer.skipped:
-        return "skipped"
-    classes = [region.label_class for region in answer.regions]
-    decoys.judge(decoy, taken_out=answer.exception, classes=classes)
-    return "returned" if answer.exception else "counted"
+def take_decoy(decoy: Decoy, answer: Answer | None, others: Collection[str], is_open: bool) -> str:
+    """Note what was said of an image that was only hidden on the page, like of others; its label stays.
+
+    `others` is what became of the answers that were here already, where all were.
+    """
+    if others and decoy.said:
+        return "withdrawn" if set(others) == {"withdrawn"} else decoys.status_of(decoy)
+    if answer is None:
+        if is_open:
+            decoys.forget(decoy)
+        return ""
+    if answer.exception and decoy.said not in ("", Decoy.Said.EXCEPTION) and not is_open:
+        return "kept"
+    return decoys.note(decoy, answer)
 
 
 def annotation_for(desk: _Desk, answer: Answer, counted: bool) -> Annotation:

@@ -102,6 +102,49 @@ def test_taking_a_page_back_shows_it_again(project, labeler, circle, known) -> N
     assert figures(project, labeler) == (1, 1)
 
 
+@pytest.mark.parametrize("said", ["circle", "square", "skip", "exception"])
+def test_what_is_said_of_it_is_shown_as_of_the_others(
+    project, labeler, circle, square, known, api, said
+) -> None:
+    grid(project, 9, circle)
+    base = f"/api/projects/{project.pk}/pages/"
+    page = api(labeler).post(base, {"size": 9}, format="json").json()
+    items = [each["id"] for each in page["items"]]
+    ways = {
+        "circle": {"regions": [{"class": circle}]},
+        "square": {"regions": [{"class": square}]},
+        "skip": {"skipped": True, "skip_reason": "Too dark."},
+        "exception": {"exception": True},
+    }
+
+    def sent(way: str) -> dict:
+        answers = [
+            {"item": item, "uuid": str(uuid.uuid4()), **ways[way if item in odd else "circle"]}
+            for item in items
+        ]
+        return api(labeler).post(f"{base}{page['page']}/submit/", {"answers": answers}, format="json").json()
+
+    like = next(item for item in items if item != known.pk)
+    odd = {known.pk, like}  # a real image that is answered the same way
+    done = sent(said)
+    states = {each["item"]: each["status"] for each in done["saved"]}
+    assert states[known.pk] == states[like]
+    assert done["done_today"] == 9 - 2 * (said in ("skip", "exception"))
+    for _ in range(2):
+        body = api(labeler).get(f"{base}{page['page']}/").json()
+        assert body["answers"].get(str(known.pk)) == body["answers"].get(str(like))
+        rows = {each["id"]: each for each in api(labeler).get(base).json()["pages"][0]["items"]}
+        assert (known.pk in rows) == (like in rows) == (said != "exception")
+        if known.pk in rows:
+            assert rows[known.pk]["labels"] == rows[like]["labels"]
+            assert rows[known.pk]["skipped"] == rows[like]["skipped"] == (said == "skip")
+        undone = api(labeler).post(f"{base}undo/").json()
+        assert [each["id"] for each in undone["items"]] == items
+        assert undone["answers"].get(str(known.pk)) == undone["answers"].get(str(like))
+        assert statistics.done_today(project, labeler) == 0
+        sent(said)
+
+
 def test_where_nobody_else_labels_nothing_is_hidden(project, labeler, reviewer, circle, known) -> None:
     Annotation.objects.update(labeler=labeler)
     grid(project, 9, circle)
