@@ -5,11 +5,12 @@ image keeps the label that it has, and the queue knows nothing of it.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from labeling import rechecks
+from labeling.answering import Answer
 from labeling.models import Annotation, Decoy, Page, Project, User
 
 SHARE = 0.1  # of the grids
@@ -49,7 +50,34 @@ def of(page: Page) -> Decoy | None:
     return Decoy.objects.filter(page=page).select_related("known__item").first()
 
 
-def judge(decoy: Decoy, *, taken_out: bool, classes: Sequence[int]) -> None:
-    """Note whether the labeler saw that it does not belong."""
-    decoy.found = taken_out or decoy.page.proposed_class_id not in classes
-    decoy.save(update_fields=["found"])
+def note(decoy: Decoy, answer: Answer) -> str:
+    """Keep what was said of it, and whether the labeler saw that it does not belong; returns the status."""
+    said = (
+        Decoy.Said.EXCEPTION
+        if answer.exception
+        else Decoy.Said.SKIP
+        if answer.skipped
+        else Decoy.Said.CLASSES
+    )
+    classes = [each.label_class for each in answer.regions]
+    decoy.found = None if answer.skipped else answer.exception or decoy.page.proposed_class_id not in classes
+    decoy.said, decoy.skip_reason = said, answer.skip_reason
+    decoy.classes = classes if said == Decoy.Said.CLASSES else []
+    decoy.save(update_fields=["found", "said", "skip_reason", "classes"])
+    return status_of(decoy)
+
+
+def forget(decoy: Decoy) -> None:
+    """Take back what was said of it."""
+    Decoy.objects.filter(pk=decoy.pk).update(found=None, said="", skip_reason="", classes=[])
+
+
+def status_of(decoy: Decoy) -> str:
+    return {Decoy.Said.SKIP: "skipped", Decoy.Said.EXCEPTION: "returned"}.get(
+        Decoy.Said(decoy.said), "counted"
+    )
+
+
+def answered(pages: Iterable[Page]) -> QuerySet[Decoy]:
+    """Return the images hidden on pages that have an answer; what was taken out of a page has none."""
+    return Decoy.objects.filter(page__in=pages, said__in=(Decoy.Said.CLASSES, Decoy.Said.SKIP))

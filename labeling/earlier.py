@@ -1,12 +1,13 @@
 """Pages that a labeler has submitted, to look at again and to correct."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef
 
-from labeling.models import Annotation, Claim, Decoy, Item, Page, Project, User
+from labeling import decoys
+from labeling.models import Annotation, Claim, Decoy, Item, LabelClass, Page, Project, User
 
 LATEST = 20
 
@@ -25,17 +26,21 @@ def latest(project: Project, labeler: User) -> list[tuple[Page, list[Shown]]]:
     mine = Page.objects.filter(project=project, labeler=labeler, state=Page.State.SUBMITTED)
     on_page = Annotation.objects.filter(page=OuterRef("pk"), withdrawn_at=None)
     # Pages are submitted in the order of their ids, but for a few; the index knows that one.
-    recent = mine.filter(Exists(on_page)).select_related("proposed_class").order_by("-id")[:LATEST]
+    recent = mine.filter(Exists(on_page)).order_by("-id")[:LATEST]
     pages = sorted(recent, key=lambda page: (page.submitted_at, page.pk), reverse=True)
     answers = by_page(pages)
-    hidden = {each.page_id: each for each in overlooked(pages).select_related("known__item")}
-    return [(page, images(page, answers[page.pk], hidden.get(page.pk))) for page in pages]
+    hidden = {each.page_id: each for each in decoys.answered(pages).select_related("known__item")}
+    said = LabelClass.objects.in_bulk({pk for each in hidden.values() for pk in each.classes})
+    return [(page, images(answers[page.pk], hidden.get(page.pk), said)) for page in pages]
 
 
-def images(page: Page, answers: Iterable[Annotation], decoy: Decoy | None) -> list[Shown]:
+def images(
+    answers: Iterable[Annotation], decoy: Decoy | None, classes: Mapping[int, LabelClass]
+) -> list[Shown]:
     shown = [Shown(each.item, names(each), each.skipped) for each in answers]
-    if decoy is not None and page.proposed_class is not None:
-        shown.insert(decoy.position, Shown(decoy.known.item, (page.proposed_class.name,)))
+    if decoy is not None:
+        labels = tuple(classes[each].name for each in decoy.classes)
+        shown.insert(decoy.position, Shown(decoy.known.item, labels, decoy.said == Decoy.Said.SKIP))
     return shown
 
 
@@ -59,11 +64,3 @@ def by_page(pages: Iterable[Page]) -> dict[int, list[Annotation]]:
     for page, answers in found.items():
         answers.sort(key=lambda each, page=page: order[page, each.item_id])  # type: ignore[misc]
     return found
-
-
-def overlooked(pages: Iterable[Page]) -> QuerySet[Decoy]:
-    """Return the images hidden on pages that went by as their look-alikes.
-
-    Those that were seen are gone from the page, like all that was taken out of it.
-    """
-    return Decoy.objects.filter(page__in=pages, found=False)

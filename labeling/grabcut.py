@@ -26,6 +26,8 @@ BIG_HOLE = 0.03  # of the object's area
 FINER = 3  # times the crop's size: where outlines are drawn
 LOOSE = 1.0  # pixels of the crop by which an outline with few points may be off
 
+Failed = cv2.error  # what OpenCV makes of a picture that leaves it nothing to go by
+
 cv2.setNumThreads(1)  # the other cores are for other people
 
 
@@ -94,7 +96,7 @@ def bounds_of(picture: np.ndarray, hints: Hints, polygon: Sequence[np.ndarray]) 
     low, high_ = corners.min(axis=0), corners.max(axis=0)
     margin = AROUND * (high_ - low).max() + 4
     height, width = picture.shape[:2]
-    low = np.clip(np.floor(low - margin), 0, (width - 2, height - 2))
+    low = np.clip(np.floor(low - margin), 0, (max(0, width - 2), max(0, height - 2)))
     return np.concatenate([low, np.clip(np.ceil(high_ + margin), low + 2, (width, height))])
 
 
@@ -103,9 +105,8 @@ def crop_around(picture: np.ndarray, bounds: np.ndarray, side: int) -> Crop:
     part = picture[top:bottom, left:right]
     scale = min(side / max(part.shape[:2]), 4.0)
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    return Crop(
-        np.ascontiguousarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=way)), left, top, scale
-    )
+    size = [max(1, round(scale * length)) for length in (right - left, bottom - top)]
+    return Crop(np.ascontiguousarray(cv2.resize(part, size, interpolation=way)), left, top, scale)
 
 
 def grown(pixels: np.ndarray, seeds: np.ndarray, others: np.ndarray) -> np.ndarray | None:

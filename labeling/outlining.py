@@ -93,7 +93,11 @@ def grabcut_outliner(item: Item, hints: Hints) -> list[np.ndarray]:
 
     picture = decoded(item.pk)
     across, down = picture.shape[1] / (item.width or 1), picture.shape[0] / (item.height or 1)
-    return [ring / (across, down) for ring in grabcut.outline(picture, hints.scaled(across, down))]
+    try:
+        rings = grabcut.outline(picture, hints.scaled(across, down))
+    except grabcut.Failed:
+        return []
+    return [ring / (across, down) for ring in rings]
 
 
 @lru_cache(maxsize=KEPT)

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 from rest_framework.request import Request
 
-from labeling.models import Item, Membership, Project, User
+from labeling.models import Decoy, Item, Membership, Project, User
 
 MANAGER, REVIEWER, LABELER = Membership.Role.MANAGER, Membership.Role.REVIEWER, Membership.Role.LABELER
 
@@ -66,7 +66,8 @@ def project_or_404(user: Visitor, project_id: int, verb: str) -> Project:
 def item_or_404(user: Visitor, item_id: int) -> Item:
     """Return an item whose picture the user may see.
 
-    Reviewers and managers see all of a project's items; a labeler those that were handed out to them.
+    Reviewers and managers see all of a project's items; a labeler those that were handed out to them, or
+    hidden among those.
     """
     item = Item.objects.select_related("project", "source").filter(pk=item_id).first()
     if item is None or item.project.deleted_at is not None:
@@ -74,6 +75,9 @@ def item_or_404(user: Visitor, item_id: int) -> Item:
     role = role_of(user, item.project)
     if may(role, "review"):
         return item
-    if may(role, "label") and item.claims.filter(labeler_id=user.pk).exists():
+    if may(role, "label") and (
+        item.claims.filter(labeler_id=user.pk).exists()
+        or Decoy.objects.filter(known__item=item, page__labeler=user.pk).exists()
+    ):
         return item
     raise Http404

@@ -22,6 +22,7 @@ SIZES = (1, 4, 6, 9)
 WEIGHTS = {"review": 8.0, "gold": 1.0, "audit": 4.0, "prelabeled": 6.0, "clustered": 5.0, "manual": 3.0}
 WHOLE_GROUP = 25  # look-alikes that belong together, at the most
 BLIND = ("validation", "audit", "gold")
+LOST = (Claim.State.EXPIRED, Claim.State.RELEASED)
 
 
 Params = dict[str, int | str | None]
@@ -213,25 +214,30 @@ def lease(project: Project, labeler: User, kind: str, found: list[Candidate], no
     return page
 
 
-def extend(page: Page) -> datetime:
-    """Extend a page's lease, taking back expired items that nobody else has; returns the new expiry."""
+def extend(page: Page) -> Page:
+    """Extend a page's lease, taking back what is lost of it and nobody else has; returns the page.
+
+    A page that was released is opened by it again. One that was submitted stays as it is: what it left
+    unanswered is others' now.
+    """
     until = timezone.now() + LEASE
     with transaction.atomic():
+        one_at_a_time(page.project, page.labeler)
         page = Page.objects.select_for_update(no_key=True).get(pk=page.pk)
-        if page.state == Page.State.SUBMITTED:  # looked at again: what it left unanswered is others' now
-            return until
+        if page.state == Page.State.SUBMITTED:
+            return page
         claims = list(Claim.objects.select_for_update(no_key=True).filter(page=page).order_by("id"))
         live = [each.pk for each in claims if each.state == Claim.State.LIVE]
-        live += take_back(page, [each for each in claims if each.state == Claim.State.EXPIRED])
+        live += take_back(page, [each for each in claims if each.state in LOST])
         Claim.objects.filter(pk__in=live).update(state=Claim.State.LIVE, expires_at=until)
-        if page.state == Page.State.OPEN:
-            Page.objects.filter(pk=page.pk).update(expires_at=until)
-    return until
+        page.state, page.expires_at = Page.State.OPEN, until
+        page.save(update_fields=["state", "expires_at"])
+    return page
 
 
 def lost(page: Page) -> list[int]:
-    """Return the items of a page whose lease ran out and is gone."""
-    gone = Claim.objects.filter(page=page, state=Claim.State.EXPIRED).order_by("position")
+    """Return the items of a page that its labeler neither holds nor has answered."""
+    gone = Claim.objects.filter(page=page, state__in=LOST).order_by("position")
     return list(gone.values_list("item_id", flat=True))
 
 

@@ -93,29 +93,40 @@ def judge(recheck: Recheck) -> None:
     """Compare both answers, and ask for a reviewer unless they agree."""
     first, second = recheck.first, recheck.second
     assert second is not None
+    is_skipped = first.skipped or second.skipped
     labels = classes_of([first.pk, second.pk])
-    recheck.agreed = None if second.skipped else labels[first.pk] == labels[second.pk]
+    recheck.agreed = None if is_skipped else labels[first.pk] == labels[second.pk]
     recheck.save(update_fields=["first", "second", "agreed"])
     QueueEntry.objects.filter(pk=recheck.item_id, kind=QueueKind.AUDIT).delete()
     if recheck.agreed:
-        verdict = {"state": Item.State.LABELED, "current_annotation": first, "reason": ""}
+        Item.objects.filter(pk=recheck.item_id).update(
+            state=Item.State.LABELED, current_annotation=first, reason=""
+        )
     else:
-        reason = SKIPPED if second.skipped else DISAGREE
-        verdict = {"state": Item.State.NEEDS_REVIEW, "current_annotation": None, "reason": reason}
-    Item.objects.filter(pk=recheck.item_id).update(**verdict)
+        dispute(recheck.item_id, SKIPPED if is_skipped else DISAGREE)
+
+
+def dispute(item: int, reason: str) -> None:
+    """Leave an item to a reviewer."""
+    Item.objects.filter(pk=item).update(state=Item.State.NEEDS_REVIEW, current_annotation=None, reason=reason)
 
 
 def follow(earlier: Annotation, correction: Annotation) -> bool:
-    """Let a correction take the place of the answer that is checked; tells whether that was judged anew."""
+    """Let a correction take the place of the answer that is checked; tells whether its item is done with.
+
+    One that is a skip leaves the item to a reviewer; who was asked goes on being asked.
+    """
     recheck = Recheck.objects.filter(first=earlier).select_related("second").first()
-    if recheck is None or correction.skipped:
+    if recheck is None:
         return False
     recheck.first = correction
-    if recheck.second is None or recheck.second.withdrawn_at is not None:
-        recheck.save(update_fields=["first"])
-        return False
-    judge(recheck)
-    return True
+    if recheck.second is not None and recheck.second.withdrawn_at is None:
+        judge(recheck)
+        return True
+    recheck.save(update_fields=["first"])
+    if correction.skipped:
+        dispute(recheck.item_id, SKIPPED)
+    return correction.skipped
 
 
 def cancel(annotations: Sequence[int]) -> set[int]:

@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import Aggregate, Count, FloatField, Q
+from django.db.models import Aggregate, Count, Exists, FloatField, OuterRef, Q
 from django.utils import timezone
 
 from labeling import extensions
-from labeling.models import Annotation, Claim, Decoy, Item, Project, QueueEntry, Recheck, User
+from labeling.models import Annotation, Claim, Decoy, Item, Page, Project, QueueEntry, Recheck, User
 from labeling.models.queueing import QueueKind
 from labeling.review import ORIGINS
 
@@ -140,10 +140,23 @@ class Median(Aggregate):
 
 
 def done_today(project: Project, labeler: User) -> int:
-    """Count a labeler's answers of today that stand."""
-    return Annotation.objects.filter(
-        project=project, labeler=labeler, withdrawn_at=None, skipped=False, created_at__gte=midnight()
-    ).count()
+    """Count the images of which a labeler has said today for the first time what stands.
+
+    Those that are only hidden among others count here, and in no other figure: a missing one would show.
+    """
+    today = midnight()
+    before = Annotation.objects.filter(item=OuterRef("item"), labeler=labeler, created_at__lt=today)
+    answers = Annotation.objects.filter(
+        project=project, labeler=labeler, withdrawn_at=None, skipped=False, created_at__gte=today
+    )
+    hidden = Decoy.objects.filter(
+        page__project=project,
+        page__labeler=labeler,
+        page__state=Page.State.SUBMITTED,
+        page__submitted_at__gte=today,
+        said=Decoy.Said.CLASSES,
+    )
+    return answers.filter(~Exists(before)).count() + hidden.count()
 
 
 def waiting_for(project: Project) -> int:

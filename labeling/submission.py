@@ -1,7 +1,7 @@
 """Taking answers: once, in one transaction, never losing one."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import cast
@@ -66,12 +66,16 @@ def submit(page: Page, labeler: User, answers: Sequence[Answer]) -> list[dict[st
     asked = [each for each in answers if decoy is None or each.item != decoy.known.item_id]
     try:
         with transaction.atomic():
-            Page.objects.select_for_update(no_key=True).get(pk=page.pk)
+            locked = Page.objects.select_for_update(no_key=True).get(pk=page.pk)
             known = repeated(labeler, asked)
             fresh = [each for each in asked if each.uuid not in known]
-            status = known if asked and not fresh else known | take_all(page, labeler, fresh)
+            is_repeat = bool(asked) and not fresh
+            status = known if is_repeat else known | take_all(page, labeler, fresh)
             if decoy is not None:
-                status |= {each.uuid: take_decoy(decoy, each) for each in answers if each not in asked}
+                hidden = next((each for each in answers if each not in asked), None)
+                is_open = locked.state != Page.State.SUBMITTED
+                became = take_decoy(decoy, hidden, known.values() if is_repeat else (), is_open)
+                status |= {hidden.uuid: became} if hidden else {}
     except IntegrityError as error:
         if "uuid" not in str(error):
             raise
@@ -117,8 +121,11 @@ def open_desk(page: Page, labeler: User, answers: Sequence[Answer]) -> _Desk:
     entries_by_item = {each.pk: each for each in entries}
     items = Item.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("id")
     items_by_id = {each.pk: each for each in items}
-    earlier = Annotation.objects.filter(item__in=wanted, labeler=labeler, withdrawn_at=None)
-    reviewed = earlier.filter(item__reviews__created_at__gte=F("created_at"))
+    standing = Annotation.objects.filter(item__in=wanted, labeler=labeler, withdrawn_at=None)
+    earlier = {each.item_id: each for each in standing}
+    reviewed = set(
+        standing.filter(item__reviews__created_at__gte=F("created_at")).values_list("item_id", flat=True)
+    )
     return _Desk(
         page=page,
         labeler=labeler,
@@ -126,10 +133,20 @@ def open_desk(page: Page, labeler: User, answers: Sequence[Answer]) -> _Desk:
         items=items_by_id,
         claims=claims_by_item,
         entries=entries_by_item,
-        earlier={each.item_id: each for each in earlier},
+        earlier=earlier,
         shown=proposing.shown(page, list(claims_by_item.values())),
-        reviewed=set(reviewed.values_list("item_id", flat=True)),
+        reviewed=reviewed | rejected(page, claims_by_item, earlier),
     )
+
+
+def rejected(page: Page, claims: dict[int, Claim], earlier: dict[int, Annotation]) -> set[int]:
+    """Return the items whose answer on a page a reviewer has rejected, unless they are held there anew."""
+    answered = [item for item, each in claims.items() if each.state == Claim.State.ANSWERED]
+    sent_back = Annotation.objects.filter(
+        page=page, item__in=answered, withdrawal=Annotation.Withdrawal.REJECTED
+    )
+    here = {item for item, each in earlier.items() if each.page_id == page.pk}
+    return set(sent_back.values_list("item_id", flat=True)) - here
 
 
 def take(desk: _Desk, answer: Answer) -> str:
@@ -209,13 +226,20 @@ def take_exception(desk: _Desk, answer: Answer) -> str:
     return "returned"
 
 
-def take_decoy(decoy: Decoy, answer: Answer) -> str:
-    """Note what was said of an image that was only hidden on the page; its label stays."""
-    if answer.skipped:
-        return "skipped"
-    classes = [region.label_class for region in answer.regions]
-    decoys.judge(decoy, taken_out=answer.exception, classes=classes)
-    return "returned" if answer.exception else "counted"
+def take_decoy(decoy: Decoy, answer: Answer | None, others: Collection[str], is_open: bool) -> str:
+    """Note what was said of an image that was only hidden on the page, like of others; its label stays.
+
+    `others` is what became of the answers that were here already, where all were.
+    """
+    if others and decoy.said:
+        return "withdrawn" if set(others) == {"withdrawn"} else decoys.status_of(decoy)
+    if answer is None:
+        if is_open:
+            decoys.forget(decoy)
+        return ""
+    if answer.exception and decoy.said not in ("", Decoy.Said.EXCEPTION) and not is_open:
+        return "kept"
+    return decoys.note(decoy, answer)
 
 
 def annotation_for(desk: _Desk, answer: Answer, counted: bool) -> Annotation:
@@ -284,7 +308,9 @@ def write(desk: _Desk) -> None:
             settle(desk.page, item, done)
     if done:
         queue.finish(done, audited=desk.page.kind == QueueKind.AUDIT)
-        rechecks.draw(desk.page.project, desk.labeler, [each for each, _ in desk.written])
+        # Drawn again with each correction, an answer would be asked again more often than is noted.
+        first = [each for each, _ in desk.written if each.item_id not in desk.earlier]
+        rechecks.draw(desk.page.project, desk.labeler, first)
 
 
 def skip(page: Page, item: Item, reason: str) -> None:

@@ -69,10 +69,12 @@ class PageUndo(APIView):
 class PageExtend(APIView):
     @extend_schema(operation_id="pages_extend", request=None, responses={200: dict})
     def post(self, request: Request, project_id: int, page_id: int) -> Response:
-        """Keep a page for longer; `lost` names items that went to somebody else meanwhile."""
-        page = page_or_404(request, project_id, page_id)
-        until = queue.extend(page)
-        return Response({"lease_expires_at": until, "lost": queue.lost(page)})
+        """Keep a page for longer, or open one again that was released, unless its `state` is `submitted`.
+
+        `lost` names items that cannot be had any more.
+        """
+        page = queue.extend(page_or_404(request, project_id, page_id))
+        return Response({"lease_expires_at": page.expires_at, "lost": queue.lost(page), "state": page.state})
 
 
 class PageRelease(APIView):

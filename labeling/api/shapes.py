@@ -414,10 +414,8 @@ def invitation_shape(invitation: Invitation) -> dict[str, Any]:
 
 def undone_shape(page: Page, answers: dict[int, Annotation]) -> dict[str, Any]:
     """Return a reopened page with the answers that were taken back."""
-    return {
-        **page_shape(page),
-        "answers": {item: answer_shape(each) for item, each in answers.items()},
-    }
+    given = {item: answer_shape(each) for item, each in answers.items()}
+    return {**page_shape(page), "answers": given | decoy_answers(page)}
 
 
 def earlier_shape(page: Page, images: Iterable[earlier.Shown]) -> dict[str, Any]:
@@ -443,12 +441,25 @@ def submitted_shape(page: Page) -> dict[str, Any]:
     """Return a submitted page with the answers that stand, to be corrected."""
     answers = {each.item_id: each for each in earlier.by_page([page])[page.pk]}
     claims = Claim.objects.filter(page=page, item__in=answers).select_related("item").order_by("position")
-    decoy = earlier.overlooked([page]).select_related("known__item").first()
+    decoy = decoys.answered([page]).select_related("known__item").first()
     given = {item: answer_shape(each) for item, each in answers.items()}
-    if decoy is not None:
-        regions = [{"class": page.proposed_class_id}]
-        given[decoy.known.item_id] = {"skipped": False, "skip_reason": "", "regions": regions}
-    return {**screen_shape(page, list(claims), decoy), "submitted_at": page.submitted_at, "answers": given}
+    return {
+        **screen_shape(page, list(claims), decoy),
+        "submitted_at": page.submitted_at,
+        "answers": given | decoy_answers(page) if given else given,
+    }
+
+
+def decoy_answers(page: Page) -> dict[int, dict[str, Any]]:
+    """Return what was said of the image hidden on a page, as it is of others."""
+    return {
+        each.known.item_id: {
+            "skipped": each.said == Decoy.Said.SKIP,
+            "skip_reason": each.skip_reason,
+            "regions": [{"class": label_class} for label_class in each.classes],
+        }
+        for each in decoys.answered([page]).select_related("known")
+    }
 
 
 def answer_shape(annotation: Annotation) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Answers, and what models propose."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from labeling.models.items import Item
@@ -176,12 +177,28 @@ class Recheck(models.Model):
 
 
 class Decoy(models.Model):
-    """An image of another class, hidden in a grid of look-alikes to see whether the labeler looks."""
+    """An image of another class, hidden in a grid of look-alikes to see whether the labeler looks.
+
+    Its labeler's last answer is kept here, to be shown as those to the other images are.
+    """
+
+    class Said(models.TextChoices):
+        CLASSES = "classes"
+        SKIP = "skip"
+        EXCEPTION = "exception"
 
     page = models.OneToOneField("labeling.Page", on_delete=models.CASCADE, related_name="decoy")
     known = models.ForeignKey(Annotation, on_delete=models.CASCADE, related_name="+")
     position = models.PositiveSmallIntegerField()
-    found = models.BooleanField(null=True, help_text="empty until the page is submitted")
+    found = models.BooleanField(null=True, help_text="empty until it is answered, and after a skip")
+    said = models.CharField(
+        max_length=9,
+        choices=Said.choices,
+        blank=True,
+        help_text="what the labeler's last answer was; empty without one",
+    )
+    classes = ArrayField(models.BigIntegerField(), default=list)
+    skip_reason = models.CharField(max_length=300, blank=True)
 
 
 class Review(models.Model):

@@ -153,6 +153,23 @@ def test_what_was_given_back_is_not_shown_and_what_a_reviewer_has_seen_is_kept_a
     assert looked_at(api(labeler), page)["answers"][str(seen)]["regions"] == [{"class": circle}]
 
 
+@pytest.mark.parametrize("kind", ["manual", "validation"])
+def test_a_correction_does_not_bring_back_what_a_reviewer_rejected(
+    project, labeler, reviewer, many, circle, square, kind
+) -> None:
+    QueueEntry.objects.update(kind=kind)
+    page = submitted(project, labeler, circle)
+    item = page.claims.get().item_id
+    review.reject(project, [item], reviewer)
+    for _ in range(2):
+        assert submission.submit(page, labeler, [answer(item, circle)])[0]["status"] == "kept"
+    assert Item.objects.get(pk=item).state == "unlabeled"
+    assert QueueEntry.objects.get(pk=item).open_slots == 1
+    submission.undo(project, labeler)  # shows the page anew, and holds the item again
+    assert submission.submit(page, labeler, [answer(item, square)])[0]["status"] == "counted"
+    assert submission.submit(page, labeler, [answer(item, circle)])[0]["status"] == "counted"
+
+
 def test_only_submitted_pages_of_ones_own_are_shown(project, labeler, reviewer, many, circle, api) -> None:
     page = submitted(project, labeler, circle)
     held = queue.claim(project, labeler, 1)
@@ -170,8 +187,26 @@ def test_looking_at_a_page_again_takes_nothing_from_others(
     QueueEntry.objects.filter(item__in=lost).update(open_slots=1)
     submission.submit(page, labeler, [answer(first, circle)])
     looked_at(api(labeler), page)
-    api(labeler).post(f"/api/projects/{project.pk}/pages/{page.pk}/extend/")
+    assert extended(api(labeler), page) == ("submitted", lost)
     assert not page.claims.filter(state="live").exists()
+
+
+def extended(client, page) -> tuple[str, list[int]]:
+    body = client.post(f"/api/projects/{page.project_id}/pages/{page.pk}/extend/").json()
+    return body["state"], body["lost"]
+
+
+def test_a_page_that_was_left_is_had_again_but_for_what_others_took(
+    project, labeler, reviewer, many, circle, api
+) -> None:
+    page = queue.claim(project, labeler, 4)
+    items = list(page.claims.order_by("position").values_list("item_id", flat=True))
+    queue.release(page)
+    taken = queue.claim(project, reviewer, 1).claims.get().item_id
+    assert extended(api(labeler), page) == ("open", [taken])
+    mine = page.claims.filter(state="live").values_list("item_id", flat=True)
+    assert sorted(mine) == sorted(set(items) - {taken})
+    assert not QueueEntry.objects.filter(item__in=items, open_slots=1).exists()
 
 
 def test_a_correction_of_a_confirmed_label_keeps_what_its_proposal_rested_on(

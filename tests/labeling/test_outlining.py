@@ -77,6 +77,29 @@ def test_an_even_picture_gives_something_or_nothing_but_no_error() -> None:
         assert isinstance(grabcut.outline(even, hints), list)
 
 
+@pytest.mark.parametrize("size", [(1, 1_000), (1_000, 1), (1, 1), (16_000, 12), (2, 3_000), (3, 3)])
+def test_a_thin_picture_gives_something_or_nothing_but_no_error(size) -> None:
+    width, height = size
+    noise = np.random.default_rng(0).integers(0, 256, (height, width, 3)).astype(np.uint8)
+    middle, whole = (width / 2, height / 2), (0, 0, width, height)
+    for hints in (
+        Hints(inside=(middle,)),
+        Hints(inside=((0, 0),), outside=((width, height),)),
+        Hints(box=whole),
+        Hints(polygon=((0, 0, width, 0, width, height, 0, height),), inside=(middle,)),
+    ):
+        assert isinstance(grabcut.outline(noise, hints), list)
+
+
+def test_where_opencv_gives_up_the_person_gets_a_sentence(item, manager, api, monkeypatch) -> None:
+    def give_up(*_):
+        raise grabcut.cv2.error("nothing to go by")
+
+    monkeypatch.setattr(grabcut, "outline", give_up)
+    response = asked(api(manager), item, **CLICK)
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid")
+
+
 def test_what_crosses_itself_is_mended_before_anybody_sees_it() -> None:
     bow = np.array([[0, 0], [40, 40], [40, 0], [0, 50]], float)
     polygon = outlining.sound([bow], 100, 100)

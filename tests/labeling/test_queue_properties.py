@@ -139,7 +139,7 @@ class QueueMachine(RuleBasedStateMachine):
             assert (kind not in (None, "audit")) == (item.state == "unlabeled"), (kind, item.state)
             asked_again = item.rechecks.filter(second=None, first__withdrawn_at=None).count()
             assert asked_again == (kind == "audit")
-            assert kind != "audit" or item.state == "labeled"
+            assert kind != "audit" or item.state in ("labeled", "needs_review")
             if item.state == "labeled":
                 assert item.current_annotation is not None
                 assert item.current_annotation.withdrawn_at is None

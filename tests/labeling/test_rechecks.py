@@ -228,3 +228,40 @@ def test_figures_of_grids_are_counts_of_rows(project, labeler, reviewer, circle,
     ]
     assert rows[labeler.pk]["seconds"] == 0.5
     assert [row["id"] for row in statistics.grids_by_labeler(project, labeler)] == [labeler.pk]
+
+
+def test_a_correction_is_no_second_chance_to_be_asked_again(
+    project, labeler, circle, square, always, monkeypatch
+) -> None:
+    grid(project, 4, circle)
+    page = queue.claim(project, labeler, 9)
+    with monkeypatch.context() as never:
+        never.setattr(rechecks, "SHARE", 0.0)
+        confirm(page, circle)
+    items = list(page.claims.values_list("item_id", flat=True))
+    submission.submit(page, labeler, [answer(item, circle) for item in items])
+    assert asked_again(project) == []
+
+
+def test_a_skip_and_back_is_no_way_around_being_asked_again(
+    project, labeler, reviewer, circle, square, always
+) -> None:
+    grid(project, 1, circle)
+    page = queue.claim(project, labeler, 9)
+    item = page.claims.get().item
+    rechecks.ask(project, [given_alone(page, circle)], probability=1.0)
+    skipped = submission.Answer(item.pk, uuid.uuid4(), skipped=True)
+    assert submission.submit(page, labeler, [skipped])[0]["status"] == "skipped"
+    item.refresh_from_db()
+    assert (item.state, asked_again(project)) == ("needs_review", [item.pk])
+    submission.submit(page, labeler, [answer(item.pk, circle)])
+    item.refresh_from_db()
+    assert (item.state, asked_again(project)) == ("labeled", [item.pk])
+    confirm(queue.claim(project, reviewer, 1), square)
+    item.refresh_from_db()
+    assert (item.state, item.reason) == ("needs_review", rechecks.DISAGREE)
+
+
+def given_alone(page: Page, label: int) -> int:
+    confirm(page, label)
+    return Annotation.objects.get(page=page).pk

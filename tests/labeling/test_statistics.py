@@ -1,9 +1,13 @@
 """Every figure of the dashboard equals a count of rows."""
 
-import pytest
+import uuid
+from datetime import timedelta
 
-from labeling import review, statistics
-from labeling.models import Item
+import pytest
+from django.utils import timezone
+
+from labeling import review, statistics, submission
+from labeling.models import Annotation, Item, Page
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -21,6 +25,17 @@ def test_figures_add_up_to_the_rows(project, labeler, reviewer, items) -> None:
     assert sum(statistics.labels_by_origin(project).values()) == labeled
     assert sum(row["count"] for row in statistics.labels_by_labeler(project)) == labeled
     assert statistics.done_today(project, labeler) + statistics.done_today(project, reviewer) == labeled
+
+
+def test_a_correction_of_an_older_page_is_no_work_of_today(project, labeler, items) -> None:
+    factories.answer(project, labeler)
+    page = Page.objects.get()
+    Annotation.objects.update(created_at=timezone.now() - timedelta(days=2))
+    label = project.classes.get(name="square").pk
+    item = page.claims.get().item_id
+    again = submission.Answer(item, uuid.uuid4(), (submission.RegionInput(label),))
+    assert submission.submit(page, labeler, [again])[0]["status"] == "counted"
+    assert statistics.done_today(project, labeler) == 0
 
 
 def test_every_figure_opens_just_the_items_that_it_counts(project, labeler, items) -> None:
