@@ -67,7 +67,7 @@ export function makeSurface(root, config, shared, host) {
   });
   const crowd = crowdLayer(/** @type {HTMLCanvasElement} */ ($("crowd")));
   const above = overlay(/** @type {any} */ ($("overlay")), crowd.widthOf);
-  const outlines = outliner(state, config.api, render, () => act.finish());
+  const outlines = outliner(state, config.api, () => settle(states.regionsOf(state)), () => act.finish());
 
   /** @type {(() => void)|null} made when it is first asked for */
   let showPalette = null;
@@ -84,11 +84,14 @@ export function makeSurface(root, config, shared, host) {
   const act = commands(state, {
     tools: TOOLS,
     doing,
+    settle: () => settle(states.regionsOf(state)),
     draw: render,
     say: host.say,
     openPalette,
     previous: () => shared.previous,
     stage,
+    isPressed: () => pointer.isPressed(),
+    drop: () => pointer.drop(),
   });
   const table = canvasBindings(act, state, tools, stage);
   const taken = new Set([...table.flatMap(({ id, keys }) => config.keys?.[id] ?? keys), "D", "F", "I"]);
@@ -108,6 +111,7 @@ export function makeSurface(root, config, shared, host) {
 
   /** What the panel shows, so that a drag does not write it again. @type {unknown[]} */
   let drawnPanel = [];
+  let hadDraft = false;
   /** Regions as they were when the pointer went down. @type {states.Region[]} */
   let before = [];
   const pointer = listenToPointer(stage, state, {
@@ -141,7 +145,9 @@ export function makeSurface(root, config, shared, host) {
   function settle(known) {
     outlines.check();
     const regions = states.regionsOf(state);
-    if (regions === known) return render();
+    const drafted = hadDraft || state.draft !== null;
+    hadDraft = state.draft !== null;
+    if (regions === known) return drafted ? host.changed() : render();
     if (regions.length === known.length + 1) host.say(describe(state, regions[regions.length - 1]));
     if (state.sheet) state.sheet.skipped = false;
     if (!state.draft) state.note = null;
@@ -156,10 +162,13 @@ export function makeSurface(root, config, shared, host) {
 
   /** @param {states.Sheet} sheet */
   function turnTo(sheet) {
+    pointer.drop();
     Object.assign(state, states.atRest(), { sheet, failed: false });
     state.size = { width: stage.clientWidth, height: stage.clientHeight };
     image.show(sheet.item.image);
     fit(state);
+    states.takeUp(state);
+    outlines.check();
   }
 
   function drawStage() {
@@ -232,20 +241,22 @@ export function makeSurface(root, config, shared, host) {
   return {
     show(page, kept) {
       state.sheets = page.items.map((item) => states.newSheet(state, page, item, /** @type {any} */ (kept)?.sheets?.[item.id]));
-      turnTo(state.sheets[0]);
+      turnTo(state.sheets.find(({ left }) => left) ?? state.sheets[0]);
       root.classList.remove("is-empty"); // what is hidden takes no focus
       if (document.activeElement === document.body) stage.focus({ preventScroll: true });
     },
     clear() {
+      pointer.drop();
       Object.assign(state, states.atRest(), { sheets: [], sheet: null, failed: false });
       image.clear();
       image.draw(state.view, state.size, { width: 1, height: 1 });
     },
-    content: () => ({ sheets: Object.fromEntries(state.sheets.map((sheet) => [sheet.item.id, states.contentOf(sheet)])) }),
-    isTouched: () => state.sheets.some((sheet) => states.contentOf(sheet).touched),
+    content: () => ({ sheets: Object.fromEntries(state.sheets.map((sheet) => [sheet.item.id, states.contentOf(state, sheet)])) }),
+    isTouched: () => state.sheets.some((sheet) => states.contentOf(state, sheet).touched),
+    isHalfDone: () => states.halfDone(state) !== null,
     isReady: () => state.sheet !== null && !flawIn(state),
     flaw() {
-      const found = flawIn(state);
+      const found = flawIn(state, pointer.isPressed());
       if (!found) return "";
       if (found.region) {
         states.select(state, [found.region.key]);
@@ -266,6 +277,7 @@ export function makeSurface(root, config, shared, host) {
     skip(reason) {
       const { sheet } = state;
       if (!sheet) return false;
+      pointer.drop();
       Object.assign(sheet, { skipped: true, reason, touched: true });
       state.draft = null;
       return sheet === state.sheets[state.sheets.length - 1] || !this.turn(1);
@@ -283,8 +295,12 @@ export function makeSurface(root, config, shared, host) {
   /** @param {typeof undo} step */
   function takeBack(step) {
     const { sheet } = state;
-    if (!sheet || pointer.isPressed()) return sheet !== null;
+    if (!sheet) return false;
     state.note = null;
+    if (pointer.isPressed()) {
+      pointer.drop();
+      return true;
+    }
     if (state.grip) {
       states.letGo(state);
       return true;
