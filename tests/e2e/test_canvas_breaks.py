@@ -140,7 +140,7 @@ def test_a_drag_is_finished_before_the_page_is_sent(canvas):
     made.click(100, 100)
     made.page.mouse.move(*made.at(120, 110))
     made.press("Control+Enter")
-    expect(made.note).to_have_text("Click where it goes, or press Esc.")
+    expect(made.note).to_have_text("Click where it goes.")
     made.press("Escape")
     made.submit()
     assert near(Region.objects.get().bbox, [100, 100, 160, 120])
@@ -198,3 +198,17 @@ def test_a_held_digit_names_once_and_a_name_is_composed(canvas):
     made.page.keyboard.type("kind 11")
     made.press("Enter")
     expect(made.objects.first).to_have_attribute("aria-label", re.compile("^kind 11"))
+
+
+def test_what_is_wrong_is_said_in_whole_on_a_narrow_window(canvas):
+    made = canvas("segmentation", count=1, viewport={"width": 390, "height": 844})
+    for corner in ((5, 5), (635, 475)):
+        x, y = (1 if corner[0] < 320 else -1), (1 if corner[1] < 240 else -1)
+        clicked(made, corner, (corner[0] + 90 * x, corner[1]), (corner[0], corner[1] + 90 * y))
+        made.press("Control+Enter")
+        expect(made.note).to_contain_text("not closed yet")
+        note, stage = made.note.bounding_box(), made.stage.bounding_box()
+        assert note and stage
+        assert stage["x"] <= note["x"] and note["x"] + note["width"] <= stage["x"] + stage["width"]
+        assert stage["y"] <= note["y"] and note["y"] + note["height"] <= stage["y"] + stage["height"]
+        made.press("Escape")

@@ -21,7 +21,7 @@ export function flawIn(state, isPressed = false) {
   const { draft, sheet } = state;
   if (!sheet) return null;
   if (isPressed) return { text: t("Let go first, then submit."), at: state.pointer ?? [0, 0] };
-  if (state.picked && state.preview) return { text: t("Click where it goes, or press Esc."), at: state.aimed ?? [0, 0] };
+  if (state.picked && state.preview) return { text: t("Click where it goes."), at: state.aimed ?? [0, 0] };
   if (draft?.kind === "smart" && draft.asked) {
     const { x, y } = draft.points[0] ?? { x: draft.box?.[0], y: draft.box?.[1] };
     return { text: t("Enter keeps what you are drawing, Esc drops it."), at: [x, y] };

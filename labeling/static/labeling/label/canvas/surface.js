@@ -33,6 +33,8 @@ import { toStage } from "./view.js";
 
 /** @typedef {import("../types.js").Surface} Surface @typedef {import("../types.js").Host} Host */
 
+const NOTE_GAP = 14;
+
 /** @type {Record<states.ToolName, states.Tool>} */
 const TOOLS = {
   select: selectTool,
@@ -192,6 +194,12 @@ export function makeSurface(root, config, shared, host) {
     return grip || TOOLS[state.tool].cursor(state);
   }
 
+  /** Below a place, else above it, and whole. @param {HTMLElement} note @param {states.Point} at @returns {states.Point} */
+  function placeFor({ offsetWidth: wide, offsetHeight: high }, [x, y]) {
+    const below = y + NOTE_GAP + high <= state.size.height;
+    return [Math.max(8, Math.min(state.size.width - wide - 8, x - wide / 2)), below ? y + NOTE_GAP : y - NOTE_GAP - high];
+  }
+
   function drawNote() {
     const note = $("note");
     const busy = outlines.isBusy();
@@ -202,8 +210,10 @@ export function makeSurface(root, config, shared, host) {
     const at = state.note ? toStage(state.view, ...state.note.at) : null;
     const isSeen = at && at[0] >= 0 && at[1] >= 0 && at[0] <= state.size.width && at[1] <= state.size.height;
     note.classList.toggle("at-place", Boolean(isSeen));
-    note.style.left = isSeen ? `${Math.min(at[0], state.size.width - 20)}px` : "";
-    note.style.top = isSeen ? `${at[1]}px` : "";
+    const [x, y] = isSeen ? placeFor(note, at) : [null, null];
+    note.style.left = isSeen ? `${x}px` : "";
+    note.style.top = isSeen ? `${y}px` : "";
+    if (isSeen) note.style.setProperty("--ring", `${at[0] - x}px ${at[1] - y}px`);
   }
 
   function drawPanel() {
