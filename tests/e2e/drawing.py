@@ -19,6 +19,10 @@ class Canvas:
         self.note = page.locator("[data-canvas=note]")
         expect(page.locator("[data-canvas=file]")).not_to_be_empty()
 
+    def reload(self) -> None:
+        self.page.reload()
+        expect(self.page.locator("[data-canvas=file]")).not_to_be_empty()
+
     def view(self) -> list[float]:
         """Return scale, x and y of the image in the window."""
         transform = self.page.locator(".in-image").get_attribute("transform") or ""

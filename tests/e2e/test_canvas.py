@@ -184,8 +184,11 @@ def test_a_polygon_under_way_is_not_lost_by_a_wrong_key(canvas):
     made = canvas("segmentation", count=1)
     for point in [(100, 100), (300, 100), (300, 300)]:
         made.click(*point)
-    made.press("v")
-    expect(made.note).to_have_text("Enter keeps what you are drawing, Esc drops it.")
+    for key in ("v", "p"):
+        made.press(key)
+        expect(made.note).to_have_text("Enter keeps what you are drawing, Esc drops it.")
+        expect(made.page.locator(".mark")).to_have_count(3)
+        made.page.mouse.move(*made.at(320, 200))
     made.press("Control+Enter")
     expect(made.note).to_contain_text("not closed yet")
     assert Annotation.objects.count() == 0

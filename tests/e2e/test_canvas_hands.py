@@ -255,3 +255,24 @@ def test_a_skip_is_taken_back_by_drawing(canvas):
     made.drag((50, 50), (150, 150))
     made.submit()
     assert not Annotation.objects.order_by("-id")[0].skipped
+
+
+@pytest.mark.parametrize("kept", ['{"bad', '{"minimum": "x", "opacity": null, "snap": true}', "[3]"])
+def test_nonsense_in_the_browsers_storage_leaves_the_defaults(canvas, kept):
+    made = canvas("detection", count=1)
+    made.page.evaluate("kept => localStorage.setItem('loupe.canvas', kept)", kept)
+    made.reload()
+    made.drag((50, 50), (150, 150))
+    expect(made.objects).to_have_count(1)
+    made.page.locator("[data-view=labels]").click()
+    expect(made.page.locator("[data-view=labels]")).to_have_attribute("aria-pressed", "false")
+    assert made.page.evaluate("JSON.parse(localStorage['loupe.canvas']).opacity") == 12
+
+
+def test_the_canvas_works_where_the_browser_keeps_nothing(canvas):
+    made = canvas("detection", count=1)
+    made.page.evaluate("() => { Storage.prototype.setItem = () => { throw new DOMException('full') } }")
+    made.page.locator("[data-view=labels]").click()
+    expect(made.page.locator("[data-view=labels]")).to_have_attribute("aria-pressed", "false")
+    made.drag((50, 50), (150, 150))
+    expect(made.objects).to_have_count(1)

@@ -16,13 +16,20 @@ function flawFor(state, region) {
   return known.get(region);
 }
 
-/** What has to be mended first on the image that is shown. @param {State} state @returns {{text: string, at: [number, number], region?: Region}|null} */
-export function flawIn(state) {
+/** What has to be mended first on the image that is shown. @param {State} state @param {boolean} isPressed @returns {{text: string, at: [number, number], region?: Region}|null} */
+export function flawIn(state, isPressed = false) {
   const { draft, sheet } = state;
-  if (!sheet || sheet.skipped) return null;
+  if (!sheet) return null;
+  if (isPressed) return { text: t("Let go first, then submit."), at: state.pointer ?? [0, 0] };
+  if (state.picked && state.preview) return { text: t("Click where it goes."), at: state.aimed ?? [0, 0] };
+  if (draft?.kind === "smart" && draft.asked) {
+    const { x, y } = draft.points[0] ?? { x: draft.box?.[0], y: draft.box?.[1] };
+    return { text: t("Enter keeps what you are drawing, Esc drops it."), at: [x, y] };
+  }
   if (draft?.kind === "polygon" && draft.points.length) {
     return { text: t("This polygon is not closed yet. Enter closes it, Esc drops it."), at: [draft.points[0], draft.points[1]] };
   }
+  if (sheet.skipped) return null;
   const regions = answered(state);
   for (const region of regions) {
     const found = flawFor(state, region);

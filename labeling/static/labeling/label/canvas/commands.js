@@ -21,37 +21,41 @@ const isHalfDone = ({ draft }) => (draft?.kind === "polygon" && draft.points.len
 
 /**
  * @param {State} state
- * @param {{tools: Record<ToolName, Tool>, doing: (action: () => string|boolean|void) => void, draw: () => void, say: (text: string) => void,
- *   openPalette: () => void, previous: () => import("../types.js").Page|null, stage: HTMLElement}} page
+ * @param {{tools: Record<ToolName, Tool>, doing: (action: () => string|boolean|void) => void, settle: () => void, draw: () => void, say: (text: string) => void,
+ *   openPalette: () => void, previous: () => import("../types.js").Page|null, stage: HTMLElement, isPressed: () => boolean,
+ *   drop: () => void}} page `drop`: the press that is under way
  */
-export function commands(state, { tools, doing, draw, say, openPalette, previous, stage }) {
+export function commands(state, { tools, doing, settle, draw, say, openPalette, previous, stage, isPressed, drop }) {
   const looking = (/** @type {() => void} */ move) => () => {
     move();
     draw();
   };
 
-  /** @param {ToolName} name */
+  /** @param {ToolName} name @returns {boolean} false while something is half done */
   function choose(name) {
-    if (name !== state.tool && isHalfDone(state)) {
+    drop();
+    if (isHalfDone(state)) {
       state.note = { text: t("Enter keeps what you are drawing, Esc drops it."), at: aimPoint() };
       say(state.note.text);
-      return draw();
+      draw();
+      return false;
     }
-    if (state.draft) tools[state.tool].abort(state);
     letGo(state);
     Object.assign(state, { tool: name, draft: null, spot: null, note: null });
     if (isDrawing(state)) state.lastDrawn = name;
-    draw();
+    settle();
+    return true;
   }
 
   function cancel() {
-    const held = state.draft || state.grip || state.note || state.preview || state.marquee;
+    const held = state.draft || state.grip || state.note || state.press || isPressed();
+    drop();
     Object.assign(state, { draft: null, note: null, spot: null });
     letGo(state);
     if (held) say(t("Cancelled."));
     else if (state.selected.size) select(state, []);
     else state.tool = "select";
-    draw();
+    settle();
   }
 
   /** What a tool is told by keys: a click at the place they aim at. @param {import("./state.js").Point} point */
@@ -83,7 +87,7 @@ export function commands(state, { tools, doing, draw, say, openPalette, previous
     addPart() {
       const region = onlySelected(state);
       if (!region?.parts) return say(t("Select one polygon first.")), draw();
-      choose("polygon");
+      if (!choose("polygon")) return;
       beginPolygon(state, region.key);
       say(t("Draw the hole or the further part."));
       draw();
@@ -100,6 +104,7 @@ export function commands(state, { tools, doing, draw, say, openPalette, previous
       draw();
     },
     clickAim() {
+      drop();
       const point = aimPoint();
       state.aimed = state.pointer = point;
       doing(() => {

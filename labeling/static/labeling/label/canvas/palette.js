@@ -64,7 +64,7 @@ export function palette(dialog, state, { choose, keyFor }) {
 
   box.addEventListener("input", search);
   box.addEventListener("keydown", (event) => {
-    if (event.isComposing) return;
+    if (event.isComposing || event.keyCode === 229) return; // Safari ends a composition before its Enter
     const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8 };
     const step = steps[/** @type {"ArrowDown"} */ (event.key)];
     if (step) point(at + step);

@@ -101,8 +101,7 @@ export function listenToPointer(stage, state, on) {
   function secondFinger(event) {
     capture(event);
     pinched = true;
-    if (press) on.tool().abort(state);
-    press = pan = null;
+    drop();
     state.panning = true;
     on.draw();
   }
@@ -159,11 +158,18 @@ export function listenToPointer(stage, state, on) {
     }
     if (press?.id !== event.pointerId) return;
     const said = told(event);
-    if (event.type === "pointercancel") on.tool().abort(state);
-    else on.tool().up(state, said);
+    if (event.type === "pointerup") on.tool().up(state, said);
+    else on.tool().abort(state);
     press = null;
     if (event.pointerType === "touch") Object.assign(state, { pointer: null, aimed: null, hover: null });
     on.released();
+  }
+
+  /** What the pointer is about to do comes to nothing, also when it goes up. */
+  function drop() {
+    if (press) on.tool().abort(state);
+    press = pan = null;
+    state.panning = false;
   }
 
   /** @param {WheelEvent} event */
@@ -183,6 +189,7 @@ export function listenToPointer(stage, state, on) {
   stage.addEventListener("pointermove", move);
   stage.addEventListener("pointerup", up);
   stage.addEventListener("pointercancel", up);
+  stage.addEventListener("lostpointercapture", up); // a pointer that is taken away never goes up here
   stage.addEventListener("pointerleave", () => {
     if (press || pan) return;
     Object.assign(state, { pointer: null, aimed: state.draft ? state.aimed : null, hover: null, spot: null });
@@ -192,5 +199,5 @@ export function listenToPointer(stage, state, on) {
   stage.addEventListener("contextmenu", (event) => event.preventDefault());
   stage.addEventListener("mousedown", (event) => event.button === 1 && event.preventDefault());
 
-  return { look, isPressed: () => press !== null, drop: () => (press = null) };
+  return { look, isPressed: () => press !== null, drop };
 }

@@ -1,5 +1,7 @@
 // What a labeler sets once and keeps: how images and shapes look, what helps the hand.
 
+import { read, write } from "../storage.js";
+
 /**
  * `brightness`, `contrast`, `saturation` in percent of the image as it is; `opacity` of fills in percent;
  * `minimum` is the confidence below which proposals stay out of sight.
@@ -24,13 +26,13 @@ const DEFAULTS = {
 
 /** @returns {Prefs} */
 export function loadPrefs() {
-  return { ...DEFAULTS, ...JSON.parse(localStorage.getItem(KEY) ?? "{}") };
+  const kept = Object.entries(Object(read(KEY, {})));
+  const fitting = kept.filter(([name, value]) => typeof value === typeof DEFAULTS[/** @type {keyof Prefs} */ (name)]);
+  return { ...DEFAULTS, ...Object.fromEntries(fitting) };
 }
 
 /** @param {Prefs} prefs */
-export function savePrefs(prefs) {
-  localStorage.setItem(KEY, JSON.stringify(prefs));
-}
+export const savePrefs = (prefs) => write(KEY, prefs);
 
 /** @param {Prefs} prefs */
 export function resetImage(prefs) {

@@ -13,7 +13,7 @@ import { newDocument } from "./regions.js";
  * @typedef {"select"|"box"|"template"|"polygon"|"points"|"smart"|"pan"} ToolName
  *
  * One image of the page and the work on it.
- * @typedef {{item: Item, doc: Document, uuid: string, touched: boolean, skipped: boolean, reason: string}} Sheet
+ * @typedef {{item: Item, doc: Document, uuid: string, touched: boolean, skipped: boolean, reason: string, left: LeftDraft|null}} Sheet
  *
  * What is being drawn. `held`: the pointer is down. `owner`: the region that gets another part. `free`: drawn by hand.
  * @typedef {{kind: "box", from: Point, to: Point, held: boolean}} BoxDraft
@@ -23,6 +23,7 @@ import { newDocument } from "./regions.js";
  * @typedef {{kind: "smart", from: Point|null, to: Point|null, box: number[]|null, points: Click[],
  *   parts: number[][]|null, asked: number, got: number, wanted: boolean}} SmartDraft
  * @typedef {BoxDraft|PolygonDraft|SmartDraft} Draft
+ * @typedef {{draft: Draft, class: number|null}} LeftDraft what was half done when the page was left
  *
  * What the pointer holds of the selection: a handle of a box, a point of a polygon, or all of it.
  * @typedef {{type: "handle", key: number, handle: import("./geometry.js").Handle}
@@ -119,6 +120,7 @@ export function newSheet({ byId }, page, item, kept) {
     touched: kept?.touched ?? false,
     skipped: kept?.skipped ?? answer?.skipped ?? false,
     reason: kept?.reason ?? answer?.skip_reason ?? "",
+    left: kept?.draft ?? null,
   };
 }
 
@@ -133,14 +135,32 @@ export function fromAnswer({ class: id, bbox, polygon, confidence, origin: said 
   };
 }
 
-/** @param {Sheet} sheet */
-export const contentOf = ({ doc, uuid, touched, skipped, reason }) => ({
-  uuid,
-  regions: doc.regions,
-  touched: touched || doc.past.length > 0,
-  skipped,
-  reason,
-});
+/** @param {State} state @param {Sheet} sheet */
+export function contentOf(state, sheet) {
+  const { doc, uuid, touched, skipped, reason } = sheet;
+  const draft = sheet === state.sheet ? halfDone(state) : sheet.left;
+  return { uuid, regions: doc.regions, touched: touched || doc.past.length > 0 || draft !== null, skipped, reason, draft };
+}
+
+/** What is being drawn as it was before the pointer went down. @param {State} state @returns {LeftDraft|null} */
+export function halfDone({ draft, current }) {
+  if (draft?.kind === "box") return draft.held ? null : { draft: { ...draft }, class: current };
+  if (draft?.kind === "polygon") {
+    const points = draft.points.slice(0, draft.held ? draft.before : Infinity);
+    return points.length ? { draft: { ...draft, points, held: false }, class: current } : null;
+  }
+  return draft?.asked ? { draft: { ...draft, from: null, to: null, points: [...draft.points], wanted: false }, class: current } : null;
+}
+
+/** Go on with what was half done on the image that is shown. @param {State} state */
+export function takeUp(state) {
+  const { left } = state.sheet ?? {};
+  if (!left || !state.sheet) return;
+  state.draft = left.draft;
+  state.tool = state.lastDrawn = left.draft.kind;
+  if (left.class !== null && state.byId.has(left.class)) state.current = left.class;
+  state.sheet.left = null;
+}
 
 /** @param {Region} region */
 export const isProposal = (region) => region.origin === "proposed";
@@ -149,8 +169,11 @@ export const isProposal = (region) => region.origin === "proposed";
 export const isShown = ({ prefs }, region) =>
   !region.hidden && !(isProposal(region) && (region.confidence ?? 1) < prefs.minimum);
 
+/** @type {Region[]} */
+const NONE = [];
+
 /** @param {State} state @returns {Region[]} */
-export const regionsOf = (state) => state.sheet?.doc.regions ?? [];
+export const regionsOf = (state) => state.sheet?.doc.regions ?? NONE;
 
 /** @param {State} state */
 export const answered = (state) => regionsOf(state).filter((region) => !isProposal(region));

@@ -33,6 +33,8 @@ import { toStage } from "./view.js";
 
 /** @typedef {import("../types.js").Surface} Surface @typedef {import("../types.js").Host} Host */
 
+const NOTE_GAP = 14;
+
 /** @type {Record<states.ToolName, states.Tool>} */
 const TOOLS = {
   select: selectTool,
@@ -67,7 +69,7 @@ export function makeSurface(root, config, shared, host) {
   });
   const crowd = crowdLayer(/** @type {HTMLCanvasElement} */ ($("crowd")));
   const above = overlay(/** @type {any} */ ($("overlay")), crowd.widthOf);
-  const outlines = outliner(state, config.api, render, () => act.finish());
+  const outlines = outliner(state, config.api, () => settle(states.regionsOf(state)), () => act.finish());
 
   /** @type {(() => void)|null} made when it is first asked for */
   let showPalette = null;
@@ -84,11 +86,14 @@ export function makeSurface(root, config, shared, host) {
   const act = commands(state, {
     tools: TOOLS,
     doing,
+    settle: () => settle(states.regionsOf(state)),
     draw: render,
     say: host.say,
     openPalette,
     previous: () => shared.previous,
     stage,
+    isPressed: () => pointer.isPressed(),
+    drop: () => pointer.drop(),
   });
   const table = canvasBindings(act, state, tools, stage);
   const taken = new Set([...table.flatMap(({ id, keys }) => config.keys?.[id] ?? keys), "D", "F", "I"]);
@@ -108,6 +113,7 @@ export function makeSurface(root, config, shared, host) {
 
   /** What the panel shows, so that a drag does not write it again. @type {unknown[]} */
   let drawnPanel = [];
+  let hadDraft = false;
   /** Regions as they were when the pointer went down. @type {states.Region[]} */
   let before = [];
   const pointer = listenToPointer(stage, state, {
@@ -141,7 +147,9 @@ export function makeSurface(root, config, shared, host) {
   function settle(known) {
     outlines.check();
     const regions = states.regionsOf(state);
-    if (regions === known) return render();
+    const drafted = hadDraft || state.draft !== null;
+    hadDraft = state.draft !== null;
+    if (regions === known) return drafted ? host.changed() : render();
     if (regions.length === known.length + 1) host.say(describe(state, regions[regions.length - 1]));
     if (state.sheet) state.sheet.skipped = false;
     if (!state.draft) state.note = null;
@@ -156,10 +164,13 @@ export function makeSurface(root, config, shared, host) {
 
   /** @param {states.Sheet} sheet */
   function turnTo(sheet) {
+    pointer.drop();
     Object.assign(state, states.atRest(), { sheet, failed: false });
     state.size = { width: stage.clientWidth, height: stage.clientHeight };
     image.show(sheet.item.image);
     fit(state);
+    states.takeUp(state);
+    outlines.check();
   }
 
   function drawStage() {
@@ -183,6 +194,12 @@ export function makeSurface(root, config, shared, host) {
     return grip || TOOLS[state.tool].cursor(state);
   }
 
+  /** Below a place, else above it, and whole. @param {HTMLElement} note @param {states.Point} at @returns {states.Point} */
+  function placeFor({ offsetWidth: wide, offsetHeight: high }, [x, y]) {
+    const below = y + NOTE_GAP + high <= state.size.height;
+    return [Math.max(8, Math.min(state.size.width - wide - 8, x - wide / 2)), below ? y + NOTE_GAP : y - NOTE_GAP - high];
+  }
+
   function drawNote() {
     const note = $("note");
     const busy = outlines.isBusy();
@@ -193,8 +210,10 @@ export function makeSurface(root, config, shared, host) {
     const at = state.note ? toStage(state.view, ...state.note.at) : null;
     const isSeen = at && at[0] >= 0 && at[1] >= 0 && at[0] <= state.size.width && at[1] <= state.size.height;
     note.classList.toggle("at-place", Boolean(isSeen));
-    note.style.left = isSeen ? `${Math.min(at[0], state.size.width - 20)}px` : "";
-    note.style.top = isSeen ? `${at[1]}px` : "";
+    const [x, y] = isSeen ? placeFor(note, at) : [null, null];
+    note.style.left = isSeen ? `${x}px` : "";
+    note.style.top = isSeen ? `${y}px` : "";
+    if (isSeen) note.style.setProperty("--ring", `${at[0] - x}px ${at[1] - y}px`);
   }
 
   function drawPanel() {
@@ -232,20 +251,22 @@ export function makeSurface(root, config, shared, host) {
   return {
     show(page, kept) {
       state.sheets = page.items.map((item) => states.newSheet(state, page, item, /** @type {any} */ (kept)?.sheets?.[item.id]));
-      turnTo(state.sheets[0]);
+      turnTo(state.sheets.find(({ left }) => left) ?? state.sheets[0]);
       root.classList.remove("is-empty"); // what is hidden takes no focus
       if (document.activeElement === document.body) stage.focus({ preventScroll: true });
     },
     clear() {
+      pointer.drop();
       Object.assign(state, states.atRest(), { sheets: [], sheet: null, failed: false });
       image.clear();
       image.draw(state.view, state.size, { width: 1, height: 1 });
     },
-    content: () => ({ sheets: Object.fromEntries(state.sheets.map((sheet) => [sheet.item.id, states.contentOf(sheet)])) }),
-    isTouched: () => state.sheets.some((sheet) => states.contentOf(sheet).touched),
+    content: () => ({ sheets: Object.fromEntries(state.sheets.map((sheet) => [sheet.item.id, states.contentOf(state, sheet)])) }),
+    isTouched: () => state.sheets.some((sheet) => states.contentOf(state, sheet).touched),
+    isHalfDone: () => states.halfDone(state) !== null,
     isReady: () => state.sheet !== null && !flawIn(state),
     flaw() {
-      const found = flawIn(state);
+      const found = flawIn(state, pointer.isPressed());
       if (!found) return "";
       if (found.region) {
         states.select(state, [found.region.key]);
@@ -266,6 +287,7 @@ export function makeSurface(root, config, shared, host) {
     skip(reason) {
       const { sheet } = state;
       if (!sheet) return false;
+      pointer.drop();
       Object.assign(sheet, { skipped: true, reason, touched: true });
       state.draft = null;
       return sheet === state.sheets[state.sheets.length - 1] || !this.turn(1);
@@ -283,8 +305,12 @@ export function makeSurface(root, config, shared, host) {
   /** @param {typeof undo} step */
   function takeBack(step) {
     const { sheet } = state;
-    if (!sheet || pointer.isPressed()) return sheet !== null;
+    if (!sheet) return false;
     state.note = null;
+    if (pointer.isPressed()) {
+      pointer.drop();
+      return true;
+    }
     if (state.grip) {
       states.letGo(state);
       return true;

@@ -153,6 +153,7 @@ export function makeSurface(root, config, shared, host) {
     clear: () => states.clearPage(state),
     content: () => states.contentOf(state),
     isTouched: () => states.isTouched(state),
+    isHalfDone: () => false,
     isReady: () => missing(state).length === 0,
     flaw() {
       const text = missingText(state);
