@@ -90,6 +90,7 @@ export function atRest() {
     aimed: /** @type {Point|null} */ (null),
     /** Whether keys moved the aim, not a pointer. */
     byKeys: false,
+    altHeld: false,
     snappedTo: /** @type {string|null} */ (null),
     spot: /** @type {Spot|null} */ (null),
     panning: false,

@@ -179,7 +179,7 @@ export function makeSurface(root, config, shared, host) {
 
   function cursorNow() {
     const at = state.pointer && !state.draft && state.tool !== "pan" && state.tool !== "points" && state.tool !== "smart" ? state.pointer : null;
-    const grip = at && gripCursor(state, { point: at, ctrl: false, shift: false, alt: false, right: false, moved: false, count: 0, trail: [] });
+    const grip = at && gripCursor(state, { point: at, ctrl: false, shift: false, alt: state.altHeld, right: false, moved: false, count: 0, trail: [] });
     return grip || TOOLS[state.tool].cursor(state);
   }
 
