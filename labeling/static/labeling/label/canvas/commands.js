@@ -41,11 +41,12 @@ export function commands(state, { tools, doing, draw, say, openPalette, previous
     letGo(state);
     Object.assign(state, { tool: name, draft: null, spot: null, note: null });
     if (isDrawing(state)) state.lastDrawn = name;
+    else state.fresh = false;
     draw();
   }
 
   function cancel() {
-    const held = state.draft || state.grip || state.note || state.preview || state.marquee;
+    const held = state.draft || state.grip || (state.note && !state.note.passing) || state.preview || state.marquee;
     Object.assign(state, { draft: null, note: null, spot: null });
     letGo(state);
     if (held) say(t("Cancelled."));

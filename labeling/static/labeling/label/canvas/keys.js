@@ -77,7 +77,7 @@ export function canvasBindings(act, state, tools, stage) {
     {
       id: "assign",
       group: "classes",
-      text: t("Give the selected regions, and what is drawn next, the class with this digit. With Shift: classes 11 to 20"),
+      text: t("Give the selected regions, and what is drawn next, the class with this digit; what was just drawn with a class keeps it until it is selected. With Shift: classes 11 to 20"),
       keys: [],
       shown: ["1", "…", "9", "0"],
       match: (event) => isThere() && classFor(event) !== undefined,
