@@ -107,3 +107,16 @@ def test_taking_back_does_not_hand_the_last_box_to_the_next_digit(canvas):
     made.drag((50, 50), (150, 150))
     made.press("ArrowRight", "Control+z", "2")
     assert classes(made) == ["kind 0"]
+
+
+def test_escape_stays_in_the_tool(canvas):
+    made = canvas("detection", count=1)
+    made.drag((50, 50), (150, 150))
+    made.click(200, 200)
+    made.press("Escape")
+    expect(made.page.locator(".object.selected")).to_have_count(1)
+    made.press("Escape")
+    expect(made.page.locator(".object.selected")).to_have_count(0)
+    made.press("Escape", "Escape")
+    made.drag((200, 200), (300, 300))
+    expect(made.objects).to_have_count(2)

@@ -50,8 +50,7 @@ export function commands(state, { tools, doing, draw, say, openPalette, previous
     Object.assign(state, { draft: null, note: null, spot: null });
     letGo(state);
     if (held) say(t("Cancelled."));
-    else if (state.selected.size) select(state, []);
-    else state.tool = "select";
+    else select(state, []);
     draw();
   }
 
