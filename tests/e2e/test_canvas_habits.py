@@ -120,3 +120,18 @@ def test_escape_stays_in_the_tool(canvas):
     made.press("Escape", "Escape")
     made.drag((200, 200), (300, 300))
     expect(made.objects).to_have_count(2)
+
+
+def test_a_sliver_is_kept_and_asked_about_once(canvas):
+    made = canvas("detection", count=1)
+    made.drag((100, 100), (103, 180))
+    expect(made.objects).to_have_count(1)
+    expect(made.note).to_have_text("Very narrow: is it meant?")
+    expect(made.note).to_have_class(re.compile("at-place"))
+    expect(made.page.locator("[data-part=status]")).to_contain_text("Very narrow: is it meant?")
+    made.drag((200, 100), (260, 180))
+    expect(made.note).to_be_hidden()
+    made.drag((10, 300), (610, 305))
+    expect(made.note).to_have_text("Very narrow: is it meant?")
+    made.submit()
+    assert Region.objects.count() == 3

@@ -11,6 +11,9 @@ import { classOf, fromAnswer, isDrawing, isProposal, isShown, keepSelected, regi
 
 /** Shapes thinner than this on the stage are slips of the hand. */
 const SLIP = 3;
+/** Thinner than this, in pixels of the image and as a share of the longer side, few things are. */
+const NARROW = 4;
+const NARROW_SHARE = 0.01;
 
 const docOf = (/** @type {State} */ state) => /** @type {import("./regions.js").Document} */ (state.sheet?.doc);
 const keysOf = (/** @type {Region[]} */ regions) => regions.map(({ key }) => key);
@@ -31,6 +34,8 @@ export function addShape(state, shape) {
   const key = add(docOf(state), { ...tidied, class: state.current });
   if (tidied.box) state.template = [width, height];
   selectFresh(state, [key]);
+  const longer = Math.max(width, height);
+  if (Math.min(width, height) < Math.max(NARROW, longer * NARROW_SHARE)) tell(state, t("Very narrow: is it meant?"), tidied);
   return true;
 }
 

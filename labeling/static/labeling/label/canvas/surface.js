@@ -148,7 +148,10 @@ export function makeSurface(root, config, shared, host) {
     outlines.check();
     const regions = states.regionsOf(state);
     if (regions === known) return render();
-    if (regions.length === known.length + 1) host.say(describe(state, regions[regions.length - 1]));
+    if (regions.length === known.length + 1) {
+      const asked = state.note === note ? "" : state.note?.text;
+      host.say([describe(state, regions[regions.length - 1]), asked].filter(Boolean).join(". "));
+    }
     if (state.sheet) state.sheet.skipped = false;
     if (!state.draft && state.note === note) state.note = null;
     host.changed();
