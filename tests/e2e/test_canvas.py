@@ -176,8 +176,6 @@ def test_a_digit_names_what_is_being_drawn_and_not_the_region_before(canvas):
     made.press("2")
     made.click(300, 300)
     assert [name.split(",")[0] for name in made.names()] == ["kind 0", "kind 1"]
-    made.press("1")
-    assert [name.split(",")[0] for name in made.names()] == ["kind 0", "kind 0"]
 
 
 def test_a_polygon_under_way_is_not_lost_by_a_wrong_key(canvas):

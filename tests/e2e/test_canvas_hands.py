@@ -108,7 +108,7 @@ def test_a_class_is_found_by_any_name_of_its_path(canvas):
     made.page.keyboard.type("kind 13")
     made.press("Enter")
     expect(made.objects.first).to_have_attribute("aria-label", re.compile("^kind 13, box 100 by 100"))
-    made.press("Shift+2")
+    made.press("v", "Shift+2")
     expect(made.objects.first).to_have_attribute("aria-label", re.compile("^kind 11"))
 
 

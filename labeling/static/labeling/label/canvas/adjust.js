@@ -40,11 +40,6 @@ export function viewBar(bar, state, act) {
     });
     return { name, input };
   });
-  const keep = /** @type {HTMLInputElement} */ (menu.querySelector("input[name=keepSelected]"));
-  keep.addEventListener("change", () => {
-    state.prefs.keepSelected = keep.checked;
-    kept();
-  });
   $("reset").addEventListener("click", () => {
     resetImage(state.prefs);
     kept();
@@ -70,7 +65,6 @@ export function viewBar(bar, state, act) {
     setText($("full"), `${state.sheet ? percent : 100} %`);
     for (const name of SWITCHES) setAttribute($(name), "aria-pressed", String(state.prefs[name]));
     for (const { name, input } of sliders) if (input.value !== String(state.prefs[name])) input.value = String(state.prefs[name]);
-    keep.checked = state.prefs.keepSelected;
     const { brightness, contrast, saturation } = state.prefs;
     menu.classList.toggle("changed", brightness !== 100 || contrast !== 100 || saturation !== 100);
     const at = state.pointer;

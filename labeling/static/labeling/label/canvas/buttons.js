@@ -13,8 +13,8 @@ export function toolsFor(task) {
   /** @type {Record<ToolName, {text: string, keys: string}>} */
   const known = {
     select: { text: t("Select: click, move, reshape"), keys: "V" },
-    box: { text: t("Box: drag, or click two corners"), keys: "R" },
-    template: { text: t("Box as large as the last one, by one click"), keys: "T" },
+    box: { text: t("Box: drag, or click two corners; Alt + drag reshapes the last one"), keys: "R" },
+    template: { text: t("Box as large as the last one, by one click; Alt + drag reshapes that"), keys: "T" },
     polygon: { text: t("Polygon: click its points; Shift + drag draws by hand"), keys: "P" },
     points: { text: t("Points: click an edge to add one, a point to remove it"), keys: "U" },
     smart: {

@@ -43,18 +43,18 @@ export function commands(state, { tools, doing, settle, draw, say, openPalette, 
     letGo(state);
     Object.assign(state, { tool: name, draft: null, spot: null, note: null });
     if (isDrawing(state)) state.lastDrawn = name;
+    else state.fresh = false;
     settle();
     return true;
   }
 
   function cancel() {
-    const held = state.draft || state.grip || state.note || state.press || isPressed();
+    const held = state.draft || state.grip || (state.note && !state.note.passing) || state.press || isPressed();
     drop();
     Object.assign(state, { draft: null, note: null, spot: null });
     letGo(state);
     if (held) say(t("Cancelled."));
-    else if (state.selected.size) select(state, []);
-    else state.tool = "select";
+    else select(state, []);
     settle();
   }
 

@@ -4,13 +4,16 @@ import { t, tn } from "../text.js";
 import { boundsOf, clipBox, clipParts, flaw, moved } from "./geometry.js";
 import { round } from "./paint.js";
 import { add, change, duplicate, remove, reorder } from "./regions.js";
-import { fromAnswer, isProposal, isShown, regionsOf, select, selectedRegions, shownProposals } from "./state.js";
+import { classOf, fromAnswer, isDrawing, isProposal, isShown, keepSelected, regionsOf, select, selectedRegions, shownProposals } from "./state.js";
 
 /** @typedef {import("./state.js").State} State @typedef {import("./state.js").Region} Region */
 /** @typedef {import("./geometry.js").Shape} Shape */
 
 /** Shapes thinner than this on the stage are slips of the hand. */
 const SLIP = 3;
+/** Thinner than this, in pixels of the image and as a share of the longer side, few things are. */
+const NARROW = 4;
+const NARROW_SHARE = 0.01;
 
 const docOf = (/** @type {State} */ state) => /** @type {import("./regions.js").Document} */ (state.sheet?.doc);
 const keysOf = (/** @type {Region[]} */ regions) => regions.map(({ key }) => key);
@@ -30,8 +33,16 @@ export function addShape(state, shape) {
   if (Math.min(width, height) < least) return false;
   const key = add(docOf(state), { ...tidied, class: state.current });
   if (tidied.box) state.template = [width, height];
-  select(state, state.prefs.keepSelected ? [key] : []);
+  selectFresh(state, [key]);
+  const longer = Math.max(width, height);
+  if (Math.min(width, height) < Math.max(NARROW, longer * NARROW_SHARE)) tell(state, t("Very narrow: is it meant?"), tidied);
   return true;
+}
+
+/** Select what nobody chose by hand. @param {State} state @param {number[]} keys */
+function selectFresh(state, keys) {
+  select(state, keys);
+  state.fresh = true;
 }
 
 /** Give regions other shapes; a proposal that is changed so is accepted by it. @param {State} state @param {Map<number, Shape>} shapes @param {unknown} [merge] */
@@ -53,14 +64,30 @@ export function addPart(state, key, part) {
   if (region?.parts) setShapes(state, new Map([[key, { parts: [...region.parts, part] }]]));
 }
 
-/** Name what is being drawn, else the selected regions; and what is drawn next. @param {State} state @param {number} id @returns {string} what was done */
+/**
+ * Name what is drawn next, and the selected regions. With a drawing tool in hand, what was only just made and has its
+ * class is not meant: most people choose the class before they draw.
+ * @param {State} state @param {number} id @returns {string} what was done
+ */
 export function setClass(state, id) {
   state.current = id;
   const name = state.byId.get(id)?.name ?? "";
-  const chosen = state.draft ? [] : selectedRegions(state).filter(({ locked }) => !locked);
+  const isMeant = (/** @type {Region} */ region) => !region.locked && !(state.fresh && isDrawing(state) && region.class !== null);
+  const chosen = state.draft ? [] : selectedRegions(state).filter(isMeant);
   if (!chosen.length) return t("Next: {name}", { name });
+  const renamed = chosen.find((region) => region.class !== null && region.class !== id);
   change(docOf(state), keysOf(chosen), (region) => ({ class: id, ...(isProposal(region) ? { origin: "edited" } : {}) }));
-  return tn(chosen.length, "{name}", "{name}: {count} regions", { name });
+  const text = renamed && chosen.length === 1
+    ? `${classOf(state, renamed)?.name} → ${name}`
+    : tn(chosen.length, "{name}", "{name}: {count} regions", { name });
+  if (renamed) tell(state, text, renamed);
+  return text;
+}
+
+/** Say something at a region for a while. @param {State} state @param {string} text @param {Shape} shape */
+function tell(state, text, shape) {
+  const [x, y, width, height] = boundsOf(shape);
+  state.note = { text, at: [x + width / 2, y + height], passing: true };
 }
 
 /** @param {State} state @returns {string} */
@@ -75,7 +102,7 @@ export function removeSelected(state) {
 export function duplicateSelected(state) {
   const offset = Math.max(4, Math.round(12 / state.view.scale));
   const copies = duplicate(docOf(state), [...state.selected], offset);
-  select(state, copies);
+  selectFresh(state, copies);
   return tn(copies.length, "One copy.", "{count} copies.");
 }
 
@@ -99,7 +126,7 @@ function addCopies(state, regions) {
     if (flaw(shape, doc.width, doc.height)) return [];
     return [add(doc, { class: region.class, ...shape }, { merge })];
   });
-  select(state, made);
+  selectFresh(state, made);
   return made.length ? tn(made.length, "One region pasted.", "{count} regions pasted.") : t("There is nothing to paste.");
 }
 
@@ -155,7 +182,7 @@ export function order(state, to) {
 /** @param {State} state @param {Region[]} regions */
 function dropFromSelection(state, regions) {
   const gone = new Set(keysOf(regions));
-  select(state, [...state.selected].filter((key) => !gone.has(key)));
+  keepSelected(state, (key) => !gone.has(key));
 }
 
 /** @param {State} state @param {Region[]} regions */
@@ -176,7 +203,7 @@ export function reject(state, regions) {
   return tn(regions.length, "Rejected.", "{count} rejected.");
 }
 
-/** Go to the next region in reading order. @param {State} state @param {1|-1} step @returns {boolean} false past the last one */
+/** Go to the next region in reading order; what was just made is taken in hand first. @param {State} state @param {1|-1} step @returns {boolean} false past the last one */
 export function cycle(state, step) {
   const key = nextKey(state, step);
   if (key === null) return false;
@@ -188,7 +215,7 @@ export function cycle(state, step) {
 export function nextKey(state, step) {
   const shown = regionsOf(state).filter((region) => isShown(state, region));
   const at = shown.findIndex(({ key }) => state.selected.has(key));
-  const next = at < 0 ? (step > 0 ? 0 : shown.length - 1) : at + step;
+  const next = at < 0 ? (step > 0 ? 0 : shown.length - 1) : state.fresh && step > 0 ? at : at + step;
   return shown[next]?.key ?? null;
 }
 

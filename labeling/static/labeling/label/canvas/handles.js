@@ -54,11 +54,12 @@ export function handleLayer() {
   /** @param {State} state */
   function draw(state) {
     const wanted = handlesOf(state);
+    const idle = isDrawing(state) && !state.altHeld && !state.byKeys;
     while (node.childElementCount > wanted.length) node.lastChild?.remove();
     while (node.childElementCount < wanted.length) node.append(makeSvg("rect"));
     wanted.forEach(({ name, at, held }, index) => {
       const handle = node.children[index];
-      setAttribute(handle, "class", `handle ${name === "point" ? "round" : ""} ${held ? "held" : ""}`);
+      setAttribute(handle, "class", `handle ${name === "point" ? "round" : ""} ${held ? "held" : idle ? "idle" : ""}`);
       setAttribute(handle, "data-handle", name);
       setAttribute(handle, "transform", `translate(${at[0]} ${at[1]})`);
     });

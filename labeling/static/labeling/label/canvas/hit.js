@@ -2,7 +2,7 @@
 
 import { areaOf, boundsOf, contains, nearestEdge, snapped } from "./geometry.js";
 import { round } from "./paint.js";
-import { isDrawing, isProposal, isShown, onlySelected, regionsOf, shapeOf } from "./state.js";
+import { isProposal, isShown, onlySelected, regionsOf, shapeOf } from "./state.js";
 
 /** @typedef {import("./state.js").State} State @typedef {import("./state.js").Region} Region */
 /** @typedef {import("./state.js").Point} Point @typedef {import("./state.js").Grip} Grip */
@@ -10,8 +10,6 @@ import { isDrawing, isProposal, isShown, onlySelected, regionsOf, shapeOf } from
 /** Half the width of what a handle answers to, in pixels of the stage: 24 for a mouse, 44 for a finger. */
 const REACH = 12;
 const REACH_COARSE = 22;
-/** While drawing handles answer to less, so that the next shape can begin beside the last. */
-const REACH_DRAWING = 7;
 /** A border can be clicked a little beside its line. */
 const BORDER = 4;
 
@@ -35,7 +33,7 @@ export const handlesFor = ({ scale }, width, height) =>
   Math.min(width, height) * scale < ROOM_FOR_EDGES ? HANDLES.slice(0, 4) : HANDLES;
 
 /** @param {State} state */
-export const reachOf = (state) => (state.coarse ? REACH_COARSE : isDrawing(state) ? REACH_DRAWING : REACH);
+export const reachOf = (state) => (state.coarse ? REACH_COARSE : REACH);
 
 /** @param {Region} region @param {Point} point @param {number} slack in pixels of the image */
 function isAt(region, point, slack) {

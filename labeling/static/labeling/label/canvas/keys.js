@@ -68,7 +68,7 @@ export function canvasBindings(act, state, tools, stage) {
     ...polygons,
     { id: "finish", group: "tools", text: t("Finish what is being drawn"), keys: ["Enter"], when: isDrafting, run: act.finish },
     { id: "point-back", group: "tools", text: t("Take back the last point"), keys: ["Backspace"], repeat: true, when: isDrafting, run: act.back },
-    { id: "cancel", group: "tools", text: t("Cancel; then select nothing; then the select tool"), keys: ["Escape"], when: isThere, run: act.cancel },
+    { id: "cancel", group: "tools", text: t("Cancel; then select nothing"), keys: ["Escape"], when: isThere, run: act.cancel },
     { id: "click", group: "tools", text: t("Click where you aim without a pointer"), keys: ["."], when: isThere, run: act.clickAim },
     { id: "pan-hold", group: "view", text: t("Hold to move the image with the pointer; the wheel held does the same"), keys: ["Space"], when: isOnStage, run: () => act.hold(true), release: () => act.hold(false) },
     { id: "fit", group: "view", text: t("Show the whole image"), keys: ["Z"], run: act.fit },
@@ -77,7 +77,7 @@ export function canvasBindings(act, state, tools, stage) {
     {
       id: "assign",
       group: "classes",
-      text: t("Give the selected regions, and what is drawn next, the class with this digit. With Shift: classes 11 to 20"),
+      text: t("Give the selected regions, and what is drawn next, the class with this digit; what was just drawn with a class keeps it until it is selected. With Shift: classes 11 to 20"),
       keys: [],
       shown: ["1", "…", "9", "0"],
       match: (event) => isThere() && classFor(event) !== undefined,

@@ -68,6 +68,7 @@ export function listenToPointer(stage, state, on) {
     if (!state.sheet) return;
     if (event.pointerType === "pen") penSeen = true;
     state.coarse = event.pointerType === "touch";
+    state.byKeys = false;
     if (event.pointerType === "touch") {
       fingers.set(event.pointerId, onStage(event));
       if (fingers.size > 1) return secondFinger(event);
@@ -138,6 +139,7 @@ export function listenToPointer(stage, state, on) {
     if (pinched) return;
     const said = told(event);
     state.pointer = said.point;
+    state.altHeld = said.alt;
     state.byKeys = false;
     if (press && press.id === event.pointerId) on.tool().move(state, said);
     else if (!press) on.tool().hover(state, said);

@@ -6,7 +6,7 @@ import { read, write } from "../storage.js";
  * `brightness`, `contrast`, `saturation` in percent of the image as it is; `opacity` of fills in percent;
  * `minimum` is the confidence below which proposals stay out of sight.
  * @typedef {{brightness: number, contrast: number, saturation: number, opacity: number, labels: boolean,
- *   crosshair: boolean, snap: boolean, minimum: number, keepSelected: boolean}} Prefs
+ *   crosshair: boolean, snap: boolean, minimum: number}} Prefs
  */
 
 const KEY = "loupe.canvas";
@@ -21,7 +21,6 @@ const DEFAULTS = {
   crosshair: true,
   snap: false,
   minimum: 0.5,
-  keepSelected: true,
 };
 
 /** @returns {Prefs} */

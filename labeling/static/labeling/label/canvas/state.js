@@ -79,6 +79,8 @@ export function atRest() {
     /** Whether the view still shows the whole image, also when the window changes. */
     fitted: true,
     selected: /** @type {Set<number>} */ (new Set()),
+    /** Whether the selection was only just drawn or copied, and not chosen by hand. */
+    fresh: false,
     hover: /** @type {number|null} */ (null),
     draft: /** @type {Draft|null} */ (null),
     grip: /** @type {Grip|null} */ (null),
@@ -91,10 +93,12 @@ export function atRest() {
     aimed: /** @type {Point|null} */ (null),
     /** Whether keys moved the aim, not a pointer. */
     byKeys: false,
+    altHeld: false,
     snappedTo: /** @type {string|null} */ (null),
     spot: /** @type {Spot|null} */ (null),
     panning: false,
-    note: /** @type {{text: string, at: Point}|null} */ (null),
+    /** `passing`: it tells of something that is done, and goes by itself. */
+    note: /** @type {{text: string, at: Point, passing?: true}|null} */ (null),
     /** What lay under the pointer when it came down. */
     press: /** @type {{start: Point, hits: Region[], merge: object|null}|null} */ (null),
     /** The last click on shapes that lie on each other. */
@@ -224,6 +228,13 @@ export const isDrawing = ({ tool }) => tool === "box" || tool === "template" || 
 /** @param {State} state @param {Iterable<number>} keys */
 export function select(state, keys) {
   state.selected = new Set(keys);
+  state.fresh = false;
+  letGo(state);
+}
+
+/** Let go of some of what is selected; the rest stays as fresh as it was. @param {State} state @param {(key: number) => boolean} isKept */
+export function keepSelected(state, isKept) {
+  state.selected = new Set([...state.selected].filter(isKept));
   letGo(state);
 }
 

@@ -34,6 +34,8 @@ import { toStage } from "./view.js";
 /** @typedef {import("../types.js").Surface} Surface @typedef {import("../types.js").Host} Host */
 
 const NOTE_GAP = 14;
+/** For how long a note stays that needs no answer, in milliseconds. */
+const PASSING = 4000;
 
 /** @type {Record<states.ToolName, states.Tool>} */
 const TOOLS = {
@@ -86,7 +88,7 @@ export function makeSurface(root, config, shared, host) {
   const act = commands(state, {
     tools: TOOLS,
     doing,
-    settle: () => settle(states.regionsOf(state)),
+    settle: () => settle(states.regionsOf(state), state.note),
     draw: render,
     say: host.say,
     openPalette,
@@ -114,12 +116,14 @@ export function makeSurface(root, config, shared, host) {
   /** What the panel shows, so that a drag does not write it again. @type {unknown[]} */
   let drawnPanel = [];
   let hadDraft = false;
-  /** Regions as they were when the pointer went down. @type {states.Region[]} */
-  let before = [];
+  /** Regions and note as they were when the pointer went down. */
+  let before = { regions: states.regionsOf(state), note: state.note };
+  /** The note that is going to pass. @type {states.State["note"]} */
+  let passing = null;
   const pointer = listenToPointer(stage, state, {
     tool: () => TOOLS[state.tool],
-    pressed: () => (before = states.regionsOf(state)),
-    released: () => settle(before),
+    pressed: () => (before = { regions: states.regionsOf(state), note: state.note }),
+    released: () => settle(before.regions, before.note),
     draw: render,
     limits: () => limits(state),
     menu: () => state.draft && act.back(),
@@ -138,21 +142,25 @@ export function makeSurface(root, config, shared, host) {
   function doing(action) {
     if (!state.sheet) return;
     const known = states.regionsOf(state);
+    const { note } = state;
     const said = action();
     if (typeof said === "string") host.say(said);
-    settle(known);
+    settle(known, note);
   }
 
-  /** Draw, and keep what changed. @param {states.Region[]} known the regions before */
-  function settle(known) {
+  /** Draw, and keep what changed. @param {states.Region[]} known the regions before @param {states.State["note"]} note the note before */
+  function settle(known, note) {
     outlines.check();
     const regions = states.regionsOf(state);
     const drafted = hadDraft || state.draft !== null;
     hadDraft = state.draft !== null;
     if (regions === known) return drafted ? host.changed() : render();
-    if (regions.length === known.length + 1) host.say(describe(state, regions[regions.length - 1]));
+    if (regions.length === known.length + 1) {
+      const asked = state.note === note ? "" : state.note?.text;
+      host.say([describe(state, regions[regions.length - 1]), asked].filter(Boolean).join(". "));
+    }
     if (state.sheet) state.sheet.skipped = false;
-    if (!state.draft) state.note = null;
+    if (!state.draft && state.note === note) state.note = null;
     host.changed();
   }
 
@@ -190,7 +198,7 @@ export function makeSurface(root, config, shared, host) {
 
   function cursorNow() {
     const at = state.pointer && !state.draft && state.tool !== "pan" && state.tool !== "points" && state.tool !== "smart" ? state.pointer : null;
-    const grip = at && gripCursor(state, { point: at, ctrl: false, shift: false, alt: false, right: false, moved: false, count: 0, trail: [] });
+    const grip = at && gripCursor(state, { point: at, ctrl: false, shift: false, alt: state.altHeld, right: false, moved: false, count: 0, trail: [] });
     return grip || TOOLS[state.tool].cursor(state);
   }
 
@@ -206,7 +214,10 @@ export function makeSurface(root, config, shared, host) {
     const said = busy ? t("Looking for the outline…") : (state.note?.text ?? (state.failed ? t("This image could not be loaded. Skip it, or reload the page.") : ""));
     note.hidden = !said;
     setText(note, said);
-    setAttribute(note, "data-tone", state.note || state.failed ? "warn" : null);
+    setAttribute(note, "data-tone", (state.note && !state.note.passing) || state.failed ? "warn" : null);
+    const told = state.note;
+    if (told?.passing && told !== passing) setTimeout(() => state.note === told && dropNote(), PASSING);
+    passing = told;
     const at = state.note ? toStage(state.view, ...state.note.at) : null;
     const isSeen = at && at[0] >= 0 && at[1] >= 0 && at[0] <= state.size.width && at[1] <= state.size.height;
     note.classList.toggle("at-place", Boolean(isSeen));
@@ -214,6 +225,11 @@ export function makeSurface(root, config, shared, host) {
     note.style.left = isSeen ? `${x}px` : "";
     note.style.top = isSeen ? `${y}px` : "";
     if (isSeen) note.style.setProperty("--ring", `${at[0] - x}px ${at[1] - y}px`);
+  }
+
+  function dropNote() {
+    state.note = null;
+    drawNote();
   }
 
   function drawPanel() {
@@ -234,6 +250,8 @@ export function makeSurface(root, config, shared, host) {
     setText($("unnamed"), unnamed ? tn(unnamed, "One region needs a class.", "{count} regions need a class.") : "");
     setText($("left"), leftText(state));
     setText($("why"), state.sheet?.item.why || shared.page?.why || "");
+    const name = state.current === null ? "" : (state.byId.get(state.current)?.name ?? "");
+    setText($("next"), name && t("Next: {name}", { name }));
     setText($("file"), state.sheet?.item.file_name ?? "");
     setText($("said"), state.sheet?.skipped ? t("Skipped. Anything you draw takes that back.") : "");
   }
@@ -326,7 +344,7 @@ export function makeSurface(root, config, shared, host) {
     }
     const done = step(sheet.doc);
     const there = new Set(sheet.doc.regions.map(({ key }) => key));
-    if (done) states.select(state, [...state.selected].filter((key) => there.has(key)));
+    if (done) states.keepSelected(state, (key) => there.has(key));
     return done;
   }
 }

@@ -9,9 +9,13 @@ import { isDrawing, letGo, onlySelected } from "../state.js";
 
 const CURSORS = { nw: "nwse", se: "nwse", ne: "nesw", sw: "nesw", n: "ns", s: "ns", e: "ew", w: "ew" };
 
-/** While drawing, points of polygons and places to snap to belong to what is drawn. @param {State} state @param {ToolEvent} event */
+/**
+ * While drawing a press begins the next shape, also beside the last one: its handles answer to Alt, and to keys that
+ * aim at them. Points of polygons belong to what is drawn.
+ * @param {State} state @param {ToolEvent} event
+ */
 export function gripFor(state, event) {
-  if (isDrawing(state) && (state.prefs.snap !== event.ctrl || onlySelected(state)?.parts)) return null;
+  if (isDrawing(state) && (!(event.alt || state.byKeys) || onlySelected(state)?.parts)) return null;
   return gripAt(state, event.point);
 }
 

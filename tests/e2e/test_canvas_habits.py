@@ -1,0 +1,137 @@
+"""What hands do by habit spoils no label: each test draws as somebody does who has drawn thousands of boxes elsewhere."""
+
+import re
+
+from playwright.sync_api import expect
+
+from labeling.models import Region
+from tests.e2e.drawing import Canvas, near
+
+
+def classes(made: Canvas) -> list[str]:
+    return [name.split(",")[0] for name in made.names()]
+
+
+def test_a_box_begun_beside_or_inside_the_last_one_leaves_that_as_it_was(canvas):
+    made = canvas("detection", count=1)
+    made.drag((100, 100), (200, 200))
+    made.drag((202, 150), (300, 190))
+    made.drag((198, 102), (150, 60))
+    made.drag((120, 70), (140, 90))
+    made.press("t")
+    made.click(301, 190)
+    expect(made.objects).to_have_count(5)
+    made.submit()
+    boxes = [region.bbox for region in Region.objects.order_by("id")]
+    assert near(boxes[0], [100, 100, 100, 100])
+    assert near(boxes[1], [202, 150, 98, 40])
+    assert near(boxes[2], [150, 60, 48, 42])
+
+
+def test_alt_and_the_select_tool_reshape_the_last_box(canvas):
+    made = canvas("detection", count=1)
+    made.drag((100, 100), (200, 200))
+    made.page.keyboard.down("Alt")
+    made.drag((200, 200), (240, 250))
+    made.page.keyboard.up("Alt")
+    assert near(made.box(), [100, 100, 140, 150])
+    expect(made.page.locator("[data-tool=box]")).to_have_attribute("title", re.compile("Alt"))
+    made.press("v")
+    made.drag((240, 250), (220, 220))
+    expect(made.objects).to_have_count(1)
+    assert near(made.box(), [100, 100, 120, 120])
+
+
+def test_keys_take_hold_of_a_handle_that_they_aim_at(canvas):
+    made = canvas("detection", count=1)
+    made.drag((100, 100), (200, 200))
+    made.press("Control+Shift+ArrowRight", "Control+Shift+ArrowLeft", ".", "Control+ArrowRight", ".")
+    expect(made.objects).to_have_count(1)
+    assert near(made.box(), [100, 100, 100 + 20 / made.view()[0], 100])
+
+
+def test_a_digit_before_drawing_names_the_next_box_and_not_the_last(canvas):
+    made = canvas("detection")
+    made.press("1")
+    expect(made.page.locator("[data-canvas=next]")).to_have_text("Next: kind 0")
+    made.drag((50, 50), (150, 150))
+    made.press("2")
+    assert classes(made) == ["kind 0"]
+    expect(made.page.locator("[data-canvas=next]")).to_have_text("Next: kind 1")
+    made.drag((200, 200), (300, 300))
+    assert classes(made) == ["kind 0", "kind 1"]
+
+
+def test_a_digit_after_drawing_names_what_has_no_class(canvas):
+    made = canvas("detection")
+    made.drag((50, 50), (150, 150))
+    made.press("2")
+    assert classes(made) == ["kind 1"]
+    made.press("1")
+    assert classes(made) == ["kind 1"]
+
+
+def test_a_region_that_was_selected_by_hand_is_renamed_and_says_so(canvas):
+    made = canvas("detection")
+    made.press("1")
+    made.drag((50, 50), (150, 150))
+    made.drag((200, 200), (300, 300))
+    made.press("Tab", "2")
+    assert classes(made) == ["kind 0", "kind 1"]
+    expect(made.note).to_have_text("kind 0 → kind 1")
+    expect(made.note).to_have_class(re.compile("at-place"))
+    expect(made.page.locator("[data-part=status]")).to_have_text("kind 0 → kind 1")
+    made.objects.first.click()
+    made.press("2")
+    assert classes(made) == ["kind 1", "kind 1"]
+    made.press("1", "v", "1")
+    assert classes(made) == ["kind 0", "kind 1"]
+    expect(made.note).to_be_hidden()
+
+
+def test_what_was_just_copied_keeps_its_class_while_a_drawing_tool_is_in_hand(canvas):
+    made = canvas("detection")
+    made.press("1")
+    made.drag((50, 50), (150, 150))
+    made.drag((200, 200), (300, 300))
+    first = made.page.locator("[data-canvas=file]").inner_text()
+    made.submit()
+    expect(made.page.locator("[data-canvas=file]")).not_to_have_text(first)
+    made.press("b", "2")
+    assert classes(made) == ["kind 0", "kind 0"]
+
+
+def test_taking_back_does_not_hand_the_last_box_to_the_next_digit(canvas):
+    made = canvas("detection")
+    made.press("1")
+    made.drag((50, 50), (150, 150))
+    made.press("ArrowRight", "Control+z", "2")
+    assert classes(made) == ["kind 0"]
+
+
+def test_escape_stays_in_the_tool(canvas):
+    made = canvas("detection", count=1)
+    made.drag((50, 50), (150, 150))
+    made.click(200, 200)
+    made.press("Escape")
+    expect(made.page.locator(".object.selected")).to_have_count(1)
+    made.press("Escape")
+    expect(made.page.locator(".object.selected")).to_have_count(0)
+    made.press("Escape", "Escape")
+    made.drag((200, 200), (300, 300))
+    expect(made.objects).to_have_count(2)
+
+
+def test_a_sliver_is_kept_and_asked_about_once(canvas):
+    made = canvas("detection", count=1)
+    made.drag((100, 100), (103, 180))
+    expect(made.objects).to_have_count(1)
+    expect(made.note).to_have_text("Very narrow: is it meant?")
+    expect(made.note).to_have_class(re.compile("at-place"))
+    expect(made.page.locator("[data-part=status]")).to_contain_text("Very narrow: is it meant?")
+    made.drag((200, 100), (260, 180))
+    expect(made.note).to_be_hidden()
+    made.drag((10, 300), (610, 305))
+    expect(made.note).to_have_text("Very narrow: is it meant?")
+    made.submit()
+    assert Region.objects.count() == 3
