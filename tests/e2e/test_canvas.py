@@ -54,6 +54,7 @@ def test_escape_leaves_nothing_of_a_box_behind(canvas):
     expect(made.objects).to_have_count(0)
     made.drag((200, 200), (201, 201))
     expect(made.objects).to_have_count(0)
+    made.page.wait_for_timeout(500)  # sooner nothing untouched is sent
     made.submit()
     assert Region.objects.count() == 0
     assert Annotation.objects.get().skipped is False

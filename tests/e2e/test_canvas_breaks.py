@@ -100,6 +100,7 @@ def test_a_smart_outline_outlives_a_reload_and_is_not_lost_by_submitting(canvas)
 
 def test_a_press_does_nothing_to_the_next_image(canvas):
     made = canvas("detection", count=1, images=3)
+    made.page.wait_for_timeout(500)  # sooner nothing untouched is sent
     made.press("t")
     hold(made, (100, 100))
     made.press("Enter")
