@@ -1,10 +1,11 @@
-"""What hands do by habit spoils no label: each test draws as somebody does who has drawn thousands of boxes elsewhere."""
+"""What hands do by habit from other tools spoils no label."""
 
 import re
 
 from playwright.sync_api import expect
 
-from labeling.models import Region
+from labeling.models import Item, Region
+from tests import factories
 from tests.e2e.drawing import Canvas, near
 
 
@@ -135,3 +136,69 @@ def test_a_sliver_is_kept_and_asked_about_once(canvas):
     expect(made.note).to_have_text("Very narrow: is it meant?")
     made.submit()
     assert Region.objects.count() == 3
+
+
+def place(made: Canvas, selector: str) -> tuple[float, float, float, float]:
+    """Return left, top, right and bottom of what is on the page."""
+    box = made.page.locator(selector).first.bounding_box()
+    assert box, selector
+    return box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"]
+
+
+def test_a_window_at_200_percent_has_room_for_image_and_panel(canvas):
+    made = canvas("detection", count=10, viewport={"width": 720, "height": 450})
+    stage, panel = place(made, "[data-canvas=stage]"), place(made, ".canvas-panel")
+    assert stage[2] - stage[0] > 420
+    assert stage[3] - stage[1] > 250
+    assert stage[2] <= panel[0]
+    assert panel[2] <= 720
+    assert panel[3] <= 450
+    for key in made.page.locator(".class-key").all():
+        key.scroll_into_view_if_needed()
+        digit = key.bounding_box()
+        assert digit and panel[0] <= digit["x"] <= panel[2] - digit["width"]
+        assert panel[1] <= digit["y"] <= panel[3] - digit["height"]
+    made.page.locator(".numbers [name=h]").scroll_into_view_if_needed()
+    assert place(made, ".numbers [name=h]")[3] <= 450
+    made.page.set_viewport_size({"width": 760, "height": 700})
+    assert place(made, "[data-canvas=stage]")[3] <= place(made, ".canvas-panel")[1]
+
+
+def test_headings_of_the_panel_stay_on_one_line(canvas):
+    made = canvas("detection", count=1)
+    made.drag((50, 50), (150, 150))
+    made.submit()
+    before = made.page.locator("[data-canvas=before]")
+    expect(before).to_be_visible()
+    top, bottom = (place(made, ".panel-objects h2")[at] for at in (1, 3))
+    assert bottom - top < 24
+    before.click()
+    expect(made.objects).to_have_count(1)
+
+
+def test_what_the_smart_tool_says_leaves_the_coordinates_alone(canvas):
+    made = canvas("segmentation", count=1, images=1, locale="de-DE", viewport={"width": 1120, "height": 700})
+    (outline, *_) = factories.true_regions(Item.objects.get())[0]["polygon"]
+    across, down = outline[0::2], outline[1::2]
+    made.press("s")
+    made.drag((min(across) - 4, min(down) - 4), (max(across) + 4, max(down) + 4))
+    expect(made.page.locator(".draft-button:visible")).to_have_count(3)
+    assert place(made, "[data-view=at]")[2] <= place(made, ".draft-text")[0]
+    assert place(made, ".draft-bar")[2] <= place(made, ".view-bar")[2]
+
+
+def test_the_smart_tool_first_says_what_to_do(canvas):
+    made = canvas("segmentation", count=1)
+    made.press("s")
+    expect(made.page.locator(".draft-text")).to_have_text("Drag a box around the thing, or click it.")
+    expect(made.page.locator(".draft-button:visible")).to_have_count(0)
+
+
+def test_numbers_are_folded_where_polygons_are_drawn_and_stay_as_they_were_left(canvas):
+    made = canvas("segmentation", count=1)
+    numbers = made.page.locator(".numbers")
+    expect(numbers).to_be_hidden()
+    made.page.locator(".panel-fields summary").click()
+    expect(numbers).to_be_visible()
+    made.page.reload()
+    expect(numbers).to_be_visible()

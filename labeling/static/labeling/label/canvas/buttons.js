@@ -13,12 +13,12 @@ export function toolsFor(task) {
   /** @type {Record<ToolName, {text: string, keys: string}>} */
   const known = {
     select: { text: t("Select: click, move, reshape"), keys: "V" },
-    box: { text: t("Box: drag, or click two corners; Alt + drag reshapes the last one"), keys: "R" },
-    template: { text: t("Box as large as the last one, by one click; Alt + drag reshapes that"), keys: "T" },
+    box: { text: t("Box: drag, or click two corners; Alt + drag a handle reshapes it"), keys: "R" },
+    template: { text: t("Box as large as the last one, by one click; Alt + drag a handle reshapes it"), keys: "T" },
     polygon: { text: t("Polygon: click its points; Shift + drag draws by hand"), keys: "P" },
     points: { text: t("Points: click an edge to add one, a point to remove it"), keys: "U" },
     smart: {
-      text: drawsPolygons ? t("Smart polygon: click or box a thing, then Enter") : t("Smart box: click a thing, then Enter"),
+      text: drawsPolygons ? t("Smart polygon: drag a box around a thing, or click it; then Enter") : t("Smart box: drag a box around a thing, or click it; then Enter"),
       keys: "S",
     },
     pan: { text: t("Move the image; Space + drag does so with every tool"), keys: "M" },
@@ -82,15 +82,15 @@ export function actionRow(row, state, act) {
   };
 }
 
-/** @param {State} state @returns {{text: string, keep: boolean, back: boolean, sign: boolean}|null} */
-function offerFor({ draft, picked }) {
-  if (picked) return { text: t("Click where it goes."), keep: false, back: false, sign: false };
-  if (draft?.kind === "box") return draft.held ? null : { text: t("Click the opposite corner."), keep: false, back: false, sign: false };
+/** @param {State} state @returns {{text: string, keep?: boolean, back?: boolean, sign?: boolean}|null} */
+function offerFor({ tool, draft, picked }) {
+  if (picked) return { text: t("Click where it goes.") };
+  if (draft?.kind === "box") return draft.held ? null : { text: t("Click the opposite corner.") };
   if (draft?.kind === "polygon") {
     const text = draft.points.length ? "" : t("Draw the hole or the further part.");
-    return { text, keep: draft.points.length >= 6, back: draft.points.length > 0, sign: false };
+    return { text, keep: draft.points.length >= 6, back: draft.points.length > 0 };
   }
-  if (!draft) return null;
+  if (!draft) return tool === "smart" ? { text: t("Drag a box around the thing, or click it.") } : null;
   const text = draft.parts ? t("Click adds, Alt + click takes away.") : "";
   return { text, keep: Boolean(draft.parts), back: draft.points.length > 0, sign: Boolean(draft.parts) };
 }
@@ -129,6 +129,9 @@ export function draftBar(bar, state, act) {
     bar.hidden = !offer;
     if (!offer) return;
     setText(text, offer.text);
+    const isHint = !state.draft && !state.picked;
+    bar.classList.toggle("hint", isHint);
+    cancel.hidden = isHint;
     sign.hidden = !offer.sign;
     setAttribute(sign, "aria-pressed", String(state.takesAway));
     keep.hidden = !offer.keep;

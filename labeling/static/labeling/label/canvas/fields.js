@@ -5,8 +5,9 @@ import { t, tn } from "../text.js";
 import { addShape, setShapes } from "./edit.js";
 import { boundsOf } from "./geometry.js";
 import { pointsOf } from "./describe.js";
+import { savePrefs } from "./prefs.js";
 import { asShape } from "./tools/box.js";
-import { onlySelected, regionAt, selectedRegions, shapeOf } from "./state.js";
+import { onlySelected, selectedRegions, shapeOf } from "./state.js";
 
 /** @typedef {import("./state.js").State} State @typedef {import("./geometry.js").Shape} Shape */
 /** @typedef {[number, number, number, number]} Box */
@@ -26,12 +27,18 @@ export function fittedTo(shape, to) {
   return { box: null, parts: (shape.parts ?? []).map((part) => part.map(place)) };
 }
 
-/** @param {HTMLElement} form @param {State} state @param {(action: () => void) => void} doing @param {() => void} leave back to the image */
+/** @param {HTMLElement} form @param {State} state @param {(action: () => boolean|void) => void} doing @param {() => void} leave back to the image */
 export function sizeFields(form, state, doing, leave) {
   const inputs = SIDES.map((side) => /** @type {HTMLInputElement} */ (form.querySelector(`input[name=${side}]`)));
   const title = /** @type {HTMLElement} */ (form.querySelector("h2"));
   const about = /** @type {HTMLElement} */ (form.querySelector("[data-about]"));
   const button = /** @type {HTMLButtonElement} */ (form.querySelector("button[type=submit]"));
+  const fold = /** @type {HTMLDetailsElement} */ (form.querySelector("details"));
+  fold.open = state.prefs.numbers ?? state.task === "detection";
+  fold.firstElementChild?.addEventListener("click", () => {
+    state.prefs.numbers = !fold.open;
+    savePrefs(state.prefs);
+  });
   let drawn = "";
 
   const values = () => /** @type {Box} */ (inputs.map((input) => (input.value.trim() === "" ? NaN : Number(input.value))));
@@ -51,11 +58,7 @@ export function sizeFields(form, state, doing, leave) {
   function addBox() {
     const given = values();
     if (given.some(Number.isNaN) || !state.sheet) return inputs.find((input) => input.value.trim() === "")?.focus();
-    doing(() => {
-      addShape(state, asShape(state, given));
-      const added = regionAt(state, [...state.selected][0]);
-      if (added) drawn = "";
-    });
+    doing(() => addShape(state, asShape(state, given)));
   }
 
   form.addEventListener("submit", (event) => {

@@ -98,7 +98,7 @@ export function canvasBindings(act, state, tools, stage) {
     { id: "front", group: "shapes", text: t("In front of all others"), keys: ["]"], when: isSelected, run: () => act.order("front") },
     { id: "back-most", group: "shapes", text: t("Behind all others"), keys: ["["], when: isSelected, run: () => act.order("back") },
     ...["left", "right", "up", "down"].flatMap((way) => arrow(/** @type {"left"} */ (way), `Arrow${way[0].toUpperCase()}${way.slice(1)}`)),
-    { id: "accept", group: "proposals", text: t("Accept the proposal that is selected or pointed at, else the next"), keys: ["A"], repeat: false, when: act.hasProposals, run: act.accept },
+    { id: "accept", group: "proposals", text: t("Accept the proposal that is selected or pointed at, else the next"), keys: ["A"], when: act.hasProposals, run: act.accept },
     { id: "accept-all", group: "proposals", text: t("Accept all that are shown"), keys: ["Shift+A"], when: act.hasProposals, run: act.acceptShown },
     { id: "reject", group: "proposals", text: t("Reject the proposal that is selected or pointed at, else the next"), keys: ["X"], when: act.hasProposals, run: act.reject },
   ];

@@ -223,7 +223,7 @@ export const classOf = (state, region) => (region.class === null ? undefined : s
 export const sure = ({ confidence = 1 }) => (confidence >= 0.995 ? ".99" : confidence.toFixed(2).slice(1));
 
 /** @param {State} state */
-export const isDrawing = ({ tool }) => tool === "box" || tool === "template" || tool === "polygon" || tool === "smart";
+export const isDrawing = ({ tool }) => ["box", "template", "polygon", "smart"].includes(tool);
 
 /** @param {State} state @param {Iterable<number>} keys */
 export function select(state, keys) {

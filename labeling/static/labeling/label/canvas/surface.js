@@ -1,6 +1,6 @@
 // Boxes and polygons on one image: ties state, tools, pointer, drawing and panel together.
 
-import { setAttribute, setText } from "../dom.js";
+import { paint, setAttribute, setText } from "../dom.js";
 import { t, tn } from "../text.js";
 import { viewBar } from "./adjust.js";
 import { answersOf, flawIn } from "./answers.js";
@@ -88,7 +88,7 @@ export function makeSurface(root, config, shared, host) {
   const act = commands(state, {
     tools: TOOLS,
     doing,
-    settle: () => settle(states.regionsOf(state), state.note),
+    settle: () => settle(states.regionsOf(state)),
     draw: render,
     say: host.say,
     openPalette,
@@ -116,14 +116,14 @@ export function makeSurface(root, config, shared, host) {
   /** What the panel shows, so that a drag does not write it again. @type {unknown[]} */
   let drawnPanel = [];
   let hadDraft = false;
-  /** Regions and note as they were when the pointer went down. */
-  let before = { regions: states.regionsOf(state), note: state.note };
+  /** Regions as they were when the pointer went down. @type {states.Region[]} */
+  let before = [];
   /** The note that is going to pass. @type {states.State["note"]} */
   let passing = null;
   const pointer = listenToPointer(stage, state, {
     tool: () => TOOLS[state.tool],
-    pressed: () => (before = { regions: states.regionsOf(state), note: state.note }),
-    released: () => settle(before.regions, before.note),
+    pressed: () => (before = begin()),
+    released: () => settle(before),
     draw: render,
     limits: () => limits(state),
     menu: () => state.draft && act.back(),
@@ -141,26 +141,31 @@ export function makeSurface(root, config, shared, host) {
   /** Do something to regions; what it says is read out. @param {() => string|boolean|void} action */
   function doing(action) {
     if (!state.sheet) return;
-    const known = states.regionsOf(state);
-    const { note } = state;
+    const known = begin();
     const said = action();
     if (typeof said === "string") host.say(said);
-    settle(known, note);
+    settle(known);
   }
 
-  /** Draw, and keep what changed. @param {states.Region[]} known the regions before @param {states.State["note"]} note the note before */
-  function settle(known, note) {
+  /** What was told of the last action goes with the next one. @returns {states.Region[]} the regions before it */
+  function begin() {
+    if (state.note?.passing) state.note = null;
+    return states.regionsOf(state);
+  }
+
+  /** Draw, and keep what changed. @param {states.Region[]} known the regions before */
+  function settle(known) {
     outlines.check();
     const regions = states.regionsOf(state);
     const drafted = hadDraft || state.draft !== null;
     hadDraft = state.draft !== null;
     if (regions === known) return drafted ? host.changed() : render();
     if (regions.length === known.length + 1) {
-      const asked = state.note === note ? "" : state.note?.text;
-      host.say([describe(state, regions[regions.length - 1]), asked].filter(Boolean).join(". "));
+      const asked = state.note?.passing ? `. ${state.note.text}` : "";
+      host.say(describe(state, regions[regions.length - 1]) + asked);
     }
     if (state.sheet) state.sheet.skipped = false;
-    if (!state.draft && state.note === note) state.note = null;
+    if (!state.draft && !state.note?.passing) state.note = null;
     host.changed();
   }
 
@@ -216,7 +221,12 @@ export function makeSurface(root, config, shared, host) {
     setText(note, said);
     setAttribute(note, "data-tone", (state.note && !state.note.passing) || state.failed ? "warn" : null);
     const told = state.note;
-    if (told?.passing && told !== passing) setTimeout(() => state.note === told && dropNote(), PASSING);
+    if (told?.passing && told !== passing) {
+      setTimeout(() => {
+        if (state.note === told) begin();
+        drawNote();
+      }, PASSING);
+    }
     passing = told;
     const at = state.note ? toStage(state.view, ...state.note.at) : null;
     const isSeen = at && at[0] >= 0 && at[1] >= 0 && at[0] <= state.size.width && at[1] <= state.size.height;
@@ -225,11 +235,6 @@ export function makeSurface(root, config, shared, host) {
     note.style.left = isSeen ? `${x}px` : "";
     note.style.top = isSeen ? `${y}px` : "";
     if (isSeen) note.style.setProperty("--ring", `${at[0] - x}px ${at[1] - y}px`);
-  }
-
-  function dropNote() {
-    state.note = null;
-    drawNote();
   }
 
   function drawPanel() {
@@ -250,8 +255,9 @@ export function makeSurface(root, config, shared, host) {
     setText($("unnamed"), unnamed ? tn(unnamed, "One region needs a class.", "{count} regions need a class.") : "");
     setText($("left"), leftText(state));
     setText($("why"), state.sheet?.item.why || shared.page?.why || "");
-    const name = state.current === null ? "" : (state.byId.get(state.current)?.name ?? "");
-    setText($("next"), name && t("Next: {name}", { name }));
+    const next = state.byId.get(state.current ?? 0);
+    paint($("next"), next);
+    setText($("next"), next ? t("Next: {name}", { name: next.name }) : "");
     setText($("file"), state.sheet?.item.file_name ?? "");
     setText($("said"), state.sheet?.skipped ? t("Skipped. Anything you draw takes that back.") : "");
   }
