@@ -133,7 +133,7 @@ def combined(polygon: Parts) -> shapely.Geometry:
     return found[0]
 
 
-def layers(areas: Sequence[shapely.Geometry]) -> list[shapely.Geometry]:
+def layers(areas: list[shapely.Geometry]) -> list[shapely.Geometry]:
     """Return areas in few groups, each of such whose bounds do not meet."""
     ones, others = shapely.STRtree(areas).query(areas)
     level = np.zeros(len(areas), int)

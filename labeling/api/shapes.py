@@ -178,7 +178,7 @@ class AnswerInput(serializers.Serializer[Any]):
         default="", allow_blank=True, max_length=300, help_text="why, with `skipped`: true"
     )
     exception = serializers.BooleanField(default=False)
-    regions = RegionInput(many=True, default=list, max_length=MOST_REGIONS)
+    regions = RegionInput(many=True, default=list, max_length=MOST_REGIONS)  # type: ignore[call-arg]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs["skip_reason"] and not attrs["skipped"]:
