@@ -52,15 +52,14 @@ def of(page: Page) -> Decoy | None:
 
 def note(decoy: Decoy, answer: Answer) -> str:
     """Keep what was said of it, and whether the labeler saw that it does not belong; returns the status."""
-    said = (
-        Decoy.Said.EXCEPTION
-        if answer.exception
-        else Decoy.Said.SKIP
-        if answer.skipped
-        else Decoy.Said.CLASSES
-    )
     classes = [each.label_class for each in answer.regions]
-    decoy.found = None if answer.skipped else answer.exception or decoy.page.proposed_class_id not in classes
+    if answer.exception:
+        said, found = Decoy.Said.EXCEPTION, True
+    elif answer.skipped:
+        said, found = Decoy.Said.SKIP, None
+    else:
+        said, found = Decoy.Said.CLASSES, decoy.page.proposed_class_id not in classes
+    decoy.found = found
     decoy.said, decoy.skip_reason = said, answer.skip_reason
     decoy.classes = classes if said == Decoy.Said.CLASSES else []
     decoy.save(update_fields=["found", "said", "skip_reason", "classes"])

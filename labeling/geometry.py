@@ -5,8 +5,7 @@ part within another is a hole, one within that hole is filled again.
 """
 
 from collections.abc import Sequence
-from functools import reduce
-from itertools import chain
+from itertools import chain, zip_longest
 from math import isfinite
 
 import numpy as np
@@ -16,6 +15,7 @@ from labeling.sentences import Sentence
 
 TOLERANCE = 0.5  # pixels outside that a rounded or dragged corner may have
 SMALLEST = 0.1  # square pixels that a shape, or a part of one, encloses at the least
+MOST_PARTS = 200  # of a polygon: each may meet each
 TOUCH = 1e-6  # pixels from an edge within which a point lies on it
 
 Box = Sequence[float]
@@ -24,6 +24,8 @@ Parts = Sequence[Sequence[float]]
 
 def misshapen(box: Box | None, polygon: Parts | None) -> Sentence | None:
     """Return why numbers are no box [x, y, width, height] or no polygon, None when they are."""
+    if polygon is not None and len(polygon) > MOST_PARTS:
+        return Sentence("A polygon may have at most %(most)s parts.", most=MOST_PARTS)
     if not all(isfinite(number) for number in chain(box or (), *(polygon or ()))):
         return Sentence("Coordinates must be finite numbers.")
     if box is not None and (len(box) != 4 or box[2] <= 0 or box[3] <= 0):
@@ -123,7 +125,23 @@ def cross(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 def combined(polygon: Parts) -> shapely.Geometry:
     """Return the area of a polygon by the even-odd rule."""
-    return reduce(shapely.symmetric_difference, map(area_of_ring, polygon))
+    found = layers([area_of_ring(part) for part in polygon])
+    # By halves: one after the other, each would be compared with all before it.
+    while len(found) > 1:
+        pairs = zip_longest(found[::2], found[1::2], fillvalue=shapely.Polygon())
+        found = [shapely.symmetric_difference(*pair) for pair in pairs]
+    return found[0]
+
+
+def layers(areas: list[shapely.Geometry]) -> list[shapely.Geometry]:
+    """Return areas in few groups, each of such whose bounds do not meet."""
+    ones, others = shapely.STRtree(areas).query(areas)
+    level = np.zeros(len(areas), int)
+    for number in range(len(areas)):
+        near = level[others[(ones == number) & (others < number)]]
+        level[number] = np.setdiff1d(np.arange(len(near) + 1), near)[0]
+    groups = [np.flatnonzero(level == each) for each in range(level.max() + 1)]
+    return [shapely.multipolygons(shapely.get_parts([areas[at] for at in group])) for group in groups]
 
 
 def has_holes(polygon: Parts) -> bool:

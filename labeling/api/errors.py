@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404
 from django.utils.translation import gettext as _
 from rest_framework import exceptions
@@ -32,17 +33,23 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         return answer(409, "paused", str(error))
     if isinstance(error, REFUSALS):
         return answer(400, "invalid", str(error))
+    if isinstance(error, RequestDataTooBig):
+        text = _("This is more than %(most)s MB at once. Send it in smaller parts.")
+        return answer(413, "too_large", text % {"most": settings.DATA_UPLOAD_MAX_MEMORY_SIZE >> 20})
+    return answer_of(error) if isinstance(error, exceptions.APIException) else None
+
+
+def answer_of(error: exceptions.APIException) -> Response:
+    """Return what the framework's own exceptions answer."""
     if isinstance(error, exceptions.ValidationError):
         fields = error.detail if isinstance(error.detail, dict) else {"": error.detail}
         return answer(400, "invalid", first_sentence(fields), fields)
-    if isinstance(error, exceptions.APIException):
-        response = answer(error.status_code, str(error.get_codes()), str(error.detail))
-        for name in ("WWW-Authenticate", "Retry-After"):
-            value = getattr(error, {"WWW-Authenticate": "auth_header", "Retry-After": "wait"}[name], None)
-            if value:
-                response[name] = str(value)
-        return response
-    return None
+    response = answer(error.status_code, str(error.get_codes()), str(error.detail))
+    for name in ("WWW-Authenticate", "Retry-After"):
+        value = getattr(error, {"WWW-Authenticate": "auth_header", "Retry-After": "wait"}[name], None)
+        if value:
+            response[name] = str(value)
+    return response
 
 
 def answer(status_code: int, code: str, message: str, fields: Any = None) -> Response:

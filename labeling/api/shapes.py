@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -27,6 +28,7 @@ from labeling.models.queueing import QueueKind
 
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")  # NUL and lone surrogates: PostgreSQL keeps neither
+MOST_REGIONS = 5_000  # in an answer
 DIGITS = 18  # always fit a bigint
 
 
@@ -110,10 +112,12 @@ class PolygonField(serializers.Field[Any, Any, Any, Any]):
     def to_internal_value(self, data: Any) -> list[list[float]]:
         if not isinstance(data, list) or not data or not all(isinstance(part, list) for part in data):
             raise serializers.ValidationError("A polygon is a list of parts, each a list of numbers.")
+        if not all({*map(type, part)} <= {int, float} for part in data):
+            raise serializers.ValidationError(_("The coordinates of a polygon are numbers."))
         try:
             return [[float(number) for number in part] for part in data]
-        except (TypeError, ValueError, OverflowError) as error:
-            raise serializers.ValidationError("The coordinates of a polygon are numbers.") from error
+        except OverflowError as error:
+            raise serializers.ValidationError(_("The coordinates of a polygon are numbers.")) from error
 
     def to_representation(self, value: Any) -> Any:
         return value
@@ -144,6 +148,8 @@ class RegionInput(serializers.Serializer[Any]):
         return {"class": ClassReference(), **super().get_fields()}
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "bbox" in attrs and "polygon" in attrs:
+            raise serializers.ValidationError(_("A region is either a box or a polygon, not both."))
         flaw = geometry.misshapen(attrs.get("bbox"), attrs.get("polygon"))
         if flaw:
             raise serializers.ValidationError(languages.said(flaw))
@@ -172,7 +178,7 @@ class AnswerInput(serializers.Serializer[Any]):
         default="", allow_blank=True, max_length=300, help_text="why, with `skipped`: true"
     )
     exception = serializers.BooleanField(default=False)
-    regions = RegionInput(many=True, default=list)
+    regions = RegionInput(many=True, default=list, max_length=MOST_REGIONS)  # type: ignore[call-arg]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs["skip_reason"] and not attrs["skipped"]:

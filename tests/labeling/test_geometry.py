@@ -151,3 +151,25 @@ def test_six_thousand_points_are_looked_at_in_no_time() -> None:
     took = time.perf_counter() - began
     assert geometry.flaw(None, [scribble]) is not None
     assert took < 0.2  # 10 ms on one idle core
+
+
+def squares(count: int, size: float = 2.0) -> list[list[float]]:
+    """Return separate parts in rows."""
+    corners = ((10 * (number % 50), 10 * (number // 50)) for number in range(count))
+    return [[x, y, x + size, y, x + size, y + size, x, y + size] for x, y in corners]
+
+
+def test_a_polygon_has_a_bounded_number_of_parts() -> None:
+    assert geometry.misshapen(None, squares(200)) is None
+    assert geometry.misshapen(None, squares(201)) == "A polygon may have at most 200 parts."
+
+
+@pytest.mark.parametrize("around", [[], [[-1, -1, 600, -1, 600, 600, -1, 600]]])
+def test_many_parts_are_combined_in_no_time(around) -> None:
+    polygon = [*around, *squares(200 - len(around))]
+    began = time.perf_counter()
+    assert geometry.flaw(None, polygon) is None
+    took = time.perf_counter() - began
+    assert abs(geometry.combined(polygon).area - (4 * 200 if not around else 601**2 - 4 * 199)) < 1e-6
+    assert geometry.has_holes(polygon) is bool(around)
+    assert took < 0.2  # 25 ms on one idle core

@@ -130,3 +130,47 @@ def test_an_unknown_origin_is_refused(drawn, labeler, api) -> None:
     region = {"class": "circle", "bbox": [1, 1, 5, 5], "origin": "guessed"}
     assert send(api(labeler), drawn, page, [region]).status_code == 400
     assert queue.claim(drawn, labeler, 1, holding=[page["page"]]) is not None
+
+
+SQUARE = [10, 10, 60, 10, 60, 60, 10, 60]
+
+
+@pytest.mark.parametrize(
+    ("geometry", "said"),
+    [
+        ({"bbox": [10, 10, 50, 50], "polygon": [SQUARE]}, "not both"),
+        ({"polygon": [[True, *SQUARE[1:]]]}, "numbers"),
+        ({"polygon": [["10", *SQUARE[1:]]]}, "numbers"),
+        ({"polygon": [[10**400, *SQUARE[1:]]]}, "numbers"),
+        ({"polygon": [SQUARE] * 201}, "at most 200 parts"),
+    ],
+)
+def test_what_is_no_single_shape_of_numbers_is_refused(drawn, labeler, api, geometry, said) -> None:
+    page = page_of(api(labeler), drawn)
+    refused = send(api(labeler), drawn, page, [{"class": "circle", **geometry}])
+    assert (refused.status_code, said in refused.json()["error"]["message"]) == (400, True)
+
+
+def test_an_answer_has_a_bounded_number_of_regions(drawn, labeler, api) -> None:
+    page = page_of(api(labeler), drawn)
+    assert send(api(labeler), drawn, page, [{"class": "circle"}] * 5_001).status_code == 400
+
+
+def test_a_page_full_of_outlines_is_taken_and_what_is_far_larger_refused_with_a_sentence(
+    drawn, labeler, client
+) -> None:
+    client.force_login(labeler)
+    page = page_of_client(client, drawn)
+    answer = {"item": page["items"][0]["id"], "uuid": str(uuid.uuid4()), "skipped": True}
+    url = f"/api/projects/{drawn.pk}/pages/{page['page']}/submit/"
+    for size, status in ((33 << 20, 413), (3 << 20, 200)):
+        body = {"answers": [answer], "padding": "x" * size}
+        sent = client.post(url, body, content_type="application/json")
+        assert sent.status_code == status
+        if status == 413:
+            assert "smaller parts" in sent.json()["error"]["message"]
+
+
+def page_of_client(client, project) -> dict:
+    made = client.post(f"/api/projects/{project.pk}/pages/", {"size": 1}, content_type="application/json")
+    return made.json()
