@@ -34,9 +34,9 @@ export function sizeFields(form, state, doing, leave) {
   const about = /** @type {HTMLElement} */ (form.querySelector("[data-about]"));
   const button = /** @type {HTMLButtonElement} */ (form.querySelector("button[type=submit]"));
   const fold = /** @type {HTMLDetailsElement} */ (form.querySelector("details"));
-  fold.open = state.prefs.numbers ?? state.task === "detection";
+  fold.open = (state.prefs.numbers || (state.task === "detection" && "open")) === "open";
   fold.firstElementChild?.addEventListener("click", () => {
-    state.prefs.numbers = !fold.open;
+    state.prefs.numbers = fold.open ? "folded" : "open";
     savePrefs(state.prefs);
   });
   let drawn = "";

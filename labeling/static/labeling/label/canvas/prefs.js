@@ -4,9 +4,10 @@ import { read, write } from "../storage.js";
 
 /**
  * `brightness`, `contrast`, `saturation` in percent of the image as it is; `opacity` of fills in percent;
- * `numbers`: whether place and size are shown as numbers, null where nobody has said; `minimum` is the confidence below which proposals stay out of sight.
+ * `minimum` is the confidence below which proposals stay out of sight; `numbers`: whether place and size are shown as
+ * numbers, "" where nobody has said.
  * @typedef {{brightness: number, contrast: number, saturation: number, opacity: number, labels: boolean,
- *   crosshair: boolean, snap: boolean, minimum: number, numbers: boolean|null}} Prefs
+ *   crosshair: boolean, snap: boolean, minimum: number, numbers: ""|"open"|"folded"}} Prefs
  */
 
 const KEY = "loupe.canvas";
@@ -21,7 +22,7 @@ const DEFAULTS = {
   crosshair: true,
   snap: false,
   minimum: 0.5,
-  numbers: null,
+  numbers: "",
 };
 
 /** @returns {Prefs} */
