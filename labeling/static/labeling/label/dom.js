@@ -6,6 +6,7 @@
 export function make(tag, name) {
   const node = document.createElement(tag);
   if (name) node.className = name;
+  if (tag === "button") node.setAttribute("type", "button");
   return node;
 }
 
@@ -21,11 +22,14 @@ export function setAttribute(node, name, value) {
   else node.setAttribute(name, value);
 }
 
-/** Black or white, whichever reads on a colour. @param {string} color */
-function inkOn(color) {
+/** Relative luminance of #rrggbb, 0 to 1. @param {string} color */
+export function lightness(color) {
   const [red, green, blue] = [1, 3, 5].map((at) => (parseInt(color.slice(at, at + 2), 16) / 255) ** 2.2);
-  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 ? "#000" : "#fff";
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
 }
+
+/** Black or white, whichever reads on a colour. @param {string} color */
+export const inkOn = (color) => (lightness(color) > 0.18 ? "#000" : "#fff");
 
 /** @param {HTMLElement} node @param {LabelClass} [label] none takes the colour away */
 export function paint(node, label) {

@@ -32,7 +32,6 @@ export function toolsFor(task) {
 export function toolbar(column, state, tools, choose) {
   const buttons = tools.map(({ name, text }) => {
     const button = make("button", "tool");
-    button.type = "button";
     button.title = text;
     button.setAttribute("aria-label", text);
     button.dataset.tool = name;
@@ -65,7 +64,6 @@ export function actionRow(row, state, act) {
   ];
   const buttons = wanted.map(({ id, text, drawing, run, one }) => {
     const button = make("button", "row-button");
-    button.type = "button";
     button.title = text;
     button.dataset.keyInTitle = id;
     button.setAttribute("aria-label", text);
@@ -113,7 +111,6 @@ export function draftBar(bar, state, act) {
   /** @param {string} name @param {string} binding whose key is printed on it @param {() => void} run */
   function makeButton(name, binding, run) {
     const button = make("button", "draft-button");
-    button.type = "button";
     button.append(name);
     if (binding) {
       const cap = make("kbd");

@@ -1,13 +1,13 @@
 // The shapes that are not selected, all on one canvas: a thousand cost little more than ten.
 
+import { inkOn } from "../dom.js";
 import { boundsOf } from "./geometry.js";
-import { casingOf, colorOf, inkOn, pathOf, tagOf } from "./paint.js";
+import { casingOf, colorOf, pathOf, TAG, tagOf, tagPlace } from "./paint.js";
 import { classOf, isProposal, sure } from "./state.js";
 
 /** @typedef {import("./state.js").State} State @typedef {import("./state.js").Region} Region */
 
 const FONT = "600 11px system-ui, sans-serif";
-const TAG = 16;
 /** Shapes that look narrower than this get no long tag until they are pointed at. */
 const ROOM_FOR_TAG = 24;
 /** More shapes than this follow the view as a picture, and are drawn anew once it rests. */
@@ -104,8 +104,7 @@ export function crowdLayer(canvas) {
     if (!text) return;
     const width = widthOf(text) + 10;
     const color = colorOf(state, region);
-    const left = Math.max(0, Math.round(x - 1));
-    const top = Math.round(y) - TAG < 0 ? Math.max(0, Math.round(y)) : Math.round(y) - TAG;
+    const [left, top] = tagPlace(x, y);
     const proposed = isProposal(region);
     context.fillStyle = proposed ? "rgb(20 20 20 / 0.82)" : color;
     context.fillRect(left, top, width, TAG);

@@ -35,7 +35,6 @@ export function objectList(list, state, on) {
   /** @param {string} name @param {Parameters<typeof icon>[0]} drawing @param {() => void} run */
   function makeButton(name, drawing, run) {
     const button = make("button", `row-button ${name}`);
-    button.type = "button";
     button.append(icon(drawing));
     button.addEventListener("click", run);
     return button;
@@ -46,7 +45,6 @@ export function objectList(list, state, on) {
     const row = make("li", "object");
     row.dataset.region = String(key);
     const main = make("button", "object-main");
-    main.type = "button";
     const swatch = make("span", "class-swatch");
     const mark = make("span", "object-mark");
     const name = make("span", "object-name");

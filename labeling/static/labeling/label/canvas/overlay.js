@@ -1,20 +1,18 @@
 // What the hand works on, in SVG over the image: selected and hovered shapes, what is being drawn, guides.
 // Nodes stay; only what differs is written.
 
-import { setAttribute } from "../dom.js";
-import { handleLayer } from "./handles.js";
-import { casingOf, colorOf, inkOn, NO_CLASS, pathOf, tagOf } from "./paint.js";
+import { inkOn, setAttribute } from "../dom.js";
+import { casingOf, colorOf, NO_CLASS, pathOf, TAG, tagOf, tagPlace } from "./paint.js";
 import { boundsOf, boxFrom } from "./geometry.js";
+import { handlesFor } from "./hit.js";
 import { onStage } from "./crowd.js";
 import { makeSvg } from "./svg.js";
-import { classOf, isProposal, regionAt, shapeOf } from "./state.js";
+import { classOf, isDrawing, isProposal, onlySelected, regionAt, shapeOf } from "./state.js";
 import { templateAt } from "./tools/box.js";
 import { closes } from "./tools/polygon.js";
 import { toStage } from "./view.js";
 
-/** @typedef {import("./state.js").State} State @typedef {import("./state.js").Region} Region */
-
-const TAG = 16;
+/** @typedef {import("./state.js").State} State @typedef {import("./state.js").Region} Region @typedef {import("./state.js").Point} Point */
 
 /** Three lines of one shape: its fill, the line below and the line. @param {string} name */
 function makeShape(name) {
@@ -93,9 +91,7 @@ export function overlay(svg, widthOf) {
     const [box, text] = /** @type {SVGElement[]} */ ([...tag.children]);
     const said = tagOf(state, region);
     const color = colorOf(state, region);
-    const left = Math.max(0, Math.round(x) - 1);
-    const top = Math.round(y) - TAG < 0 ? Math.max(0, Math.round(y)) : Math.round(y) - TAG;
-    setAttribute(tag, "transform", `translate(${left} ${top})`);
+    setAttribute(tag, "transform", `translate(${tagPlace(x, y)})`);
     tag.classList.toggle("proposed", proposed);
     if (text.textContent !== said) {
       text.textContent = said;
@@ -185,4 +181,65 @@ export function overlay(svg, widthOf) {
   }
 
   return { draw };
+}
+
+// ---- handles of the one selected region: squares for a box, dots for the points of a polygon ----
+
+/** More handles than this are only shown near the pointer. */
+const MOST_HANDLES = 400;
+const NEAR = 60;
+
+/** @param {State} state @returns {{name: string, at: Point, held: boolean}[]} on the stage */
+function handlesOf(state) {
+  const region = onlySelected(state);
+  if (!region || state.draft || state.grip?.type === "body") return [];
+  if (region.box) return boxHandles(state, boundsOf(shapeOf(state, region)));
+  return isDrawing(state) ? [] : polygonHandles(state, shapeOf(state, region).parts ?? []);
+}
+
+/** @param {State} state @param {number[]} box */
+function boxHandles({ view, grip }, [x, y, w, h]) {
+  return handlesFor(view, w, h).map(([name, across, down]) => ({
+    name,
+    at: toStage(view, x + across * w, y + down * h),
+    held: grip?.type === "handle" && grip.handle === name,
+  }));
+}
+
+/** @param {State} state @param {number[][]} parts */
+function polygonHandles({ view, size, grip, pointer }, parts) {
+  const many = parts.reduce((sum, part) => sum + part.length / 2, 0) > MOST_HANDLES;
+  const near = pointer && toStage(view, ...pointer);
+  /** @type {{name: string, at: Point, held: boolean}[]} */
+  const found = [];
+  parts.forEach((points, part) => {
+    for (let at = 0; at < points.length; at += 2) {
+      const [x, y] = toStage(view, points[at], points[at + 1]);
+      if (x < 0 || y < 0 || x > size.width || y > size.height) continue;
+      if (many && !(near && Math.hypot(near[0] - x, near[1] - y) < NEAR)) continue;
+      const held = grip?.type === "point" && grip.part === part && grip.index === at / 2;
+      found.push({ name: "point", at: [x, y], held });
+    }
+  });
+  return found;
+}
+
+function handleLayer() {
+  const node = makeSvg("g", "handles");
+
+  /** @param {State} state */
+  function draw(state) {
+    const wanted = handlesOf(state);
+    const idle = isDrawing(state) && !state.altHeld && !state.byKeys;
+    while (node.childElementCount > wanted.length) node.lastChild?.remove();
+    while (node.childElementCount < wanted.length) node.append(makeSvg("rect"));
+    wanted.forEach(({ name, at, held }, index) => {
+      const handle = node.children[index];
+      setAttribute(handle, "class", `handle ${name === "point" ? "round" : ""} ${held ? "held" : idle ? "idle" : ""}`);
+      setAttribute(handle, "data-handle", name);
+      setAttribute(handle, "transform", `translate(${at[0]} ${at[1]})`);
+    });
+  }
+
+  return { node, draw };
 }

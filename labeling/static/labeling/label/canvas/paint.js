@@ -1,6 +1,7 @@
 // How shapes look, on the canvas and in the overlay alike: a dark line under a coloured one reads on any image.
 
-import { t } from "../text.js";
+import { lightness } from "../dom.js";
+import { nameOf } from "./describe.js";
 import { classOf, isProposal, sure } from "./state.js";
 
 /** @typedef {import("./state.js").State} State @typedef {import("./state.js").Region} Region */
@@ -8,15 +9,6 @@ import { classOf, isProposal, sure } from "./state.js";
 export const NO_CLASS = "#d8d8d8";
 const DARK = "rgb(0 0 0 / 0.72)";
 const LIGHT = "rgb(255 255 255 / 0.9)";
-
-/** Relative luminance of #rrggbb, 0 to 1. @param {string} color */
-function lightness(color) {
-  const [red, green, blue] = [1, 3, 5].map((at) => (parseInt(color.slice(at, at + 2), 16) / 255) ** 2.2);
-  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-}
-
-/** Black or white, whichever reads on a colour. @param {string} color */
-export const inkOn = (color) => (lightness(color) > 0.18 ? "#000" : "#fff");
 
 /** The colours of dark classes stand on a light line instead. @param {string} color */
 export const casingOf = (color) => (lightness(color) > 0.1 ? DARK : LIGHT);
@@ -26,8 +18,17 @@ export const colorOf = (state, region) => classOf(state, region)?.color ?? NO_CL
 
 /** What its tag says. @param {State} state @param {Region} region */
 export function tagOf(state, region) {
-  const name = classOf(state, region)?.name ?? t("needs a class");
+  const name = nameOf(state, region);
   return isProposal(region) ? `${name} ${sure(region)}` : name;
+}
+
+/** How high tags are, in pixels of the stage. */
+export const TAG = 16;
+
+/** Where a tag goes: above its shape, else within. @param {number} x @param {number} y @returns {import("./state.js").Point} */
+export function tagPlace(x, y) {
+  const [left, top] = [Math.max(0, Math.round(x) - 1), Math.round(y)];
+  return [left, top < TAG ? Math.max(0, top) : top - TAG];
 }
 
 /** A path in pixels of the image. @param {import("./geometry.js").Shape} shape */

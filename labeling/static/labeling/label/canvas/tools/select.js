@@ -4,8 +4,7 @@ import { setShapes } from "../edit.js";
 import { boundsOf, boxFrom, moved } from "../geometry.js";
 import { regionsAt } from "../hit.js";
 import { isShown, letGo, regionsOf, select, selectedRegions } from "../state.js";
-import { gripDown, gripFor, gripMove, gripUp } from "./grips.js";
-import { addAt, spotAt } from "./points.js";
+import { addAt, gripDown, gripFor, gripMove, gripUp, spotAt } from "./grips.js";
 
 /** @typedef {import("../state.js").State} State @typedef {import("../state.js").ToolEvent} ToolEvent */
 /** @typedef {import("../state.js").Point} Point */
