@@ -59,6 +59,7 @@ export function createFlow(config, shared, makeSurface, { draw, nothing, askReas
   /** The page that was submitted last, if that was a correction. @type {number|null} */
   let corrected = null;
   let shownAt = 0;
+  let sentAt = 0;
   let again = 0;
 
   /** @type {Host} */
@@ -171,12 +172,13 @@ export function createFlow(config, shared, makeSurface, { draw, nothing, askReas
 
   function submit() {
     const page = shared.page;
-    if (!page || isAccident()) return;
+    if (!page) return;
     const flaw = surface.flaw();
     if (flaw) {
       say(flaw);
       return draw();
     }
+    if (isAccident()) return;
     if (surface.turn(1)) return changed();
     const seconds = Math.min((performance.now() - shownAt) / 1000 / Math.max(1, page.items.length), LONGEST);
     const given = surface.answers().map((answer) => ({ ...answer, seconds: Math.round(seconds * 100) / 100 }));
@@ -191,13 +193,14 @@ export function createFlow(config, shared, makeSurface, { draw, nothing, askReas
     shared.previous = recent.last;
     drafts.drop(page.page);
     outbox.send(page, given);
+    sentAt = performance.now();
     shared.notice = null;
     say(shared.correcting ? t("Corrected.") : t("{count} sent. {today} today.", { count, today: shared.doneToday }));
     next();
   }
 
-  /** Whether nobody can have looked at the page yet: a second Enter for the one before. */
-  const isAccident = () => performance.now() - shownAt < GLANCE && !surface.isTouched() && !shared.correcting;
+  /** Whether it is a second Enter for the page before, for nobody can have looked at this one yet. */
+  const isAccident = () => performance.now() - sentAt < GLANCE && !surface.isTouched();
 
   function skip() {
     if (!shared.page) return;
