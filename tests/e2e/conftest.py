@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, object]:
     assert CHROMIUM, "These tests drive the system's Chromium: apt-get install chromium"
-    return {"executable_path": CHROMIUM, "args": ["--no-sandbox"]}
+    return {"executable_path": CHROMIUM, "args": ["--no-sandbox", "--disable-gpu"]}
 
 
 class Traffic:

@@ -133,6 +133,7 @@ def test_a_press_does_nothing_with_another_tool(canvas):
 def test_a_drag_is_finished_before_the_page_is_sent(canvas):
     made = canvas("detection", count=1)
     made.drag((100, 100), (200, 180))
+    made.press("v")
     hold(made, (200, 180), (240, 200), (260, 220))
     made.press("Enter")
     expect(made.note).to_have_text("Let go first, then submit.")

@@ -274,6 +274,7 @@ def test_sure_labels_are_ticked_and_open_ones_marked_for_the_hand(browse, manage
     expect(page.locator("[data-part=hint]")).to_contain_text("The model has ticked what it is sure of.")
     submit(page)
     expect(page.locator("[data-part=today]")).to_have_text("1 today")
+    expect(ticked).to_have_count(2)
     page.keyboard.press("2")  # takes the square away
     expect(shown.locator(".class-chip.person")).to_have_text([re.compile("circle")])
     page.keyboard.press("Control+z")
