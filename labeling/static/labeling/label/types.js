@@ -30,15 +30,14 @@
  *
  * What draws one kind of work and takes its answers.
  * @typedef {{
- *   show: (page: Page, kept: object|null) => void, clear: () => void, content: () => object, isTouched: () => boolean, isHalfDone: () => boolean,
+ *   show: (page: Page, kept: object|null) => void, clear: () => void, content: () => object, isTouched: () => boolean,
  *   isReady: () => boolean, flaw: () => string, answers: () => Answer[], turn: (step: 1|-1) => boolean,
  *   undo: () => boolean, redo: () => boolean, skip: (reason: string) => boolean, images: (page: Page) => string[],
  *   submitText: () => string, bindings: () => Binding[], render: () => void}} Surface
  *
  * show: put a page on screen; `kept` is what content() gave, else page.answers may hold earlier answers. flaw: why it
  * cannot be submitted yet, pointing at the place; isReady tells the same without pointing. turn: where a page is shown
- * in parts, go to the next or the last part; false when there is none. isHalfDone:
- * something is begun that is no answer yet; content() has it. skip: true when it skips the whole page.
+ * in parts, go to the next or the last part; false when there is none. skip: true when it skips the whole page.
  *
  * One shortcut. `keys` are the combinations that it begins with: modifiers in the order Ctrl (which is also Cmd), Alt,
  * Shift, then the key: letters in capitals, "Space", other characters as typed without Shift, else the name in

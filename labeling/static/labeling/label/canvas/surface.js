@@ -285,7 +285,6 @@ export function makeSurface(root, config, shared, host) {
     },
     content: () => ({ sheets: Object.fromEntries(state.sheets.map((sheet) => [sheet.item.id, states.contentOf(state, sheet)])) }),
     isTouched: () => state.sheets.some((sheet) => states.contentOf(state, sheet).touched),
-    isHalfDone: () => states.halfDone(state) !== null,
     isReady: () => state.sheet !== null && !flawIn(state),
     flaw() {
       const found = flawIn(state, pointer.isPressed());

@@ -153,7 +153,6 @@ export function makeSurface(root, config, shared, host) {
     clear: () => states.clearPage(state),
     content: () => states.contentOf(state),
     isTouched: () => states.isTouched(state),
-    isHalfDone: () => false,
     isReady: () => missing(state).length === 0,
     flaw() {
       const text = missingText(state);
