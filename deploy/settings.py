@@ -239,6 +239,14 @@ Q_CLUSTER = {
             "retry": 21_800,
             "recycle": 500,
         },
+        "long": {
+            "workers": 1,
+            "queue_limit": 1,
+            "bulk": 1,
+            "timeout": 86_400,
+            "retry": 260_000,
+            "recycle": 100,
+        },
     },
 }
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, QuerySet
 
 from labeling.models import Annotation, Item, Project, QueueEntry, Region
 
@@ -14,11 +15,15 @@ UNDECIDED = (0,)  # the id of no class: people could not tell, or do not agree
 
 @dataclass(slots=True)
 class Answers:
-    """Class ids per item, in item order. `revision` is the newest annotation id among them."""
+    """Class ids per item, in item order. `revision` is the newest annotation id among them.
+
+    `annotations` are the ids of the answers, 0 where people are undecided.
+    """
 
     items: np.ndarray
     labels: list[tuple[int, ...]] = field(default_factory=list)
     revision: int = 0
+    annotations: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -26,7 +31,8 @@ class Answers:
     def without(self, items: np.ndarray) -> "Answers":
         """Return the answers to all but the given items."""
         left = np.flatnonzero(~np.isin(self.items, items))
-        return Answers(self.items[left], [self.labels[row] for row in left], self.revision)
+        labels = [self.labels[row] for row in left]
+        return Answers(self.items[left], labels, self.revision, self.annotations[left])
 
 
 def training(project: Project) -> Answers:
@@ -93,6 +99,28 @@ def classes_of(annotations: Iterable[int]) -> dict[int, tuple[int, ...]]:
     return {annotation: tuple(sorted(set(classes))) for annotation, classes in found.items()}
 
 
+def regions_of(annotations: Iterable[int]) -> dict[int, list[dict[str, Any]]]:
+    """Return the regions of each annotation, {class, bbox?, polygon?}."""
+    wanted = list(annotations)
+    found: dict[int, list[dict[str, Any]]] = {annotation: [] for annotation in wanted}
+    for each in Region.objects.filter(annotation__in=wanted).order_by("id"):
+        shape = {"class": each.label_class_id, "bbox": each.bbox, "polygon": each.polygon}
+        found[each.annotation_id].append({name: value for name, value in shape.items() if value is not None})
+    return found
+
+
+def have_shapes(annotations: Sequence[int]) -> bool:
+    """Tell whether annotations belong to a project of boxes or outlines."""
+    first = Annotation.objects.filter(pk__in=annotations[:1]).select_related("project").first()
+    return first is not None and not first.project.is_classification
+
+
+def objects_of(project: Project) -> dict[int, int]:
+    """Count the regions of each class among the answers that may be trained on."""
+    given = Region.objects.filter(annotation__in=_to_learn_from(project).values("id"))
+    return dict(given.values_list("label_class_id").annotate(count=Count("id")).order_by())
+
+
 def _current(annotations: QuerySet[Annotation]) -> QuerySet[Annotation]:
     """Return those human annotations that count for an item now."""
     return annotations.filter(
@@ -123,7 +151,8 @@ def _with_undecided(drawn: QuerySet[Annotation]) -> Answers:
     items = np.concatenate([decided.items, undecided])
     labels = [*decided.labels, *[UNDECIDED] * len(undecided)]
     order = np.argsort(items)
-    return Answers(items[order], [labels[row] for row in order], decided.revision)
+    annotations = np.concatenate([decided.annotations, np.zeros(len(undecided), np.int64)])
+    return Answers(items[order], [labels[row] for row in order], decided.revision, annotations[order])
 
 
 def _collect(annotations: QuerySet[Annotation]) -> Answers:
@@ -133,6 +162,7 @@ def _collect(annotations: QuerySet[Annotation]) -> Answers:
         items=np.array([item for item, _ in rows], dtype=np.int64),
         labels=[labels[annotation] for _, annotation in rows],
         revision=max((annotation for _, annotation in rows), default=0),
+        annotations=np.array([annotation for _, annotation in rows], dtype=np.int64),
     )
 
 

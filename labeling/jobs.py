@@ -43,7 +43,7 @@ __all__ = [
     "tick",
 ]
 
-CLUSTERS = ("quick", "ml")
+CLUSTERS = ("quick", "ml", "long")
 MAX_ATTEMPTS = 3
 NUDGE_GRACE = timedelta(seconds=5)
 WATCHDOG_LOCK = 0x10C9E  # key of the advisory lock that one watchdog holds

@@ -32,8 +32,14 @@ def shown(page: Page, claims: Collection[Claim]) -> dict[int, Answer]:
 
 
 def to_keep(project: Project, kind: str, items: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """Return the shapes that a new page will propose, by item: the next round of a model draws others."""
-    if kind != QueueKind.PRELABELED or project.is_classification:
+    """Return the shapes that a new page will propose, by item: the next round of a model draws others.
+
+    Drawing takes so long that shapes are proposed also where nothing is certified, as long as a model helps.
+    """
+    helped = kind == QueueKind.PRELABELED or (
+        kind == QueueKind.MANUAL and project.assist_mode != Project.AssistMode.OFF
+    )
+    if not helped or project.is_classification:
         return {}
     return {item: shape(each) for item, each in Suggestion.objects.in_bulk(items).items()}
 

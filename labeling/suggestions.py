@@ -1,11 +1,11 @@
 """The one door through which models write: suggestions, queue order, auto labels, audits."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -57,8 +57,10 @@ PLACED = attrgetter(
 
 @dataclass(frozen=True, slots=True)
 class AutoLabel:
+    """What a model says of an item; `regions` are {class, bbox?, polygon?}."""
+
     item: int
-    classes: list[int]
+    regions: Sequence[Mapping[str, Any]]
     confidence: float
 
 
@@ -186,15 +188,29 @@ def write_auto_labels(
             ],
         )
         annotations = dict(cursor.fetchall())
-        pairs = [(annotations[each.item], label) for each in labels for label in each.classes]
+        rows = [(annotations[each.item], region) for each in labels for region in each.regions]
         cursor.execute(
             """
-            INSERT INTO labeling_region (annotation_id, label_class_id, origin)
-            SELECT *, 'accepted' FROM unnest(%s::bigint[], %s::bigint[])
+            INSERT INTO labeling_region (annotation_id, label_class_id, bbox, polygon, origin)
+            SELECT *, 'accepted' FROM unnest(%s::bigint[], %s::bigint[], %s::jsonb[], %s::jsonb[])
             """,
-            [[annotation for annotation, _ in pairs], [label for _, label in pairs]],
+            [
+                [annotation for annotation, _ in rows],
+                [region["class"] for _, region in rows],
+                [as_json(region.get("bbox")) for _, region in rows],
+                [as_json(region.get("polygon")) for _, region in rows],
+            ],
         )
     return annotations
+
+
+def as_json(geometry: object) -> str | None:
+    return None if geometry is None else json.dumps(geometry)
+
+
+def count_auto_labels(project: Project) -> int:
+    """Count the automatic labels that stand."""
+    return Annotation.objects.filter(project=project, source="auto", withdrawn_at=None).count()
 
 
 def shown_under(project: Project, certificate: int) -> QuerySet[QueueEntry]:

@@ -11,7 +11,7 @@ from labeling.models import Annotation, Event, Project
 from mlassist import proving
 from mlassist.certificates import bounds, comparison, sequence
 from mlassist.heads import Head
-from mlassist.models import Certificate, WithheldClass
+from mlassist.models import Certificate, ModelVersion, WithheldClass
 from mlassist.pool import Pool, load_head
 from mlassist.predictions import Predictions, is_strict
 from mlassist.runs import Step
@@ -27,9 +27,14 @@ def made_so_far(project: Project) -> list[Certificate]:
 
 def new(project: Project, trained: Trained, number: int, blind: int) -> Certificate:
     """Return an unsaved attempt to certify what a model says."""
+    return begun(project, trained.version, number, blind, strict=is_strict(trained.head))
+
+
+def begun(project: Project, version: ModelVersion, number: int, blind: int, *, strict: bool) -> Certificate:
+    """Return an unsaved attempt; `strict` if a label is right or wrong as a whole."""
     return Certificate(
         project=project,
-        model_version=trained.version,
+        model_version=version,
         attempt=number,
         state=Certificate.State.OPEN,
         promise=project.promise,
@@ -38,7 +43,7 @@ def new(project: Project, trained: Trained, number: int, blind: int) -> Certific
         alpha=bounds.alpha(1 - project.confidence, number),
         n_validation=blind,
         sentence="Its blind labels are being given.",
-        evidence={"blind_labels": blind, "strict": is_strict(trained.head)},
+        evidence={"blind_labels": blind, "strict": strict},
     )
 
 
@@ -54,8 +59,12 @@ def blocked_columns(certificate: Certificate, head: Head) -> dict[int, str]:
 
 def withheld_columns(project: Project, classes: np.ndarray) -> dict[int, str]:
     """Return the class columns that a manager leaves to people, with that as the reason."""
-    withheld = WithheldClass.objects.filter(project=project).values_list("label_class_id", flat=True)
-    return {int(column): WITHHELD for column in np.flatnonzero(np.isin(classes, list(withheld)))}
+    return {int(column): WITHHELD for column in np.flatnonzero(np.isin(classes, withheld_ids(project)))}
+
+
+def withheld_ids(project: Project) -> list[int]:
+    """Return the ids of the classes that a manager leaves to people."""
+    return list(WithheldClass.objects.filter(project=project).values_list("label_class_id", flat=True))
 
 
 def settle(
@@ -68,9 +77,31 @@ def settle(
     step: Step,
     shown: dict[str, Any],
 ) -> None:
+    """Write down what came of an attempt of a head."""
+    record(
+        attempt,
+        outcome,
+        reasons(outcome.blocked, head),
+        coverage=coverage,
+        allowed_error=allowed_error,
+        step=step,
+        shown=shown,
+    )
+
+
+def record(
+    attempt: Certificate,
+    outcome: sequence.Outcome,
+    blocked: dict[str, str],
+    *,
+    coverage: float,
+    allowed_error: float,
+    step: Step,
+    shown: dict[str, Any],
+) -> None:
     """Write down what came of an attempt; a certificate that holds takes the place of the one before.
 
-    `shown` is what people see beside the test.
+    `blocked` are reasons by class id, `shown` is what people see beside the test.
     """
     attempt.state = Certificate.State.VALID if outcome.passed else Certificate.State.REFUSED
     attempt.threshold, attempt.bound = outcome.threshold, outcome.bound
@@ -78,7 +109,7 @@ def settle(
     attempt.n_validation, attempt.sentence = outcome.n_validation, outcome.sentence
     attempt.evidence |= {
         "steps": [asdict(each) | {"bound": round(each.bound, 5)} for each in outcome.steps],
-        "blocked": reasons(outcome.blocked, head),
+        "blocked": blocked,
         **shown,
     }
     if outcome.passed:

@@ -149,8 +149,27 @@ def settle(certificate: Certificate) -> int:
 
 def compared(pairs: Sequence[tuple[int, int | None]], *, strict: bool) -> list[float]:
     """Return the loss of each (label, answer)."""
+    known = [each for pair in pairs for each in pair if each]
+    if answers.have_shapes(known):
+        return compared_shapes(pairs)
     classes = answers.classes_of(each for pair in pairs for each in pair if each is not None)
     return [proving.loss(classes[label], classes[answer or 0], strict) for label, answer in pairs]
+
+
+def compared_shapes(pairs: Sequence[tuple[int, int | None]]) -> list[float]:
+    """Return 1 - F1 of the objects of each (label, answer)."""
+    # Here: the web process reads audits too, and has no need of what compares shapes.
+    from mlassist.detectors import matching
+    from mlassist.detectors.shapes import Shapes
+
+    regions = answers.regions_of(each for pair in pairs for each in pair if each)
+    classes = sorted({region["class"] for some in regions.values() for region in some})
+    return [
+        matching.loss(
+            Shapes.of_regions(regions[label], classes), Shapes.of_regions(regions[answer or 0], classes)
+        )
+        for label, answer in pairs
+    ]
 
 
 def losses_of(certificate: Certificate, *, unsettled: float) -> list[float]:

@@ -48,8 +48,8 @@ def learning(project: Project) -> dict[str, Any]:
 
 
 def next_run(project: Project, version: ModelVersion | None) -> dict[str, Any]:
-    running = loop.unfinished(project, "round") is not None
-    if not project.is_classification:
+    running = loop.unfinished(project, *loop.ROUNDS) is not None
+    if project.task_type == Project.TaskType.SEMANTIC:
         return {"have": 0, "need": 0, "running": False, "message": "Models for this task type come later"}
     if project.assist_mode == Project.AssistMode.OFF:
         return {"have": 0, "need": 0, "running": running, "message": "The model's help is switched off"}
@@ -57,7 +57,7 @@ def next_run(project: Project, version: ModelVersion | None) -> dict[str, Any]:
         have, need = loop.labels_for_first_model(project)
         goal = "the first model"
     else:
-        have, need = loop.news(project, version), triggers.step_after(version.labels)
+        have, need = loop.news(project, version), loop.step_after(project, version)
         goal = "the next model"
     left = max(0, need - have)
     if running:

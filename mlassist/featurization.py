@@ -42,7 +42,7 @@ def pull() -> None:
     """Queue chunks for projects that have images without an embedding."""
     close_abandoned()
     for project in Project.objects.filter(deleted_at=None).exclude(assist_mode=Project.AssistMode.OFF):
-        if project.is_classification and is_due(project):
+        if project.task_type != Project.TaskType.SEMANTIC and is_due(project):
             for name in filter(None, (project.backbone, project.next_backbone)):
                 try_again(project, name)
                 queue_chunks(project, name)

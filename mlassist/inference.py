@@ -77,7 +77,7 @@ def accept(
     if not certificate.promises_enough(project):
         return 0  # the manager asks for more than was certified
     labels = [
-        AutoLabel(item, classes, float(confidence))
+        AutoLabel(item, [{"class": each} for each in classes], float(confidence))
         for item, classes, confidence, wanted in zip(
             left.items.tolist(), chosen(theirs), theirs.score, inside, strict=True
         )

@@ -28,6 +28,7 @@ from mlassist import (
 from mlassist.models import Certificate, ModelVersion, Run
 
 UNFINISHED = (Job.State.QUEUED, Job.State.RUNNING)
+ROUNDS = ("round", "objects")
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ def draw_audits() -> None:
 def running() -> list[Project]:
     """Return the projects that are being labeled; labels are audited also where no model helps now."""
     found = Project.objects.filter(deleted_at=None, state=Project.State.RUNNING)
-    return [each for each in found if each.is_classification]
+    return list(found.exclude(task_type=Project.TaskType.SEMANTIC))
 
 
 def advance(project: Project) -> None:
@@ -71,10 +72,10 @@ def advance(project: Project) -> None:
     version, embedded = newest(project), embeddings.count(project)
     if version is not None:
         if embedded and round_is_due(project, version):
-            jobs.enqueue("round", project)
+            jobs.enqueue(round_of(project), project)
         return
     if embedded and first_model_is_due(project):
-        jobs.enqueue("round", project)
+        jobs.enqueue(round_of(project), project)
     elif embedded:
         ordered = (
             Job.objects.filter(project=project, kind="order")
@@ -87,16 +88,21 @@ def advance(project: Project) -> None:
             jobs.enqueue("order", project, {"embedded": embedded, "backbone": project.backbone})
 
 
+def round_of(project: Project) -> str:
+    """Return the kind of job that a round of the project is: detectors take minutes, heads take seconds."""
+    return "round" if project.is_classification else "objects"
+
+
 def train_now(project: Project, by: User | None) -> Job:
     """Train because somebody asks for it; returns the job, also one that is under way.
 
     Raises TrainingRefused.
     """
-    if not project.is_classification:
-        raise TrainingRefused("Models for this task type cannot be trained yet.")
+    if project.task_type == Project.TaskType.SEMANTIC:
+        raise TrainingRefused("Models for masks cannot be trained yet.")
     with transaction.atomic():
         Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-        waiting = unfinished(project, "round")
+        waiting = unfinished(project, *ROUNDS)
         if waiting is not None:
             return waiting
         if not embeddings.count(project):
@@ -106,13 +112,13 @@ def train_now(project: Project, by: User | None) -> Job:
         if not answers.new_answers_since(project, 0):
             raise TrainingRefused("There are no labels to learn from yet. Label some images first.")
         Event.record("train", project, by)
-        return jobs.enqueue("round", project, created_by=by)
+        return jobs.enqueue(round_of(project), project, created_by=by)
 
 
 def unfinished(project: Project, *kinds: str) -> Job | None:
     """Return the project's round or ordering that is queued or running."""
     return (
-        Job.objects.filter(project=project, kind__in=kinds or ("round", "order"), state__in=UNFINISHED)
+        Job.objects.filter(project=project, kind__in=kinds or (*ROUNDS, "order"), state__in=UNFINISHED)
         .order_by("id")
         .first()
     )
@@ -129,7 +135,7 @@ def is_featurizing(project: Project) -> bool:
 def first_model_is_due(project: Project) -> bool:
     # A round that failed is not tried again before there is something new to learn from.
     failed = Job.objects.filter(
-        project=project, kind="round", state__in=(Job.State.FAILED, Job.State.CANCELLED)
+        project=project, kind__in=ROUNDS, state__in=(Job.State.FAILED, Job.State.CANCELLED)
     )
     step = triggers.SMALLEST_STEP * failed.count()
     have, need = labels_for_first_model(project)
@@ -154,26 +160,38 @@ def news(project: Project, version: ModelVersion) -> int:
     return answers.new_answers_since(project, version.revision) + max(0, rejected)
 
 
+def step_after(project: Project, version: ModelVersion) -> int:
+    """Return how many new answers the next model needs."""
+    return triggers.step_after(version.labels, slow=not project.is_classification)
+
+
 def round_is_due(project: Project, version: ModelVersion) -> bool:
     """Tell whether there is enough new to learn, or images or a backbone that the model does not know."""
     swap = switching.last_swap(project) if version.backbone != project.backbone else None
     # One that failed after it had made the version counts as well.
     since = Job.objects.filter(
-        project=project, kind="round", finished_at__gt=swap.created_at if swap else version.created_at
+        project=project, kind__in=ROUNDS, finished_at__gt=swap.created_at if swap else version.created_at
     )
     setbacks = since.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).count()
     if swap and not setbacks:
         return not is_featurizing(project)
-    if news(project, version) >= triggers.step_after(version.labels) * (1 + setbacks):
+    if news(project, version) >= step_after(project, version) * (1 + setbacks):
         return True
     if setbacks:
         return False
     if was_steered(project, version) or proving.is_complete(project):
         return True
+    if not project.is_classification:
+        return steering.has_enough_blind_labels(project, version) or has_grown(project, version)
     if steering.has_enough_blind_labels(project, version):
         return True
     if second_looks.are_settled(project, version) or batches.are_answered(project):
         return True
+    return has_grown(project, version)
+
+
+def has_grown(project: Project, version: ModelVersion) -> bool:
+    """Tell whether there are images that the newest model has not looked at."""
     return embeddings.count(project) > version.embedded and not is_featurizing(project)
 
 
@@ -191,16 +209,22 @@ def run_round(job: jobs.RunningJob) -> dict[str, Any]:
     return supervised(job)
 
 
+@jobs.handler("objects", cluster="long", priority=2)
+def run_objects(job: jobs.RunningJob) -> dict[str, Any]:
+    """Teach a detector, validate and infer in a process of their own."""
+    return supervised(job, "mlassist.detecting")
+
+
 @jobs.handler("order", cluster="ml", priority=3)
 def run_order(job: jobs.RunningJob) -> dict[str, Any]:
     """Order the queue before there is a model, in a process of its own."""
     return supervised(job)
 
 
-def supervised(job: jobs.RunningJob) -> dict[str, Any]:
+def supervised(job: jobs.RunningJob, module: str = "mlassist.training") -> dict[str, Any]:
     runs.close_dangling(job.row)  # of an attempt whose worker was killed
     try:
-        job.supervise([sys.executable, "-m", "mlassist.training", "--job", str(job.row.pk)])
+        job.supervise([sys.executable, "-m", module, "--job", str(job.row.pk)])
     finally:
         runs.close_dangling(job.row)
     return {}

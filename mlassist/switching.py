@@ -128,7 +128,8 @@ def is_certified(project: Project) -> bool:
 
 
 def is_learning(project: Project) -> bool:
-    return Job.objects.filter(project=project, kind__in=("round", "order"), state__in=UNFINISHED).exists()
+    rounds = Job.objects.filter(project=project, kind__in=("round", "objects", "order"))
+    return rounds.filter(state__in=UNFINISHED).exists()
 
 
 def is_incomplete(project: Project, backbone: str) -> bool:

@@ -7,6 +7,7 @@ from labeling.models import Annotation, Project
 FIRST_PER_CLASS = 10
 FIRST_IN_ALL = 50
 GROWTH = 0.3  # new answers per round, as a share of those the last model has seen
+SLOW_GROWTH = 0.5
 SMALLEST_STEP = 25
 FIRST_ORDER = 100  # embedded images that are worth a first ordering
 
@@ -21,9 +22,9 @@ def first_model(label_counts: list[int]) -> int:
     return min(FIRST_IN_ALL, have + to_ten_each) if label_counts else FIRST_IN_ALL
 
 
-def step_after(labels: int) -> int:
-    """Return how many new answers the next model needs after one with that many."""
-    return max(SMALLEST_STEP, math.ceil(GROWTH * labels))
+def step_after(labels: int, *, slow: bool = False) -> int:
+    """Return how many new answers the next model needs after one with that many; `slow` ones take minutes."""
+    return max(SMALLEST_STEP, math.ceil((SLOW_GROWTH if slow else GROWTH) * labels))
 
 
 def order_is_due(embedded: int, ordered: int, *, complete: bool) -> bool:

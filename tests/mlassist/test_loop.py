@@ -208,7 +208,7 @@ def test_database_refuses_auto_labels_without_a_valid_certificate(project, pool,
     play(project)
     certificate = Certificate.objects.get(project=project)
     item = QueueEntry.objects.filter(project=project, kind="prelabeled").first().item_id
-    label = suggestions.AutoLabel(item, [project.classes.first().pk], 0.9)
+    label = suggestions.AutoLabel(item, [{"class": project.classes.first().pk}], 0.9)
     terms = {"model_version": 1, "certificate": certificate.pk, "threshold": 0.5}
     loop.withdraw(certificate, "for this test")
     with pytest.raises(IntegrityError), transaction.atomic():

@@ -1,0 +1,230 @@
+"""One round for boxes and outlines, in a process of its own: teach, validate, look at the pool.
+
+    python -m mlassist.detecting --job 12
+
+What is done of a long teaching is kept, so that a killed process goes on where it was.
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deploy.settings")
+
+if __name__ == "__main__":
+    import django
+
+    django.setup()
+
+import torch
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models import Max
+
+from labeling import answers, images
+from labeling.answers import Answers
+from labeling.models import Item, Job, LabelClass, Project
+from mlassist import embedding, objects, runs
+from mlassist.backbones.loading import bundled_stages
+from mlassist.detectors import storing, teaching, zoo
+from mlassist.detectors.looking import Seen
+from mlassist.detectors.storing import HeldOut, Ready
+from mlassist.detectors.teaching import Labeled, Lesson, Taught
+from mlassist.models import ModelVersion, Run
+from mlassist.runs import Step
+from mlassist.triggers import withdrawn_answers
+
+FEWEST_IMAGES = 4
+MOST_IMAGES = 3_000  # taught from at once, so that their pixels fit into memory
+AT_A_TIME = 64  # images that are looked at between two queries
+TUNED_FROM = 100  # images: before, the next model comes soon and the head alone is there in minutes
+BACKBONE = "bundled"
+
+
+class NothingToLearn(Exception):
+    """Why no detector can be made, in a sentence for people."""
+
+
+def do_round(job: Job) -> None:
+    """Teach a detector if there is something new, judge it on the blind answers, and let it propose."""
+    project = job.project
+    assert project is not None
+    version = objects.newest(project)
+    if version is None or objects.has_news(project, version):
+        with runs.recorded(project, job, Run.Kind.TRAINING, total=1) as step:
+            version = teach(project, step)
+    ready = load(version)
+    with runs.recorded(project, job, Run.Kind.VALIDATION, total=1, version=version) as step:
+        blind = objects.judge(project, version, ready, look_at, step)
+    with runs.recorded(project, job, Run.Kind.INFERENCE, total=1, version=version) as step:
+        objects.propose(project, version, ready, blind, look_at, step)
+
+
+def teach(project: Project, step: Step) -> ModelVersion:
+    """Teach a detector from all answers that may be learned from, and keep it as a model version."""
+    withdrawn = withdrawn_answers(project)
+    given = answers.training(project)
+    classes = list(
+        LabelClass.objects.filter(project=project, retired_at=None)
+        .order_by("position")
+        .values_list("id", flat=True)
+    )
+    rng = np.random.default_rng(project.seed % 2**32)
+    chosen = np.sort(rng.permutation(len(given))[:MOST_IMAGES])
+    truth = objects.drawn(given, classes)
+    pictures = dict(read(given.items[chosen].tolist()))
+    places = [at for at in chosen.tolist() if int(given.items[at]) in pictures]
+    known = np.unique(np.concatenate([truth[at].classes for at in places] or [np.zeros(0, int)]))
+    step.say(
+        f"{len(places)} images with {sum(len(truth[at]) for at in places)} objects of {len(known)} classes"
+    )
+    if len(places) < FEWEST_IMAGES or not len(known):
+        raise NothingToLearn(
+            f"A detector needs {FEWEST_IMAGES} answered images with objects on some of them."
+        )
+    labeled = Labeled.of([pictures[int(given.items[at])] for at in places], [truth[at] for at in places])
+    masks = project.task_type == Project.TaskType.SEGMENTATION
+    folder = workplace(project, given, classes)
+    folder.mkdir(parents=True, exist_ok=True)
+    lesson = Lesson(
+        labeled,
+        len(classes),
+        bundled_stages(),
+        masks=masks,
+        seed=project.seed % 2**31,
+        tuned=len(places) >= TUNED_FROM,
+        pretrained=tuple(zoo.offers(masks=masks)),
+        folder=folder,
+    )
+    taught = teaching.teach(lesson, step.say, step.progress)
+    items = [int(given.items[at]) for at in places]
+    step.metrics = measures(taught, items)
+    version = keep(project, taught, classes, items, given, withdrawn, step)
+    shutil.rmtree(folder, ignore_errors=True)
+    return version
+
+
+def workplace(project: Project, given: Answers, classes: Sequence[int]) -> Path:
+    """Return where a teaching keeps its state: another one for other answers."""
+    what = hashlib.sha256(repr((given.annotations.tolist(), list(classes))).encode()).hexdigest()[:16]
+    return Path(settings.LOUPE_HOME) / "work" / f"detector-{project.pk}-{what}"
+
+
+def measures(taught: Taught, items: Sequence[int]) -> dict[str, object]:
+    """Return what is told of a detector before blind answers have judged it."""
+    found: dict[str, object] = {"labels": len(items), "head": taught.kind, "candidates": taught.candidates}
+    if taught.quality is not None:
+        found |= {"out_of_fold": asdict(taught.quality)}
+    return found
+
+
+def keep(
+    project: Project,
+    taught: Taught,
+    classes: list[int],
+    items: Sequence[int],
+    given: Answers,
+    withdrawn: int,
+    step: Step,
+) -> ModelVersion:
+    data = storing.to_bytes(
+        taught.kind, taught.finder, taught.ruler, taught.scoring, classes, held_out(taught, items)
+    )
+    name = default_storage.save(f"detectors/{project.pk}/{uuid.uuid4().hex}.safetensors", ContentFile(data))
+    with transaction.atomic():
+        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        newest = ModelVersion.objects.filter(project=project).aggregate(number=Max("number"))["number"]
+        version = ModelVersion.objects.create(
+            project=project,
+            number=(newest or 0) + 1,
+            backbone=BACKBONE,
+            head=name,
+            classes=classes,
+            metrics=step.metrics,
+            labels=len(given),
+            revision=given.revision,
+            withdrawn=withdrawn,
+            embedded=objects.readable(project),
+        )
+    step.row.model_version = version
+    step.say(f"Model {version.number}: {taught.kind}")
+    return version
+
+
+def held_out(taught: Taught, items: Sequence[int]) -> HeldOut:
+    """Return how each image fared while it was held out; nothing where too few were there for that."""
+    return HeldOut(
+        list(items) if taught.seen else [],
+        [round(each, 4) for each in taught.losses],
+        [round(taught.scoring.confidence(each), 4) for each in taught.seen],
+    )
+
+
+def load(version: ModelVersion) -> Ready:
+    with default_storage.open(version.head) as stored:
+        return storing.from_bytes(stored.read(), bundled_stages())
+
+
+def read(items: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (item id, pixels) of those images that can be read."""
+    rows = Item.objects.select_related("source").in_bulk(list(items))
+
+    def pixels(pk: int) -> tuple[int, np.ndarray | None]:
+        try:
+            return pk, np.asarray(images.open_upright(rows[pk]))
+        except images.BrokenImage:
+            return pk, None
+
+    with ThreadPoolExecutor(embedding.cores()) as pool:
+        for pk, found in pool.map(pixels, items):
+            if found is not None:
+                yield pk, found
+
+
+def look_at(
+    ready: Ready, items: Sequence[int], sign_of_life: Callable[[int], None]
+) -> Iterator[tuple[int, Seen]]:
+    """Yield (item id, what a detector finds), one thread per core; unreadable images are left out."""
+    rows = Item.objects.select_related("source")
+
+    def one(item: Item) -> tuple[int, Seen | None]:
+        try:
+            return item.pk, ready.look.at(np.asarray(images.open_upright(item)))
+        except images.BrokenImage:
+            return item.pk, None
+
+    done = 0
+    with ThreadPoolExecutor(embedding.cores(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        for start in range(0, len(items), AT_A_TIME):
+            chunk = rows.filter(pk__in=items[start : start + AT_A_TIME]).order_by("id")
+            for pk, seen in pool.map(one, list(chunk)):
+                done += 1
+                sign_of_life(done)
+                if seen is not None:
+                    yield pk, seen
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Do one round of a project with boxes or outlines.")
+    parser.add_argument("--job", type=int, required=True)
+    job = Job.objects.select_related("project").get(pk=parser.parse_args().job)
+    runs.end_when_told()
+    try:
+        do_round(job)
+    except NothingToLearn as reason:
+        sys.exit(str(reason))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""A detector as one file, with all that using it takes."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from safetensors.torch import load, save
+from torch import nn
+
+from mlassist.detectors import learning, zoo
+from mlassist.detectors.learning import Finder
+from mlassist.detectors.looking import Look, Seen
+from mlassist.detectors.scaling import Ruler
+from mlassist.detectors.scoring import Scoring
+from mlassist.detectors.shapes import Shapes
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """What the detector's kind did on images that it had not seen: item ids, losses, confidences."""
+
+    items: list[int]
+    losses: list[float]
+    confidences: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A detector ready to look; `classes` are the ids of the project's classes in its order."""
+
+    kind: str
+    look: Look
+    scoring: Scoring
+    classes: list[int]
+    held_out: HeldOut
+
+    def regions(self, found: Shapes) -> list[dict[str, Any]]:
+        """Return what is shown of an image as regions {class, confidence, bbox | polygon}."""
+        kept = self.scoring.kept(found)
+        chances = self.scoring.chances(kept)
+        made = []
+        for place, (left, top, right, bottom) in enumerate(kept.boxes.tolist()):
+            region: dict[str, Any] = {
+                "class": self.classes[int(kept.classes[place])],
+                "confidence": round(float(chances[place]), 4),
+            }
+            if kept.polygons:
+                region["polygon"] = kept.polygons[place]
+            else:
+                region["bbox"] = [round(each, 2) for each in (left, top, right - left, bottom - top)]
+            made.append(region)
+        return made
+
+    def confidence(self, seen: Seen) -> float:
+        return self.scoring.confidence(seen)
+
+
+def to_bytes(
+    kind: str, finder: Finder, ruler: Ruler, scoring: Scoring, classes: list[int], held_out: HeldOut
+) -> bytes:
+    weights = {
+        name: each.half().contiguous() if each.is_floating_point() else each.contiguous()
+        for name, each in finder.state_dict().items()
+    }
+    noted = {
+        "kind": kind,
+        "zoo": finder.kind.name if isinstance(finder, zoo.Pretrained) else "",
+        "masks": finder.has_masks,
+        "ruler": asdict(ruler),
+        "scoring": scoring.to_json(),
+        "classes": classes,
+        "held_out": asdict(held_out),
+    }
+    return save(weights, metadata={"detector": json.dumps(noted)})
+
+
+def from_bytes(data: bytes, stages: nn.Module) -> Ready:
+    """Return a stored detector; `stages` are those of the backbone that it was taught on."""
+    noted = json.loads(metadata(data)["detector"])
+    weights = {name: each.float() if each.is_floating_point() else each for name, each in load(data).items()}
+    finder: Finder
+    if noted["zoo"]:
+        (kind,) = (each for each in zoo.KINDS if each.name == noted["zoo"])
+        finder = zoo.Pretrained(kind, len(noted["classes"]))
+    else:
+        finder = learning.untaught(stages, len(noted["classes"]), masks=noted["masks"], seed=0)
+    finder.load_state_dict(weights)
+    return Ready(
+        noted["kind"],
+        Look(finder, Ruler(**noted["ruler"])),
+        Scoring.from_json(noted["scoring"]),
+        noted["classes"],
+        HeldOut(**noted["held_out"]),
+    )
+
+
+def metadata(data: bytes) -> dict[str, str]:
+    """Return the notes in the head of a safetensors file."""
+    size = int.from_bytes(data[:8], "little")
+    noted: dict[str, str] = json.loads(data[8 : 8 + size])["__metadata__"]
+    return noted

@@ -1,0 +1,230 @@
+"""One detector out of several candidates: each is tried on images that it has not seen, the best is taught.
+
+Two networks, each taught on half of the images, are tried on the other half: with the backbone at rest, and
+after everything has learned together. What they find there is what thresholds, chances and confidence are
+learned from. The better way is then taught on all images.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from mlassist.detectors import learning, matching, metrics, zoo
+from mlassist.detectors.learning import Finder, Plan, Training
+from mlassist.detectors.looking import Look, Seen, at_working_size
+from mlassist.detectors.metrics import Quality
+from mlassist.detectors.scaling import Ruler, ruler
+from mlassist.detectors.scoring import Scoring
+from mlassist.detectors.shapes import Shapes
+from mlassist.detectors.views import Example
+
+FOLDS = 2
+FOLD_SHARE = 0.5  # of the steps: each fold has half of the images
+FEWEST_TO_TUNE = 40  # images: fewer teach a whole backbone nothing
+FEWEST_TO_FOLD = 8
+RESTING, TUNED = "backbone at rest", "everything tuned"
+
+Say = Callable[[str], None]
+Progress = Callable[[int, int], None]  # (done, in all)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Labeled:
+    """Images at the working size with what people drew there; `sizes` (width, height) are those they have."""
+
+    ruler: Ruler
+    examples: list[Example]
+    truth: list[Shapes]
+    sizes: list[tuple[int, int]]
+    scales: list[float]
+
+    @classmethod
+    def of(cls, images: Sequence[np.ndarray], truth: Sequence[Shapes]) -> "Labeled":
+        sizes = [(each.shape[1], each.shape[0]) for each in images]
+        chosen = ruler(sizes, truth)
+        small = [at_working_size(each, chosen) for each in images]
+        examples = [
+            Example(np.ascontiguousarray(pixels), shapes.scaled(scale))
+            for (pixels, scale), shapes in zip(small, truth, strict=True)
+        ]
+        return cls(chosen, examples, list(truth), sizes, [scale for _, scale in small])
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+
+@dataclass(slots=True)
+class Taught:
+    """A detector with all that using it takes; `seen` is what was found on each image while held out."""
+
+    kind: str
+    finder: Finder
+    ruler: Ruler
+    scoring: Scoring
+    seen: list[Seen] = field(default_factory=list)
+    quality: Quality | None = None
+    candidates: dict[str, float] = field(default_factory=dict)  # AP50 by kind, on images held out
+    losses: list[float] = field(default_factory=list)  # 1 - F1 of each image while it was held out
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What is to be learned, and how."""
+
+    labeled: Labeled
+    classes: int
+    stages: nn.Module
+    masks: bool
+    seed: int
+    tuned: bool  # whether there is time for more than the head
+    pretrained: tuple[zoo.Offer, ...] = ()  # detectors that have seen more than the bundled backbone
+    folder: Path | None = None  # for checkpoints
+
+    def untaught(self, kind: str) -> Finder:
+        for each in self.pretrained:
+            if each.title == kind:
+                return zoo.load(each, self.classes)
+        return learning.untaught(self.stages, self.classes, masks=self.masks, seed=self.seed)
+
+    def plan(self, kind: str, images: int, share: float) -> Plan:
+        if kind == RESTING:
+            return Plan.of(images, tuned=False, share=share)
+        plan = Plan.of(images, tuned=True, share=share)
+        return plan if kind == TUNED else Plan(0, plan.tuning)
+
+    def checkpoint(self, name: str) -> Path | None:
+        return None if self.folder is None else self.folder / f"{name}.checkpoint"
+
+
+def teach(lesson: Lesson, say: Say, progress: Progress) -> Taught:
+    """Try the candidates, and teach the best one on all images."""
+    count = len(lesson.labeled)
+    kinds = [RESTING]
+    if lesson.tuned and count >= FEWEST_TO_TUNE:
+        kinds = [RESTING, TUNED, *(each.title for each in lesson.pretrained)]
+    meter = Meter(lesson, kinds, progress)
+    if count < FEWEST_TO_FOLD:
+        finder = whole(lesson, RESTING, meter)
+        return Taught(RESTING, finder, lesson.labeled.ruler, Scoring.untried(lesson.classes))
+    tried = try_all(lesson, kinds, say, meter)
+    best = max(tried, key=lambda kind: tried[kind][0])
+    _, seen, scoring = tried[best]
+    say(f"Taught on all {count} images: {best}")
+    finder = whole(lesson, best, meter)
+    quality = measured(seen, lesson.labeled, lesson.classes, scoring)
+    scores = {kind: round(each[0], 4) for kind, each in tried.items()}
+    losses = [
+        matching.loss(scoring.kept(each.found), truth)
+        for each, truth in zip(seen, lesson.labeled.truth, strict=True)
+    ]
+    return Taught(best, finder, lesson.labeled.ruler, scoring, seen, quality, scores, losses)
+
+
+class Meter:
+    """How far all that has to be learned is."""
+
+    def __init__(self, lesson: Lesson, kinds: Sequence[str], progress: Progress) -> None:
+        count = len(lesson.labeled)
+        own = [kind for kind in kinds if kind in (RESTING, TUNED)]
+        others = [kind for kind in kinds if kind not in own]
+        each = [lesson.plan(kind, count, FOLD_SHARE).steps for kind in [own[-1], *others]]
+        last = max(lesson.plan(kind, count, 1.0).steps for kind in kinds)
+        self.total = (FOLDS * sum(each) if count >= FEWEST_TO_FOLD else 0) + last
+        self.before, self.progress = 0, progress
+
+    def report(self, done: int, of: int, loss: float) -> None:
+        self.progress(min(self.before + done, self.total), self.total)
+
+    def next(self, steps: int) -> None:
+        self.before += steps
+
+
+def try_all(
+    lesson: Lesson, kinds: Sequence[str], say: Say, meter: Meter
+) -> dict[str, tuple[float, list[Seen], Scoring]]:
+    """Return (AP50, what was found, scoring) of each kind, all on images that it had not seen."""
+    labeled = lesson.labeled
+    folds = fold_of_each(labeled.truth, lesson.seed)
+    found: dict[str, list[Seen | None]] = {kind: [None] * len(labeled) for kind in kinds}
+    for fold in range(FOLDS):
+        held = np.flatnonzero(folds == fold)
+        learned = [labeled.examples[place] for place in np.flatnonzero(folds != fold)]
+        for kind in kinds:
+            if kind == RESTING and TUNED in kinds:
+                continue  # it is the first half of what follows
+            for stage, look in taught_stages(lesson, kind, learned, f"fold-{fold}", meter):
+                for place in held.tolist():
+                    found[stage][place] = seen_by(look, labeled, place)
+    tried = {}
+    for kind in kinds:
+        seen = [each for each in found[kind] if each is not None]
+        scoring = Scoring.learned(seen, labeled.truth, lesson.classes)
+        ap50 = measured(seen, labeled, lesson.classes, scoring).ap50
+        say(f"Candidate, {kind}: AP50 {ap50:.3f} on images that it had not seen")
+        tried[kind] = ap50, seen, scoring
+    return tried
+
+
+def taught_stages(
+    lesson: Lesson, kind: str, examples: Sequence[Example], name: str, meter: Meter
+) -> list[tuple[str, Look]]:
+    """Teach one candidate on some images; returns it as it was with its backbone at rest, too."""
+    plan = lesson.plan(kind, len(lesson.labeled), FOLD_SHARE)
+    training = Training(
+        lesson.untaught(kind),
+        examples,
+        plan,
+        seed=lesson.seed,
+        report=meter.report,
+        checkpoint=lesson.checkpoint(f"{name}-{kind.replace(' ', '-')}"),
+    )
+    looks = []
+    if kind == TUNED:
+        looks.append((RESTING, Look(training.at_rest(), lesson.labeled.ruler)))
+    looks.append((kind, Look(training.run(), lesson.labeled.ruler)))
+    meter.next(plan.steps)
+    return looks
+
+
+def whole(lesson: Lesson, kind: str, meter: Meter) -> Finder:
+    """Teach the chosen candidate on all images."""
+    plan = lesson.plan(kind, len(lesson.labeled), 1.0)
+    training = Training(
+        lesson.untaught(kind),
+        lesson.labeled.examples,
+        plan,
+        seed=lesson.seed,
+        report=meter.report,
+        checkpoint=lesson.checkpoint("whole"),
+    )
+    finder = training.run()
+    meter.next(plan.steps)
+    return finder
+
+
+def seen_by(look: Look, labeled: Labeled, place: int) -> Seen:
+    found = look.both_ways(labeled.examples[place].pixels)
+    return Seen(*(each.scaled(1 / labeled.scales[place]) for each in found))
+
+
+def measured(seen: Sequence[Seen], labeled: Labeled, classes: int, scoring: Scoring) -> Quality:
+    return metrics.quality(
+        [each.found for each in seen], labeled.truth, labeled.sizes, classes, np.array(scoring.shown)
+    )
+
+
+def fold_of_each(truth: Sequence[Shapes], seed: int) -> np.ndarray:
+    """Return the fold of each image, those with many objects and with few spread evenly."""
+    rng = np.random.default_rng(seed)
+    order = np.lexsort((rng.random(len(truth)), np.array([len(each) for each in truth])))
+    folds = np.zeros(len(truth), int)
+    for at in range(0, len(order), FOLDS):
+        part = order[at : at + FOLDS]
+        folds[part] = rng.permutation(FOLDS)[: len(part)]
+    return folds

@@ -1,0 +1,231 @@
+"""What a detector does for a project with boxes or outlines: judged on blind answers, proposing for the pool.
+
+Needs no torch: how to look at images is handed in by the process that can.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from labeling import answers, suggestions
+from labeling.answers import Answers
+from labeling.models import Item, Project
+from labeling.suggestions import AutoLabel, Proposal
+from mlassist import asking, steering, triggers, vouching
+from mlassist.certificates import bounds, regions
+from mlassist.detectors import matching, metrics
+from mlassist.detectors.shapes import Shapes
+from mlassist.models import Certificate, ModelVersion
+from mlassist.pictures import examples
+from mlassist.runs import Step
+from mlassist.validation import ALL_BUT_FEW, FIRST_SHARE, INTERVAL, LATER_SHARE
+
+SHOWN_UP_TO = 0.5  # of 1 - F1 on images held out: worse proposals cost people more than they spare
+CURVE_POINTS = 40
+
+
+class Detector(Protocol):
+    """What is asked of a detector that is ready to look (`detectors.storing.Ready`)."""
+
+    @property
+    def classes(self) -> list[int]: ...
+
+    @property
+    def scoring(self) -> Any: ...
+
+    @property
+    def held_out(self) -> Any: ...
+
+    def regions(self, found: Shapes) -> list[dict[str, Any]]: ...
+
+    def confidence(self, seen: Any) -> float: ...
+
+
+LookAt = Callable[[Any, Sequence[int], Callable[[int], None]], Iterator[tuple[int, Any]]]
+
+
+def newest(project: Project) -> ModelVersion | None:
+    return ModelVersion.objects.filter(project=project).order_by("-number").first()
+
+
+def has_news(project: Project, version: ModelVersion) -> bool:
+    """Tell whether people have answered or taken back anything since a detector was taught."""
+    return bool(
+        answers.new_answers_since(project, version.revision)
+        or triggers.withdrawn_answers(project) > version.withdrawn
+    )
+
+
+def readable(project: Project) -> int:
+    return len(answers.ready(project))
+
+
+def drawn(given: Answers, classes: Sequence[int]) -> list[Shapes]:
+    """Return what people drew on each image; nothing where they are undecided."""
+    found = answers.regions_of(given.annotations[given.annotations > 0].tolist())
+    return [Shapes.of_regions(found.get(each, []), classes) for each in given.annotations.tolist()]
+
+
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """The blind images: what was found and drawn on each, the loss, and how sure the detector is."""
+
+    items: np.ndarray
+    losses: np.ndarray
+    confidences: np.ndarray
+    classes: list[frozenset[int]]
+    undecided: int
+
+
+def judge(project: Project, version: ModelVersion, ready: Detector, look_at: LookAt, step: Step) -> Blind:
+    """Compare a detector with the blind answers, and write down how good it is."""
+    given = answers.validation(project)
+    step.progress(0, max(1, len(given)))
+    seen = dict(look_at(ready, given.items.tolist(), step.progress))
+    places = [at for at, item in enumerate(given.items.tolist()) if item in seen]
+    truth = drawn(given, ready.classes)
+    found = [seen[int(given.items[at])] for at in places]
+    undecided = np.array([given.annotations[at] == 0 for at in places], bool)
+    losses = np.array(
+        [
+            1.0 if is_open else matching.loss(ready.scoring.kept(each.found), truth[at])
+            for at, each, is_open in zip(places, found, undecided, strict=True)
+        ]
+    )
+    confidences = np.array([ready.confidence(each) for each in found])
+    step.metrics = measures(losses[~undecided])
+    decided = [at for at, is_open in zip(range(len(places)), undecided, strict=True) if not is_open]
+    if decided:
+        sizes = dict(Item.objects.filter(pk__in=given.items.tolist()).values_list("id", "width"))
+        heights = dict(Item.objects.filter(pk__in=given.items.tolist()).values_list("id", "height"))
+        items = [int(given.items[places[at]]) for at in decided]
+        quality = metrics.quality(
+            [found[at].found for at in decided],
+            [truth[places[at]] for at in decided],
+            [(sizes[item] or 1, heights[item] or 1) for item in items],
+            len(ready.classes),
+            np.array(ready.scoring.shown),
+        )
+        step.metrics |= {"blind": asdict(quality)}
+        step.metrics |= {
+            "examples": examples(
+                items, [losses[at] for at in decided], [ready.regions(found[at].found) for at in decided]
+            )
+        }
+        step.say(f"{len(decided)} blind images: AP50 {quality.ap50:.3f}, mean IoU {quality.mean_iou:.3f}")
+    else:
+        step.say("No blind answers yet.")
+    version.metrics = {**version.metrics, **step.metrics, "blind_labels": steering.blind_labels(project)}
+    version.save(update_fields=["metrics"])
+    share = LATER_SHARE if len(given) >= ALL_BUT_FEW * vouching.blind_draw(project) else FIRST_SHARE
+    suggestions.set_validation_share(project, share)
+    return Blind(
+        np.array([given.items[at] for at in places], np.int64),
+        losses,
+        confidences,
+        [frozenset(int(region["class"]) for region in ready.regions(each.found)) for each in found],
+        int(undecided.sum()),
+    )
+
+
+def measures(losses: np.ndarray) -> dict[str, Any]:
+    """Return agreement with people (mean F1 of an image) and an interval that holds in 95 % of cases."""
+    if not len(losses):
+        return {"validation_n": 0}
+    shuffled = np.random.default_rng(len(losses)).permutation(losses)
+    return {
+        "validation_n": len(losses),
+        "accuracy": round(1 - float(losses.mean()), 4),
+        "low": round(1 - bounds.loss_bound(shuffled, INTERVAL / 2), 4),
+        "high": round(bounds.loss_bound(1 - shuffled, INTERVAL / 2), 4),
+    }
+
+
+@dataclass(slots=True)
+class Surveyed:
+    """What a detector says of images that wait: confidence, doubt, the classes it shows."""
+
+    items: list[int]
+    confidences: list[float]
+    doubts: list[float]
+    classes: list[frozenset[int]]
+
+    @classmethod
+    def nothing(cls) -> "Surveyed":
+        return cls([], [], [], [])
+
+    def add(self, item: int, confidence: float, doubt: float, shown: Iterable[int]) -> None:
+        self.items.append(item)
+        self.confidences.append(confidence)
+        self.doubts.append(doubt)
+        self.classes.append(frozenset(shown))
+
+
+def propose(
+    project: Project, version: ModelVersion, ready: Detector, blind: Blind, look_at: LookAt, step: Step
+) -> None:
+    """Look at what waits, attempt a certificate, label or place what is certified, and order the rest."""
+    held = vouching.shown_by_others(project, version)
+    waiting = [item for item in answers.unlabeled(project).tolist() if item not in held]
+    step.progress(0, max(1, len(waiting)))
+    surveyed = Surveyed.nothing()
+    worth_showing = is_worth_showing(ready)
+
+    def proposals() -> Iterator[Proposal]:
+        for item, seen in look_at(ready, waiting, step.progress):
+            shapes = ready.regions(seen.found)
+            confidence = ready.confidence(seen)
+            shown = [int(each["class"]) for each in shapes]
+            surveyed.add(item, confidence, ready.scoring.doubt(seen), shown)
+            top = max(set(shown), key=shown.count) if shown else None
+            yield Proposal(item, shapes, top, confidence)
+
+    made = proposals()
+    if worth_showing:
+        stored = suggestions.store(project, version.number, made)
+        step.say(f"{stored} proposals")
+    else:
+        stored = sum(1 for _ in made) * 0
+        step.say("Its proposals would cost people more time than they spare, so none are shown")
+    certificate = vouching.attempt(project, version, ready, blind, surveyed, step) if worth_showing else None
+    note_curve(project, version, ready, surveyed)
+    certified = vouching.covered(certificate, surveyed)
+    accepted = 0
+    if certificate is not None and project.assist_mode == Project.AssistMode.ACCEPT:
+        accepted = accept(project, certificate, certified)
+        step.say(f"{accepted} auto labels under certificate {certificate.pk}")
+    step.metrics = {"proposals": stored, "auto_labels": accepted}
+    step.metrics |= asking.place(project, version, surveyed, certificate, certified, step)
+
+
+def is_worth_showing(ready: Detector) -> bool:
+    losses = ready.held_out.losses
+    return bool(losses) and float(np.mean(losses)) <= SHOWN_UP_TO
+
+
+def note_curve(project: Project, version: ModelVersion, ready: Detector, surveyed: Surveyed) -> None:
+    """Keep what is expected of the surest parts of the pool, for managers to look ahead."""
+    mean = regions.expected_error(
+        np.array(ready.held_out.losses),
+        np.array(ready.held_out.confidences),
+        np.array(surveyed.confidences),
+        project.target_error,
+    )
+    shares = np.arange(1, CURVE_POINTS + 1) / CURVE_POINTS
+    counts = np.maximum(1, (shares * len(mean)).astype(int))
+    curve = [
+        (round(float(share), 3), round(float(mean[count - 1]), 4))
+        for share, count in zip(shares, counts, strict=True)
+        if len(mean)
+    ]
+    version.metrics = {**version.metrics, "expected_error": curve}
+    version.save(update_fields=["metrics"])
+
+
+def accept(project: Project, certificate: Certificate, items: Sequence[int]) -> int:
+    """Write auto labels with the shapes that were certified."""
+    found = vouching.proposals(certificate, items)
+    labels = [AutoLabel(each.item_id, each.regions, each.confidence) for each in found]
+    return vouching.accept(project, certificate, labels)
