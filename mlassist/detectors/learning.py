@@ -8,7 +8,8 @@ upset their statistics.
 import copy
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -105,7 +106,7 @@ class Training:
     def run(self) -> Finder:
         """Learn to the end of the plan; returns the detector with the running mean of its weights."""
         self.resume()
-        with Lanes(self.device) as lanes:
+        with one_thread(), Lanes(self.device) as lanes:
             self.learn_head(lanes)
             self.tune(lanes)
         if self.checkpoint is not None:
@@ -115,7 +116,7 @@ class Training:
     def at_rest(self) -> Finder:
         """Teach the head by itself; returns a copy of the detector as it is then."""
         self.resume()
-        with Lanes(self.device) as lanes:
+        with one_thread(), Lanes(self.device) as lanes:
             self.learn_head(lanes)
         return self.averaged()
 
@@ -129,7 +130,7 @@ class Training:
             return
         assert isinstance(self.detector, Detector)
         self.detector.stages.requires_grad_(False)
-        kept = Kept.of(self.detector, self.examples, self.autocast)
+        kept = Kept.of(self.detector, self.examples, self.autocast, lanes)
         while self.step < self.plan.head:
             rng = np.random.default_rng([self.seed, self.step])
             chosen = rng.integers(len(kept), size=BATCH)
@@ -259,26 +260,46 @@ class Kept:
         return len(self.sizes)
 
     @classmethod
-    @torch.no_grad()
     def of(
-        cls, detector: Detector, examples: Sequence[Example], autocast: Callable[[], torch.autocast]
+        cls,
+        detector: Detector,
+        examples: Sequence[Example],
+        autocast: Callable[[], torch.autocast],
+        lanes: Lanes,
     ) -> "Kept":
         device = next(detector.parameters()).device
-        kept, bytes_kept = cls(detector, [], [], []), 0
-        for whole in examples:
-            if bytes_kept > MOST_KEPT_BYTES:
-                break
-            for each in (whole, whole.mirrored()):
-                filled = filled_up(each)
-                pixels = torch.from_numpy(filled.pixels).permute(2, 0, 1)[None].to(device)
-                with autocast():
-                    maps = detector.maps(normalised(pixels, MEAN, DEVIATION))
-                kept.maps.append([one.half() for one in maps])
-                (target,) = targets([filled], masks=detector.has_masks)
-                kept.targets.append({name: one.to(device) for name, one in target.items()})
-                kept.sizes.append((filled.pixels.shape[0], filled.pixels.shape[1]))
-                bytes_kept += sum(2 * one.numel() for one in maps)
-        return kept
+        most = MOST_KEPT_BYTES // bytes_of_maps(detector, largest(examples))
+        views = [view for each in examples[: max(1, most // 2)] for view in (each, each.mirrored())]
+
+        @torch.no_grad()
+        def look(each: Example) -> tuple[list[torch.Tensor], dict[str, torch.Tensor], tuple[int, int]]:
+            filled = filled_up(each)
+            pixels = torch.from_numpy(filled.pixels).permute(2, 0, 1)[None].to(device)
+            with autocast():
+                maps = detector.maps(normalised(pixels, MEAN, DEVIATION))
+            (target,) = targets([filled], masks=detector.has_masks)
+            size = (filled.pixels.shape[0], filled.pixels.shape[1])
+            return [one.half() for one in maps], {name: one.to(device) for name, one in target.items()}, size
+
+        maps, wanted, sizes = zip(*lanes.pool.map(look, views), strict=True)
+        return cls(detector, list(maps), list(wanted), list(sizes))
+
+
+def bytes_of_maps(detector: Detector, size: tuple[int, int]) -> int:
+    """Return about how many bytes the kept maps of an image of that size take."""
+    pixels = size[0] * size[1]
+    return 2 * sum(pixels * width // stride**2 for width, stride in detector.shape_of_maps)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Leave the cores to the lanes: what is left for this thread is too little to share."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def filled_up(example: Example) -> Example:

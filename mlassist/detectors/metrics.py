@@ -39,7 +39,7 @@ def quality(
     classes: int,
     shown: np.ndarray,
 ) -> Quality:
-    """Compare images; `sizes` are (width, height), `shown` (classes,) the scores that objects are shown from."""
+    """Compare images; `sizes` are (width, height), `shown` (classes,) the least scores that are shown."""
     precision = precisions(found, truth, sizes, classes)
     kept = [each.pick(each.scores >= shown[each.classes]) for each in found]
     if precision is None:

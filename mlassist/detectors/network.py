@@ -41,6 +41,7 @@ class Detector(nn.Module):
         super().__init__()
         self.stages = stages
         self.first = 0 if masks else 1  # masks of small objects need the finest map, boxes do not
+        self.shape_of_maps = list(zip(widths, STRIDES, strict=True))[self.first :]
         self.pyramid = FeaturePyramidNetwork(list(widths[self.first :]), WIDTH)
         self.fcos = FCOS(
             Outputs(WIDTH),

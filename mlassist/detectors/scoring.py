@@ -102,7 +102,7 @@ class Scoring:
         return chances
 
     def signs(self, seen: Seen) -> tuple[float, float, float]:
-        """Return what speaks against an image: the expected 1 - F1, what its mirror image contradicts, and 1."""
+        """Return what speaks against an image: the expected 1 - F1, what the mirror image denies, and 1."""
         found = seen.found
         thresholds = np.asarray(self.shown)[found.classes]
         shown, chances = found.scores >= thresholds, self.chances(found)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import cv2
 import numpy as np
+from pycocotools import mask as runs
 
 Polygon = list[list[float]]  # [[x1, y1, x2, y2, …], …]: parts combine by the even-odd rule
 
@@ -80,10 +80,6 @@ def box_of(region: Mapping) -> tuple[float, float, float, float] | None:
 def raster(polygon: Polygon, height: int, width: int, scale: float = 1.0) -> np.ndarray:
     """Return what a polygon covers, (h, w) uint8; a part within another is a hole."""
     mask = np.zeros((height, width), np.uint8)
-    shift = 4  # bits of a pixel's fraction
-    parts = [
-        np.round((np.array(part, np.float64).reshape(-1, 2) * scale - 0.5) * 2**shift).astype(np.int32)
-        for part in polygon
-    ]
-    cv2.fillPoly(mask, parts, 1, cv2.LINE_8, shift)
+    for part in polygon:
+        mask ^= runs.decode(runs.frPyObjects([[value * scale for value in part]], height, width))[..., 0]
     return mask
