@@ -337,7 +337,9 @@ def test_facts_have_every_key_from_the_start(project):
         "running": False,
         "message": "30 more labels until the first model",
     }
-    assert facts["certificate_outlook"]["blind_labels"] == 0
+    outlook = facts["certificate_outlook"]
+    assert outlook["blind_labels"] == 0
+    assert outlook["message"] == f"About {outlook['blind_labels_needed']:,} more blind labels"
 
 
 def test_multilabel_projects_learn_too(manager, labeler):
