@@ -100,6 +100,8 @@ def test_an_attempt_waits_for_second_opinions_and_is_made_when_the_last_is_there
     play(project)
     assert not Certificate.objects.exists()
     assert "waits for a second person" in extensions.facts(project)["certificate_outlook"]["message"]
+    project.refresh_from_db()
+    assert project.validation_share == 0.9  # nothing else is missing
     loop.train_now(project, None)
     play(project)  # a newer model does not end the waiting
     while page := claim_kind(project, second, "audit"):
