@@ -264,6 +264,7 @@ def forecast(project: Project, versions: list[ModelVersion]) -> dict[str, Any] |
     now = timezone.now()
     history = [(each.labels, accuracy(each)["accuracy"]) for each in versions]
     step = triggers.step_after(versions[-1].labels) if versions else 0
+    known = accuracy(versions[-1]) if versions else {"low": 0.0, "high": 1.0}
     return {
         "items_left": left,
         "labels": round(seen.labels.likely),
@@ -276,7 +277,7 @@ def forecast(project: Project, versions: list[ModelVersion]) -> dict[str, Any] |
         "date_low": (now + timedelta(days=min(seen.days.low, MOST_DAYS))).date(),
         "date_high": (now + timedelta(days=min(seen.days.high, MOST_DAYS))).date(),
         "taken_over": round(taken_over, 4),
-        "advice": forecasting.advice(history, step),
+        "advice": forecasting.advice(history, step, known["high"] - known["low"]),
     }
 
 
