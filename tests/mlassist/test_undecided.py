@@ -110,6 +110,26 @@ def test_an_attempt_waits_for_second_opinions_and_is_made_when_the_last_is_there
     assert Certificate.objects.filter(state="valid").exists()
 
 
+def test_a_label_to_learn_from_that_a_sure_model_contradicts_is_looked_at_again(
+    project,
+    labeler,
+    second,  # noqa: F811
+):
+    give(project, second, 9, "manual")
+    page = claim_kind(project, labeler, "manual")
+    slip = page.claims.get().item
+    say(project, labeler, page, wrong(slip))
+    give(project, labeler, 120, "manual")
+    play(project)
+    assert set(QueueEntry.objects.filter(kind="audit").values_list("item_id", flat=True)) == {slip.pk}
+    say(project, second, claim_kind(project, second, "audit", slip.pk))
+    slip.refresh_from_db()
+    assert slip.state == "needs_review"  # and teaches nothing until it is decided
+    loop.train_now(project, None)
+    play(project)
+    assert not QueueEntry.objects.filter(kind="audit").exists()
+
+
 @pytest.fixture
 def in_dispute(project, labeler, second):  # noqa: F811
     """Return a proof whose labels are all there; its two people do not agree on some of the images."""
