@@ -92,10 +92,12 @@ class World:
                 Region(
                     annotation=annotation,
                     label_class_id=self.classes[shape],
-                    bbox=[float(l), float(t), float(r - l), float(b - t)],
+                    bbox=[left, top, right - left, bottom - top],
                 )
                 for annotation in made
-                for shape, (l, t, r, b) in enumerate(self.truth(annotation.item_id).boxes.tolist())
+                for shape, (left, top, right, bottom) in enumerate(
+                    self.truth(annotation.item_id).boxes.tolist()
+                )
             )
             for annotation in made:
                 annotation.item.state, annotation.item.current_annotation = "labeled", annotation
