@@ -37,8 +37,8 @@ WARM_UP = 60  # steps
 GROUPS_OF_HEAD = 2  # of weights: those that decay, and those that do not
 KEEP_EVERY = 60.0  # seconds between checkpoints
 MOST_KEPT_BYTES = 3_000_000_000  # of maps
-FEWEST_VIEWS, VIEWS_EACH, MOST_VIEWS = 1_600, 40, 8_000
-FEWEST_TUNED, TUNED_EACH, MOST_TUNED = 3_000, 60, 16_000
+FEWEST_VIEWS, VIEWS_EACH, MOST_VIEWS = 1_600, 30, 8_000
+FEWEST_TUNED, TUNED_EACH, MOST_TUNED = 2_400, 30, 16_000
 
 Report = Callable[[int, int, float], None]  # (steps done, in all, mean loss of late)
 Finder = Detector | Pretrained
