@@ -151,7 +151,7 @@ def labels_for_first_model(project: Project) -> tuple[int, int]:
     for labels in given.labels:
         for label in labels:
             counts[label] = counts.get(label, 0) + 1
-    return len(given), triggers.first_model(list(counts.values()))
+    return len(given), triggers.first_model(len(given), list(counts.values()))
 
 
 def news(project: Project, version: ModelVersion) -> int:

@@ -12,14 +12,13 @@ SMALLEST_STEP = 25
 FIRST_ORDER = 100  # embedded images that are worth a first ordering
 
 
-def first_model(label_counts: list[int]) -> int:
-    """Return how many labels in all the first model needs at the least, given the labels of each class.
+def first_model(answers: int, label_counts: list[int]) -> int:
+    """Return how many answers in all the first model needs at the least, given how many show each class.
 
-    Ten in each class, or fifty in all, whichever comes first.
+    Ten of each class, or fifty in all, whichever comes first. One answer may show several classes.
     """
-    have = sum(label_counts)
     to_ten_each = sum(max(0, FIRST_PER_CLASS - count) for count in label_counts)
-    return min(FIRST_IN_ALL, have + to_ten_each) if label_counts else FIRST_IN_ALL
+    return min(FIRST_IN_ALL, answers + to_ten_each) if label_counts else FIRST_IN_ALL
 
 
 def step_after(labels: int, *, slow: bool = False) -> int:

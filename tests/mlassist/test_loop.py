@@ -78,10 +78,11 @@ def play(project):
 
 
 def test_first_model_needs_ten_of_each_class_or_fifty():
-    assert triggers.first_model([0, 0, 0]) == 30
-    assert triggers.first_model([10, 10, 10]) == 30
-    assert triggers.first_model([40, 3, 0]) == 50
-    assert triggers.first_model([0] * 20) == 50
+    assert triggers.first_model(0, [0, 0, 0]) == 30
+    assert triggers.first_model(30, [10, 10, 10]) == 30
+    assert triggers.first_model(12, [12, 10, 12]) == 12
+    assert triggers.first_model(43, [40, 3, 0]) == 50
+    assert triggers.first_model(0, [0] * 20) == 50
     assert [triggers.step_after(labels) for labels in (30, 100, 1_000)] == [25, 30, 300]
 
 

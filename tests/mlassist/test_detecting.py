@@ -1,0 +1,115 @@
+"""A round of a project with boxes, from answers to proposals, by a real detector."""
+
+import uuid
+
+import pytest
+
+from labeling import answers, jobs
+from labeling.models import Annotation, Item, Job, Project, QueueEntry, Region, Suggestion
+from mlassist import loop
+from mlassist.models import ModelVersion, Run
+from tests import factories
+from tests.mlassist.eyes import featurize, open_eyes
+
+pytest.importorskip("torch")
+
+from mlassist import detecting
+from mlassist.detectors import learning, scaling, teaching
+
+pytestmark = pytest.mark.django_db
+
+SIZE = (120, 80)
+
+
+@pytest.fixture
+def quick(monkeypatch, settings, tmp_path):
+    """Teach for seconds, in a home of its own."""
+    settings.LOUPE_HOME = tmp_path
+    for name in ("FEWEST_VIEWS", "MOST_VIEWS"):
+        monkeypatch.setattr(learning, name, 160)
+    monkeypatch.setattr(learning, "WARM_UP", 5)
+    monkeypatch.setattr(learning, "AVERAGED", 0.9)
+    monkeypatch.setattr(scaling, "FEWEST_PIXELS", 100 * 100)
+    monkeypatch.setattr(teaching, "FEWEST_TO_FOLD", 100)
+    open_eyes(monkeypatch)
+
+
+@pytest.fixture
+def drawn(manager, labeler, quick):
+    """A project of boxes with twenty images, of which people have drawn on twelve and blindly on four."""
+    project = factories.make_project(
+        manager=manager, labeler=labeler, classes=["circle", "square"], task_type="detection"
+    )
+    items = factories.make_scenes(project, 20, size=SIZE)
+    Project.objects.filter(pk=project.pk).update(validation_rate=0.2)
+    for at, item in enumerate(items):
+        item.draw = 0.1 if at < 4 else 0.9
+    Item.objects.bulk_update(items, ["draw"])
+    QueueEntry.objects.filter(item__in=items[4:]).update(kind="manual", inclusion_probability=None)
+    for at, item in enumerate(items[:16]):
+        answer(item, labeler, "validation" if at < 4 else "manual")
+    project.refresh_from_db()
+    featurize(project)
+    return project
+
+
+def answer(item, labeler, kind):
+    annotation = Annotation.objects.create(
+        project=item.project, item=item, labeler=labeler, uuid=uuid.uuid4(), source="human", kind=kind
+    )
+    Region.objects.bulk_create(
+        Region(annotation=annotation, label_class_id=each["class"], bbox=each["bbox"])
+        for each in factories.true_regions(item)
+    )
+    Item.objects.filter(pk=item.pk).update(state="labeled", current_annotation=annotation)
+    QueueEntry.objects.filter(item=item).delete()
+
+
+def test_a_round_teaches_judges_and_proposes_boxes(drawn, monkeypatch):
+    monkeypatch.setattr(teaching.Scoring, "untried", half_sure)
+    job = Job.objects.create(project=drawn, kind="objects", cluster="long")
+    detecting.do_round(job)
+    version = ModelVersion.objects.get(project=drawn)
+    assert version.labels == 12
+    assert version.metrics["validation_n"] == 4
+    assert 0 <= version.metrics["blind"]["ap50"] <= 1
+    assert len(version.metrics["examples"]["best"]) == 2
+    assert [run.state for run in Run.objects.filter(job=job).order_by("id")] == ["done"] * 3
+    ready = detecting.load(version)
+    assert ready.classes == list(drawn.classes.order_by("position").values_list("id", flat=True))
+    # Held out of nothing, nobody knows how good it is, and it proposes nothing yet.
+    assert not Suggestion.objects.filter(project=drawn).exists()
+    assert not list((detecting.Path(detecting.settings.LOUPE_HOME) / "work").glob("detector-*"))
+    # Without anything new it is not taught again.
+    detecting.do_round(Job.objects.create(project=drawn, kind="objects", cluster="long"))
+    assert ModelVersion.objects.filter(project=drawn).count() == 1
+    assert Run.objects.filter(project=drawn, kind="inference").count() == 2
+
+
+def half_sure(classes):
+    from mlassist.detectors.scoring import Curve, Scoring
+
+    return Scoring([0.3] * classes, [Curve([0.0, 1.0], [0.02, 0.98])] * classes, [1.0, 0.5, 0.0])
+
+
+def test_without_enough_answers_there_is_a_sentence_and_no_model(drawn):
+    Annotation.objects.filter(project=drawn, kind="manual").update(skipped=True)
+    with pytest.raises(detecting.NothingToLearn, match="answered images"):
+        detecting.do_round(Job.objects.create(project=drawn, kind="objects", cluster="long"))
+
+
+def test_the_loop_asks_for_a_detector_once_each_class_was_drawn_often_enough(drawn):
+    assert loop.first_model_is_due(drawn)
+    loop.advance(drawn)
+    assert Job.objects.get(project=drawn, kind="objects").cluster == "long"
+    assert "long" in jobs.CLUSTERS
+
+
+def test_boxes_that_people_drew_come_back_as_they_were(drawn):
+    given = answers.training(drawn)
+    regions = answers.regions_of(given.annotations.tolist())
+    first = Item.objects.get(pk=given.items[0])
+    assert sorted(each["bbox"] for each in regions[given.annotations[0]]) == sorted(
+        each["bbox"] for each in factories.true_regions(first)
+    )
+    assert sum(answers.objects_of(drawn).values()) == sum(map(len, regions.values()))
