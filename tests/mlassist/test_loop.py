@@ -394,7 +394,7 @@ def test_without_any_class_there_is_nothing_to_learn(manager, labeler):
     items = factories.make_unread_items(project, 60)
     embeddings.add(embeddings.set_of(project), [item.pk for item in items], np.eye(60, 24, dtype=np.float32))
     factories.open_queue(project, items)
-    for _ in range(40):
+    for _ in range(50):
         page = queue.claim(project, labeler, 1)
         submission.submit(page, labeler, [submission.Answer(page.claims.get().item_id, uuid.uuid4())])
     with pytest.raises(training.NothingToLearn, match="No image has a class yet"):
