@@ -194,6 +194,14 @@ def test_long_names_stay_on_the_stage_and_can_be_told_apart_in_the_panel(browse,
     assert made.page.locator(".class-choice .class-name").nth(5).evaluate(cut) is False
 
 
+def test_an_empty_queue_promises_no_next_image(canvas):
+    made = canvas("detection", count=1, images=1)
+    made.drag((50, 50), (150, 150))
+    made.submit()
+    expect(made.page.get_by_role("heading", name="Every image has its label.")).to_be_visible()
+    expect(made.page.locator("[data-part=submit-text]")).to_have_text("Submit")
+
+
 def test_a_drag_that_begins_beside_the_image_marks_no_words(canvas):
     made = canvas("detection", count=1)
     made.page.mouse.move(*(place(made, "[data-part=show-help]")[at] + 20 for at in (2, 1)))

@@ -315,7 +315,7 @@ export function makeSurface(root, config, shared, host) {
     },
     images: (page) => page.items.map((item) => item.image),
     submitText() {
-      const isLast = state.sheet === state.sheets[state.sheets.length - 1];
+      const isLast = !state.sheet || state.sheet === state.sheets[state.sheets.length - 1];
       if (!isLast) return t("Next image");
       return state.sheet && !state.sheet.skipped && !states.answered(state).length ? t("Submit empty") : t("Submit");
     },
