@@ -154,6 +154,7 @@ export function makeSurface(root, config, shared, host) {
   /** Draw, and keep what changed. @param {states.Region[]} known the regions before */
   function settle(known) {
     outlines.check();
+    if (state.note?.passing && state.note !== passing) host.say(state.note.text);
     const regions = states.regionsOf(state);
     const drafted = hadDraft || state.draft !== null;
     hadDraft = state.draft !== null;
