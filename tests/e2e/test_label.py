@@ -350,7 +350,8 @@ def test_who_shares_a_browser_gets_the_instructions_too(browse, project, labeler
     client = Client()
     client.force_login(manager)
     cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
-    page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": page.url}])
+    root = page.url.split("/projects/")[0]
+    page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": root}])
     page.reload()
     expect(page.get_by_role("dialog", name="Instructions")).to_be_visible()
 
