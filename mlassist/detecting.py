@@ -68,7 +68,7 @@ def do_round(job: Job) -> None:
     with runs.recorded(project, job, Run.Kind.VALIDATION, total=1, version=version) as step:
         blind = objects.judge(project, version, ready, look_at, step)
     with runs.recorded(project, job, Run.Kind.INFERENCE, total=1, version=version) as step:
-        objects.propose(project, version, ready, blind, look_at, step)
+        objects.propose(project, version, ready, blind, look_at, load, step)
 
 
 def teach(project: Project, step: Step) -> ModelVersion:

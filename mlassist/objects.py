@@ -164,7 +164,13 @@ class Surveyed:
 
 
 def propose(
-    project: Project, version: ModelVersion, ready: Detector, blind: Blind, look_at: LookAt, step: Step
+    project: Project,
+    version: ModelVersion,
+    ready: Detector,
+    blind: Blind,
+    look_at: LookAt,
+    load: Callable[[ModelVersion], Detector],
+    step: Step,
 ) -> None:
     """Look at what waits, attempt a certificate, label or place what is certified, and order the rest."""
     held = vouching.shown_by_others(project, version)
@@ -189,7 +195,14 @@ def propose(
     else:
         stored = sum(1 for _ in made) * 0
         step.say("Its proposals would cost people more time than they spare, so none are shown")
-    certificate = vouching.attempt(project, version, ready, blind, surveyed, step) if worth_showing else None
+
+    def inside(certificate: Certificate, items: list[int]) -> set[int]:
+        theirs = load(certificate.model_version)
+        return set(vouching.covered(certificate, survey(theirs, look_at(theirs, items, lambda done: None))))
+
+    certificate = None
+    if worth_showing:
+        certificate = vouching.attempt(project, version, ready, blind, surveyed, inside, step)
     note_curve(project, version, ready, surveyed)
     certified = vouching.covered(certificate, surveyed)
     accepted = 0
@@ -198,6 +211,14 @@ def propose(
         step.say(f"{accepted} auto labels under certificate {certificate.pk}")
     step.metrics = {"proposals": stored, "auto_labels": accepted}
     step.metrics |= asking.place(project, version, surveyed, certificate, certified, step)
+
+
+def survey(ready: Detector, looks: Iterator[tuple[int, Any]]) -> Surveyed:
+    surveyed = Surveyed.nothing()
+    for item, seen in looks:
+        shown = [int(each["class"]) for each in ready.regions(seen.found)]
+        surveyed.add(item, ready.confidence(seen), ready.scoring.doubt(seen), shown)
+    return surveyed
 
 
 def is_worth_showing(ready: Detector) -> bool:

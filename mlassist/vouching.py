@@ -6,8 +6,8 @@ of the attempt's budget.
 """
 
 import math
-from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +26,8 @@ from mlassist.runs import Step
 
 if TYPE_CHECKING:
     from mlassist.objects import Blind, Detector, Surveyed
+
+Inside = Callable[[Certificate, list[int]], set[int]]
 
 EMPTY_FROM = 0.01  # of the pool: fewer images without anything are left to people
 TRIALS = 200  # draws of held-out losses that tell how likely a test passes
@@ -55,9 +57,13 @@ def attempt(
     ready: "Detector",
     blind: "Blind",
     surveyed: "Surveyed",
+    inside: Inside,
     step: Step,
 ) -> Certificate | None:
-    """Attempt a certificate when it is time and likely to hold; returns the one that this version has."""
+    """Attempt a certificate when it is time and likely to hold; returns the one that this version has.
+
+    `inside` tells which of some items an earlier certificate covers.
+    """
     own = Certificate.objects.filter(
         project=project, model_version=version, state=Certificate.State.VALID
     ).first()
@@ -70,7 +76,7 @@ def attempt(
     problem = hindrance(project, version, earlier, blind)
     if problem is None and len(blind.items) < needed:
         problem = f"{len(blind.items)} of {needed} blind labels"
-    case = Case.of(project, ready, blind, surveyed, earlier)
+    case = Case.of(project, ready, blind, surveyed, taken(earlier, blind, inside))
     chance = 0.0
     if problem is None:
         chance = case.chance(number)
@@ -113,30 +119,34 @@ def hindrance(
     return None
 
 
-class Case:
-    """What an attempt goes by. Images with a class that is left to people have a score of -inf."""
+def taken(earlier: Sequence[Certificate], blind: "Blind", inside: Inside) -> set[int]:
+    """Return the blind items that earlier certificates cover: what these have labeled is out of the pool."""
+    found: set[int] = set()
+    for each in attempts.standing(earlier):
+        found |= set(each.evidence["inside"])
+        later = np.setdiff1d(blind.items, each.evidence["judged"]).tolist()
+        found |= inside(each, later) if later else set()
+    return found
 
-    def __init__(
-        self,
-        project: Project,
-        ready: "Detector",
-        blocked: dict[int, str],
-        losses: np.ndarray,
-        scores: np.ndarray,
-        empty: np.ndarray,
-        surveyed: "Surveyed",
-        undecided: int,
-    ) -> None:
-        self.project, self.ready, self.blocked, self.undecided = project, ready, blocked, undecided
-        self.losses, self.scores, self.empty = losses, scores, empty
-        self.pool_scores = np.array(
-            [
-                -np.inf if shown & blocked.keys() else confidence
-                for confidence, shown in zip(surveyed.confidences, surveyed.classes, strict=True)
-            ]
-        )
-        self.pool_empty = np.array([not each for each in surveyed.classes], bool)
-        self.surveyed = surveyed
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What an attempt goes by: the blind images in random order, and those that wait (`pool_…`).
+
+    Images that show a class left to people have a score of -inf. `empty` are those on which nothing is found.
+    """
+
+    project: Project
+    ready: "Detector"
+    blocked: dict[int, str]
+    items: np.ndarray
+    losses: np.ndarray
+    scores: np.ndarray
+    empty: np.ndarray
+    undecided: int
+    pool_scores: np.ndarray
+    pool_empty: np.ndarray
+    pool_classes: list[frozenset[int]]
 
     @classmethod
     def of(
@@ -145,34 +155,24 @@ class Case:
         ready: "Detector",
         blind: "Blind",
         surveyed: "Surveyed",
-        earlier: Sequence[Certificate],
+        gone: Collection[int],
     ) -> "Case":
         blocked = blocked_classes(project, ready)
-        scores = np.array(
-            [
-                -np.inf if shown & blocked.keys() else confidence
-                for confidence, shown in zip(blind.confidences.tolist(), blind.classes, strict=True)
-            ]
-        )
-        # What earlier certificates have taken does not speak for the rest.
-        gone = {item for each in attempts.standing(earlier) for item in each.evidence.get("inside", ())}
-        kept = np.array([item not in gone for item in blind.items.tolist()], bool)
-        order = np.random.default_rng(project.seed % 2**32).permutation(np.flatnonzero(kept))
-        empty = np.array([not each for each in blind.classes], bool)
-        case = cls(
+        kept = np.flatnonzero([item not in gone for item in blind.items.tolist()])
+        order = np.random.default_rng(project.seed % 2**32).permutation(kept)
+        return cls(
             project,
             ready,
             blocked,
+            blind.items[order],
             blind.losses[order],
-            scores[order],
-            empty[order],
-            surveyed,
+            scores_of(blind.confidences.tolist(), blind.classes, blocked)[order],
+            np.array([not each for each in blind.classes], bool)[order],
             blind.undecided,
+            scores_of(surveyed.confidences, surveyed.classes, blocked),
+            np.array([not each for each in surveyed.classes], bool),
+            surveyed.classes,
         )
-        case.items = blind.items[order]
-        return case
-
-    items: np.ndarray
 
     @property
     def target(self) -> float:
@@ -257,6 +257,7 @@ class Case:
                 "undecided": self.undecided,
                 "mean_loss": round(float(self.losses[inside].mean()), 4) if inside.any() else None,
                 "inside": self.items[inside].tolist(),
+                "judged": self.items.tolist(),
                 "classes": self.by_class(accepted),
                 "strata": {
                     name: [asdict(each) | {"bound": round(each.bound, 5)} for each in outcome.steps]
@@ -295,11 +296,20 @@ class Case:
     def by_class(self, accepted: np.ndarray) -> dict[str, dict[str, int]]:
         """Return per class id on how many waiting images it is shown, and on how many of those accepted."""
         counts = {str(each): {"images": 0, "accepted": 0} for each in self.ready.classes}
-        for shown, is_in in zip(self.surveyed.classes, accepted.tolist(), strict=True):
+        for shown, is_in in zip(self.pool_classes, accepted.tolist(), strict=True):
             for each in shown:
                 counts[str(each)]["images"] += 1
                 counts[str(each)]["accepted"] += int(is_in)
         return counts
+
+
+def scores_of(
+    confidences: Sequence[float], classes: Sequence[frozenset[int]], blocked: Collection[int]
+) -> np.ndarray:
+    """Return how sure the detector is of each image, -inf where it shows a class that is left to people."""
+    left = set(blocked)
+    both = zip(confidences, classes, strict=True)
+    return np.array([-np.inf if shown & left else confidence for confidence, shown in both], float)
 
 
 def within(
@@ -348,13 +358,8 @@ def covered(certificate: Certificate | None, surveyed: "Surveyed") -> list[int]:
     if certificate is None:
         return []
     blocked = {int(label) for label in certificate.evidence["blocked"]}
-    withheld = set(attempts.withheld_ids(certificate.project))
-    scores = np.array(
-        [
-            -np.inf if shown & (blocked | withheld) else confidence
-            for confidence, shown in zip(surveyed.confidences, surveyed.classes, strict=True)
-        ]
-    )
+    left = blocked | set(attempts.withheld_ids(certificate.project))
+    scores = scores_of(surveyed.confidences, surveyed.classes, left)
     empty = np.array([not each for each in surveyed.classes], bool)
     whole = certificate.promise == Project.Promise.WHOLE_SET
     inside = within(certificate.evidence["thresholds"], whole, scores, empty)

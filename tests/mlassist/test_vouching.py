@@ -7,7 +7,7 @@ import pytest
 
 from labeling import queue, submission, validation
 from labeling.models import Annotation, Item, LabelClass, Project, QueueEntry, Region, Suggestion
-from mlassist import auditing, detecting, loop, objects
+from mlassist import auditing, detecting, loop, objects, vouching
 from mlassist.detectors.looking import Seen
 from mlassist.detectors.scoring import Curve, Scoring
 from mlassist.detectors.shapes import Shapes
@@ -109,7 +109,9 @@ class World:
         run = Run.objects.create(project=self.project, kind=Run.Kind.INFERENCE)
         step = Step(run)
         blind = objects.judge(self.project, self.version, self.ready, self.look_at, step)
-        objects.propose(self.project, self.version, self.ready, blind, self.look_at, step)
+        objects.propose(
+            self.project, self.version, self.ready, blind, self.look_at, lambda version: self.ready, step
+        )
         self.log = step.text
         return Certificate.objects.filter(project=self.project).order_by("-attempt").first()
 
@@ -128,6 +130,21 @@ def make(manager, labeler):
         return made
 
     return world
+
+
+def test_what_one_certificate_covers_does_not_speak_for_the_next(make):
+    world = make("rrru")
+    first = world.play()
+    sure = {item for item in first.evidence["judged"] if world.kind[item] == "r"}
+    assert set(first.evidence["inside"]) == sure
+    later = sorted(sure)[:20]  # answered after the test: what it says of them is asked of its own detector
+    first.evidence["judged"] = [item for item in first.evidence["judged"] if item not in later]
+    first.evidence["inside"] = [item for item in first.evidence["inside"] if item not in later]
+    blind = objects.Blind(np.array(sorted(world.kind)[:204]), *[np.zeros(204)] * 2, [frozenset()] * 204, 0)
+    asked = []
+    found = vouching.taken([first], blind, lambda _, items: asked.extend(items) or set(items[:5]))
+    assert set(later) <= set(asked)
+    assert found == set(first.evidence["inside"]) | set(asked[:5])
 
 
 def automatic(project):
