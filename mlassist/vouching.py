@@ -147,6 +147,7 @@ class Case:
     pool_scores: np.ndarray
     pool_empty: np.ndarray
     pool_classes: list[frozenset[int]]
+    labeled: int = 0  # images that earlier certificates have labeled
 
     @classmethod
     def of(
@@ -172,6 +173,7 @@ class Case:
             scores_of(surveyed.confidences, surveyed.classes, blocked),
             np.array([not each for each in surveyed.classes], bool),
             surveyed.classes,
+            suggestions.count_auto_labels(project),
         )
 
     @property
@@ -224,14 +226,7 @@ class Case:
     def settle(self, version: ModelVersion, number: int, step: Step) -> Certificate:
         """Test, and write down what came of it."""
         row = attempts.begun(self.project, version, number, len(self.losses), strict=False)
-        if self.whole:
-            outcomes = {"objects": self.test_whole(number)}
-        else:
-            strata = self.strata
-            outcomes = {
-                name: self.test(own, of_pool, number, 1 / len(strata))
-                for name, (own, of_pool) in strata.items()
-            }
+        outcomes = self.outcomes(number)
         thresholds = {name: each.threshold for name, each in outcomes.items()}
         best = next((each for each in outcomes.values() if each.passed), next(iter(outcomes.values())))
         inside = self.inside(thresholds, self.scores, self.empty)
@@ -267,6 +262,15 @@ class Case:
         )
         return row
 
+    def outcomes(self, number: int) -> dict[str, Outcome]:
+        """Return what the tests of an attempt find, by claim."""
+        if self.whole:
+            return {"objects": self.test_whole(number)}
+        strata = self.strata
+        return {
+            name: self.test(own, of_pool, number, 1 / len(strata)) for name, (own, of_pool) in strata.items()
+        }
+
     def test(self, own: np.ndarray, of_pool: np.ndarray, number: int, share: float) -> Outcome:
         spent = share * bounds.alpha(self.delta, number)
         ladder, _ = self.ladder(own, of_pool, spent)
@@ -282,8 +286,7 @@ class Case:
         )
 
     def test_whole(self, number: int) -> Outcome:
-        labeled = suggestions.count_auto_labels(self.project)
-        pool = np.concatenate([np.full(labeled, np.inf), self.pool_scores])
+        pool = np.concatenate([np.full(self.labeled, np.inf), self.pool_scores])
         return dataset.attempt(
             self.scores, self.losses, pool, target=self.target, delta=self.delta, number=number
         )
