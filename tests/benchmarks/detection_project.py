@@ -152,7 +152,9 @@ class Replay:
         ]
         shown = list(sure)
         return Case(
-            Project(target_error=TARGET, confidence=CONFIDENCE, promise=self.promise or Project.Promise.EACH_LABEL),
+            Project(
+                target_error=TARGET, confidence=CONFIDENCE, promise=self.promise or Project.Promise.EACH_LABEL
+            ),
             ready,
             {},
             np.array(self.blind_answered),
