@@ -155,7 +155,8 @@ def test_renaming_classes_renames_the_answers_and_nothing_else(names, seed):
     renamed = np.array(names)[classes - 10] + 10
     one, other = fitted(features, classes).head, fitted(features, renamed).head
     found, again = one.probabilities(features), other.probabilities(features)
-    assert np.allclose(found, again[:, names], atol=0.05)
+    assert (found.argmax(1) == again[:, names].argmax(1)).all()
+    assert np.abs(found - again[:, names]).mean() < 0.01  # folds that differ by chance make no more of it
     assert np.allclose(found.sum(1), 1, atol=1e-5)
 
 
