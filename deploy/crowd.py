@@ -17,7 +17,10 @@ def gather(
     rate: float | None,
     seed: int,
 ) -> simulation.Crowd:
-    """Make the simulated people members of the project, each with a token, and put them together."""
+    """Make the simulated people members of the project, each with a token, and put them together.
+
+    Of several who err, some will not agree, so a reviewer is with them.
+    """
     classes = list(project.classes.filter(retired_at=None).values_list("id", flat=True))
     people = [person(project, number + 1) for number in range(labelers)]
     return simulation.Crowd(
@@ -32,18 +35,28 @@ def gather(
                 chance=random.Random(f"{seed}-{number}"),
             )
             for number, user in enumerate(people)
-        ]
+        ],
+        reviewer(project, truth, tally, address) if error and labelers > 1 else None,
     )
 
 
 def person(project: Project, number: int) -> User:
-    user, is_new = User.objects.get_or_create(
-        email=f"simulated-{number}@loupe.invalid", defaults={"name": f"Simulated labeler {number}"}
-    )
+    return member(project, f"simulated-{number}", f"Simulated labeler {number}", Membership.Role.LABELER)
+
+
+def reviewer(
+    project: Project, truth: simulation.Truth, tally: simulation.Tally, address: str
+) -> simulation.Reviewer:
+    user = member(project, "simulated-reviewer", "Simulated reviewer", Membership.Role.REVIEWER)
+    return simulation.Reviewer(simulation.Client(address, token_for(user), project.pk), truth, tally)
+
+
+def member(project: Project, address: str, name: str, role: str) -> User:
+    user, is_new = User.objects.get_or_create(email=f"{address}@loupe.invalid", defaults={"name": name})
     if is_new:
         user.set_unusable_password()
         user.save(update_fields=["password"])
-    Membership.objects.get_or_create(project=project, user=user, defaults={"role": Membership.Role.LABELER})
+    Membership.objects.get_or_create(project=project, user=user, defaults={"role": role})
     return user
 
 

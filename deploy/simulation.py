@@ -1,7 +1,7 @@
 """Simulated labelers, who answer over the HTTP API from known answers.
 
 They use Loupe as a person does: ask for a page, look at each image, confirm a grid where it is
-right and mark the exceptions where it is not.
+right and mark the exceptions where it is not. Where they do not agree, a reviewer decides.
 """
 
 import random
@@ -18,6 +18,7 @@ import requests
 GROUPED = ("clustered", "prelabeled")
 GLANCE = 0.15  # what one more image of a grid costs, as a share of labeling one by hand
 PAUSE_WHEN_EMPTY = 0.5
+PAUSE_OF_REVIEWER = 1.0
 
 Truth = Mapping[int, frozenset[int]]  # item id to ids of its classes
 
@@ -60,6 +61,7 @@ class Tally:
     by_kind: Counter[str] = field(default_factory=Counter)
     exceptions: int = 0
     mistakes: int = 0
+    decided: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def reserve(self, size: int) -> int:
@@ -156,10 +158,38 @@ def proposed_classes(page: Mapping[str, Any], item: Mapping[str, Any]) -> frozen
 
 
 @dataclass(slots=True)
+class Reviewer:
+    """Somebody who never errs and looks at what labelers do not agree on: a proof may wait for it."""
+
+    client: Client
+    truth: Truth
+    tally: Tally
+
+    def decide(self) -> None:
+        """Take the right answer to each image in dispute; without one, send the image back to people."""
+        disputed = self.client.get(f"{self.client.base}items/?state=needs_review").json()["results"]
+        for item in disputed:
+            history = self.client.get(f"{self.client.base}items/{item['id']}/").json()["history"]
+            right = [each["id"] for each in history if self.is_right(each, item["id"])]
+            if right:
+                self.client.post(f"items/{item['id']}/decision/", {"annotation": right[0]})
+            else:
+                self.client.post("reviews/", {"items": [item["id"]], "verdict": "reject"})
+            with self.tally.lock:
+                self.tally.decided += 1
+
+    def is_right(self, answer: Mapping[str, Any], item: int) -> bool:
+        stands = answer["counted"] and not answer["skipped"] and answer["withdrawn_at"] is None
+        by_person = answer["labeler"] is not None
+        return stands and by_person and {each["class"] for each in answer["regions"]} == self.truth[item]
+
+
+@dataclass(slots=True)
 class Crowd:
-    """Several labelers at work at once, each in a thread."""
+    """Several labelers at work at once, each in a thread, and a reviewer beside them."""
 
     labelers: list[Labeler]
+    reviewer: Reviewer | None = None
     is_over: threading.Event = field(default_factory=threading.Event)
     failures: list[Exception] = field(default_factory=list)
     threads: list[threading.Thread] = field(default_factory=list)
@@ -169,6 +199,16 @@ class Crowd:
             thread = threading.Thread(target=self._run, args=(labeler, patience), daemon=True)
             self.threads.append(thread)
             thread.start()
+        if self.reviewer is not None:
+            threading.Thread(target=self._review, args=(self.reviewer,), daemon=True).start()
+
+    def _review(self, reviewer: Reviewer) -> None:
+        try:
+            while self.is_working and not self.is_over.wait(PAUSE_OF_REVIEWER):
+                reviewer.decide()
+        except (SimulationFailed, requests.RequestException) as failure:
+            self.failures.append(failure)
+            self.is_over.set()
 
     def _run(self, labeler: Labeler, patience: float) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Which blind answers get a second look: those in the part that the model is sure of. Needs the model."""
+"""Which answers get a second look: those in the part that the model is sure of. Needs the model."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,13 @@ import numpy as np
 
 from labeling import answers
 from labeling.models import Item, Project
-from mlassist import second_looks
+from mlassist import proving, second_looks
 from mlassist.models import Certificate, SecondLook
 from mlassist.pool import Pool, load_head
 from mlassist.predictions import Predictions
 from mlassist.trained import Trained
+
+SURE = 0.9  # confidence from which on a model's word against a person's is worth another opinion
 
 
 def of_proof(project: Project, pool: Pool, proof: Certificate) -> int:
@@ -59,6 +61,16 @@ def of_stream(
     if not second_looks.too_many(count, len(rows), target):
         return None
     return f"{count} blind images on which people do not agree wait for a reviewer"
+
+
+def of_training(project: Project, pool: Pool, trained: Trained) -> int:
+    """Have labels to learn from looked at again that a sure model contradicts, held out; returns how many."""
+    if project.labels_per_item > 1 or proving.is_too_early(trained.version):
+        return 0
+    seen = trained.unprompted_predictions
+    doubtful = seen.wrong(trained.unprompted_labels) & (seen.confidence >= SURE)
+    items = pool.ids[trained.rows[trained.unprompted][doubtful]]
+    return second_looks.ask_about_labels(project, items.tolist())
 
 
 def ask(project: Project, items: np.ndarray, wrong: np.ndarray, proof: Certificate | None) -> int:

@@ -403,8 +403,8 @@ def outlook(case: Case, made: int, needed: int | None, spoken: int) -> dict[str,
     available = drawn(case.project)
     if needed + spoken > available:
         message = (
-            f"It would take about {needed + spoken} blind labels, and {available} images are drawn for them:"
-            " after more labels to learn from, a part is proved on labels of its own"
+            f"It would take about {needed + spoken:,} blind labels, and {available:,} images are drawn for"
+            " them: after more labels to learn from, a part is proved on labels of its own"
         )
         return WAITING | {"needed": needed + spoken, "message": message}
     return WAITING | {"needed": needed + spoken, "in_sight": needed > len(case.labels)}

@@ -149,7 +149,7 @@ def certificate_outlook(project: Project, version: ModelVersion | None) -> dict[
     elsewhere, in_dispute = second_looks.waiting(project), len(second_looks.disputed(project))
     message = "The next model tries for a certificate"
     if needed > blind:
-        message = f"About {rounded(needed - blind)} more blind labels"
+        message = f"About {needed - blind:,} more blind labels"
     elif elsewhere:
         message = f"An attempt waits for a second person, who looks at {elsewhere} blind labels"
     elif known.get("waits") and in_dispute:
@@ -180,12 +180,6 @@ def outlook(message: str, blind: int, needed: int = 0, in_dispute: int = 0) -> d
         "blind_labels_needed": needed,
         "in_dispute": in_dispute,
     }
-
-
-def rounded(count: int) -> int:
-    """Round up to what a person would say."""
-    unit = 10 if count < 200 else 50
-    return -(-count // unit) * unit
 
 
 def run_facts(run: Run) -> dict[str, Any]:
@@ -270,6 +264,7 @@ def forecast(project: Project, versions: list[ModelVersion]) -> dict[str, Any] |
     now = timezone.now()
     history = [(each.labels, accuracy(each)["accuracy"]) for each in versions]
     step = triggers.step_after(versions[-1].labels) if versions else 0
+    known = accuracy(versions[-1]) if versions else {"low": 0.0, "high": 1.0}
     return {
         "items_left": left,
         "labels": round(seen.labels.likely),
@@ -282,7 +277,7 @@ def forecast(project: Project, versions: list[ModelVersion]) -> dict[str, Any] |
         "date_low": (now + timedelta(days=min(seen.days.low, MOST_DAYS))).date(),
         "date_high": (now + timedelta(days=min(seen.days.high, MOST_DAYS))).date(),
         "taken_over": round(taken_over, 4),
-        "advice": forecasting.advice(history, step),
+        "advice": forecasting.advice(history, step, known["high"] - known["low"]),
     }
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 FEWEST_LABELS = 20  # of late, for a pace
 SURE = 1.96  # standard errors, for 95 %
 FEWEST_MODELS = 3
+VAGUE = 0.1  # width of the interval of the newest accuracy, from which on no trend can be told
 FLAT = 0.005  # expected gain in accuracy of the next model, below which more labels hardly help
 
 
@@ -89,10 +90,10 @@ def gain_of_next(history: Sequence[tuple[int, float]], step: int) -> float | Non
     return (1 - right) * (1 - ((labels + step) / labels) ** slope)
 
 
-def advice(history: Sequence[tuple[int, float]], step: int) -> str:
-    """Say what more labels bring, for people."""
+def advice(history: Sequence[tuple[int, float]], step: int, width: float) -> str:
+    """Say what more labels bring, for people; nothing while the accuracy is known to such a width only."""
     gain = gain_of_next(history, step)
-    if gain is None:
+    if gain is None or width >= VAGUE:
         return ""
     if gain < FLAT:
         return f"{step:,} more labels would hardly improve the model."

@@ -48,6 +48,9 @@ def propose(project: Project, pool: Pool, trained: Trained, step: Step) -> None:
             accepted = accept(project, each, left, inside, theirs)
             step.say(f"{accepted} auto labels under certificate {each.pk}")
     step.metrics = {"proposals": stored, "auto_labels": accepted}
+    if accepted:  # what the model has labeled needs no place in the queue
+        still = np.isin(left.items, answers.unlabeled(project))
+        left, under, waiting = left.only(still), under[still], waiting[still]
     step.metrics |= ordering.place(project, pool, trained, left, under, waiting, step)
 
 

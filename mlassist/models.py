@@ -179,10 +179,12 @@ class Certificate(models.Model):
 
     def promises_enough(self, project: Project) -> bool:
         """Tell whether it promises what the project asks for now, or more."""
-        weaker = self.promise == Project.Promise.WHOLE_SET != project.promise
-        return (
-            not weaker and self.target_error <= project.target_error and self.confidence >= project.confidence
-        )
+        return self.promises(project.promise, project.target_error, project.confidence)
+
+    def promises(self, promise: str, target_error: float, confidence: float) -> bool:
+        """Tell whether it promises that much, or more."""
+        weaker = self.promise == Project.Promise.WHOLE_SET != promise
+        return not weaker and self.target_error <= target_error and self.confidence >= confidence
 
 
 class RegionDraw(models.Model):

@@ -74,6 +74,21 @@ class Predictions:
             head.multilabel,
         )
 
+    def only(self, kept: np.ndarray) -> "Predictions":
+        """Return the rows that a mask marks."""
+        cells = np.repeat(kept, self.sizes)
+        return Predictions(
+            self.classes,
+            self.top[kept],
+            self.confidence[kept],
+            self.margin[kept],
+            self.columns[cells],
+            self.sure[cells],
+            np.concatenate([[0], np.cumsum(self.sizes[kept])]),
+            self.mass[kept],
+            self.multilabel,
+        )
+
     @property
     def sizes(self) -> np.ndarray:
         """How many classes each row's answer has."""
@@ -136,6 +151,10 @@ class Open:
     items: np.ndarray
     rows: np.ndarray
     seen: Predictions
+
+    def only(self, kept: np.ndarray) -> "Open":
+        """Return those that a mask marks."""
+        return Open(self.items[kept], self.rows[kept], self.seen.only(kept))
 
 
 def chosen(seen: Predictions) -> Iterator[list[int]]:

@@ -9,6 +9,9 @@ its favour are not. A slip in its favour hides an error of the model, in about t
 which a person errs the same way (3 % of 5 % are 0.15 %, if all did). So a tenth of the agreements is looked
 at again too; and once one of these is overturned, all of them are.
 
+Labels to learn from that contradict the model where it is sure are looked at again as well, as soon as they
+do: when an attempt pays is told by them, and slips among them would count as errors of the model.
+
 An attempt to certify waits a day at the most for opinions, and for a reviewer where people do not agree.
 After that the first answers count as they are, which makes a contradiction an error. So is an image that
 somebody skips, or that no reviewer has decided: left out, the hard ones would favour the model. Where only
@@ -16,7 +19,7 @@ one person works nothing is asked twice.
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 
 from django.db import transaction
@@ -63,6 +66,19 @@ def ask(project: Project, given: Mapping[int, bool], certificate: Certificate | 
             )
             asked += len(items)
     return asked
+
+
+def ask_about_labels(project: Project, items: Collection[int]) -> int:
+    """Ask somebody else about labels to learn from that only one person gave; returns about how many."""
+    people = workforce.at_work(project)
+    given = Annotation.objects.filter(
+        project=project, item__in=items, counted=True, withdrawn_at=None, labeler__isnull=False
+    )
+    opinions: dict[int, set[int | None]] = {}
+    for item, labeler in given.values_list("item_id", "labeler_id"):
+        opinions.setdefault(item, set()).add(labeler)
+    lone = [item for item, labelers in opinions.items() if len(labelers) == 1 and people - labelers]
+    return len(suggestions.ask_again(project, lone, probability=1.0))
 
 
 def chance(project: Project, annotation: int) -> float:

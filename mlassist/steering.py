@@ -11,7 +11,7 @@ from django.db.models import Avg
 from labeling import validation
 from labeling.models import Annotation, Event, Item, LabelClass, Project, User
 from mlassist import batches
-from mlassist.models import ModelVersion, WithheldClass
+from mlassist.models import Certificate, ModelVersion, WithheldClass
 
 PROMISING = 0.8  # times the target: how near to it the expected error may come
 ASSUMED_SECONDS = 2.5  # for a label, before there is a pace
@@ -20,13 +20,17 @@ Curve = list[tuple[float, float]]  # (share of the pool, error expected among it
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a promise would bring with the model of today; `coverage` is empty before there is one."""
+    """What a promise would bring with the model of today; `coverage` is empty before there is one.
+
+    `certified`: the share of the images for which a valid certificate promises as much already.
+    """
 
     blind_labels: int
     blind_labels_needed: int
     coverage: float | None
     images: int
     hours: float
+    certified: float | None
 
 
 def preview(project: Project, promise: str, target_error: float, confidence: float) -> Preview:
@@ -38,12 +42,16 @@ def preview(project: Project, promise: str, target_error: float, confidence: flo
     coverage = reach(curve, target_error, whole_set=whole) if is_known else None
     images = likely_taken(project, coverage or 0.0)
     pace = seconds_per_label(project) or ASSUMED_SECONDS
+    valid = Certificate.objects.filter(project=project, state=Certificate.State.VALID).first()
+    if valid is not None and not valid.promises(promise, target_error, confidence):
+        valid = None
     return Preview(
         blind_labels=blind_labels(project),
         blind_labels_needed=validation.goal(target_error, confidence),
         coverage=coverage,
         images=images,
         hours=images * pace / 3600,
+        certified=valid.coverage if valid is not None else None,
     )
 
 

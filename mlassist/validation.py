@@ -6,7 +6,7 @@ import numpy as np
 
 from labeling import answers, suggestions
 from labeling.models import Project
-from mlassist import attempts, batches, certifying, proving, steering
+from mlassist import adjudication, attempts, batches, certifying, proving, second_looks, steering
 from mlassist.certificates import bounds
 from mlassist.finetuning import learned_from
 from mlassist.pool import Pool
@@ -41,9 +41,15 @@ def judge(project: Project, pool: Pool, trained: Trained, step: Step) -> None:
         "blind_labels": steering.blind_labels(project),
     }
     version.save(update_fields=["metrics"])
+    doubtful = adjudication.of_training(project, pool, trained)
+    if doubtful:
+        step.say(f"The model contradicts labels that it learns from: somebody looks at {doubtful} again")
     if proving.open_one(project) is not None or batches.being_proved(project).exists():
         return
-    if len(blind) >= ALL_BUT_FEW * certifying.drawn(project):
+    opinions = second_looks.waiting(project) if outlook.get("waits") else 0
+    if opinions:
+        suggestions.set_validation_share(project, share_in_sight(project, curve, opinions))
+    elif len(blind) >= ALL_BUT_FEW * certifying.drawn(project):
         suggestions.set_validation_share(project, LATER_SHARE)
     elif outlook.get("in_sight") and not proving.is_too_early(version):
         missing = outlook["needed"] - len(blind)
@@ -53,10 +59,10 @@ def judge(project: Project, pool: Pool, trained: Trained, step: Step) -> None:
 
 
 def share_in_sight(project: Project, curve: steering.Curve, missing: int) -> float:
-    """Return the share of answers to ask blind when nothing but blind labels is missing for a certificate.
+    """Return the share of answers to ask blind when a certificate lacks only these, or second opinions.
 
     It is that of the images left that the model would take over: of these, none need be labeled meanwhile.
-    Where that are fewer than the blind labels that are missing, they come in their time.
+    Where that are fewer than the answers that are missing, they come in their time.
     """
     whole = project.promise == Project.Promise.WHOLE_SET
     within_reach = steering.reach(curve, project.target_error, whole_set=whole)

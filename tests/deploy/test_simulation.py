@@ -8,7 +8,8 @@ import pytest
 from django.core.management import call_command
 
 from deploy import simulation, truth, webserver
-from labeling.models import Annotation, QueueEntry
+from deploy.crowd import gather
+from labeling.models import Annotation, Item, QueueEntry, User
 from tests import factories
 
 
@@ -72,6 +73,26 @@ def test_simulate_labels_a_project_over_http(live_server, items, project, monkey
     for answer in answers:
         assert answer.regions.get().label_class.name == factories.true_class(answer.item)
     assert QueueEntry.objects.filter(project=project).count() == 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_reviewer_decides_where_simulated_people_do_not_agree(live_server, items, project):
+    known, tally = truth.known_answers(project, "folders"), simulation.Tally()
+    crowd = gather(project, known, tally, live_server.url, labelers=2, error=0.5, rate=None, seed=0)
+    one, other = User.objects.filter(email__startswith="simulated-", memberships__role="labeler")
+    names = list(project.classes.values_list("name", flat=True))
+    decidable, hopeless = items[:2]
+    right = factories.true_class(decidable)
+    slips = [name for name in names if name not in (right, factories.true_class(hopeless))]
+    for item, answers in ((decidable, (slips[0], right)), (hopeless, slips[:2])):
+        for person, name in zip((one, other), answers, strict=True):
+            factories.make_annotation(item, name, person)
+        Item.objects.filter(pk=item.pk).update(state="needs_review")
+    crowd.reviewer.decide()
+    decidable.refresh_from_db()
+    hopeless.refresh_from_db()
+    assert (decidable.state, decidable.current_annotation.labeler) == ("labeled", other)
+    assert (hopeless.state, tally.decided) == ("unlabeled", 2)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -161,6 +161,10 @@ def test_accept_mode_labels_audits_and_withdraws(project, pool, labeler, state):
     auto = Annotation.objects.filter(project=project, source="auto")
     assert auto.count() > 100
     assert set(auto.values_list("certificate", "model_version")) == {(certificate.pk, 1)}
+    told = Run.objects.get(project=project, kind="inference").metrics
+    assert told["auto_labels"] == auto.count()
+    waiting = QueueEntry.objects.filter(project=project, kind="prelabeled")
+    assert told.get("prelabeled", 0) == waiting.count()
     audited = list(Audit.objects.filter(certificate=certificate).values_list("item_id", flat=True))
     assert set(audited) == set(QueueEntry.objects.filter(kind="audit").values_list("item_id", flat=True))
     assert len(audited) >= 20
@@ -340,7 +344,9 @@ def test_facts_have_every_key_from_the_start(project):
         "running": False,
         "message": "30 more labels until the first model",
     }
-    assert facts["certificate_outlook"]["blind_labels"] == 0
+    outlook = facts["certificate_outlook"]
+    assert outlook["blind_labels"] == 0
+    assert outlook["message"] == f"About {outlook['blind_labels_needed']:,} more blind labels"
 
 
 def test_multilabel_projects_learn_too(manager, labeler):

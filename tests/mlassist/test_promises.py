@@ -163,11 +163,15 @@ def test_a_manager_sees_what_a_promise_would_bring(client, project, pool, labele
     address = f"/projects/{project.pk}/certificate/preview/"
     given = {"assist_mode": "accept", "promise": "each", "target": "90", "confidence": "95"}
     assert "There is no model yet" in client.get(address, given).content.decode()
-    certified(project, labeler)
+    certificate = certified(project, labeler)
     found = steering.preview(project, "each", 0.1, 0.95)
     assert found.coverage > 0.5
     assert found.images > 0
-    assert "of labeling by hand" in client.get(address, given).content.decode()
+    told = client.get(address, given).content.decode()
+    assert "of labeling by hand" in told
+    assert "A certificate promises this already" in told
+    assert found.certified == certificate.coverage
+    assert "It has to be proved first" in client.get(address, given | {"target": "99"}).content.decode()
     assert client.get(address, given | {"target": "nonsense"}).status_code == 204
 
 

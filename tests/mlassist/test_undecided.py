@@ -101,11 +101,33 @@ def test_an_attempt_waits_for_second_opinions_and_is_made_when_the_last_is_there
     play(project)
     assert not Certificate.objects.exists()
     assert "waits for a second person" in extensions.facts(project)["certificate_outlook"]["message"]
+    project.refresh_from_db()
+    assert project.validation_share == 0.9  # nothing else is missing
     loop.train_now(project, None)
     play(project)  # a newer model does not end the waiting
     say_all(project, second, "audit")
     assert play(project) == "round"
     assert Certificate.objects.filter(state="valid").exists()
+
+
+def test_a_label_to_learn_from_that_a_sure_model_contradicts_is_looked_at_again(
+    project,
+    labeler,
+    second,  # noqa: F811
+):
+    give(project, second, 9, "manual")
+    page = claim_kind(project, labeler, "manual")
+    slip = page.claims.get().item
+    say(project, labeler, page, wrong(slip))
+    give(project, labeler, 120, "manual")
+    play(project)
+    assert set(QueueEntry.objects.filter(kind="audit").values_list("item_id", flat=True)) == {slip.pk}
+    say(project, second, claim_kind(project, second, "audit", slip.pk))
+    slip.refresh_from_db()
+    assert slip.state == "needs_review"  # and teaches nothing until it is decided
+    loop.train_now(project, None)
+    play(project)
+    assert not QueueEntry.objects.filter(kind="audit").exists()
 
 
 @pytest.fixture

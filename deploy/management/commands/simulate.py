@@ -58,5 +58,5 @@ class Command(LoupeCommand):
         self.stdout.write(
             f"{tally.answers:,} answers by {labelers} people in {seconds:.0f} s "
             f"({kinds or 'nothing was left'}); {tally.exceptions:,} proposals marked as exceptions, "
-            f"{tally.mistakes:,} wrong on purpose."
+            f"{tally.mistakes:,} wrong on purpose, {tally.decided:,} disputes decided by a reviewer."
         )
