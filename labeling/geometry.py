@@ -16,6 +16,7 @@ from labeling.sentences import Sentence
 TOLERANCE = 0.5  # pixels outside that a rounded or dragged corner may have
 SMALLEST = 0.1  # square pixels that a shape, or a part of one, encloses at the least
 MOST_PARTS = 200  # of a polygon: each may meet each
+FAR = 1e9  # pixels from which on a coordinate is not said digit by digit
 TOUCH = 1e-6  # pixels from an edge within which a point lies on it
 
 Box = Sequence[float]
@@ -186,4 +187,4 @@ def signed_area(points: np.ndarray) -> float:
 
 
 def said(point: Sequence[float] | np.ndarray) -> str:
-    return f"{point[0]:.0f}, {point[1]:.0f}"
+    return ", ".join(f"{each:.0f}" if abs(each) < FAR else f"{each:.3g}" for each in point[:2])

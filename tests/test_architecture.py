@@ -12,6 +12,8 @@ import yaml
 from django.core.management import call_command, get_commands
 from django.template.loader import get_template
 
+from labeling.templatetags.loupe import scripts
+
 ROOT = Path(__file__).resolve().parents[1]
 APPS = ("labeling", "clustering", "mlassist", "deploy")
 MODULES = sorted(
@@ -111,6 +113,14 @@ def test_requirements_are_pinned_and_name_no_host():
         assert "--index-url" not in content
         pins = re.findall(r"^[a-z0-9].*?(?=^[a-z0-9]|\Z)", content, re.MULTILINE | re.DOTALL | re.IGNORECASE)
         assert [pin.splitlines()[0] for pin in pins if "==" not in pin or "--hash=sha256:" not in pin] == []
+
+
+@pytest.mark.parametrize("surface", ["canvas", "grid"])
+def test_the_label_page_loads_no_script_that_nothing_imports(surface):
+    loaded = [*scripts("labeling/label"), *scripts(f"labeling/label/{surface}")]
+    sources = [(ROOT / "labeling/static" / each).read_text() for each in loaded]
+    imported = {name for source in sources for name in re.findall(r'from "[^"]*?([\w-]+\.js)"', source)}
+    assert {Path(each).name for each in loaded} - imported == {"main.js", "surface.js"}
 
 
 def test_deployment_files_run_commands_that_exist():

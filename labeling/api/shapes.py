@@ -65,6 +65,8 @@ class NumberField(serializers.FloatField):
     """A number that can be compared and stored, unlike NaN and infinity."""
 
     def to_internal_value(self, data: Any) -> float:
+        if isinstance(data, bool):
+            self.fail("invalid")
         value = super().to_internal_value(data)
         if not math.isfinite(value):
             self.fail("invalid")

@@ -95,7 +95,9 @@ def modules(*folders: str) -> SafeString:
 def scripts(folder: str) -> list[str]:
     root = Path(str(finders.find(folder)))
     inner = root.rglob("*.js") if not (root / "main.js").exists() else root.glob("*.js")
-    return [f"{folder}/{path.relative_to(root).as_posix()}" for path in sorted(inner)]
+    # Types are for editors: no script imports them.
+    loaded = sorted(path for path in inner if path.name != "types.js")
+    return [f"{folder}/{path.relative_to(root).as_posix()}" for path in loaded]
 
 
 @register.simple_tag

@@ -8,6 +8,7 @@ pointer_to_paint_ms          from the event to the painted frame, moving and the
 pointer_to_paint_1000_ms     among 1,000
 pan_zoom_large_ms            moving and zooming an image of 4,000 x 3,000 pixels with 300 boxes
 floor_ms                     an empty page that moves one element after the pointer
+floor_wheel_ms               the same after the wheel, which browsers hand over later
 work_ms                      the same from the first listener on, so without the wait for the frame
 over_floor                   the medians of both, in proportion to the empty page's
 assets_gzip_kb               our own scripts and styles that the canvas loads
@@ -231,12 +232,14 @@ def pan_and_zoom(page: Page, moves: int) -> Reach:
     return Reach.of(page)
 
 
-def floor(page: Page, moves: int) -> Reach:
+def floors(page: Page, moves: int) -> tuple[Reach, Reach]:
+    """Measure an empty page, with the pointer and with the wheel."""
     page.route("**/empty", lambda route: route.fulfill(body=EMPTY, content_type="text/html"))
     page.goto("/empty")
     drag(page, (VIEWPORT["width"] / 2, VIEWPORT["height"] / 2), moves // 2)
+    pointer = Reach.of(page)
     zoom(page, moves // 2)
-    return Reach.of(page)
+    return pointer, Reach.of(page)
 
 
 def submits(page: Page, pages: int, images: int, answer: Callable[[], None]) -> list[float]:
@@ -313,7 +316,9 @@ CROWDED = {
 def measure(hand: Hand, projects: Projects, moves: int, pages: int) -> dict[str, Any]:
     reaches = {}
     with hand.page() as page:
-        reaches["floor_ms"] = floor(page, moves)
+        pointer, wheel = floors(page, moves)
+    reaches["floor_ms"], reaches["floor_wheel_ms"] = pointer, wheel
+    both = Reach(pointer.whole + wheel.whole, pointer.work + wheel.work)
     for name, (_, _, act) in CROWDED.items():
         with hand.labeling(projects.crowded[name]) as page:
             reaches[name] = act(page, moves)
@@ -327,7 +332,10 @@ def measure(hand: Hand, projects: Projects, moves: int, pages: int) -> dict[str,
         "submit_to_painted_canvas_ms": percentiles(single),
         **{name: percentiles(reach.whole) for name, reach in reaches.items()},
         "work_ms": {name: percentiles(reach.work) for name, reach in reaches.items()},
-        "over_floor": {name: ratios(reaches[name], reaches["floor_ms"]) for name in CROWDED},
+        "over_floor": {
+            name: ratios(reaches[name], both if act is pan_and_zoom else pointer)
+            for name, (_, _, act) in CROWDED.items()
+        },
         "assets_gzip_kb": assets["canvas"]["all"],
         "assets": assets,
         "moves": moves,

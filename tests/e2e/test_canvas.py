@@ -75,10 +75,29 @@ def test_a_box_is_moved_and_resized_by_dragging_by_clicks_and_by_numbers(canvas)
     made.press("ArrowRight", "Shift+ArrowDown")
     assert near(made.box(), [101, 120, 160, 120])
     made.page.locator(".numbers [name=w]").fill("50")
-    made.page.locator(".numbers [name=h]").fill("60.5")
+    made.page.locator(".numbers [name=h]").fill("60,5")  # as most of Europe writes it
     made.page.keyboard.press("Enter")
     made.submit()
     assert near(Region.objects.get().bbox, [101, 120, 50, 60.5])
+    assert Region.objects.get().bbox[3] == 60.5
+
+
+def test_a_box_is_not_pulled_to_nothing_and_a_crossing_pull_is_told_at_once(canvas):
+    made = canvas("detection", count=1)
+    made.drag((100, 100), (200, 180))
+    made.press("v")
+    made.drag((200, 180), (100, 100))
+    expect(made.note).to_have_text("This is too small to be meant.")
+    assert near(made.box(), [100, 100, 100, 80])
+    made = canvas("segmentation", count=1)
+    for point in [(100, 100), (200, 100), (200, 200), (100, 200)]:
+        made.click(*point)
+    made.press("Enter", "v")
+    made.drag((100, 100), (260, 140))
+    expect(made.note).to_contain_text("crosses itself")
+    made.press("Control+z")
+    made.submit()
+    assert Region.objects.get().polygon == [[100, 100, 200, 100, 200, 200, 100, 200]]
 
 
 def test_boxes_end_at_the_border_of_the_image(canvas):

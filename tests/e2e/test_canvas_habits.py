@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from labeling.models import Item, Region
 from tests import factories
-from tests.e2e.drawing import Canvas, near
+from tests.e2e.drawing import SIZE, Canvas, near
 
 
 def classes(made: Canvas) -> list[str]:
@@ -174,6 +174,41 @@ def test_headings_of_the_panel_stay_on_one_line(canvas):
     assert bottom - top < 24
     before.click()
     expect(made.objects).to_have_count(1)
+
+
+def test_long_names_stay_on_the_stage_and_can_be_told_apart_in_the_panel(browse, manager, labeler):
+    long = [f"{'a name from an ontology, with qualifiers ' * 2}{number}" for number in range(2)]
+    short = [f"species {number} of the garden" for number in range(10)]
+    project = factories.make_project(
+        manager=manager, labeler=labeler, classes=long + short, task_type="detection"
+    )
+    project.instructions.all().delete()
+    factories.make_scenes(project, 1, size=SIZE)
+    made = Canvas(browse(labeler, f"/projects/{project.pk}/label/"))
+    made.press("1")
+    made.drag((560, 100), (620, 160))
+    stage, tag = place(made, "[data-canvas=stage]"), place(made, ".tag")
+    assert tag[2] - tag[0] < 240
+    assert tag[2] <= stage[2]
+    cut = "node => node.scrollWidth > node.clientWidth"
+    assert made.page.locator(".class-choice .class-name").nth(5).evaluate(cut) is False
+
+
+def test_an_empty_queue_promises_no_next_image(canvas):
+    made = canvas("detection", count=1, images=1)
+    made.drag((50, 50), (150, 150))
+    made.submit()
+    expect(made.page.get_by_role("heading", name="Every image has its label.")).to_be_visible()
+    expect(made.page.locator("[data-part=submit-text]")).to_have_text("Submit")
+
+
+def test_a_drag_that_begins_beside_the_image_marks_no_words(canvas):
+    made = canvas("detection", count=1)
+    made.page.mouse.move(*(place(made, "[data-part=show-help]")[at] + 20 for at in (2, 1)))
+    made.page.mouse.down()
+    made.page.mouse.move(*made.at(200, 200), steps=4)
+    made.page.mouse.up()
+    assert made.page.evaluate("String(getSelection())") == ""
 
 
 def test_what_the_smart_tool_says_leaves_the_coordinates_alone(canvas):

@@ -2,7 +2,9 @@
 
 import re
 
+from django.conf import settings
 from django.contrib.sessions.models import Session
+from django.test import Client
 from playwright.sync_api import Page, expect
 
 from labeling import suggestions
@@ -338,6 +340,19 @@ def test_instructions_open_once_by_themselves(browse, project, labeler):
     file_names(page)
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.keyboard.press("i")
+    expect(page.get_by_role("dialog", name="Instructions")).to_be_visible()
+
+
+def test_who_shares_a_browser_gets_the_instructions_too(browse, project, labeler, manager):
+    queue_as(project, factories.make_items(project, 4), "manual")
+    page = browse(labeler, label_address(project))
+    expect(page.get_by_role("dialog", name="Instructions")).to_be_visible()
+    client = Client()
+    client.force_login(manager)
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+    root = page.url.split("/projects/")[0]
+    page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": root}])
+    page.reload()
     expect(page.get_by_role("dialog", name="Instructions")).to_be_visible()
 
 

@@ -49,6 +49,32 @@ def test_the_canvas_speaks(browse, manager, labeler):
     expect(page.locator("[data-tool=box]")).to_have_attribute("title", re.compile("^Box: ziehen"))
 
 
+@pytest.mark.parametrize("task", ["multiclass", "segmentation"])
+def test_a_telephone_has_room_for_long_words(browse, manager, labeler, task):
+    project = factories.make_project(manager=manager, labeler=labeler, task_type=task)
+    User.objects.filter(pk=labeler.pk).update(language="de")
+    queue_as(project, factories.make_items(project, 4), "manual")
+    size = {"width": 375, "height": 740}
+    page = browse(labeler, f"/projects/{project.pk}/label/", viewport=size, has_touch=True)
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-part=waiting]")).to_be_hidden()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for name in ("Anleitung", "Verlauf", "Überspringen", re.compile("bsenden")):
+        box = page.get_by_role("button", name=name).bounding_box()
+        assert box and box["x"] >= 0 and box["x"] + box["width"] <= 375, name
+
+
+def test_an_image_that_cannot_be_had_says_so(browse, shapes, labeler):
+    User.objects.filter(pk=labeler.pk).update(language="de")
+    queue_as(shapes, factories.make_items(shapes, 1), "manual")
+    page = browse(labeler, "/")
+    page.route("**/images/**", lambda route: route.fulfill(status=404))
+    page.goto(f"/projects/{shapes.pk}/label/")
+    expect(page.locator(".tile.failed")).to_be_visible()
+    said = page.locator(".tile-face").evaluate("node => getComputedStyle(node, '::before').content")
+    assert said.startswith('"Dieses Bild konnte nicht geladen werden.')
+
+
 def test_the_language_is_changed_from_the_menu(browse, shapes, labeler):
     page = browse(labeler, "/")
     page.get_by_label("Your account").click()

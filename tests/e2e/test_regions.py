@@ -54,7 +54,7 @@ commands = st.one_of(
     st.tuples(st.just("change"), KEYS, st.just({"locked": True})),
     st.tuples(st.just("change"), KEYS, st.just({"locked": False}), st.just({"locked": True})),
     st.tuples(st.just("remove"), KEYS),
-    st.tuples(st.just("reorder"), KEYS, st.sampled_from(["front", "back", "forward", "backward"])),
+    st.tuples(st.just("reorder"), KEYS, st.sampled_from(["front", "back"])),
     st.tuples(st.just("duplicate"), KEYS, st.just(5)),
 )
 RUN = f"""commands => {{
@@ -108,12 +108,12 @@ def test_an_accepted_region_is_edited_by_a_change_of_class_or_shape(engine):
 
 
 def test_reordering_keeps_the_order_of_the_chosen(engine):
-    orders = engine.evaluate("""() => ["front", "back", "forward", "backward"].map(to => {
+    orders = engine.evaluate("""() => ["front", "back"].map(to => {
       const doc = r.newDocument(9, 9, Array.from({length: 5}, () => ({box: [0, 0, 1, 1]})));
       r.reorder(doc, [2, 3], to);
       return doc.regions.map(region => region.key).join("");
     })""")
-    assert orders == ["14523", "23145", "14235", "23145"]
+    assert orders == ["14523", "23145"]
 
 
 def test_a_region_may_be_changed_by_a_function(engine):

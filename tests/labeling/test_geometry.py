@@ -134,6 +134,7 @@ def test_a_box_of_no_size_is_refused() -> None:
 
 def test_what_lies_outside_says_where() -> None:
     assert "at 150, 20" in (geometry.misfit(None, [[0, 0, 150, 20, 50, 80]], 100, 100) or "")
+    assert "at 1e+308, 20" in (geometry.misfit([1e308, 20, 1, 1], None, 100, 100) or "")
 
 
 @pytest.fixture

@@ -139,6 +139,7 @@ SQUARE = [10, 10, 60, 10, 60, 60, 10, 60]
     ("geometry", "said"),
     [
         ({"bbox": [10, 10, 50, 50], "polygon": [SQUARE]}, "not both"),
+        ({"bbox": [True, 10, 50, 50]}, "number"),
         ({"polygon": [[True, *SQUARE[1:]]]}, "numbers"),
         ({"polygon": [["10", *SQUARE[1:]]]}, "numbers"),
         ({"polygon": [[10**400, *SQUARE[1:]]]}, "numbers"),

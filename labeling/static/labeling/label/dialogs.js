@@ -13,11 +13,11 @@ export function modal(element) {
 
 /**
  * Opens by itself when the labeler has not seen this version.
- * @param {HTMLElement} element @param {{version: number, text: string}|null} instructions @param {number} project
+ * @param {HTMLElement} element @param {import("./types.js").Config} config
  */
-export function instructionsDialog(element, instructions, project) {
+export function instructionsDialog(element, { instructions, project, user }) {
   const dialog = modal(element);
-  const key = `loupe.instructions.${project}`;
+  const key = `loupe.instructions.${user}.${project}`;
   const seen = read(key, 0);
   const open = () => {
     dialog.showModal();

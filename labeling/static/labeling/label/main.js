@@ -50,7 +50,7 @@ const flow = createFlow(config, shared, (host) => makeSurface(root, config, shar
   askReason: skipDialog(part("skip-dialog"), draws),
 });
 
-const instructions = instructionsDialog(part("instructions"), config.instructions, config.project);
+const instructions = instructionsDialog(part("instructions"), config);
 const recent = /** @type {HTMLDialogElement} */ (modal(part("recent")));
 const openRecent = recentDialog(recent, flow.recent, config.language, flow.correct);
 

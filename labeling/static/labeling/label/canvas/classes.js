@@ -48,6 +48,9 @@ export function classList(list, state, keyFor, choose) {
     return { button, count, id: label.id };
   });
   list.append(...buttons.map(({ button }) => button));
+  // Columns are as wide as the longest name needs, beside its digit and its count.
+  const longest = Math.max(...state.classes.map(({ name }) => name.length));
+  list.style.setProperty("--longest", `max(118px, ${longest}ch + 64px)`);
   let drawn = /** @type {unknown[]} */ ([]);
 
   return function draw() {

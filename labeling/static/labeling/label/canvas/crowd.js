@@ -104,7 +104,7 @@ export function crowdLayer(canvas) {
     if (!text) return;
     const width = widthOf(text) + 10;
     const color = colorOf(state, region);
-    const [left, top] = tagPlace(x, y);
+    const [left, top] = tagPlace(x, y, width, state.size.width);
     const proposed = isProposal(region);
     context.fillStyle = proposed ? "rgb(20 20 20 / 0.82)" : color;
     context.fillRect(left, top, width, TAG);

@@ -41,7 +41,7 @@ export function sizeFields(form, state, doing, leave) {
   });
   let drawn = "";
 
-  const values = () => /** @type {Box} */ (inputs.map((input) => (input.value.trim() === "" ? NaN : Number(input.value))));
+  const values = () => /** @type {Box} */ (inputs.map(({ value }) => (value.trim() === "" ? NaN : Number(value.replace(",", ".")))));
 
   /** What differs from what the fields showed; the rest keeps all its digits. */
   function commit() {

@@ -91,7 +91,7 @@ export function overlay(svg, widthOf) {
     const [box, text] = /** @type {SVGElement[]} */ ([...tag.children]);
     const said = tagOf(state, region);
     const color = colorOf(state, region);
-    setAttribute(tag, "transform", `translate(${tagPlace(x, y)})`);
+    setAttribute(tag, "transform", `translate(${tagPlace(x, y, widthOf(said) + 10, state.size.width)})`);
     tag.classList.toggle("proposed", proposed);
     if (text.textContent !== said) {
       text.textContent = said;

@@ -16,18 +16,26 @@ export const casingOf = (color) => (lightness(color) > 0.1 ? DARK : LIGHT);
 /** @param {State} state @param {Region} region */
 export const colorOf = (state, region) => classOf(state, region)?.color ?? NO_CLASS;
 
+/** Longer names would hide the image; the panel says them in whole. */
+const LONGEST_NAME = 28;
+
 /** What its tag says. @param {State} state @param {Region} region */
 export function tagOf(state, region) {
-  const name = nameOf(state, region);
+  const whole = nameOf(state, region);
+  const name = whole.length > LONGEST_NAME ? `${whole.slice(0, LONGEST_NAME - 1).trimEnd()}…` : whole;
   return isProposal(region) ? `${name} ${sure(region)}` : name;
 }
 
 /** How high tags are, in pixels of the stage. */
 export const TAG = 16;
 
-/** Where a tag goes: above its shape, else within. @param {number} x @param {number} y @returns {import("./state.js").Point} */
-export function tagPlace(x, y) {
-  const [left, top] = [Math.max(0, Math.round(x) - 1), Math.round(y)];
+/**
+ * Where a tag goes: above its shape, else within, and not beyond the stage.
+ * @param {number} x @param {number} y @param {number} width of the tag @param {number} room that the stage has
+ * @returns {import("./state.js").Point}
+ */
+export function tagPlace(x, y, width, room) {
+  const [left, top] = [Math.max(0, Math.min(Math.round(x) - 1, room - width)), Math.round(y)];
   return [left, top < TAG ? Math.max(0, top) : top - TAG];
 }
 

@@ -87,28 +87,14 @@ export function remove(doc, keys, options = {}) {
 
 /**
  * What is last is drawn on top. Among themselves the chosen keep their order.
- * @param {Document} doc @param {number[]} keys @param {"front"|"back"|"forward"|"backward"} to @param {Options} [options]
+ * @param {Document} doc @param {number[]} keys @param {"front"|"back"} to @param {Options} [options]
  */
 export function reorder(doc, keys, to, options = {}) {
   const chosen = new Set(keys);
   const isChosen = (/** @type {Region} */ region) => chosen.has(region.key);
   const [those, others] = [doc.regions.filter(isChosen), doc.regions.filter((region) => !isChosen(region))];
-  const regions = {
-    front: () => [...others, ...those],
-    back: () => [...those, ...others],
-    forward: () => raised([...doc.regions].reverse(), isChosen).reverse(),
-    backward: () => raised([...doc.regions], isChosen),
-  }[to]();
+  const regions = to === "front" ? [...others, ...those] : [...those, ...others];
   if (!regions.every((region, at) => region === doc.regions[at])) replace(doc, regions, options);
-}
-
-/** Each of the chosen one place earlier, where nothing chosen is in its way. @param {Region[]} regions is changed */
-function raised(regions, isChosen) {
-  for (let at = 1; at < regions.length; at++) {
-    if (!isChosen(regions[at]) || isChosen(regions[at - 1])) continue;
-    [regions[at - 1], regions[at]] = [regions[at], regions[at - 1]];
-  }
-  return regions;
 }
 
 /**

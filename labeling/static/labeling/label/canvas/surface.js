@@ -154,6 +154,7 @@ export function makeSurface(root, config, shared, host) {
   /** Draw, and keep what changed. @param {states.Region[]} known the regions before */
   function settle(known) {
     outlines.check();
+    if (state.note?.passing && state.note !== passing) host.say(state.note.text);
     const regions = states.regionsOf(state);
     const drafted = hadDraft || state.draft !== null;
     hadDraft = state.draft !== null;
@@ -315,7 +316,7 @@ export function makeSurface(root, config, shared, host) {
     },
     images: (page) => page.items.map((item) => item.image),
     submitText() {
-      const isLast = state.sheet === state.sheets[state.sheets.length - 1];
+      const isLast = !state.sheet || state.sheet === state.sheets[state.sheets.length - 1];
       if (!isLast) return t("Next image");
       return state.sheet && !state.sheet.skipped && !states.answered(state).length ? t("Submit empty") : t("Submit");
     },

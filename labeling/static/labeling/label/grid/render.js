@@ -115,6 +115,7 @@ export function renderer(root, on, state) {
       magnify(image, face, INSET);
     });
     image.addEventListener("error", () => tile.classList.replace("loading", "failed"));
+    face.dataset.failed = t("This image could not be loaded. Skip it, or reload the page.");
     const sign = make("span", "tile-sign");
     sign.setAttribute("aria-hidden", "true");
     face.append(image, sign);

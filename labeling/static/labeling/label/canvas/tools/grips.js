@@ -1,6 +1,6 @@
 // Handles and points of the selected region: dragged, or clicked and then put where the next click says.
 
-import { setShapes } from "../edit.js";
+import { flawOf, flawText, setShapes } from "../edit.js";
 import { boundsOf, insertPoint, nearestEdge, removePoint, resized } from "../geometry.js";
 import { aim, gripAt, pointAt, reachOf } from "../hit.js";
 import { isDrawing, isShown, letGo, onlySelected, regionAt, regionsOf, select } from "../state.js";
@@ -46,7 +46,17 @@ export function gripUp(state, event) {
   }
   const [shapes, merge] = [state.preview, state.press?.merge];
   letGo(state);
-  if (shapes) setShapes(state, shapes, merge ?? null);
+  for (const [key, shape] of shapes ?? []) reshape(state, key, shape, merge ?? null);
+}
+
+/** A box that would be next to nothing stays as it was; what else would be refused later is said at once. @param {State} state @param {number} key @param {import("../geometry.js").Shape} shape @param {unknown} [merge] */
+function reshape(state, key, shape, merge = null) {
+  const [x, y, width, height] = shape.box ?? [0, 0, 1, 1];
+  const isTiny = Math.min(width, height) < 1;
+  if (!isTiny) setShapes(state, new Map([[key, shape]]), merge);
+  const region = regionAt(state, key);
+  const found = isTiny ? { reason: "tiny", at: [x, y] } : region && flawOf(state, region);
+  if (found) state.note = { text: flawText(found), at: /** @type {[number, number]} */ (found.at), passing: true };
 }
 
 /** @param {State} state @param {ToolEvent} event */
@@ -69,7 +79,7 @@ function follow(state, event) {
 export function removeAt(state, { part, index }) {
   const region = onlySelected(state);
   const parts = region?.parts && removePoint(region.parts, part, index);
-  if (parts) setShapes(state, new Map([[region.key, { box: null, parts }]]));
+  if (parts) reshape(state, region.key, { box: null, parts });
 }
 
 /** @param {State} state @param {ToolEvent} event @returns {string} "" where there is no grip */
