@@ -54,7 +54,7 @@ format: .venv/testing.stamp
 	$(BIN)/ruff check --quiet --fix .
 
 test: chromium lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 .venv/bench.stamp: deploy/requirements-bench.txt .venv/testing.stamp
 	$(PIP) -r deploy/requirements-bench.txt

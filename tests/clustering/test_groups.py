@@ -26,7 +26,7 @@ def form(features, predicted, purity=None, eligible=None):
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.floats(0.02, 1.5), st.integers(1, 5), st.integers(2, 120))
 def test_groups_keep_their_promises_whatever_the_pool_is_like(seed, noise, clusters, size):
     features, truth = look_alikes(clusters, size, noise, seed)

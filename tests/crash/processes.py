@@ -49,8 +49,8 @@ def titled(pid: int, *words: str) -> list[psutil.Process]:
     return found
 
 
-def wait_for(check: Callable[[], Any], seconds: float = 30) -> Any:
-    """Return the first true answer."""
+def wait_for(check: Callable[[], Any], seconds: float = 120) -> Any:
+    """Return the first true answer; the limit is for what never happens, on however busy a machine."""
     deadline = time.monotonic() + seconds
     while True:
         answer = check()
@@ -64,7 +64,7 @@ def kill(process: psutil.Process) -> None:
     process.send_signal(signal.SIGKILL)
 
 
-def end(process: subprocess.Popen, number: int = signal.SIGTERM, seconds: float = 20) -> int:
+def end(process: subprocess.Popen, number: int = signal.SIGTERM, seconds: float = 60) -> int:
     """Signal a process, wait for it, and check that nothing it started is left."""
     members = family(process.pid)
     process.send_signal(number)

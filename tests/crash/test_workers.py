@@ -51,7 +51,7 @@ def worker(loupe, activity: str) -> psutil.Process:
 
 
 def test_killed_while_busy(loupe):
-    job = jobs.enqueue("nap", payload={"seconds": 1.5})
+    job = jobs.enqueue("nap", payload={"seconds": 60})
     ps.wait_for(lambda: state(job) == "running")
     ps.kill(worker(loupe, "processing"))
     ps.wait_for(lambda: state(job) == "done")
@@ -61,10 +61,11 @@ def test_killed_while_busy(loupe):
 def test_killed_while_idle_holding_the_queue(loupe):
     """The dead worker keeps the lock of the queue's pipe: its replacement can never read."""
     time.sleep(0.5)
-    ps.kill(worker(loupe, "idle"))
-    time.sleep(0.5)
+    idle = worker(loupe, "idle")
+    ps.kill(idle)
+    ps.wait_for(lambda: not ps.is_alive(idle))
     job = jobs.enqueue("nap", payload={"seconds": 0})
-    ps.wait_for(lambda: state(job) == "done", seconds=40)
+    ps.wait_for(lambda: state(job) == "done")
     assert job.attempts == 1
 
 
@@ -83,34 +84,32 @@ def test_training_dies_with_its_worker(loupe, tmp_path):
     ps.wait_for(lambda: tries.exists() and tries.read_text().endswith("\n"))
     training = psutil.Process(int(tries.read_text()))
     ps.kill(worker(loupe, "processing"))
-    ps.wait_for(lambda: not ps.is_alive(training), seconds=5)
+    ps.wait_for(lambda: not ps.is_alive(training))
     ps.wait_for(lambda: state(job) == "done")
 
 
 def test_killed_sentinel_leaves_no_orphans(loupe):
-    job = jobs.enqueue("nap", payload={"seconds": 2})
+    job = jobs.enqueue("nap", payload={"seconds": 5})  # its worker dies when it is done
     busy = worker(loupe, "processing")
     sentinel = busy.parent()
     below = sentinel.children(recursive=True)
     ps.kill(sentinel)
-    ps.wait_for(lambda: not any(ps.is_alive(each) for each in below), seconds=5)
+    ps.wait_for(lambda: not any(ps.is_alive(each) for each in below))
     ps.wait_for(lambda: state(job) == "done")
 
 
 def test_poison_is_buried_after_three_attempts(loupe):
     job, bystander = jobs.enqueue("poison", priority=-1), jobs.enqueue("nap", payload={"seconds": 0})
-    ps.wait_for(lambda: state(job) == "failed", seconds=40)
+    ps.wait_for(lambda: state(job) == "failed")
     assert (job.attempts, "stopped 3 times" in job.error) == (3, True)
     ps.wait_for(lambda: state(bystander) == "done")
 
 
 def test_stopping_gives_the_job_back_at_once(loupe):
-    job = jobs.enqueue("nap", payload={"seconds": 30})
+    job = jobs.enqueue("nap", payload={"seconds": 50})
     ps.wait_for(lambda: state(job) == "running")
-    before = time.monotonic()
     ps.end(loupe)
-    assert time.monotonic() - before < 5
-    assert (state(job), job.attempts) == ("queued", 0)
+    assert (state(job), job.attempts) == ("queued", 0)  # and not done, as it were if it had been waited for
 
 
 def test_the_loop_finishes_by_itself_after_its_training_was_killed(
@@ -137,9 +136,9 @@ def test_the_loop_finishes_by_itself_after_its_training_was_killed(
         factories.answer(project, labeler)  # fifty answers start it
         return ps.titled(loupe.pid, f"mlassist.training --job {job.pk}") if job else []
 
-    ps.kill(ps.wait_for(training, seconds=60)[0])
+    ps.kill(ps.wait_for(training)[0])
     factories.answer_all(project, labeler)
-    ps.wait_for(lambda: ModelVersion.objects.filter(project=project).exists(), seconds=60)
+    ps.wait_for(lambda: ModelVersion.objects.filter(project=project).exists())
     ps.wait_for(lambda: first_round().state == "done")
     assert first_round().attempts == 2
     ps.wait_for(lambda: not Job.objects.filter(project=project, state="running").exists())

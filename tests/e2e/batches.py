@@ -11,7 +11,6 @@ WIDTH, HEIGHT = 120.0, 80.0
 
 batches = settings(
     max_examples=12,
-    deadline=None,
     database=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate, Phase.shrink],

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from functools import partial
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -14,6 +15,12 @@ from tests.e2e.test_label import choose_size, label_address, labels_of, submit
 
 FETCHED = """count => performance.getEntriesByType('resource')
     .filter((each) => each.name.endsWith('/pages/') && each.responseStatus === 201).length >= count"""
+
+
+@pytest.fixture
+def browse(browse):
+    """What was fetched ahead must not have been cached by another test, nor survive in what crashed."""
+    return partial(browse, alone=True)
 
 
 def waiting(project: Project, count: int) -> list[Item]:

@@ -24,6 +24,9 @@ def label_page(browse, project, labeler, **options: object) -> Page:
 
 def fired(page: Page, press: str) -> list[str]:
     """Press keys and return which shortcuts they fired; dialogs that open are closed."""
+    page.evaluate("new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)))")
+    while page.locator("dialog[open]").count():  # which the keys before opened in the meantime
+        page.keyboard.press("Escape")
     page.evaluate("fired.length = 0")
     page.keyboard.press(press)
     found = page.evaluate("fired")

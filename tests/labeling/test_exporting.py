@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import shapely
 from django.core.files.storage import default_storage
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
 
@@ -36,7 +36,6 @@ def read_back(path: Path) -> COCO:
     return COCO(str(path))
 
 
-@settings(deadline=None)
 @given(pictures)
 def test_what_is_written_reads_back_the_same(given_pictures) -> None:
     wanted = [
@@ -70,7 +69,6 @@ def test_area_and_box_of_a_polygon() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of pycocotools
-@settings(deadline=None)
 @given(place, place, st.lists(st.floats(30, 100), min_size=3, max_size=30), st.floats(0.2, 0.8))
 def test_a_hole_stays_a_hole_for_pycocotools(x, y, radii, share) -> None:
     ring, hole = star(x, y, radii), star(x, y, [share * radius for radius in radii])
@@ -94,7 +92,6 @@ def test_a_hole_stays_a_hole_for_pycocotools(x, y, radii, share) -> None:
     assert (written["iscrowd"], written["provenance"]) == (0, {"region_origin": "edited"})
 
 
-@settings(deadline=None)
 @given(stars)
 def test_runs_hold_the_pixels_whose_centre_is_enclosed(ring) -> None:
     mask = runs.pixels(runs.run_lengths([ring], 1_000, 1_000), 1_000, 1_000)

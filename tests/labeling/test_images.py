@@ -118,7 +118,7 @@ SAMPLES = samples()
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow warns of what it puts up with
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(
     sample=st.sampled_from(SAMPLES),
     changes=st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), min_size=1, max_size=6),

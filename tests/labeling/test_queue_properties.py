@@ -160,7 +160,6 @@ class TestQueue(TestCase):
             settings=settings(
                 max_examples=40,
                 stateful_step_count=30,
-                deadline=None,
                 phases=(Phase.explicit, Phase.reuse, Phase.generate),  # shrinking takes minutes here
                 report_multiple_bugs=False,
                 suppress_health_check=list(HealthCheck),

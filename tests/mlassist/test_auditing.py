@@ -33,11 +33,11 @@ def later(**span):
     Audit.objects.update(created_at=past)
 
 
-def claim_kind(project, labeler, kind, item=None):
+def claim_kind(project, labeler, kind, item=None, most=1):
     """Claim an entry of a kind as the queue would, that of an item if asked; None when there is none."""
     with transaction.atomic():
         found = queue.candidates(project, labeler, kind, 1_000)
-        found = [each for each in found if item in (None, each.item)][:1]
+        found = [each for each in found if item in (None, each.item)][:most]
         return queue.lease(project, labeler, kind, found, timezone.now()) if found else None
 
 
@@ -48,6 +48,19 @@ def say(project, labeler, page, name=None):
     answer = submission.Answer(item.pk, uuid.uuid4(), (submission.RegionInput(label.pk),))
     submission.submit(page, labeler, [answer])
     return Item.objects.get(pk=item.pk)
+
+
+def say_all(project, labeler, kind, name=lambda number, item: factories.true_class(item), most=1_000):
+    """Answer all entries of a kind on one page, each with the class that `name` has for it; None skips."""
+    page = claim_kind(project, labeler, kind, most=most)
+    classes = dict(project.classes.values_list("name", "id"))
+    answered = []
+    for number, claim in enumerate(page.claims.select_related("item").order_by("position")):
+        given = name(number, claim.item)
+        regions = () if given is None else (submission.RegionInput(classes[given]),)
+        answered.append(submission.Answer(claim.item_id, uuid.uuid4(), regions, skipped=given is None))
+    submission.submit(page, labeler, answered)
+    return [each.item for each in answered]
 
 
 def wrong(item):
@@ -180,8 +193,7 @@ def test_a_proof_waits_for_second_opinions_and_counts_the_undecided_as_wrong(
     assert set(looks.filter(agreed=True).values_list("probability", flat=True)) == {second_looks.SHARE}
     assert not claim_kind(project, labeler, "audit")
     assert play(project) is None
-    for _ in range(looks.count()):
-        say(project, second, claim_kind(project, second, "audit"))
+    say_all(project, second, "audit", most=looks.count())
     doubtful.refresh_from_db()
     assert doubtful.state == "needs_review"
     assert play(project) == "round"

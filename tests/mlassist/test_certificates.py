@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta, binom
 
@@ -153,7 +153,6 @@ def test_a_test_begins_where_an_error_is_forgiven():
     assert ladder.thresholds[-1] == every.thresholds[-1]
 
 
-@settings(deadline=None)
 @given(st.integers(0, 400), st.floats(0.01, 0.3), st.floats(0.001, 0.05))
 def test_as_many_errors_are_forgiven_as_the_exact_bound_forgives(n, target, spent):
     allowed = regions.most_errors(n, target, spent)

@@ -149,18 +149,19 @@ def test_held_out_labels_do_not_reach_their_neighbours():
 
 
 @given(st.permutations(range(4)), st.integers(0, 1_000))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_renaming_classes_renames_the_answers_and_nothing_else(names, seed):
     features, classes = images([12, 9, 7, 15], seed=seed)
     renamed = np.array(names)[classes - 10] + 10
     one, other = fitted(features, classes).head, fitted(features, renamed).head
     found, again = one.probabilities(features), other.probabilities(features)
-    assert np.allclose(found, again[:, names], atol=0.05)
+    assert (found.argmax(1) == again[:, names].argmax(1)).all()
+    assert np.abs(found - again[:, names]).mean() < 0.01  # folds that differ by chance make no more of it
     assert np.allclose(found.sum(1), 1, atol=1e-5)
 
 
 @given(st.integers(0, 1_000))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_copies_of_images_do_no_harm(seed):
     features, classes = images([15, 10, 12], seed=seed)
     twice = fitted(np.repeat(features, 2, 0), np.repeat(classes, 2)).head
@@ -173,7 +174,7 @@ def test_copies_of_images_do_no_harm(seed):
 
 
 @given(st.floats(0.05, 50), st.integers(0, 1_000))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_a_temperature_changes_no_ranking(temperature, seed):
     features, classes = images([6, 6, 6], seed=seed)
     head = fitted(features, classes).head

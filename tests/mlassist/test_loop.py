@@ -8,6 +8,7 @@ from django.utils import timezone
 from clustering import embeddings
 from labeling import answers, extensions, projects, queue, review, submission, suggestions
 from labeling.models import Annotation, Item, Job, QueueEntry, Suggestion
+from labeling.queue import GROUPED
 from mlassist import loop, ordering, runs, training, triggers
 from mlassist.models import Audit, Certificate, ModelVersion, Run
 from tests import factories
@@ -37,7 +38,7 @@ def pool(project):
 
 
 def give(project, labeler, wanted, kind=None):
-    """Answer that many items rightly, of one kind of queue if asked."""
+    """Answer that many items rightly, in nines, of one kind of queue if asked."""
     classes = dict(project.classes.values_list("name", "id"))
     given = 0
     while given < wanted:
@@ -46,7 +47,9 @@ def give(project, labeler, wanted, kind=None):
             page = queue.claim(project, labeler, 9)
         else:
             with transaction.atomic():
-                found = queue.candidates(project, labeler, kind, 9)
+                # Nines on one page, where entries do not come in groups: that takes a tenth of the time.
+                nines = 1 if kind in GROUPED else -(-(wanted - given) // 9)
+                found = queue.candidates(project, labeler, kind, 9 * nines)
                 page = queue.lease(project, labeler, kind, found, timezone.now()) if found else None
         assert page is not None, entries.count()
         chosen = [claim.item for claim in page.claims.select_related("item")]

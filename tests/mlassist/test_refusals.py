@@ -13,7 +13,7 @@ from mlassist import attempts, auditing, inference, loop, proving
 from mlassist.models import Audit, Certificate, RegionDraw, SecondLook
 from mlassist.pool import Pool
 from tests import factories
-from tests.mlassist.test_auditing import claim_kind, say, second, wrong  # noqa: F401
+from tests.mlassist.test_auditing import claim_kind, say, say_all, second, wrong  # noqa: F401
 from tests.mlassist.test_loop import certified, fresh_draws, give, open_proof, play, pool  # noqa: F401
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("pool")]
@@ -101,9 +101,7 @@ def test_skipped_audits_do_not_end_the_audit(project, labeler):
     certificate = certified(project, labeler)
     Audit.objects.update(created_at=timezone.now() - timedelta(days=2))
     assert auditing.draw(certificate) == 0  # as many wait as are asked in a day
-    while page := claim_kind(project, labeler, "audit"):
-        item = page.claims.get().item_id
-        submission.submit(page, labeler, [submission.Answer(item, uuid.uuid4(), skipped=True)])
+    say_all(project, labeler, "audit", lambda number, item: None)
     assert auditing.draw(certificate) > 0
 
 
@@ -127,8 +125,8 @@ def test_without_help_from_a_model_its_certificate_is_withdrawn_all_the_same(pro
     certificate = certified(project, labeler)
     stricter = {"target_error": 0.01} if why == "target" else {}
     projects.change_settings(project, manager, assist_mode="off", **stricter)
-    while why == "audits" and (page := claim_kind(project, labeler, "audit")):
-        say(project, labeler, page, wrong(page.claims.get().item))
+    if why == "audits":
+        say_all(project, labeler, "audit", lambda number, item: wrong(item))
     loop.tick()
     certificate.refresh_from_db()
     assert certificate.state == "withdrawn"

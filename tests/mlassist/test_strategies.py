@@ -1,4 +1,5 @@
 from dataclasses import dataclass, fields, replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -45,15 +46,16 @@ def one_of(classes, count, rng):
     return np.eye(classes, dtype=bool)[rng.integers(0, classes, count)]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Pool:
-    """Makes a pool with `labels` of its images labeled."""
+    """Makes a pool with `labels` of its images labeled, the same one for all who ask."""
 
     classes: int = 3
     count: int = 300
     dimension: int = 16
     kind: str = ""
 
+    @cache  # noqa: B019  there are few
     def __call__(self, labels):
         rng = np.random.default_rng(0)
         features = unit(rng.normal(size=(self.count, self.dimension)))

@@ -1,6 +1,7 @@
 """What people skip or do not agree on is no label, but no gap in the evidence either."""
 
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from labeling.models import Annotation, Item, Job, Page, Project, QueueEntry, Us
 from mlassist import auditing, concluding, loop, proving, steering, training
 from mlassist.models import Certificate, ModelVersion, SecondLook
 from tests import factories
-from tests.mlassist.test_auditing import claim_kind, say, second, wrong  # noqa: F401
+from tests.mlassist.test_auditing import claim_kind, say, say_all, second, wrong  # noqa: F401
 from tests.mlassist.test_loop import certified, fresh_draws, give, open_proof, play, pool  # noqa: F401
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("pool")]
@@ -24,6 +25,16 @@ def skip(project: Project, labeler: User, page: Page) -> None:
     submission.submit(page, labeler, [submission.Answer(item, uuid.uuid4(), skipped=True)])
 
 
+def skipping(every: int) -> Callable[[int, Item], str | None]:
+    """Skip one of so many, and answer the others rightly."""
+    return lambda number, item: factories.true_class(item) if number % every else None
+
+
+def contradicting(first: int) -> Callable[[int, Item], str | None]:
+    """Answer the first so many wrongly, and the others rightly."""
+    return lambda number, item: wrong(item) if number < first else factories.true_class(item)
+
+
 def contradict(project: Project, labeler: User, page: Page) -> None:
     say(project, labeler, page, wrong(page.claims.get().item))
 
@@ -33,8 +44,7 @@ def test_what_is_skipped_in_a_proof_speaks_against_it_like_a_contradiction(proje
     hard = sorted(fresh_draws(project, proof))[:FEW]
     for item in hard:
         skip(project, labeler, claim_kind(project, labeler, "validation", item))
-    while page := claim_kind(project, labeler, "validation"):
-        say(project, labeler, page)
+    say_all(project, labeler, "validation")
     play(project)
     proof.refresh_from_db()
     assert proof.state == "refused"
@@ -43,18 +53,14 @@ def test_what_is_skipped_in_a_proof_speaks_against_it_like_a_contradiction(proje
 
 
 def test_no_certificate_comes_from_a_blind_draw_of_which_much_is_skipped(project, labeler):
-    for number in range(180):
-        page = claim_kind(project, labeler, "validation")
-        (skip if number % 6 == 0 else say)(project, labeler, page)
+    say_all(project, labeler, "validation", skipping(6), most=180)
     give(project, labeler, 90, "manual")
     play(project)
     assert not Certificate.objects.filter(state="valid").exists()
 
 
 def test_accuracy_is_of_images_that_people_could_decide(project, labeler):
-    for number in range(40):
-        page = claim_kind(project, labeler, "validation")
-        (skip if number % 4 == 0 else say)(project, labeler, page)
+    say_all(project, labeler, "validation", skipping(4), most=40)
     give(project, labeler, 90, "manual")
     play(project)
     metrics = ModelVersion.objects.get(project=project).metrics
@@ -65,10 +71,7 @@ def test_a_skipped_audit_neither_holds_nor_breaks_a_certificate(project, labeler
     project.assist_mode = "accept"
     project.save()
     certificate = certified(project, labeler)
-    skipped = []
-    while page := claim_kind(project, labeler, "audit"):
-        skipped.append(page.claims.get().item_id)
-        skip(project, labeler, page)
+    skipped = say_all(project, labeler, "audit", skipping(1))
     loop.check_audits(project)
     certificate.refresh_from_db()
     found = auditing.summary(certificate)
@@ -93,9 +96,7 @@ def test_an_attempt_waits_for_second_opinions_and_is_made_when_the_last_is_there
     second,  # noqa: F811
 ):
     give(project, second, 9, "manual")
-    for number in range(180):
-        page = claim_kind(project, labeler, "validation")
-        (contradict if number == 0 else say)(project, labeler, page)
+    say_all(project, labeler, "validation", contradicting(1), most=180)
     give(project, labeler, 81, "manual")
     play(project)
     assert not Certificate.objects.exists()
@@ -104,8 +105,7 @@ def test_an_attempt_waits_for_second_opinions_and_is_made_when_the_last_is_there
     assert project.validation_share == 0.9  # nothing else is missing
     loop.train_now(project, None)
     play(project)  # a newer model does not end the waiting
-    while page := claim_kind(project, second, "audit"):
-        say(project, second, page)
+    say_all(project, second, "audit")
     assert play(project) == "round"
     assert Certificate.objects.filter(state="valid").exists()
 
@@ -138,11 +138,9 @@ def in_dispute(project, labeler, second):  # noqa: F811
     slips = sorted(fresh_draws(project, proof))[:FEW]
     for item in slips:
         contradict(project, labeler, claim_kind(project, labeler, "validation", item))
-    while page := claim_kind(project, labeler, "validation"):
-        say(project, labeler, page)
+    say_all(project, labeler, "validation")
     play(project)
-    while page := claim_kind(project, second, "audit"):
-        say(project, second, page)
+    say_all(project, second, "audit")
     assert Item.objects.filter(project=project, state="needs_review").count() == FEW
     assert play(project) == "round"
     proof.refresh_from_db()
@@ -199,13 +197,10 @@ def test_what_a_labeler_sends_again_does_not_save_a_proof(project, labeler, mana
 
 def test_an_attempt_on_the_whole_pool_waits_a_day_for_a_reviewer(project, labeler, second):  # noqa: F811
     give(project, second, 9, "manual")
-    for number in range(180):
-        page = claim_kind(project, labeler, "validation")
-        (contradict if number < 2 * FEW else say)(project, labeler, page)
+    say_all(project, labeler, "validation", contradicting(2 * FEW), most=180)
     give(project, labeler, 81, "manual")
     play(project)
-    while page := claim_kind(project, second, "audit"):
-        say(project, second, page)
+    say_all(project, second, "audit")
     assert play(project) is None
     assert extensions.facts(project)["certificate_outlook"]["in_dispute"] == 2 * FEW
     Annotation.objects.update(created_at=F("created_at") - timedelta(days=2))
@@ -223,8 +218,7 @@ def test_an_answer_for_a_proof_that_is_undone_is_asked_blind_again(project, labe
 
 def test_a_round_that_fails_after_it_made_a_model_is_not_repeated_for_ever(project, labeler, monkeypatch):
     open_proof(project, labeler)
-    while page := claim_kind(project, labeler, "validation"):
-        say(project, labeler, page)
+    say_all(project, labeler, "validation")
     loop.advance(project)
     job = Job.objects.get(project=project, state="queued")
     monkeypatch.setattr(concluding, "tested", lambda *given: 1 / 0)
