@@ -45,6 +45,7 @@ from tests.benchmarks.pictures import Pictures, load  # noqa: E402
 
 IMAGE, DRAW, GLANCE, DISCARD = 2.0, 4.0, 0.35, 1.5
 TARGET, CONFIDENCE = 0.10, 0.95
+TAUGHT: dict[tuple[int, ...], teaching.Taught] = {}
 PER_IMAGE = 16  # views: enough for heads, and a replay has many of them
 
 
@@ -99,20 +100,11 @@ class Replay:
         self.seconds += cost(None if blindly else self.shown.get(row), self.pictures.truth[row])
 
     def round(self) -> None:
-        some = self.pictures.at(np.array(self.learned))
-        lesson = teaching.Lesson(
-            teaching.Labeled.of(some.images, some.truth),
-            len(some.classes),
-            bundled_stages(),
-            masks=False,
-            seed=self.seed,
-            tuned=False,
-        )
-        taught = teaching.teach(lesson, say, lambda done, of: None)
+        taught = self.taught()
         confidences = [taught.scoring.confidence(each) for each in taught.seen]
         held = HeldOut(list(self.learned), taught.losses, confidences)
         look = Look(taught.finder, taught.ruler)
-        ready = Ready(taught.kind, look, taught.scoring, list(range(len(some.classes))), held)
+        ready = Ready(taught.kind, look, taught.scoring, list(range(len(self.pictures.classes))), held)
         if not is_worth_showing(ready):
             return
         seen = {row: look.at(self.pictures.images[row]) for row in self.waiting}
@@ -120,6 +112,22 @@ class Replay:
         sure = {row: ready.confidence(each) for row, each in seen.items()}
         if self.promise is not None:
             self.certify(ready, look, sure)
+
+    def taught(self) -> teaching.Taught:
+        """Teach a detector from what was answered; ways that have the same answers share it."""
+        key = (self.seed, *self.learned)
+        if key not in TAUGHT:
+            some = self.pictures.at(np.array(self.learned))
+            lesson = teaching.Lesson(
+                teaching.Labeled.of(some.images, some.truth),
+                len(some.classes),
+                bundled_stages(),
+                masks=False,
+                seed=self.seed,
+                tuned=False,
+            )
+            TAUGHT[key] = teaching.teach(lesson, say, lambda done, of: None)
+        return TAUGHT[key]
 
     def certify(self, ready: Ready, look: Look, sure: dict[int, float]) -> None:
         grown = bounds.GROWTH * self.last_blind <= len(self.blind_answered)
