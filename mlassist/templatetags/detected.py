@@ -16,6 +16,8 @@ from mlassist.reports import Proposed
 register = template.Library()
 
 STRATA = {"objects": "images with objects", "empty": "images on which nothing is found"}
+MOST_WRITTEN = 15  # regions of a picture: with more, confidences would cover what they speak of
+MOST_LISTED = 4
 WRITTEN = 1 / 18  # of the picture's longer side: the height of what is written into it
 
 
@@ -30,10 +32,19 @@ def score(confidence: float) -> str:
     return f"{min(confidence, 0.99):.2f}".removeprefix("0")
 
 
+@register.filter
+def scores(confidences: Sequence[float]) -> str:
+    """Write how sure a detector is of a class's regions: of each, or from the most to the least."""
+    if len(confidences) <= MOST_LISTED:
+        return " ".join(score(each) for each in confidences)
+    return f"× {len(confidences)}, {score(max(confidences))} to {score(min(confidences))}"
+
+
 @register.simple_tag
 def proposed_drawing(found: Sequence[Proposed], item: Item) -> SafeString:
     """Return what was found as an SVG to lie over the picture: dashed, each with its confidence."""
     size = drawing.size_of(item)
+    written = len(found) <= MOST_WRITTEN
     rows = []
     for each in found:
         left, top = corner(each)
@@ -58,7 +69,9 @@ def proposed_drawing(found: Sequence[Proposed], item: Item) -> SafeString:
             ' stroke-dasharray="6 5"><title>{2}</title></path>',
             (row[:3] for row in rows),
         )
-        + format_html_join("", '<text x="{}" y="{}" font-size="{}">{}</text>', (row[3:] for row in rows)),
+        + format_html_join(
+            "", '<text x="{}" y="{}" font-size="{}">{}</text>', (row[3:] for row in rows if written)
+        ),
     )
 
 

@@ -6,7 +6,7 @@ from labeling.charts import percent
 from labeling.models import Item, LabelClass, Region
 from mlassist import reports
 from mlassist.models import ModelVersion
-from mlassist.templatetags.detected import proposed_drawing
+from mlassist.templatetags.detected import proposed_drawing, scores
 from tests import detected, factories
 
 pytestmark = pytest.mark.django_db
@@ -122,6 +122,10 @@ def test_outlines_are_drawn_dashed_with_their_confidence():
     assert 'd="M10 20 50 20 50 40z"' in drawn
     assert "<title>car .99</title>" in drawn
     assert proposed_drawing([], item) == ""
+    crowd = [reports.Proposed(region, 0.5 + each / 100) for each in range(40)]
+    assert "<text" not in proposed_drawing(crowd, item)
+    assert scores([0.5, 0.97]) == ".50 .97"
+    assert scores([each.confidence for each in crowd]) == "× 40, .89 to .50"
 
 
 def test_what_does_nothing_for_boxes_is_not_offered(boxes, client, manager):
