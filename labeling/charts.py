@@ -128,7 +128,9 @@ def progress_chart(series: Sequence[Mapping[str, Any]], total: int) -> SafeStrin
     )
 
 
-def accuracy_chart(points: Sequence[Mapping[str, float]], goal: float) -> SafeString:
+def accuracy_chart(
+    points: Sequence[Mapping[str, float]], goal: float, what: str = "Accuracy", unit: str = "labels"
+) -> SafeString:
     """Return a model's accuracy over labels, with its interval and the goal.
 
     Of models from the same labels only the last one counts; nothing is drawn of a single one.
@@ -146,7 +148,7 @@ def accuracy_chart(points: Sequence[Mapping[str, float]], goal: float) -> SafeSt
     last = points[-1]
     labels = [(line[-1][1] + 4, percent(last["accuracy"])), (frame.y(goal) + 4, f"goal {percent(goal)}")]
     return chart(
-        f"Accuracy over labels: {percent(last['accuracy'])} with {last['labels']:,} labels",
+        f"{what} over {unit}: {percent(last['accuracy'])} with {last['labels']:,} {unit}",
         format_html('<polygon class="band" points="{}"/>', polygon(band))
         + goal_line(frame.y(goal))
         + format_html('<polyline class="line" points="{}"/>', polygon(line))
@@ -155,7 +157,7 @@ def accuracy_chart(points: Sequence[Mapping[str, float]], goal: float) -> SafeSt
         )
         + end_labels(labels, strong=0)
         + scale(frame, (low, 1.0))
-        + baseline(f"{points[0]['labels']:,} labels", f"{last['labels']:,} labels"),
+        + baseline(f"{points[0]['labels']:,} {unit}", f"{last['labels']:,} {unit}"),
     )
 
 
@@ -186,6 +188,28 @@ def coverage_chart(curve: Sequence[Mapping[str, float]], goal: float, chosen: fl
     return chart(
         "Share of right proposals against the share of images that get one, with the bound that is certain",
         inside + end_labels(labels) + scale(frame, (low, 1.0)) + baseline("0 % of images", "100 %"),
+    )
+
+
+def precision_chart(curve: Sequence[tuple[float, float]], name: str) -> SafeString:
+    """Return precision over the share of drawn objects that are found, named where the line ends.
+
+    `curve` has (recall, precision); beyond its last point above 0 nothing is found.
+    """
+    points = [(recall, precision) for recall, precision in curve if precision > 0]
+    if not points:
+        return SafeString("")
+    frame = Frame(0, 1, 0, 1)
+    line = [(frame.x(recall), frame.y(precision)) for recall, precision in points]
+    last = rounded(line[-1])
+    return chart(
+        f"Share of what is shown that is right, against the share of what people drew that is found: {name}",
+        goal_line(frame.y(1.0))
+        + format_html('<polyline class="line" points="{}"/>', polygon(line))
+        + format_html('<circle class="dot" cx="{}" cy="{}" r="2.5"/>', *last)
+        + end_labels([(last[1] + 4, name, last[0] + 8)], strong=0)
+        + scale(frame, (0.0, 1.0))
+        + baseline("0 % found", "100 %"),
     )
 
 

@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from labeling.models import Membership, Project, User
 from labeling.workforce import ADDRESS_TAKEN
 
+SHAPES_START = 90  # % agreement to begin with: two people who draw the same boxes agree less than on a class
+RIGHT, AGREEING = "At least this share right (%)", "At least this much agreement (%)"
 LONGEST_EMAIL = 254  # RFC 5321, and the column
 
 
@@ -132,7 +134,15 @@ class ProjectForm(forms.Form):
     promise = forms.ChoiceField(
         choices=Project.Promise.choices, initial=Project.Promise.EACH_LABEL, widget=forms.RadioSelect
     )
-    target = forms.FloatField(initial=95, min_value=51, max_value=99.9, label="At least this share right (%)")
+    target = forms.FloatField(
+        initial=95,
+        min_value=51,
+        max_value=99.9,
+        label=RIGHT,
+        widget=forms.NumberInput(
+            attrs={"data-classes-start": 95, "data-shapes-start": SHAPES_START, "data-shapes-label": AGREEING}
+        ),
+    )
     confidence = forms.FloatField(
         initial=95, min_value=50, max_value=99.9, label="How sure we must be of it (%)"
     )
@@ -173,11 +183,16 @@ class SettingsForm(forms.Form):
     name = forms.CharField(max_length=120, label="Name")
     assist_mode = forms.ChoiceField(choices=Project.AssistMode.choices, widget=forms.RadioSelect)
     promise = forms.ChoiceField(choices=Project.Promise.choices, widget=forms.RadioSelect)
-    target = forms.FloatField(min_value=51, max_value=99.9, label="At least this share right (%)")
+    target = forms.FloatField(min_value=51, max_value=99.9, label=RIGHT)
     confidence = forms.FloatField(min_value=50, max_value=99.9, label="How sure we must be of it (%)")
 
     clean_target = ProjectForm.clean_target
     clean_confidence = ProjectForm.clean_confidence
+
+    def __init__(self, *args: Any, draws_shapes: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if draws_shapes:
+            self.fields["target"].label = AGREEING
 
 
 class InstructionsForm(forms.Form):

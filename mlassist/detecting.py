@@ -126,6 +126,7 @@ def measures(taught: Taught, items: Sequence[int]) -> dict[str, object]:
     found: dict[str, object] = {"labels": len(items), "head": taught.kind, "candidates": taught.candidates}
     if taught.quality is not None:
         found |= {"out_of_fold": asdict(taught.quality)}
+        found |= {"out_of_fold_accuracy": round(1 - float(np.mean(taught.losses)), 4)}
     return found
 
 

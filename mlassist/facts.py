@@ -19,7 +19,6 @@ from mlassist import (
     second_looks,
     steering,
     switching,
-    triggers,
 )
 from mlassist.models import BackboneOffer, Certificate, ModelVersion, Run
 
@@ -63,7 +62,8 @@ def next_run(project: Project, version: ModelVersion | None) -> dict[str, Any]:
     if running:
         message = "A model is being trained"
     elif left:
-        message = f"{left} more {'label' if left == 1 else 'labels'} until {goal}"
+        what = "label" if project.is_classification else "answered image"
+        message = f"{left} more {what}{'' if left == 1 else 's'} until {goal}"
     else:
         message = "Training starts in a moment"
     return {"have": min(have, need), "need": need, "running": running, "message": message}
@@ -72,12 +72,18 @@ def next_run(project: Project, version: ModelVersion | None) -> dict[str, Any]:
 def model(versions: list[ModelVersion]) -> dict[str, Any] | None:
     """Return the newest model with the accuracy of all, measured on the blind labels.
 
-    A model from before the first blind label has only its cross-validated accuracy, and no interval.
+    A model from before the first blind label has only its cross-validated accuracy, and no interval; one from
+    too few images to hold some out has none. The accuracy of a detector is its agreement with people, the
+    mean F1 of an image.
     """
     if not versions:
         return None
     newest = versions[-1]
-    history = [{"labels": each.labels, **accuracy(each)} for each in versions]
+    history = [
+        {"labels": each.labels, **known}
+        for each in versions
+        if (known := accuracy(each))["accuracy"] is not None
+    ]
     return {
         "number": newest.number,
         **accuracy(newest),
@@ -88,9 +94,9 @@ def model(versions: list[ModelVersion]) -> dict[str, Any] | None:
     }
 
 
-def accuracy(version: ModelVersion) -> dict[str, float]:
+def accuracy(version: ModelVersion) -> dict[str, float | None]:
     metrics = version.metrics
-    estimate = metrics.get("out_of_fold_accuracy", 0.0)
+    estimate = metrics.get("out_of_fold_accuracy")
     return {
         "accuracy": metrics.get("accuracy", estimate),
         "low": metrics.get("low", 0.0),
@@ -139,7 +145,7 @@ def certificate_outlook(project: Project, version: ModelVersion | None) -> dict[
     goal = validation.goal(project.target_error, project.confidence)
     known = (version.metrics.get("outlook") if version else None) or {"needed": goal, "message": ""}
     needed = known["needed"]
-    if validation.is_out_of_reach(project):
+    if project.is_classification and validation.is_out_of_reach(project):
         return outlook("Once the model is sure of a part of the images, that part is proved by itself", blind)
     if version is not None and version.backbone != project.backbone:
         message = "The first model on the new backbone tries for a certificate of its own"
@@ -262,9 +268,10 @@ def forecast(project: Project, versions: list[ModelVersion]) -> dict[str, Any] |
         taken_over = steering.likely_taken(project, share) / max(left, 1)
     seen = forecasting.forecast(left, taken_over, CHANCE_OF_CERTIFICATE, pace)
     now = timezone.now()
-    history = [(each.labels, accuracy(each)["accuracy"]) for each in versions]
-    step = triggers.step_after(versions[-1].labels) if versions else 0
-    known = accuracy(versions[-1]) if versions else {"low": 0.0, "high": 1.0}
+    history = [(each.labels, right) for each in versions if (right := accuracy(each)["accuracy"]) is not None]
+    step = loop.step_after(project, versions[-1]) if versions else 0
+    known = versions[-1].metrics if versions else {}
+    width = known.get("high", 1.0) - known.get("low", 0.0)
     return {
         "items_left": left,
         "labels": round(seen.labels.likely),
@@ -277,7 +284,7 @@ def forecast(project: Project, versions: list[ModelVersion]) -> dict[str, Any] |
         "date_low": (now + timedelta(days=min(seen.days.low, MOST_DAYS))).date(),
         "date_high": (now + timedelta(days=min(seen.days.high, MOST_DAYS))).date(),
         "taken_over": round(taken_over, 4),
-        "advice": forecasting.advice(history, step, known["high"] - known["low"]),
+        "advice": forecasting.advice(history, step, width, agreement=not project.is_classification),
     }
 
 

@@ -155,7 +155,7 @@ def start(project: Project, by: User | None) -> Run:
 def obstacle(project: Project, labels: int) -> str:
     """Return in a sentence what keeps a project with so many labels from trying; empty if nothing does."""
     if not project.is_classification:
-        return "Models for this task type cannot be trained yet."
+        return "A backbone is fine-tuned for classes of whole images only, not for this task type."
     if project.assist_mode == Project.AssistMode.OFF:
         return "The model's help is switched off. Switch it on in the settings first."
     if project.next_backbone:

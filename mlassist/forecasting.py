@@ -90,11 +90,19 @@ def gain_of_next(history: Sequence[tuple[int, float]], step: int) -> float | Non
     return (1 - right) * (1 - ((labels + step) / labels) ** slope)
 
 
-def advice(history: Sequence[tuple[int, float]], step: int, width: float) -> str:
-    """Say what more labels bring, for people; nothing while the accuracy is known to such a width only."""
+def advice(history: Sequence[tuple[int, float]], step: int, width: float, *, agreement: bool = False) -> str:
+    """Say what more labels bring, for people; nothing while the accuracy is known to such a width only.
+
+    `agreement`: the accuracy is the mean F1 of an image, so no count of images that are right.
+    """
     gain = gain_of_next(history, step)
     if gain is None or width >= VAGUE:
         return ""
     if gain < FLAT:
         return f"{step:,} more labels would hardly improve the model."
+    if agreement:
+        return (
+            f"{step:,} more answered images are likely to raise the model's agreement with people by"
+            f" {100 * gain:.1f} points."
+        )
     return f"{step:,} more labels are likely to make the model right on {100 * gain:.1f} % more images."

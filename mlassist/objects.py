@@ -97,6 +97,7 @@ def judge(project: Project, version: ModelVersion, ready: Detector, look_at: Loo
     confidences = np.array([ready.confidence(each) for each in found])
     step.metrics = measures(losses[~undecided])
     decided = [at for at, is_open in zip(range(len(places)), undecided, strict=True) if not is_open]
+    pictures: dict[str, list[dict[str, Any]]] = {}
     if decided:
         sizes = dict(Item.objects.filter(pk__in=given.items.tolist()).values_list("id", "width"))
         heights = dict(Item.objects.filter(pk__in=given.items.tolist()).values_list("id", "height"))
@@ -109,15 +110,15 @@ def judge(project: Project, version: ModelVersion, ready: Detector, look_at: Loo
             np.array(ready.scoring.shown),
         )
         step.metrics |= {"blind": asdict(quality)}
-        step.metrics |= {
-            "examples": examples(
-                items, [losses[at] for at in decided], [ready.regions(found[at].found) for at in decided]
-            )
-        }
+        pictures = examples(
+            items, [losses[at] for at in decided], [ready.regions(found[at].found) for at in decided]
+        )
         step.say(f"{len(decided)} blind images: AP50 {quality.ap50:.3f}, mean IoU {quality.mean_iou:.3f}")
     else:
         step.say("No blind answers yet.")
-    version.metrics = {**version.metrics, **step.metrics, "blind_labels": steering.blind_labels(project)}
+    # Everybody may read what a run has measured; what was proposed for blind images is not for labelers.
+    noted = {"examples": pictures, "blind_labels": steering.blind_labels(project)}
+    version.metrics = {**version.metrics, **step.metrics, **noted}
     version.save(update_fields=["metrics"])
     share = LATER_SHARE if len(given) >= ALL_BUT_FEW * vouching.blind_draw(project) else FIRST_SHARE
     suggestions.set_validation_share(project, share)

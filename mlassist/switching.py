@@ -55,7 +55,7 @@ def choose(project: Project, name: str, by: User | None) -> None:
 def refuse_unusable(project: Project, name: str) -> None:
     """Raise SwitchRefused when a project cannot have this backbone prepared, or go on with that."""
     if not project.is_classification:
-        raise SwitchRefused("Models for this task type cannot be trained yet, so a backbone has no use.")
+        raise SwitchRefused("A backbone is chosen for classes of whole images only, not for this task type.")
     if project.assist_mode == Project.AssistMode.OFF:
         raise SwitchRefused("The model's help is switched off. Switch it on in the settings first.")
     if not name:

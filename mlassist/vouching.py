@@ -95,6 +95,11 @@ def note(version: ModelVersion, needed: int, problem: str | None) -> None:
     outlook = {"needed": needed, "message": "", "in_sight": False, "waits": False}
     if problem and "chance" in problem:
         outlook["message"] = "The model does not agree with people well enough yet"
+    elif needed > (drawn := blind_draw(version.project)):
+        outlook["message"] = (
+            f"It would take {needed:,} blind labels, and {drawn:,} images are drawn for them: import more, or"
+            " promise less"
+        )
     version.metrics = {**version.metrics, "outlook": outlook}
     version.save(update_fields=["metrics"])
 

@@ -75,6 +75,11 @@ class Project(models.Model):
     def is_classification(self) -> bool:
         return self.task_type in (self.TaskType.MULTICLASS, self.TaskType.MULTILABEL)
 
+    @property
+    def draws_shapes(self) -> bool:
+        """Tell whether people draw boxes or polygons, of which a model can be right in part."""
+        return self.task_type in (self.TaskType.DETECTION, self.TaskType.SEGMENTATION)
+
 
 class LabelClass(models.Model):
     """A class that an item or region can get. Retired classes stay for the labels that name them."""

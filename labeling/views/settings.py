@@ -15,7 +15,7 @@ from labeling.views import SignedIn
 
 def settings(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "manage")
-    form = SettingsForm(request.POST or None, initial=initial_of(project))
+    form = SettingsForm(request.POST or None, initial=initial_of(project), draws_shapes=project.draws_shapes)
     if request.method == "POST" and form.is_valid():
         changes = dict(form.cleaned_data)
         changes["target_error"] = changes.pop("target")
@@ -41,7 +41,7 @@ def initial_of(project: Project) -> dict[str, Any]:
 
 
 def settings_page(request: SignedIn, project: Project, **context: Any) -> HttpResponse:
-    context.setdefault("form", SettingsForm(initial=initial_of(project)))
+    context.setdefault("form", SettingsForm(initial=initial_of(project), draws_shapes=project.draws_shapes))
     context.setdefault("classes_form", ClassesForm())
     instructions = project.instructions.select_related("created_by").first()
     text = instructions.text if instructions else ""

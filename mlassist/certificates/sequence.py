@@ -104,13 +104,16 @@ class Outcome:
                 f"that any sure enough part of the pool is at least {right} {what}"
             )  # fmt: skip
             return f"Not certified: {self.n_validation} blind labels do not show {part}."
-        errors = f"{self.errors} {'error' if self.errors == 1 else 'errors'}"
+        errors = f" with {self.errors} {'error' if self.errors == 1 else 'errors'}"
+        if self.fractional:
+            count = self.errors or "none"
+            errors = f", of which {count} {'differ' if self.errors > 1 else 'differs'} at all"
         if self.whole_set:
             return (
                 f"All labels together are at least {right} {what} with {sure} confidence,"
-                f" from {self.n_validation} blind labels with {errors} where the model labels."
+                f" from {self.n_validation} blind labels{errors} where the model labels."
             )
-        return f"At least {right} {what} with {sure} confidence, from {self.n} blind labels with {errors}."
+        return f"At least {right} {what} with {sure} confidence, from {self.n} blind labels{errors}."
 
 
 def percent(share: float) -> str:

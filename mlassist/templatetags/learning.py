@@ -23,8 +23,10 @@ STATES = {
     "cancelled": ("", "–"),
 }
 
+Say = Callable[[Any], str]
+
 # Which figures a line shows, in this order; the log has the rest.
-FIGURES: dict[str, Callable[[Any], str]] = {
+FIGURES: dict[str, Say] = {
     "accuracy": lambda value: f"{charts.percent(value)} right on blind labels",
     "validation_n": lambda value: f"{value:,} blind labels",
     "out_of_fold_accuracy": lambda value: f"{charts.percent(value)} right on held-out training labels",
@@ -41,10 +43,21 @@ FIGURES: dict[str, Callable[[Any], str]] = {
     "adopted": lambda value: "adopted",
 }
 
+# The same for boxes and outlines, where an image can be right in part.
+OF_DETECTORS: dict[str, Say] = {name: say for name, say in FIGURES.items() if name != "head"} | {
+    "accuracy": lambda value: f"{charts.percent(value)} agreement with people (F1)",
+    "validation_n": lambda value: f"{value:,} blind images",
+    "out_of_fold_accuracy": lambda value: f"{charts.percent(value)} agreement on images held out",
+    "blind": lambda value: f"AP50 {charts.percent(value['ap50'])}",
+    "out_of_fold": lambda value: f"AP50 {charts.percent(value['ap50'])} on images held out",
+}
+
 
 @register.simple_tag
-def accuracy_chart(points: Sequence[Mapping[str, float]], target_error: float) -> SafeString:
-    return charts.accuracy_chart(points, 1 - target_error)
+def accuracy_chart(points: Sequence[Mapping[str, float]], project: Project) -> SafeString:
+    if project.is_classification:
+        return charts.accuracy_chart(points, 1 - project.target_error)
+    return charts.accuracy_chart(points, 1 - project.target_error, "Agreement with people", "images")
 
 
 @register.simple_tag
@@ -72,9 +85,12 @@ def run_seconds(run: Run) -> float:
 
 
 @register.filter
-def figures(metrics: Mapping[str, Any]) -> str:
-    """Say a run's or version's figures in a line."""
-    return " · ".join(say(metrics[name]) for name, say in FIGURES.items() if metrics.get(name))
+def figures(metrics: Mapping[str, Any], project: Project) -> str:
+    """Say a run's or version's figures in a line; where blind labels tell, those held out are left out."""
+    told = FIGURES if project.is_classification else OF_DETECTORS
+    if metrics.get("blind"):
+        told = {name: say for name, say in told.items() if not name.startswith("out_of_fold")}
+    return " · ".join(say(metrics[name]) for name, say in told.items() if metrics.get(name))
 
 
 @register.filter

@@ -8,6 +8,9 @@ const field = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (f
 const COLORS = 12;
 let at = 0;
 let furthest = 0;
+const label = /** @type {HTMLLabelElement} */ (field("target").labels?.[0]);
+const classesLabel = label.textContent ?? "";
+let typed = form.querySelector(".field-error") !== null; // what was sent is what somebody wants
 
 const lines = () =>
   field("classes").value.split("\n").map((line) => line.split(":")[0].trim()).filter(Boolean);
@@ -58,6 +61,20 @@ function go(step, focus = true) {
   if (focus) /** @type {HTMLElement|null} */ (steps[step].querySelector("input:not([type=radio]), textarea, input:checked"))?.focus();
 }
 
+const drawsShapes = () => ["detection", "segmentation"].includes(field("task_type").value);
+
+/** Boxes and polygons are promised in agreement, and begin lower until somebody has typed a target. */
+function suitTask() {
+  const target = field("target");
+  const { classesStart, shapesStart, shapesLabel } = target.dataset;
+  const [from, to] = drawsShapes() ? [classesStart, shapesStart] : [shapesStart, classesStart];
+  if (!typed && Number(target.value) === Number(from)) target.value = String(to);
+  label.textContent = drawsShapes() ? String(shapesLabel) : classesLabel;
+  for (const each of form.querySelectorAll("[data-for]")) {
+    /** @type {HTMLElement} */ (each).hidden = (/** @type {HTMLElement} */ (each).dataset.for === "shapes") !== drawsShapes();
+  }
+}
+
 /** @param {number} step */
 function show(step) {
   at = step;
@@ -100,7 +117,7 @@ function summarize() {
     [`${names.length} ${names.length === 1 ? "class" : "classes"}`, names.slice(0, 12).join(", ") + (names.length > 12 ? ", …" : ""), 1],
     ["Instructions", field("instructions").value.trim() || "none yet", 2],
     ["Help from a model", chosen("assist_mode"), 3],
-    ["Promise", `at least ${field("target").value} % right, ${field("confidence").value} % sure, ${chosen("promise").toLowerCase()}`, 3],
+    ["Promise", `at least ${field("target").value} % ${drawsShapes() ? "agreement with people" : "right"}, ${field("confidence").value} % sure, ${chosen("promise").toLowerCase()}`, 3],
   ];
   part("summary").replaceChildren(
     ...rows.flatMap(([name, value, step]) => {
@@ -126,6 +143,8 @@ buttons.forEach((button, index) => button.addEventListener("click", () => go(ind
 part("back").addEventListener("click", () => go(at - 1));
 part("next").addEventListener("click", () => go(at + 1));
 field("classes").addEventListener("input", previewClasses);
+field("target").addEventListener("input", () => (typed = true));
+form.addEventListener("change", suitTask);
 form.addEventListener("keydown", (event) => {
   const target = /** @type {Element} */ (event.target);
   if (event.key !== "Enter" || event.isComposing || !target.matches("input") || at === steps.length - 1) return;
@@ -133,6 +152,7 @@ form.addEventListener("keydown", (event) => {
   go(at + 1);
 });
 previewClasses();
+suitTask();
 const broken = steps.findIndex((step) => step.querySelector(".field-error"));
 furthest = broken >= 0 ? steps.length - 1 : 0;
 show(Math.max(0, broken));
