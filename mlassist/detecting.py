@@ -169,6 +169,7 @@ def held_out(taught: Taught, items: Sequence[int]) -> HeldOut:
         list(items) if taught.seen else [],
         [round(each, 4) for each in taught.losses],
         [round(taught.scoring.confidence(each), 4) for each in taught.seen],
+        taught.strict,
     )
 
 

@@ -88,14 +88,20 @@ def judge(project: Project, version: ModelVersion, ready: Detector, look_at: Loo
     truth = drawn(given, ready.classes)
     found = [seen[int(given.items[at])] for at in places]
     undecided = np.array([given.annotations[at] == 0 for at in places], bool)
+    kept = [ready.scoring.kept(each.found) for each in found]
+    disagreement = np.array(
+        [matching.loss(each, truth[at]) for each, at in zip(kept, places, strict=True)], float
+    )
     losses = np.array(
         [
-            1.0 if is_open else matching.loss(ready.scoring.kept(each.found), truth[at])
-            for at, each, is_open in zip(places, found, undecided, strict=True)
-        ]
+            matching.loss(each, truth[at], strict=ready.held_out.strict)
+            for each, at in zip(kept, places, strict=True)
+        ],
+        float,
     )
+    losses[undecided] = 1.0
     confidences = np.array([ready.confidence(each) for each in found])
-    step.metrics = measures(losses[~undecided])
+    step.metrics = measures(disagreement[~undecided])
     decided = [at for at, is_open in zip(range(len(places)), undecided, strict=True) if not is_open]
     pictures: dict[str, list[dict[str, Any]]] = {}
     if decided:
@@ -111,7 +117,7 @@ def judge(project: Project, version: ModelVersion, ready: Detector, look_at: Loo
         )
         step.metrics |= {"blind": asdict(quality)}
         pictures = examples(
-            items, [losses[at] for at in decided], [ready.regions(found[at].found) for at in decided]
+            items, [disagreement[at] for at in decided], [ready.regions(found[at].found) for at in decided]
         )
         step.say(f"{len(decided)} blind images: AP50 {quality.ap50:.3f}, mean IoU {quality.mean_iou:.3f}")
     else:

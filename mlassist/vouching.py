@@ -1,6 +1,7 @@
 """Certificates for whole images of boxes or outlines: what a detector shows agrees with people.
 
-The loss of an image is 1 - F1 at an overlap of one half; its mean is bounded by betting on blind answers.
+The loss of an image is 1 - F1 at an overlap of one half; its mean is bounded by betting on blind answers. If
+there are few objects on each image, any difference makes it wrong, and the bound of such losses is exact.
 Images on which nothing is found are another kind of claim, so that they are tested by themselves, with half
 of the attempt's budget.
 """
@@ -230,7 +231,8 @@ class Case:
 
     def settle(self, version: ModelVersion, number: int, step: Step) -> Certificate:
         """Test, and write down what came of it."""
-        row = attempts.begun(self.project, version, number, len(self.losses), strict=False)
+        strict = self.ready.held_out.strict
+        row = attempts.begun(self.project, version, number, len(self.losses), strict=strict)
         outcomes = self.outcomes(number)
         thresholds = {name: each.threshold for name, each in outcomes.items()}
         best = next((each for each in outcomes.values() if each.passed), next(iter(outcomes.values())))
@@ -240,7 +242,7 @@ class Case:
             best.n, best.errors = int(inside.sum()), int((self.losses[inside] > 0).sum())
             best.bound = max(each.bound or 0.0 for each in outcomes.values() if each.passed)
             best.threshold = min(each for each in thresholds.values() if each is not None)
-        best.fractional = True
+        best.fractional = not strict
         names = dict(LabelClass.objects.filter(project=self.project).values_list("id", "name"))
         coverage = float(accepted.mean()) if len(accepted) else 0.0
         attempts.record(
