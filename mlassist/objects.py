@@ -13,7 +13,7 @@ from labeling import answers, suggestions
 from labeling.answers import Answers
 from labeling.models import Item, Project
 from labeling.suggestions import AutoLabel, Proposal
-from mlassist import asking, steering, triggers, vouching
+from mlassist import accepting, asking, steering, triggers, vouching
 from mlassist.certificates import bounds, regions
 from mlassist.detectors import matching, metrics
 from mlassist.detectors.shapes import Shapes
@@ -256,4 +256,4 @@ def accept(project: Project, certificate: Certificate, items: Sequence[int]) -> 
     """Write auto labels with the shapes that were certified."""
     found = vouching.proposals(certificate, items)
     labels = [AutoLabel(each.item_id, each.regions, each.confidence) for each in found]
-    return vouching.accept(project, certificate, labels)
+    return accepting.accept(project, certificate, labels)

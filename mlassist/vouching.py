@@ -12,12 +12,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from django.db import IntegrityError
 
 from labeling import answers, suggestions
 from labeling.models import Item, LabelClass, Project, QueueEntry, Suggestion
-from labeling.suggestions import AutoLabel
-from mlassist import attempts, auditing
+from mlassist import attempts
 from mlassist.certificates import bounds, comparison, dataset, sequence
 from mlassist.certificates.guards import FEWEST_LABELS
 from mlassist.certificates.prospects import WORTH_TRYING
@@ -380,22 +378,3 @@ def proposals(certificate: Certificate, items: Collection[int]) -> list[Suggesti
     """Return the stored proposals of a certificate's own version."""
     own = Suggestion.objects.filter(item__in=list(items), model_version=certificate.model_version.number)
     return list(own)
-
-
-def accept(project: Project, certificate: Certificate, labels: Sequence[AutoLabel]) -> int:
-    """Write auto labels, and have some of them asked again; returns how many were written."""
-    try:
-        written = suggestions.accept(
-            project,
-            labels,
-            model_version=certificate.model_version.number,
-            certificate=certificate.pk,
-            threshold=certificate.threshold or 0.0,
-        )
-    except IntegrityError:
-        if Certificate.objects.filter(pk=certificate.pk, state=Certificate.State.VALID).exists():
-            raise
-        return 0  # it was withdrawn meanwhile
-    if written:
-        auditing.draw(certificate)
-    return written
