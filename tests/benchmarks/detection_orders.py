@@ -1,9 +1,9 @@
-"""Which images to draw boxes on next: the product's orders beside chance, by what a detector learns from them.
+"""Which images to draw boxes on next: the product's orders beside chance, by what detectors learn from them.
 
     python -m tests.benchmarks.detection_orders --data ../shared/data/bccd.zip
 
-From the same 40 images on, each order picks 20 more at a time, the backbone rests, and all are taught with the
-same number of views.
+From the same 40 images on, each order picks 20 more at a time. The backbone rests, and all are taught with as
+many views.
 
 random       chance
 stratified   one by chance from each cluster of embeddings: what the product does below 200 images
