@@ -46,7 +46,7 @@ from tests.benchmarks.pictures import Pictures, load  # noqa: E402
 IMAGE, DRAW, GLANCE, DISCARD = 2.0, 4.0, 0.35, 1.5
 TARGET, CONFIDENCE = 0.10, 0.95
 TAUGHT: dict[tuple[int, ...], teaching.Taught] = {}
-PER_IMAGE = 16  # views: enough for heads, and a replay has many of them
+FEWEST, PER_IMAGE = 1_000, 10  # views: enough for heads, and a replay has many of them
 
 
 def cost(shown: Shapes | None, truth: Shapes) -> float:
@@ -187,7 +187,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="80 images and few steps: shows that it works")
     options = parser.parse_args()
     pictures = load(options.data)
-    learning.VIEWS_EACH = PER_IMAGE
+    learning.FEWEST_VIEWS, learning.VIEWS_EACH = FEWEST, PER_IMAGE
     if options.quick:
         pictures, learning.FEWEST_VIEWS, learning.MOST_VIEWS = pictures.at(range(80)), 160, 160
     everything = float(np.mean([cost(None, each) for each in pictures.truth]))
