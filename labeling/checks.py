@@ -34,14 +34,15 @@ FREE = """
     JOIN labeling_suggestion s ON s.item_id = c.item_id AND s.model_version = c.model_version
     JOIN labeling_labelclass l ON l.id = c.label_class_id AND l.retired_at IS NULL
     WHERE c.project_id = %(project)s AND c.state = 'waiting'
-    AND (c.held_until IS NULL OR c.held_until < %(now)s)
+    AND (c.held_until IS NULL OR c.held_until < %(now)s{or_mine})
 """
+MINE = " OR EXISTS (SELECT 1 FROM labeling_checkpage p WHERE p.id = c.page_id AND p.labeler_id = %(labeler)s)"
+COUNT = "SELECT count(*)" + FREE.format(or_mine=MINE)
 IN_ORDER = " ORDER BY c.priority, c.id LIMIT %(most)s FOR UPDATE OF c SKIP LOCKED"
-COLUMNS = 'SELECT c.id, c.model_version, c."group", c.label_class_id'
-NEXT = COLUMNS + FREE + IN_ORDER
+NEW = 'SELECT c.id, c.model_version, c."group", c.label_class_id' + FREE.format(or_mine="")
+NEXT = NEW + IN_ORDER
 NEXT_IN_GROUP = (
-    COLUMNS
-    + FREE
+    NEW
     + ' AND c.model_version = %(version)s AND c."group" = %(group)s AND c.label_class_id = %(label_class)s'
     + IN_ORDER
 )
@@ -93,12 +94,13 @@ def shown(page: CheckPage) -> list[ObjectCheck]:
     return [by_id[each] for each in page.checks if each in by_id]
 
 
-def waiting(project: Project) -> int:
-    """Count the objects that anybody could check now."""
+def waiting(project: Project, labeler: User) -> int:
+    """Count the objects that a labeler could check now, or has on screen."""
     if project.assist_mode == Project.AssistMode.OFF:
         return 0
+    params: queue.Params = {"project": project.pk, "now": timezone.now(), "labeler": labeler.pk}
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*)" + FREE, {"project": project.pk, "now": timezone.now()})
+        cursor.execute(COUNT, params)
         return int(cursor.fetchone()[0])
 
 

@@ -34,9 +34,9 @@ class CheckInput(serializers.Serializer[Any]):
 class Checks(APIView):
     @extend_schema(operation_id="checks_count", responses={200: dict})
     def get(self, request: Request, project_id: int) -> Response:
-        """Count the proposed objects that wait to be checked."""
+        """Count the proposed objects that you could check now."""
         project = permissions.project_or_404(request.user, project_id, "label")
-        return Response({"waiting": checks.waiting(project)})
+        return Response({"waiting": checks.waiting(project, permissions.person(request))})
 
     @extend_schema(operation_id="checks_create", request=ClaimInput, responses={201: dict, 204: None})
     def post(self, request: Request, project_id: int) -> Response:
@@ -59,10 +59,13 @@ class CheckAnswer(APIView):
         given = CheckInput(data=request.data)
         given.is_valid(raise_exception=True)
         page = checks.answer(page, given.validated_data["exceptions"], given.validated_data.get("seconds"))
-        rejected = page.exceptions or []
-        confirmed = len(page.checks) - len(rejected)
+        rejected = len(page.exceptions or [])
         return Response(
-            {"confirmed": confirmed, "rejected": len(rejected), "waiting": checks.waiting(project)}
+            {
+                "confirmed": len(page.checks) - rejected,
+                "rejected": rejected,
+                "waiting": checks.waiting(project, page.labeler),
+            }
         )
 
 

@@ -157,6 +157,7 @@ def test_a_page_has_nine_of_a_class_and_confirming_them_accepts_them_on_the_canv
     assert len(page["crops"]) == 9
     assert page["class"] == drawn.classes.first().pk
     assert page["crops"][0]["bbox"] == BOX
+    assert client.get(url).json() == {"waiting": 24}
     assert client.post(url).json() == page  # the same again after a reload
     assert client.post(url, {"holding": [page["page"]]}, format="json").json()["page"] != page["page"]
     wrong = page["crops"][4]
@@ -197,7 +198,7 @@ def test_an_exception_from_another_page_is_refused(drawn, asked, labeler, api):
 )
 def test_crops_of_blind_certified_and_held_items_reach_nobody(drawn, asked, labeler, change):
     QueueEntry.objects.update(**change)
-    assert checks.waiting(drawn) == 0
+    assert checks.waiting(drawn, labeler) == 0
     assert checks.claim(drawn, labeler) is None
 
 
@@ -208,7 +209,7 @@ def test_nothing_is_asked_of_finished_images_without_help_or_where_several_answe
     Project.objects.filter(pk=drawn.pk).update(assist_mode="suggest", labels_per_item=2)
     drawn.refresh_from_db()
     assert factories.ask_about_objects(drawn, asked, version=2, propose=boxes([1])) == 0
-    assert checks.waiting(drawn) == 0
+    assert checks.waiting(drawn, labeler) == 0
     Project.objects.filter(pk=drawn.pk).update(state="paused")
     drawn.refresh_from_db()
     with pytest.raises(queue.NotRunning):
@@ -273,7 +274,7 @@ def test_confirmed_objects_count_as_the_answer_of_whoever_sends_them(drawn, aske
     held = queue.claim(drawn, labeler, 1)
     claim = held.claims.get()
     region = claim.proposal["regions"][0]
-    assert region["confirmed"] is True
+    assert (region["confirmed"], region["origin"]) == (True, "accepted")
     given = submission.RegionInput(region["class"], region["bbox"], None, "accepted")
     submission.submit(held, labeler, [submission.Answer(claim.item_id, uuid.uuid4(), (given,))])
     assert Annotation.objects.get().regions.get().origin == "accepted"

@@ -83,6 +83,7 @@ export function makeSurface(root, config, shared, host) {
     });
     showPalette();
   }
+  if (config.checks) import("../checks/start.js").then(({ start }) => start(root, $("checks"), config));
   const act = commands(state, {
     tools: TOOLS,
     doing,
@@ -95,7 +96,7 @@ export function makeSurface(root, config, shared, host) {
     isPressed: () => pointer.isPressed(),
     drop: () => pointer.drop(),
   });
-  const table = canvasBindings(act, state, tools, stage);
+  const table = canvasBindings(act, state, tools, stage, $("checks"));
   const taken = new Set([...table.flatMap(({ id, keys }) => config.keys?.[id] ?? keys), "D", "F", "I"]);
   const drawClasses = classList($("classes"), state, keyFor, act.assign);
   const drawObjects = objectList($("objects"), state, act.rows);
