@@ -70,6 +70,19 @@ def test_nine_objects_are_confirmed_by_keyboard_and_an_exception_comes_first(bro
     assert Annotation.objects.get().regions.get().origin == "accepted"
 
 
+def test_the_button_comes_when_a_model_has_proposed_meanwhile(browse, boxes, labeler):
+    ObjectCheck.objects.update(model_version=2)
+    page = browse(labeler, "about:blank")
+    page.clock.install()
+    page.goto(f"/projects/{boxes.pk}/label/")
+    expect(page.locator("[data-canvas=file]")).not_to_be_empty()
+    button = page.get_by_role("button", name=re.compile("Check objects"))
+    expect(button).to_be_hidden()
+    ObjectCheck.objects.update(model_version=1)
+    page.clock.fast_forward(61_000)
+    expect(button).to_be_visible()
+
+
 @pytest.mark.parametrize("look", [{"color_scheme": "light"}, {"viewport": {"width": 390, "height": 800}}])
 def test_axe_finds_nothing_in_the_grid_of_crops_and_it_fits(browse, boxes, labeler, look):
     page = browse(labeler, f"/projects/{boxes.pk}/label/", **look)

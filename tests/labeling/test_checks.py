@@ -2,10 +2,11 @@
 
 import io
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -146,6 +147,22 @@ class TestChecks(TestCase):
                 database=None,
             ),
         )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_asks_at_the_same_time_gets_other_objects(drawn, asked):
+    people = [factories.make_user() for _ in range(4)]
+
+    def claim(person) -> list[int]:
+        try:
+            page = checks.claim(drawn, person)
+            return page.checks if page else []
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(people)) as pool:
+        got = [each for found in pool.map(claim, people) for each in found]
+    assert len(got) == len(set(got)) > 9
 
 
 def test_a_page_has_nine_of_a_class_and_confirming_them_accepts_them_on_the_canvas(

@@ -34,6 +34,8 @@ import { toStage } from "./view.js";
 const NOTE_GAP = 14;
 /** For how long a note stays that needs no answer, in milliseconds. */
 const PASSING = 4000;
+/** When crops are looked for where none waited, in milliseconds. */
+const LATER = 60_000;
 
 /** @type {Record<states.ToolName, states.Tool>} */
 const TOOLS = {
@@ -83,7 +85,7 @@ export function makeSurface(root, config, shared, host) {
     });
     showPalette();
   }
-  if (config.checks) import("../checks/start.js").then(({ start }) => start(root, $("checks"), config));
+  setTimeout(() => import("../checks/start.js").then(({ start }) => start(root, $("checks"), config)), config.checks ? 0 : LATER);
   const act = commands(state, {
     tools: TOOLS,
     doing,
