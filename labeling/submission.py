@@ -90,7 +90,8 @@ def repeated(labeler: User, answers: Sequence[Answer]) -> dict[UUID, str]:
     for old in Annotation.objects.filter(uuid__in=sent):
         if old.labeler_id != labeler.pk or old.item_id != sent[old.uuid].item:
             raise InvalidAnswer(TAKEN_UUID)
-        status[old.uuid] = "withdrawn" if old.withdrawn_at else status_of(old)
+        is_gone = old.withdrawn_at is not None and not was_for_history(old)
+        status[old.uuid] = "withdrawn" if is_gone else status_of(old)
     for claim in Claim.objects.exclude(exception_uuid=None).filter(exception_uuid__in=sent):
         key = cast(UUID, claim.exception_uuid)
         if claim.labeler_id != labeler.pk or claim.item_id != sent[key].item:
@@ -178,6 +179,12 @@ def keep(desk: _Desk, answer: Answer) -> str:
     annotation.withdrawal = Annotation.Withdrawal.CORRECTED
     desk.written.append((annotation, answer))
     return "kept"
+
+
+def was_for_history(annotation: Annotation) -> bool:
+    """Tell whether an answer never counted: it was withdrawn as it was written."""
+    taken_back = annotation.withdrawn_at
+    return not annotation.counted and taken_back is not None and taken_back <= annotation.created_at
 
 
 def status_of(annotation: Annotation) -> str:

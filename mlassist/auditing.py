@@ -106,6 +106,8 @@ def take_answers(certificate: Certificate) -> int:
     for each in answered:
         each.answer_id = first[each.item_id]
     Audit.objects.bulk_update(answered, ["answer"])
+    if not certificate.project.is_classification:
+        return len(answered)  # two drawings always differ a little: a second opinion would settle nothing
     automatic = [
         each
         for each in answered
@@ -151,13 +153,13 @@ def compared(pairs: Sequence[tuple[int, int | None]], *, strict: bool) -> list[f
     """Return the loss of each (label, answer)."""
     known = [each for pair in pairs for each in pair if each]
     if answers.have_shapes(known):
-        return compared_shapes(pairs)
+        return compared_shapes(pairs, strict=strict)
     classes = answers.classes_of(each for pair in pairs for each in pair if each is not None)
     return [proving.loss(classes[label], classes[answer or 0], strict) for label, answer in pairs]
 
 
-def compared_shapes(pairs: Sequence[tuple[int, int | None]]) -> list[float]:
-    """Return 1 - F1 of the objects of each (label, answer)."""
+def compared_shapes(pairs: Sequence[tuple[int, int | None]], *, strict: bool) -> list[float]:
+    """Return what the objects of each (label, answer) differ by: 1 - F1, or 0 and 1."""
     # Here: the web process reads audits too, and has no need of what compares shapes.
     from mlassist.detectors import matching
     from mlassist.detectors.shapes import Shapes
@@ -166,7 +168,9 @@ def compared_shapes(pairs: Sequence[tuple[int, int | None]]) -> list[float]:
     classes = sorted({region["class"] for some in regions.values() for region in some})
     return [
         matching.loss(
-            Shapes.of_regions(regions[label], classes), Shapes.of_regions(regions[answer or 0], classes)
+            Shapes.of_regions(regions[label], classes),
+            Shapes.of_regions(regions[answer or 0], classes),
+            strict=strict,
         )
         for label, answer in pairs
     ]

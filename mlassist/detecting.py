@@ -30,14 +30,12 @@ import torch
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import transaction
-from django.db.models import Max
 from PIL import Image
 
 from labeling import answers, images
 from labeling.answers import Answers
 from labeling.models import Item, Job, LabelClass, Project
-from mlassist import crops, embedding, objects, runs
+from mlassist import crops, embedding, objects, runs, versions
 from mlassist.backbones import loading
 from mlassist.backbones.loading import bundled_stages
 from mlassist.detectors import storing, teaching, zoo
@@ -147,21 +145,16 @@ def keep(
         taught.kind, taught.finder, taught.ruler, taught.scoring, classes, held_out(taught, items)
     )
     name = default_storage.save(f"detectors/{project.pk}/{uuid.uuid4().hex}.safetensors", ContentFile(data))
-    with transaction.atomic():
-        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-        newest = ModelVersion.objects.filter(project=project).aggregate(number=Max("number"))["number"]
-        version = ModelVersion.objects.create(
-            project=project,
-            number=(newest or 0) + 1,
-            backbone=BACKBONE,
-            head=name,
-            classes=classes,
-            metrics=step.metrics,
-            labels=len(given),
-            revision=given.revision,
-            withdrawn=withdrawn,
-            embedded=objects.readable(project),
-        )
+    version = versions.add(
+        project,
+        given,
+        backbone=BACKBONE,
+        head=name,
+        classes=classes,
+        metrics=step.metrics,
+        withdrawn=withdrawn,
+        embedded=objects.readable(project),
+    )
     step.row.model_version = version
     step.say(f"Model {version.number}: {taught.kind}")
     return version
@@ -173,6 +166,7 @@ def held_out(taught: Taught, items: Sequence[int]) -> HeldOut:
         list(items) if taught.seen else [],
         [round(each, 4) for each in taught.losses],
         [round(taught.scoring.confidence(each), 4) for each in taught.seen],
+        taught.strict,
     )
 
 

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 
 import numpy as np
-from django.db import IntegrityError
 
 from labeling import answers, suggestions
 from labeling.models import Project
 from labeling.suggestions import AutoLabel, Proposal
-from mlassist import auditing, batches, inheritance, ordering
+from mlassist import accepting, batches, inheritance, ordering
 from mlassist.attempts import region
 from mlassist.models import Certificate
 from mlassist.pool import Pool
@@ -77,8 +76,6 @@ def accept(
     project: Project, certificate: Certificate, left: Open, inside: np.ndarray, theirs: Predictions
 ) -> int:
     """Write auto labels for what the certificate covers, and have some of them asked again."""
-    if not certificate.promises_enough(project):
-        return 0  # the manager asks for more than was certified
     labels = [
         AutoLabel(item, [{"class": each} for each in classes], float(confidence))
         for item, classes, confidence, wanted in zip(
@@ -86,18 +83,4 @@ def accept(
         )
         if wanted
     ]
-    try:
-        written = suggestions.accept(
-            project,
-            labels,
-            model_version=certificate.model_version.number,
-            certificate=certificate.pk,
-            threshold=certificate.threshold or 0.0,
-        )
-    except IntegrityError:
-        if Certificate.objects.filter(pk=certificate.pk, state=Certificate.State.VALID).exists():
-            raise
-        return 0  # it was withdrawn meanwhile, and what it had labeled taken back
-    if written:
-        auditing.draw(certificate)
-    return written
+    return accepting.accept(project, certificate, labels)

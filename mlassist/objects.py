@@ -13,7 +13,7 @@ from labeling import answers, suggestions
 from labeling.answers import Answers
 from labeling.models import Item, Project
 from labeling.suggestions import AutoLabel, Proposal
-from mlassist import asking, steering, triggers, vouching
+from mlassist import accepting, asking, steering, triggers, vouching
 from mlassist.certificates import bounds, regions
 from mlassist.detectors import matching, metrics
 from mlassist.detectors.shapes import Shapes
@@ -89,14 +89,20 @@ def judge(project: Project, version: ModelVersion, ready: Detector, look_at: Loo
     truth = drawn(given, ready.classes)
     found = [seen[int(given.items[at])] for at in places]
     undecided = np.array([given.annotations[at] == 0 for at in places], bool)
+    kept = [ready.scoring.kept(each.found) for each in found]
+    disagreement = np.array(
+        [matching.loss(each, truth[at]) for each, at in zip(kept, places, strict=True)], float
+    )
     losses = np.array(
         [
-            1.0 if is_open else matching.loss(ready.scoring.kept(each.found), truth[at])
-            for at, each, is_open in zip(places, found, undecided, strict=True)
-        ]
+            matching.loss(each, truth[at], strict=ready.held_out.strict)
+            for each, at in zip(kept, places, strict=True)
+        ],
+        float,
     )
+    losses[undecided] = 1.0
     confidences = np.array([ready.confidence(each) for each in found])
-    step.metrics = measures(losses[~undecided])
+    step.metrics = measures(disagreement[~undecided])
     decided = [at for at, is_open in zip(range(len(places)), undecided, strict=True) if not is_open]
     pictures: dict[str, list[dict[str, Any]]] = {}
     if decided:
@@ -112,7 +118,7 @@ def judge(project: Project, version: ModelVersion, ready: Detector, look_at: Loo
         )
         step.metrics |= {"blind": asdict(quality)}
         pictures = examples(
-            items, [losses[at] for at in decided], [ready.regions(found[at].found) for at in decided]
+            items, [disagreement[at] for at in decided], [ready.regions(found[at].found) for at in decided]
         )
         step.say(f"{len(decided)} blind images: AP50 {quality.ap50:.3f}, mean IoU {quality.mean_iou:.3f}")
     else:
@@ -252,4 +258,4 @@ def accept(project: Project, certificate: Certificate, items: Sequence[int]) -> 
     back = set(refused(project).tolist())
     found = vouching.proposals(certificate, [item for item in items if item not in back])
     labels = [AutoLabel(each.item_id, each.regions, each.confidence) for each in found]
-    return vouching.accept(project, certificate, labels)
+    return accepting.accept(project, certificate, labels)

@@ -20,16 +20,15 @@ if __name__ == "__main__":
 
     django.setup()
 
-from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Q
 
 from clustering import index
 from labeling import answers
 from labeling.models import Annotation, Job, Project
-from mlassist import heads, inference, ordering, runs, validation
+from mlassist import heads, inference, ordering, runs, validation, versions
 from mlassist.finetuning import learned_from
 from mlassist.heads import propagation
-from mlassist.models import ModelVersion, Run
+from mlassist.models import Run
 from mlassist.pool import Pool, store_head
 from mlassist.trained import Trained
 from mlassist.triggers import withdrawn_answers
@@ -92,21 +91,16 @@ def train(project: Project, pool: Pool, step: runs.Step) -> Trained:
         "candidates": fit.candidates,
     }
     name = store_head(project, fit.head, uuid.uuid4().hex)
-    with transaction.atomic():
-        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-        newest = ModelVersion.objects.filter(project=project).aggregate(number=Max("number"))["number"]
-        version = ModelVersion.objects.create(
-            project=project,
-            number=(newest or 0) + 1,
-            backbone=project.backbone,
-            head=name,
-            classes=fit.head.classes.tolist(),
-            metrics=step.metrics,
-            labels=len(given),
-            revision=given.revision,
-            withdrawn=withdrawn,
-            embedded=len(pool),
-        )
+    version = versions.add(
+        project,
+        given,
+        backbone=project.backbone,
+        head=name,
+        classes=fit.head.classes.tolist(),
+        metrics=step.metrics,
+        withdrawn=withdrawn,
+        embedded=len(pool),
+    )
     step.row.model_version = version
     step.say(f"Model {version.number}: {fit.head.kind}")
     return Trained(version, fit.head, fit.out_of_fold, rows, labels, unprompted)

@@ -1,6 +1,7 @@
 """Certificates for whole images of boxes or outlines: what a detector shows agrees with people.
 
-The loss of an image is 1 - F1 at an overlap of one half; its mean is bounded by betting on blind answers.
+The loss of an image is 1 - F1 at an overlap of one half; its mean is bounded by betting on blind answers. If
+there are few objects on each image, any difference makes it wrong, and the bound of such losses is exact.
 Images on which nothing is found are another kind of claim, so that they are tested by themselves, with half
 of the attempt's budget.
 """
@@ -11,12 +12,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from django.db import IntegrityError
 
 from labeling import answers, suggestions
 from labeling.models import Item, LabelClass, Project, QueueEntry, Suggestion
-from labeling.suggestions import AutoLabel
-from mlassist import attempts, auditing
+from mlassist import attempts
 from mlassist.certificates import bounds, comparison, dataset, sequence
 from mlassist.certificates.guards import FEWEST_LABELS
 from mlassist.certificates.prospects import WORTH_TRYING
@@ -230,7 +229,8 @@ class Case:
 
     def settle(self, version: ModelVersion, number: int, step: Step) -> Certificate:
         """Test, and write down what came of it."""
-        row = attempts.begun(self.project, version, number, len(self.losses), strict=False)
+        strict = self.ready.held_out.strict
+        row = attempts.begun(self.project, version, number, len(self.losses), strict=strict)
         outcomes = self.outcomes(number)
         thresholds = {name: each.threshold for name, each in outcomes.items()}
         best = next((each for each in outcomes.values() if each.passed), next(iter(outcomes.values())))
@@ -240,7 +240,7 @@ class Case:
             best.n, best.errors = int(inside.sum()), int((self.losses[inside] > 0).sum())
             best.bound = max(each.bound or 0.0 for each in outcomes.values() if each.passed)
             best.threshold = min(each for each in thresholds.values() if each is not None)
-        best.fractional = True
+        best.fractional = not strict
         names = dict(LabelClass.objects.filter(project=self.project).values_list("id", "name"))
         coverage = float(accepted.mean()) if len(accepted) else 0.0
         attempts.record(
@@ -378,22 +378,3 @@ def proposals(certificate: Certificate, items: Collection[int]) -> list[Suggesti
     """Return the stored proposals of a certificate's own version."""
     own = Suggestion.objects.filter(item__in=list(items), model_version=certificate.model_version.number)
     return list(own)
-
-
-def accept(project: Project, certificate: Certificate, labels: Sequence[AutoLabel]) -> int:
-    """Write auto labels, and have some of them asked again; returns how many were written."""
-    try:
-        written = suggestions.accept(
-            project,
-            labels,
-            model_version=certificate.model_version.number,
-            certificate=certificate.pk,
-            threshold=certificate.threshold or 0.0,
-        )
-    except IntegrityError:
-        if Certificate.objects.filter(pk=certificate.pk, state=Certificate.State.VALID).exists():
-            raise
-        return 0  # it was withdrawn meanwhile
-    if written:
-        auditing.draw(certificate)
-    return written

@@ -103,13 +103,16 @@ class Training:
         self.average = Average(detector)
         self.optimizer = self.optimizer_for(tuned=False)
 
-    def run(self) -> Finder:
-        """Learn to the end of the plan; returns the detector with the running mean of its weights."""
+    def run(self, *, keep: bool = False) -> Finder:
+        """Learn to the end of the plan; returns the detector with the running mean of its weights.
+
+        `keep` leaves the checkpoint where it is.
+        """
         self.resume()
         with one_thread(), Lanes(self.device) as lanes:
             self.learn_head(lanes)
             self.tune(lanes)
-        if self.checkpoint is not None:
+        if self.checkpoint is not None and not keep:
             self.checkpoint.unlink(missing_ok=True)
         return self.averaged()
 

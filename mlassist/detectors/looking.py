@@ -1,6 +1,8 @@
 """What a detector finds on an image and on its mirror image, in pixels of the image."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,6 +26,26 @@ class Seen:
 
     found: Shapes
     mirrored: Shapes
+
+    def to_state(self) -> list[dict[str, Any]]:
+        """Return tensors and lists, for a checkpoint."""
+        return [
+            {
+                "boxes": torch.from_numpy(each.boxes),
+                "classes": torch.from_numpy(each.classes),
+                "scores": torch.from_numpy(each.scores),
+                "polygons": each.polygons,
+            }
+            for each in (self.found, self.mirrored)
+        ]
+
+    @classmethod
+    def from_state(cls, state: Sequence[Mapping[str, Any]]) -> "Seen":
+        found, mirrored = (
+            Shapes(each["boxes"].numpy(), each["classes"].numpy(), each["scores"].numpy(), each["polygons"])
+            for each in state
+        )
+        return cls(found, mirrored)
 
 
 def at_working_size(pixels: np.ndarray, ruler: Ruler) -> tuple[np.ndarray, float]:

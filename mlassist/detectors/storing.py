@@ -17,11 +17,15 @@ from mlassist.detectors.shapes import Shapes
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """What the detector's kind did on images that it had not seen: item ids, losses, confidences."""
+    """What the detector's kind did on images that it had not seen: item ids, losses, confidences.
+
+    `strict` losses are 0 or 1, others 1 - F1.
+    """
 
     items: list[int]
     losses: list[float]
     confidences: list[float]
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import nn
 
 from mlassist.detectors import learning, matching, metrics, zoo
@@ -26,6 +27,7 @@ FOLDS = 2
 FOLD_SHARE = 0.5  # of the steps: each fold has half of the images
 FEWEST_TO_TUNE = 40  # images: fewer teach a whole backbone nothing
 FEWEST_TO_FOLD = 8
+SPARSE = 2  # objects on most images, up to which any difference makes an image wrong
 RESTING, TUNED = "backbone at rest", "everything tuned"
 
 Say = Callable[[str], None]
@@ -70,7 +72,8 @@ class Taught:
     seen: list[Seen] = field(default_factory=list)
     quality: Quality | None = None
     candidates: dict[str, float] = field(default_factory=dict)  # AP50 by kind, on images held out
-    losses: list[float] = field(default_factory=list)  # 1 - F1 of each image while it was held out
+    losses: list[float] = field(default_factory=list)  # of each image while it was held out
+    strict: bool = False  # whether any difference makes an image wrong; else it loses 1 - F1
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,11 @@ class Lesson:
     tuned: bool  # whether there is time for more than the head
     pretrained: tuple[zoo.Offer, ...] = ()  # detectors that have seen more than the bundled backbone
     folder: Path | None = None  # for checkpoints
+
+    @property
+    def strict(self) -> bool:
+        """Whether an image is right or wrong as a whole: where there are few objects on each."""
+        return float(np.median([len(each) for each in self.labeled.truth])) <= SPARSE
 
     def untaught(self, kind: str) -> Finder:
         for each in self.pretrained:
@@ -120,10 +128,10 @@ def teach(lesson: Lesson, say: Say, progress: Progress) -> Taught:
     quality = measured(seen, lesson.labeled, lesson.classes, scoring)
     scores = {kind: round(each[0], 4) for kind, each in tried.items()}
     losses = [
-        matching.loss(scoring.kept(each.found), truth)
+        matching.loss(scoring.kept(each.found), truth, strict=lesson.strict)
         for each, truth in zip(seen, lesson.labeled.truth, strict=True)
     ]
-    return Taught(best, finder, lesson.labeled.ruler, scoring, seen, quality, scores, losses)
+    return Taught(best, finder, lesson.labeled.ruler, scoring, seen, quality, scores, losses, lesson.strict)
 
 
 class Meter:
@@ -158,9 +166,9 @@ def try_all(
         for kind in kinds:
             if kind == RESTING and TUNED in kinds:
                 continue  # it is the first half of what follows
-            for stage, look in taught_stages(lesson, kind, learned, f"fold-{fold}", meter):
-                for place in held.tolist():
-                    found[stage][place] = seen_by(look, labeled, place)
+            for stage, seen in tried_on(lesson, kind, learned, held.tolist(), f"fold-{fold}", meter).items():
+                for place, each in zip(held.tolist(), seen, strict=True):
+                    found[stage][place] = each
     tried = {}
     for kind in kinds:
         seen = [each for each in found[kind] if each is not None]
@@ -171,25 +179,36 @@ def try_all(
     return tried
 
 
-def taught_stages(
-    lesson: Lesson, kind: str, examples: Sequence[Example], name: str, meter: Meter
-) -> list[tuple[str, Look]]:
-    """Teach one candidate on some images; returns it as it was with its backbone at rest, too."""
+def tried_on(
+    lesson: Lesson, kind: str, examples: Sequence[Example], held: Sequence[int], name: str, meter: Meter
+) -> dict[str, list[Seen]]:
+    """Teach a candidate on some images; returns what it finds on others, also with its backbone at rest.
+
+    What was found is kept until the end of the teaching: a killed process does not try again.
+    """
     plan = lesson.plan(kind, len(lesson.labeled), FOLD_SHARE)
+    checkpoint = lesson.checkpoint(f"{name}-{kind.replace(' ', '-')}")
+    done = checkpoint.with_suffix(".seen") if checkpoint else None
+    if done is not None and done.exists():
+        meter.next(plan.steps)
+        kept = torch.load(done, weights_only=True)
+        return {stage: [Seen.from_state(each) for each in seen] for stage, seen in kept.items()}
     training = Training(
-        lesson.untaught(kind),
-        examples,
-        plan,
-        seed=lesson.seed,
-        report=meter.report,
-        checkpoint=lesson.checkpoint(f"{name}-{kind.replace(' ', '-')}"),
+        lesson.untaught(kind), examples, plan, seed=lesson.seed, report=meter.report, checkpoint=checkpoint
     )
-    looks = []
+    found = {}
     if kind == TUNED:
-        looks.append((RESTING, Look(training.at_rest(), lesson.labeled.ruler)))
-    looks.append((kind, Look(training.run(), lesson.labeled.ruler)))
+        look = Look(training.at_rest(), lesson.labeled.ruler)
+        found[RESTING] = [seen_by(look, lesson.labeled, place) for place in held]
+    look = Look(training.run(keep=True), lesson.labeled.ruler)
+    found[kind] = [seen_by(look, lesson.labeled, place) for place in held]
+    if checkpoint is not None and done is not None:
+        part = done.with_suffix(".part")
+        torch.save({stage: [each.to_state() for each in seen] for stage, seen in found.items()}, part)
+        part.replace(done)
+        checkpoint.unlink(missing_ok=True)
     meter.next(plan.steps)
-    return looks
+    return found
 
 
 def whole(lesson: Lesson, kind: str, meter: Meter) -> Finder:

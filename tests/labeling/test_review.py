@@ -152,7 +152,8 @@ def test_who_sends_a_page_again_does_not_overturn_a_reviewer(project, labeler, m
     page = Page.objects.get(labeler=labeler)
     triangle = submission.RegionInput(project.classes.get(name="triangle").pk)
     again = submission.Answer(disputed.pk, uuid.uuid4(), (triangle,))
-    assert submission.submit(page, labeler, [again]) == [{"item": disputed.pk, "status": "kept"}]
+    for _ in range(2):  # a repeat hears the same
+        assert submission.submit(page, labeler, [again]) == [{"item": disputed.pk, "status": "kept"}]
     submission.undo(project, labeler)
     disputed.refresh_from_db()
     assert (disputed.state, disputed.current_annotation) == ("labeled", second)

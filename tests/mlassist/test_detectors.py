@@ -255,6 +255,25 @@ def test_an_interrupted_teaching_goes_on_from_its_checkpoint(stages, quick, monk
     assert not list(tmp_path.iterdir())
 
 
+def test_a_killed_teaching_does_not_try_again_what_it_has_tried(stages, quick, monkeypatch, tmp_path):
+    for name in ("FEWEST_VIEWS", "MOST_VIEWS"):
+        monkeypatch.setattr(learning, name, 16)
+    steps = []
+
+    def dies(done, total):
+        steps.append(done)
+        if len(steps) == 2:
+            raise KeyboardInterrupt
+
+    some = lesson(stages, 8, folder=tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        teaching.teach(some, str, dies)
+    assert [each.name for each in tmp_path.glob("*.seen")] == ["fold-0-backbone-at-rest.seen"]
+    taught = teaching.teach(some, str, lambda done, total: steps.append(done))
+    assert len(taught.seen) == 8
+    assert steps == [1, 2, 2, 3, 4]
+
+
 def test_a_detector_from_coco_is_a_candidate_where_its_weights_are(stages, quick, settings, tmp_path):
     from torchvision.models import get_model
 

@@ -8,6 +8,7 @@ import pytest
 from labeling import queue, submission, validation
 from labeling.models import Annotation, Item, LabelClass, Project, QueueEntry, Region, Suggestion
 from mlassist import auditing, detecting, loop, objects, vouching
+from mlassist.certificates.bounds import upper_bound
 from mlassist.detectors.looking import Seen
 from mlassist.detectors.scoring import Curve, Scoring
 from mlassist.detectors.shapes import Shapes
@@ -184,6 +185,16 @@ def test_few_blind_answers_spend_no_attempt(make):
     assert world.play() is None
     assert "blind labels" in world.log
     assert not automatic(world.project).exists()
+
+
+def test_where_objects_are_few_any_difference_makes_an_image_wrong(make):
+    world = make("rrru")
+    object.__setattr__(world.ready.held_out, "strict", True)
+    certificate = world.play()
+    assert certificate.state == "valid"
+    assert certificate.is_strict
+    assert "correct with" in certificate.sentence
+    assert certificate.bound == pytest.approx(upper_bound(0, certificate.n, certificate.alpha), abs=1e-6)
 
 
 def test_images_without_objects_are_a_claim_of_their_own(make):
