@@ -23,6 +23,7 @@ from labeling.models.queueing import QueueKind
 
 MOST_ON_A_PAGE = 9
 SAME = 0.8  # overlap from which two boxes of a class are the same object
+SHOWN = (QueueKind.MANUAL, QueueKind.PRELABELED)  # where people see what is proposed
 FIRST = -1  # the priority of what is asked next
 LOOKED_WRONG = gettext_noop("an object looked wrong here")
 
@@ -136,10 +137,12 @@ def settle(page: CheckPage, checks: Collection[int], state: ObjectCheck.State) -
 
 
 def ask_next(items: Sequence[int]) -> None:
-    """Move items to the front of the single queue, unless they are on a screen."""
-    free = QueueEntry.objects.filter(item__in=items, kind=QueueKind.MANUAL, open_slots=F("needed"))
+    """Move items to the front of the single queue, unless they are on a screen or asked blind by now."""
+    free = QueueEntry.objects.filter(item__in=items, kind__in=SHOWN, open_slots=F("needed"))
     locked = list(free.select_for_update().order_by("item_id").values_list("item_id", flat=True))
-    QueueEntry.objects.filter(pk__in=locked).update(priority=FIRST, why=LOOKED_WRONG)
+    QueueEntry.objects.filter(pk__in=locked).update(
+        kind=QueueKind.MANUAL, group=None, certificate=None, priority=FIRST, why=LOOKED_WRONG
+    )
 
 
 def write_into_proposals(items: Iterable[int]) -> None:

@@ -69,6 +69,7 @@ def claim(project: Project, labeler: User, size: int, holding: Sequence[int] = (
 
 
 def refuse_paused(project: Project) -> None:
+    """Raise NotRunning unless people can label now."""
     if project.state != Project.State.RUNNING:
         raise NotRunning(_("This project is paused. Labeling goes on when a manager starts it again."))
 

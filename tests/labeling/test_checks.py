@@ -198,8 +198,12 @@ def test_an_exception_from_another_page_is_refused(drawn, asked, labeler, api):
     client, url = api(labeler), f"/api/projects/{drawn.pk}/checks/"
     page = client.post(url).json()
     other = ObjectCheck.objects.filter(page=None).first()
-    response = client.post(f"{url}{page['page']}/", {"exceptions": [other.pk]}, format="json")
-    assert response.status_code == 400
+    for nonsense in ([other.pk], [10**30], ["one"], "all", None):
+        response = client.post(f"{url}{page['page']}/", {"exceptions": nonsense}, format="json")
+        assert response.status_code == 400, nonsense
+        assert response.json()["error"]["message"]
+    assert client.post(url, {"holding": [10**30]}, format="json").json() == page
+    assert client.post(f"{url}{10**30}/").status_code == 404
     assert not ObjectCheck.objects.exclude(state="waiting").exists()
 
 
@@ -250,6 +254,24 @@ def test_a_new_model_keeps_what_people_said_of_objects_that_it_still_proposes(dr
     assert first not in [each["class"] for each in Suggestion.objects.get(item=refused).regions]
     waiting = ObjectCheck.objects.filter(item__in=[refused, confirmed], state="waiting")
     assert set(waiting.values_list("label_class", "model_version")) == {(second, 2), (third, 2)}
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "why"),
+    [
+        ({"kind": "prelabeled", "certificate": 7}, "manual", checks.LOOKED_WRONG),
+        ({"kind": "validation"}, "validation", ""),
+        ({"open_slots": 0}, "manual", ""),
+    ],
+)
+def test_an_exception_takes_a_proposal_off_certified_pages_and_leaves_blind_and_held_items(
+    drawn, asked, labeler, change, kind, why
+):
+    page = checks.claim(drawn, labeler)
+    QueueEntry.objects.update(**change)
+    checks.answer(page, page.checks[:1], 3)
+    entry = QueueEntry.objects.get(item=checks.shown(page)[0].item_id)
+    assert (entry.kind, entry.certificate, entry.why) == (kind, None, why)
 
 
 def test_a_late_answer_counts_where_it_is_still_needed(drawn, asked, labeler, reviewer):
