@@ -168,6 +168,15 @@ def bounds(polygon: Parts) -> list[float]:
     return [*low.tolist(), *(high - low).tolist()]
 
 
+def overlap(one: Sequence[float], other: Sequence[float]) -> float:
+    """Return the share of two boxes' common area in all that they cover, 0 to 1."""
+    width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    return width * height / (one[2] * one[3] + other[2] * other[3] - width * height)
+
+
 def points_of(part: Sequence[float]) -> np.ndarray:
     return np.asarray(part, dtype=float).reshape(-1, 2)
 

@@ -2,12 +2,13 @@
 
 import hashlib
 import io
+import math
 import os
 import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +25,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "TIFF")
 MAX_BYTES = 100 * 1024 * 1024
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485
 THUMBNAIL = 320
+MARGIN = 0.25  # of an object's sides, shown around it on each side
 ORIENTATION = 0x0112
 ENCRYPTED = 0x1  # the bit of a ZIP entry's flags
 LOCAL_LENGTHS = 26  # bytes into a ZIP entry's own header: of its name and of what follows it
@@ -210,6 +212,30 @@ def display_copy(sha256: str, width: int, height: int) -> tuple[str, str]:
     """Return name and media type of the copy for browsers: WebP where the image fits into one."""
     kind = "webp" if max(width, height) <= WEBP_LONGEST else "png"
     return f"display/{sha256[:2]}/{sha256}.{kind}", f"image/{kind}"
+
+
+def window(bbox: Sequence[float], width: int, height: int) -> tuple[int, int, int, int]:
+    """Return left, top, right and bottom of an object with its surroundings, in whole pixels of the image."""
+    x, y, wide, high = bbox
+    left = min(max(math.floor(x - MARGIN * wide), 0), width - 1)
+    top = min(max(math.floor(y - MARGIN * high), 0), height - 1)
+    right = min(max(math.ceil(x + (1 + MARGIN) * wide), left + 1), width)
+    bottom = min(max(math.ceil(y + (1 + MARGIN) * high), top + 1), height)
+    return left, top, right, bottom
+
+
+def crop(item: Item, bbox: Sequence[float]) -> bytes:
+    """Return an object with its surroundings as a small WebP. Raises BrokenImage."""
+    assert item.width is not None
+    assert item.height is not None
+    seen = window(bbox, item.width, item.height)
+    name = f"crops/{item.sha256[:2]}/{item.sha256}-{'-'.join(map(str, seen))}.webp"
+    if default_storage.exists(name):
+        with default_storage.open(name) as stored:
+            return stored.read()
+    data = webp(open_upright(item).crop(seen), THUMBNAIL)
+    keep(name, data)
+    return data
 
 
 def keep(name: str, data: bytes) -> None:

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 from rest_framework.request import Request
 
-from labeling.models import Decoy, Item, Membership, Project, User
+from labeling.models import CheckPage, Decoy, Item, Membership, ObjectCheck, Project, User
 
 MANAGER, REVIEWER, LABELER = Membership.Role.MANAGER, Membership.Role.REVIEWER, Membership.Role.LABELER
 
@@ -80,4 +80,18 @@ def item_or_404(user: Visitor, item_id: int) -> Item:
         or Decoy.objects.filter(known__item=item, page__labeler=user.pk).exists()
     ):
         return item
+    raise Http404
+
+
+def check_or_404(user: Visitor, check_id: int) -> ObjectCheck:
+    """Return an object whose crop the user may see: one of those handed out to them, for a labeler."""
+    check = ObjectCheck.objects.select_related("project", "item__source").filter(pk=check_id).first()
+    if check is None or check.project.deleted_at is not None:
+        raise Http404
+    role = role_of(user, check.project)
+    if may(role, "review"):
+        return check
+    mine = CheckPage.objects.filter(project=check.project, labeler=user.pk, checks__contains=[check.pk])
+    if may(role, "label") and mine.exists():
+        return check
     raise Http404

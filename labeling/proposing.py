@@ -45,8 +45,11 @@ def to_keep(project: Project, kind: str, items: Sequence[int]) -> dict[int, dict
 
 
 def shape(suggestion: Suggestion) -> dict[str, Any]:
+    """Return a proposal as screens get it; what people confirmed by its crop is accepted already."""
     return {
-        "regions": suggestion.regions,
+        "regions": [
+            {**each, "origin": "accepted"} if each.get("confirmed") else each for each in suggestion.regions
+        ],
         "confidence": suggestion.confidence,
         "model": suggestion.model_version,
     }

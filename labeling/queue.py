@@ -25,7 +25,7 @@ BLIND = ("validation", "audit", "gold")
 LOST = (Claim.State.EXPIRED, Claim.State.RELEASED)
 
 
-Params = dict[str, int | str | None]
+Params = dict[str, int | str | datetime | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,7 @@ def claim(project: Project, labeler: User, size: int, holding: Sequence[int] = (
     `holding` names the pages that the labeler's screen has already: when the queue is empty, a page
     of theirs that is not on screen (after a reload, say) is handed out again. Raises NotRunning.
     """
-    if project.state != Project.State.RUNNING:
-        raise NotRunning(_("This project is paused. Labeling goes on when a manager starts it again."))
+    refuse_paused(project)
     now = timezone.now()
     with transaction.atomic():
         one_at_a_time(project, labeler)
@@ -67,6 +66,12 @@ def claim(project: Project, labeler: User, size: int, holding: Sequence[int] = (
         .order_by("id")
         .first()
     )
+
+
+def refuse_paused(project: Project) -> None:
+    """Raise NotRunning unless people can label now."""
+    if project.state != Project.State.RUNNING:
+        raise NotRunning(_("This project is paused. Labeling goes on when a manager starts it again."))
 
 
 def one_at_a_time(project: Project, labeler: User) -> None:

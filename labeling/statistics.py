@@ -132,6 +132,32 @@ def grids_by_labeler(project: Project, labeler: User | None = None) -> list[dict
     ]
 
 
+def crops_by_labeler(project: Project) -> list[dict[str, Any]]:
+    """Count the crops of objects that each person has looked at and refused, and their seconds for each."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT labeler_id, sum(cardinality(checks)), sum(cardinality(exceptions)),
+                sum(seconds) / sum(cardinality(checks)) FILTER (WHERE seconds IS NOT NULL)
+            FROM labeling_checkpage WHERE project_id = %s AND answered_at IS NOT NULL GROUP BY 1 ORDER BY 1
+            """,
+            [project.pk],
+        )
+        rows = cursor.fetchall()
+    people = User.objects.in_bulk([labeler for labeler, *_ in rows])
+    return [
+        {
+            "id": labeler,
+            "name": people[labeler].label,
+            "crops": int(crops),
+            "refused": int(refused),
+            "refused_share": refused / crops,
+            "seconds": seconds,
+        }
+        for labeler, crops, refused, seconds in rows
+    ]
+
+
 class Median(Aggregate):
     """The middle of a number over a group."""
 

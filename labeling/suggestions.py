@@ -13,8 +13,8 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from labeling import queue
-from labeling.models import Annotation, Item, Project, QueueEntry
+from labeling import checks, queue
+from labeling.models import Annotation, Item, ObjectCheck, Project, QueueEntry
 
 CHUNK = 5_000
 Row = TypeVar("Row")
@@ -64,8 +64,26 @@ class AutoLabel:
     confidence: float
 
 
+@dataclass(frozen=True, slots=True)
+class AskedObject:
+    """An object of an item's proposal that people may check by its crop; `bbox` is [x, y, width, height].
+
+    `group` holds look-alikes of one class; lower `priority` comes first, also within it.
+    """
+
+    item: int
+    label_class: int
+    bbox: list[float]
+    confidence: float
+    group: int
+    priority: float
+
+
 def store(project: Project, model_version: int, proposals: Iterable[Proposal]) -> int:
-    """Replace the suggestions of the items named; returns how many."""
+    """Replace the suggestions of the items named; returns how many.
+
+    What people have said of objects by their crops holds for the new proposals too.
+    """
     count = 0
     for chunk in chunks(proposals):
         with transaction.atomic(), connection.cursor() as cursor:
@@ -75,7 +93,7 @@ def store(project: Project, model_version: int, proposals: Iterable[Proposal]) -
                 """
                 INSERT INTO labeling_suggestion
                     (item_id, project_id, model_version, regions, top_class_id, confidence, created_at)
-                SELECT item, %s, %s, regions, top, confidence, now() FROM sent
+                SELECT item, %s, %s, regions, top, confidence, now() FROM sent ORDER BY item
                 ON CONFLICT (item_id) DO UPDATE SET
                     model_version = excluded.model_version, regions = excluded.regions,
                     top_class_id = excluded.top_class_id, confidence = excluded.confidence,
@@ -83,8 +101,44 @@ def store(project: Project, model_version: int, proposals: Iterable[Proposal]) -
                 """,
                 [project.pk, model_version],
             )
+            if not project.is_classification:
+                checks.write_into_proposals([each.item for each in chunk])
         count += len(chunk)
     return count
+
+
+def ask_about_objects(project: Project, model_version: int, objects: Iterable[AskedObject]) -> int:
+    """Replace the objects that wait to be checked by those of the newest round; returns how many.
+
+    Those on a screen stay until their lease ends, and so long nobody is asked about the same images. What
+    people have looked at before is not asked again. Where several people are to answer, each by themselves,
+    nothing is asked: a check would speak for all of them.
+    """
+    asked = list(objects) if project.labels_per_item == 1 else []
+    items = {each.item for each in asked}
+    with transaction.atomic():
+        waiting = ObjectCheck.objects.filter(project=project, state=ObjectCheck.State.WAITING)
+        unheld = waiting.exclude(held_until__gte=timezone.now()).select_for_update(skip_locked=True)
+        ObjectCheck.objects.filter(pk__in=list(unheld.values_list("id", flat=True))).delete()
+        # In this order: what is answered in between is found by one or the other.
+        held = set(waiting.filter(item__in=items).values_list("item_id", flat=True))
+        said = checks.said_of(items)
+        fresh = [
+            ObjectCheck(
+                project=project,
+                item_id=each.item,
+                model_version=model_version,
+                label_class_id=each.label_class,
+                bbox=each.bbox,
+                confidence=each.confidence,
+                group=each.group,
+                priority=each.priority,
+            )
+            for each in asked
+            if each.item not in held and not checks.last_word(each.label_class, each.bbox, said[each.item])
+        ]
+        ObjectCheck.objects.bulk_create(fresh, ignore_conflicts=True)
+    return len(fresh)
 
 
 def send(cursor: CursorWrapper, columns: str, rows: Iterable[Sequence[object]]) -> None:

@@ -18,6 +18,7 @@ urlpatterns = [
     path("invitations/<slug:token>/", accounts.invitation, name="invitation"),
     path("images/<int:item_id>/", images.ImageFile.as_view(), name="image"),
     path("thumbnails/<int:item_id>/", images.ThumbnailFile.as_view(), name="thumbnail"),
+    path("crops/<int:check_id>/", images.CropFile.as_view(), name="crop"),
     path("projects/new/", projects.project_new, name="project-new"),
     path("projects/<int:project_id>/", projects.dashboard, name="project"),
     path("projects/<int:project_id>/live/", projects.dashboard_live, name="project-live"),

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +30,13 @@ import torch
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from PIL import Image
 
 from labeling import answers, images
 from labeling.answers import Answers
 from labeling.models import Item, Job, LabelClass, Project
-from mlassist import embedding, objects, runs, versions
+from mlassist import crops, embedding, objects, runs, versions
+from mlassist.backbones import loading
 from mlassist.backbones.loading import bundled_stages
 from mlassist.detectors import storing, teaching, zoo
 from mlassist.detectors.looking import Seen
@@ -67,6 +70,7 @@ def do_round(job: Job) -> None:
         blind = objects.judge(project, version, ready, look_at, step)
     with runs.recorded(project, job, Run.Kind.INFERENCE, total=1, version=version) as step:
         objects.propose(project, version, ready, blind, look_at, load, step)
+        crops.ask(project, version, partial(embed_crops, project), step)
 
 
 def teach(project: Project, step: Step) -> ModelVersion:
@@ -208,6 +212,33 @@ def look_at(
                 sign_of_life(done)
                 if seen is not None:
                     yield pk, seen
+
+
+def embed_crops(project: Project, found: Sequence[crops.Candidate]) -> np.ndarray:
+    """Return what the project's backbone makes of each object, zeros where its image cannot be read."""
+    try:
+        backbone = loading.load(project.backbone)
+    except loading.CannotLoad:
+        backbone = loading.load(BACKBONE)
+    rows = Item.objects.select_related("source").in_bulk({each.item for each in found})
+
+    # Objects of an image follow each other, and each lane is at another image.
+    @lru_cache(maxsize=2 * embedding.cores())
+    def picture(item: int) -> Image.Image:
+        return images.open_upright(rows[item])
+
+    def open_crop(at: int) -> Image.Image | None:
+        try:
+            whole = picture(found[at].item)
+        except images.BrokenImage:
+            return None
+        seen = whole.crop(images.window(found[at].bbox, whole.width, whole.height))
+        return seen.resize((backbone.side, backbone.side), Image.Resampling.BILINEAR, reducing_gap=2.0)
+
+    vectors = np.zeros((len(found), backbone.dimension), np.float32)
+    for places, _, made in embedding.embed(backbone, range(len(found)), open_crop):
+        vectors[places] = made
+    return vectors
 
 
 def main() -> None:

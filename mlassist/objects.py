@@ -18,6 +18,7 @@ from mlassist.certificates import bounds, regions
 from mlassist.detectors import matching, metrics
 from mlassist.detectors.shapes import Shapes
 from mlassist.models import Certificate, ModelVersion
+from mlassist.ordering import refused
 from mlassist.pictures import examples
 from mlassist.runs import Step
 from mlassist.validation import ALL_BUT_FEW, FIRST_SHARE, INTERVAL, LATER_SHARE
@@ -253,7 +254,8 @@ def note_curve(project: Project, version: ModelVersion, ready: Detector, surveye
 
 
 def accept(project: Project, certificate: Certificate, items: Sequence[int]) -> int:
-    """Write auto labels with the shapes that were certified."""
-    found = vouching.proposals(certificate, items)
+    """Write auto labels with the shapes that were certified, but for what people sent back."""
+    back = set(refused(project).tolist())
+    found = vouching.proposals(certificate, [item for item in items if item not in back])
     labels = [AutoLabel(each.item_id, each.regions, each.confidence) for each in found]
     return accepting.accept(project, certificate, labels)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_noop
 
 from clustering import index
 from labeling import answers, suggestions
-from labeling.models import Annotation, LabelClass, Project, QueueEntry
+from labeling.models import Annotation, LabelClass, ObjectCheck, Project, QueueEntry
 from labeling.suggestions import Placement
 from mlassist import heads
 from mlassist.attempts import being_proved
@@ -94,12 +94,15 @@ def sent_back(project: Project) -> np.ndarray:
 def refused(project: Project) -> np.ndarray:
     """Return the items sent back because an answer was wrong: no certificate speaks for them any more.
 
-    What a withdrawn certificate sent back is not among them, unless a person refused it as well.
+    What a withdrawn certificate sent back is not among them, unless a person refused it, or an object on it,
+    as well.
     """
     mine = Annotation.objects.filter(item=OuterRef("item"))
+    rejected = ObjectCheck.objects.filter(item=OuterRef("item"), state=ObjectCheck.State.REJECTED)
     waiting = QueueEntry.objects.filter(project=project, priority__lte=-1).filter(
         ~Exists(mine.filter(withdrawal=Annotation.Withdrawal.CERTIFICATE))
         | Exists(mine.filter(withdrawal=Annotation.Withdrawal.REJECTED))
+        | Exists(rejected)
     )
     return np.fromiter(waiting.values_list("item_id", flat=True), np.int64)
 

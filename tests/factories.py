@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 from PIL import Image, ImageDraw
 
-from labeling import importing, jobs, queue, submission, suggestions, validation
+from labeling import checks, importing, jobs, queue, submission, suggestions, validation
 from labeling.models import (
     Annotation,
     DataSource,
@@ -152,6 +152,33 @@ def prelabel(
         places.append(suggestions.Placement(item.pk, "prelabeled", number, 1, None, "the model is sure"))
     suggestions.store(project, 1, proposals)
     suggestions.order_queue(project, places)
+
+
+def ask_about_objects(
+    project: Project,
+    items: Sequence[Item],
+    propose: Callable[[Item], list[dict[str, Any]]] = true_regions,
+    *,
+    version: int = 1,
+) -> int:
+    """Propose shapes for items that wait singly, and ask whether they are right, a class at a time."""
+    Project.objects.filter(pk=project.pk).update(validation_rate=0)
+    QueueEntry.objects.filter(item__in=items).update(kind="manual", inclusion_probability=None)
+    shapes = {item.pk: [{"confidence": 0.9, **shape} for shape in propose(item)] for item in items}
+    suggestions.store(
+        project, version, [suggestions.Proposal(item, each, None, 0.9) for item, each in shapes.items()]
+    )
+    return suggestions.ask_about_objects(
+        project,
+        version,
+        [
+            suggestions.AskedObject(
+                item, each["class"], checks.box_of(each), each["confidence"], each["class"], each["class"]
+            )
+            for item, found in shapes.items()
+            for each in found
+        ],
+    )
 
 
 def true_class(item: Item) -> str:

@@ -67,6 +67,8 @@ ROUTES = {
     "api-pause": ("post", MANAGE),
     "api-members": ("get", MANAGE),
     "api-invitations": ("get", MANAGE),
+    "crop": ("get", REVIEW),  # and who had it on a page
+    "api-checks": ("get", LABEL),
     "api-pages": ("post", LABEL),
     "api-items": ("get", REVIEW),
     "api-item": ("get", REVIEW),
@@ -88,7 +90,7 @@ ROUTES = {
 # These belong to one person; tests of their own say whose.
 OWN = {
     "api-unknown", "api-page", "api-page-submit", "api-page-extend", "api-page-release", "api-page-undo",
-    "profile-token-revoke", "run", "certificate-read",
+    "profile-token-revoke", "run", "certificate-read", "api-check-answer",
 }  # fmt: skip
 
 
@@ -112,11 +114,14 @@ def place(project, labeler, reviewer, manager, admin, outsider, items) -> dict[s
     from labeling import exporting
 
     factories.answer(project, reviewer)
+    boxes = factories.make_project(manager=manager, reviewer=reviewer, labeler=labeler, task_type="detection")
+    factories.ask_about_objects(boxes, factories.make_scenes(boxes, 1, size=(64, 48)))
     exported = exporting.start(project, manager, "coco", review.Filters())
     factories.run_jobs("quick")
     return {
         "project_id": project.pk,
         "item_id": items[0].pk,
+        "check_id": boxes.checks.first().pk,
         "job_id": exported.pk,
         "membership_id": Membership.objects.get(project=project, user=labeler).pk,
         "invitation_id": workforce.invite(project, manager, "labeler").pk,
@@ -161,6 +166,24 @@ def test_a_labeler_sees_only_pictures_that_were_handed_out_to_them(project, labe
     mine = page.claims.first().item_id
     assert client.get(reverse("image", args=[mine])).status_code == 200
     assert client.get(reverse("thumbnail", args=[mine])).headers["Content-Type"] == "image/webp"
+
+
+@pytest.mark.django_db
+def test_crops_are_seen_and_answered_by_those_who_got_them(manager, labeler, admin, outsider, api) -> None:
+    project = factories.make_project(manager=admin, labeler=labeler, task_type="detection")
+    factories.add_member(project, manager)
+    factories.ask_about_objects(project, factories.make_scenes(project, 2, size=(64, 48)))
+    page = api(labeler).post(f"/api/projects/{project.pk}/checks/").json()
+    url = reverse("api-check-answer", args=[project.pk, page["page"]])
+    for other in (manager, admin, outsider):
+        assert api(other).post(url).status_code == 404
+    image = page["crops"][0]["image"]
+    assert [api(each).get(image).status_code for each in (labeler, admin, manager, outsider)] == [
+        200, 200, 404, 404,
+    ]  # fmt: skip
+    assert api(labeler).get(image).headers["Content-Type"] == "image/webp"
+    assert api(labeler).get(reverse("image", args=[page["crops"][0]["item"]])).status_code == 404
+    assert api(labeler).post(url).status_code == 200
 
 
 @pytest.mark.django_db

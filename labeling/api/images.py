@@ -37,6 +37,18 @@ class ThumbnailFile(APIView):
         return FileResponse(stored, content_type="image/webp", headers={"Cache-Control": A_WEEK})
 
 
+class CropFile(APIView):
+    @extend_schema(operation_id="crops_read", responses={(200, "image/webp"): OpenApiTypes.BINARY})
+    def get(self, request: Request, check_id: int) -> HttpResponse:
+        """Send a proposed object with a quarter of its size around it, at most 320 pixels wide and high."""
+        check = permissions.check_or_404(request.user, check_id)
+        try:
+            data = images.crop(check.item, check.bbox)
+        except images.BrokenImage as error:
+            return HttpResponse(str(error), status=410, content_type="text/plain")
+        return HttpResponse(data, content_type="image/webp", headers={"Cache-Control": A_WEEK})
+
+
 def readable_or_404(request: Request, item_id: int) -> Item:
     item = permissions.item_or_404(request.user, item_id)
     if item.read_at is None:

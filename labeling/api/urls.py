@@ -1,7 +1,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from labeling.api import data, outlines, pages, projects
+from labeling.api import checks, data, outlines, pages, projects
 
 urlpatterns = [
     path("projects/", projects.ProjectList.as_view(), name="api-projects"),
@@ -29,6 +29,12 @@ urlpatterns = [
         "projects/<int:project_id>/pages/<int:page_id>/release/",
         pages.PageRelease.as_view(),
         name="api-page-release",
+    ),
+    path("projects/<int:project_id>/checks/", checks.Checks.as_view(), name="api-checks"),
+    path(
+        "projects/<int:project_id>/checks/<int:page_id>/",
+        checks.CheckAnswer.as_view(),
+        name="api-check-answer",
     ),
     path("projects/<int:project_id>/items/", data.Items.as_view(), name="api-items"),
     path("projects/<int:project_id>/items/<int:item_id>/", data.ItemDetail.as_view(), name="api-item"),

@@ -2,6 +2,7 @@
 
 from labeling.models.accounts import ApiToken, User
 from labeling.models.annotations import Annotation, Decoy, Recheck, Region, Review, Suggestion
+from labeling.models.checking import CheckPage, ObjectCheck
 from labeling.models.events import Event
 from labeling.models.items import DataSource, Item
 from labeling.models.jobs import Job, WorkerHeartbeat
@@ -11,6 +12,7 @@ from labeling.models.queueing import Claim, Page, QueueEntry
 __all__ = [
     "Annotation",
     "ApiToken",
+    "CheckPage",
     "Claim",
     "DataSource",
     "Decoy",
@@ -21,6 +23,7 @@ __all__ = [
     "Job",
     "LabelClass",
     "Membership",
+    "ObjectCheck",
     "Page",
     "Project",
     "QueueEntry",

@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import translation
 
-from labeling import languages, permissions, statistics
+from labeling import checks, languages, permissions, statistics
 from labeling.models import Instructions, Project, User
 from labeling.templatetags.loupe import DISTINCT_COLORS
 from labeling.views import SignedIn
@@ -38,6 +38,7 @@ def label_config(project: Project, user: User, instructions: Instructions | None
         "signIn": f"{reverse('sign-in')}?next={reverse('label', args=[project.pk])}",
         "task": project.task_type,
         "size": user.page_size,
+        "checks": 0 if project.is_classification else checks.waiting(project, user),
         "doneToday": statistics.done_today(project, user),
         "keys": user.keys,
         "singleKeys": user.single_keys,

@@ -30,6 +30,7 @@ def team(request: SignedIn, project_id: int) -> HttpResponse:
         "members": project.memberships.select_related("user").order_by("role", "id"),
         "labels": {row["id"]: row for row in statistics.labels_by_labeler(project)},
         "grids": statistics.grids_by_labeler(project),
+        "crops": statistics.crops_by_labeler(project),
         "roles": Membership.Role.choices,
         "invitations": project.invitations.filter(
             accepted_at=None, revoked_at=None, expires_at__gt=timezone.now()

@@ -1,12 +1,15 @@
 """A round of a project with boxes, from answers to proposals, by a real detector."""
 
 import uuid
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from labeling import answers, jobs
 from labeling.models import Annotation, Item, Job, Project, QueueEntry, Region, Suggestion
-from mlassist import loop
+from mlassist import crops, loop
 from mlassist.models import ModelVersion, Run
 from tests import factories
 from tests.mlassist.eyes import featurize, open_eyes
@@ -84,6 +87,20 @@ def test_a_round_teaches_judges_and_proposes_boxes(drawn, monkeypatch):
     detecting.do_round(Job.objects.create(project=drawn, kind="objects", cluster="long"))
     assert ModelVersion.objects.filter(project=drawn).count() == 1
     assert Run.objects.filter(project=drawn, kind="inference").count() == 2
+
+
+def test_crops_are_embedded_and_most_like_themselves(drawn):
+    items = list(drawn.items.order_by("id"))
+    found = [
+        crops.Candidate(item.pk, each["class"], each["bbox"], 0.9)
+        for item in items
+        for each in factories.true_regions(item)
+    ]
+    near = [replace(each, bbox=[each.bbox[0] + 1, *each.bbox[1:]]) for each in found]
+    vectors, others = detecting.embed_crops(drawn, found), detecting.embed_crops(drawn, near)
+    assert np.mean((vectors @ others.T).argmax(1) == np.arange(len(found))) > 0.8
+    Path(items[0].source.location, items[0].path).unlink()
+    assert not detecting.embed_crops(drawn, found[:1]).any()
 
 
 def half_sure(classes):

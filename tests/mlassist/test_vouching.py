@@ -5,7 +5,7 @@ import uuid
 import numpy as np
 import pytest
 
-from labeling import queue, submission, validation
+from labeling import checks, queue, submission, suggestions, validation
 from labeling.models import Annotation, Item, LabelClass, Project, QueueEntry, Region, Suggestion
 from mlassist import auditing, detecting, loop, objects, vouching
 from mlassist.certificates.bounds import upper_bound
@@ -171,6 +171,24 @@ def test_what_agrees_with_people_is_labeled_with_its_boxes(make):
     world.version.refresh_from_db()
     assert world.version.metrics["examples"]["best"]
     assert not any("examples" in each.metrics for each in Run.objects.filter(project=world.project))
+
+
+def test_an_image_on_which_somebody_saw_a_wrong_object_is_not_labeled(make, labeler):
+    world = make("rrru")
+    waiting = QueueEntry.objects.filter(project=world.project, kind="manual").order_by("item_id")
+    sure = [each for each in waiting.values_list("item_id", flat=True) if world.kind[each] == "r"][:20]
+    items = [each for each in world.items if each.pk in sure]
+    box = [{"class": world.classes[0], "bbox": [0.0, 0, 20, 20]}]
+    asked = [suggestions.AskedObject(each.pk, world.classes[0], box[0]["bbox"], 0.9, 1, 0) for each in items]
+    suggestions.store(world.project, 1, [suggestions.Proposal(each.pk, box, None, 0.9) for each in items])
+    suggestions.ask_about_objects(world.project, 1, asked)
+    page = checks.claim(world.project, labeler)
+    checks.answer(page, page.checks[:1], 2.0)
+    assert world.play().state == "valid", world.log
+    labeled = set(automatic(world.project).values_list("item_id", flat=True))
+    wrong, *others = (each.item_id for each in checks.shown(page))
+    assert wrong not in labeled
+    assert set(others) <= labeled
 
 
 def test_a_detector_that_is_sure_and_wrong_labels_nothing(make):

@@ -25,7 +25,7 @@ const csrfToken = () => document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] 
  * @param {string} method @param {string} url @param {object} [body] @param {{keepalive?: boolean}} [options]
  * @returns {Promise<any>} the reply, null when there is none
  */
-async function call(method, url, body, options = {}) {
+export async function call(method, url, body, options = {}) {
   let response;
   try {
     response = await fetch(url, {

@@ -14,6 +14,10 @@
  * @typedef {{item: number, uuid: string, regions: Region[], seconds?: number, skipped?: boolean,
  *   skip_reason?: string, exception?: boolean}} Answer
  *
+ * A proposed object to check; `within`: its place in the picture, as shares of that.
+ * @typedef {{id: number, item: number, bbox: number[], within: number[], image: string, confidence: number}} Crop
+ * @typedef {{page: number, class: number, lease_expires_at: string, crops: Crop[]}} CropPage
+ *
  * @typedef {{tone: "good"|"warn"|"bad", text: string, actions: [string, string][]}} Notice
  *
  * What every surface and the page around it see. Only flow.js changes it.
@@ -22,7 +26,7 @@
  *
  * @typedef {{project: number, user: number, api: string, signIn: string, task: string, classes: LabelClass[], size: number,
  *   doneToday: number, instructions: {version: number, text: string}|null, keys: Record<string, string[]>,
- *   singleKeys: boolean, keysUrl: string, language: string}} Config
+ *   singleKeys: boolean, keysUrl: string, language: string, checks?: number}} Config
  *
  * What a surface may ask of the page.
  * @typedef {{changed: () => void, say: (text: string) => void, submit: () => void, skip: () => void, undo: () => void,

@@ -10,9 +10,10 @@ const ARROWS = { left: [-1, 0], right: [1, 0], up: [0, -1], down: [0, 1] };
 /**
  * @param {ReturnType<typeof import("./commands.js").commands>} act @param {State} state
  * @param {ReturnType<typeof import("./buttons.js").toolsFor>} tools @param {Element} stage
+ * @param {HTMLElement} checks the button that opens the grid of crops
  * @returns {Binding[]}
  */
-export function canvasBindings(act, state, tools, stage) {
+export function canvasBindings(act, state, tools, stage, checks) {
   const isThere = () => state.sheet !== null;
   const isSelected = () => state.selected.size > 0;
   const isDrafting = () => state.draft !== null;
@@ -101,5 +102,6 @@ export function canvasBindings(act, state, tools, stage) {
     { id: "accept", group: "proposals", text: t("Accept the proposal that is selected or pointed at, else the next"), keys: ["A"], when: act.hasProposals, run: act.accept },
     { id: "accept-all", group: "proposals", text: t("Accept all that are shown"), keys: ["Shift+A"], when: act.hasProposals, run: act.acceptShown },
     { id: "reject", group: "proposals", text: t("Reject the proposal that is selected or pointed at, else the next"), keys: ["X"], when: act.hasProposals, run: act.reject },
+    { id: "check-objects", group: "proposals", text: t("Check nine proposed objects at once"), keys: ["Shift+C"], when: () => !checks.hidden, run: () => checks.click() },
   ];
 }

@@ -34,6 +34,8 @@ import { toStage } from "./view.js";
 const NOTE_GAP = 14;
 /** For how long a note stays that needs no answer, in milliseconds. */
 const PASSING = 4000;
+/** When crops are looked for where none waited, in milliseconds. */
+const LATER = 60_000;
 
 /** @type {Record<states.ToolName, states.Tool>} */
 const TOOLS = {
@@ -83,6 +85,7 @@ export function makeSurface(root, config, shared, host) {
     });
     showPalette();
   }
+  setTimeout(() => import("../checks/start.js").then(({ start }) => start(root, $("checks"), config)), config.checks ? 0 : LATER);
   const act = commands(state, {
     tools: TOOLS,
     doing,
@@ -95,7 +98,7 @@ export function makeSurface(root, config, shared, host) {
     isPressed: () => pointer.isPressed(),
     drop: () => pointer.drop(),
   });
-  const table = canvasBindings(act, state, tools, stage);
+  const table = canvasBindings(act, state, tools, stage, $("checks"));
   const taken = new Set([...table.flatMap(({ id, keys }) => config.keys?.[id] ?? keys), "D", "F", "I"]);
   const drawClasses = classList($("classes"), state, keyFor, act.assign);
   const drawObjects = objectList($("objects"), state, act.rows);
