@@ -35,7 +35,7 @@ from PIL import Image
 from labeling import answers, images
 from labeling.answers import Answers
 from labeling.models import Item, Job, LabelClass, Project
-from mlassist import crops, embedding, objects, runs, versions
+from mlassist import crops, embedding, loop, objects, runs, versions
 from mlassist.backbones import loading
 from mlassist.backbones.loading import bundled_stages
 from mlassist.detectors import storing, teaching, zoo
@@ -62,7 +62,7 @@ def do_round(job: Job) -> None:
     project = job.project
     assert project is not None
     version = objects.newest(project)
-    if version is None or objects.has_news(project, version):
+    if version is None or is_worth_teaching(project, version, job):
         with runs.recorded(project, job, Run.Kind.TRAINING, total=1) as step:
             version = teach(project, step)
     ready = load(version)
@@ -71,6 +71,13 @@ def do_round(job: Job) -> None:
     with runs.recorded(project, job, Run.Kind.INFERENCE, total=1, version=version) as step:
         objects.propose(project, version, ready, blind, look_at, load, step)
         crops.ask(project, version, partial(embed_crops, project), step)
+
+
+def is_worth_teaching(project: Project, version: ModelVersion, job: Job) -> bool:
+    """Tell whether to teach anew: it takes minutes, and another target or a few answers need no new model."""
+    if job.created_by_id is not None:  # somebody asked for it
+        return objects.has_news(project, version)
+    return loop.news(project, version) >= loop.step_after(project, version)
 
 
 def teach(project: Project, step: Step) -> ModelVersion:

@@ -5,10 +5,11 @@ It pulls from the tables, so a crash anywhere loses nothing: the next look sees 
 
 import logging
 import sys
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 from django.db.models.functions import Now
 
 from clustering import embeddings
@@ -179,7 +180,7 @@ def round_is_due(project: Project, version: ModelVersion) -> bool:
         return True
     if setbacks:
         return False
-    if was_steered(project, version) or proving.is_complete(project):
+    if was_steered(project, used_last(project, version)) or proving.is_complete(project):
         return True
     if not project.is_classification:
         return steering.has_enough_blind_labels(project, version) or has_grown(project, version)
@@ -195,9 +196,16 @@ def has_grown(project: Project, version: ModelVersion) -> bool:
     return embeddings.count(project) > version.embedded and not is_featurizing(project)
 
 
-def was_steered(project: Project, version: ModelVersion) -> bool:
-    """Tell whether a manager has changed the mode or the target since the model was made."""
-    changes = Event.objects.filter(project=project, verb="settings", created_at__gt=version.created_at)
+def used_last(project: Project, version: ModelVersion) -> datetime:
+    """Return when a model began to propose for the last time: detectors do so again without learning anew."""
+    runs_of = Run.objects.filter(model_version=version, kind=Run.Kind.INFERENCE, state=Run.State.DONE)
+    last = runs_of.aggregate(last=Max("started_at"))["last"]
+    return last if last is not None and not project.is_classification else version.created_at
+
+
+def was_steered(project: Project, since: datetime) -> bool:
+    """Tell whether a manager has changed the mode or the target since then."""
+    changes = Event.objects.filter(project=project, verb="settings", created_at__gt=since)
     return changes.filter(
         data__has_any_keys=["assist_mode", "promise", "target_error", "confidence", "withheld"]
     ).exists()

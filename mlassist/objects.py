@@ -181,6 +181,8 @@ def propose(
     step: Step,
 ) -> None:
     """Look at what waits, attempt a certificate, label or place what is certified, and order the rest."""
+    version.embedded = readable(project)
+    version.save(update_fields=["embedded"])
     held = vouching.shown_by_others(project, version)
     waiting = [item for item in answers.unlabeled(project).tolist() if item not in held]
     step.progress(0, max(1, len(waiting)))

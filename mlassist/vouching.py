@@ -81,7 +81,7 @@ def attempt(
         chance = case.chance(number)
         if chance < WORTH_TRYING:
             problem = f"it would succeed with a chance of only {chance:.0%}"
-    note(version, needed, problem)
+    note(version, needed, len(blind.items), problem)
     if problem is not None:
         step.say(f"No certificate attempt: {problem}")
         return None
@@ -89,9 +89,9 @@ def attempt(
     return row if row.state == Certificate.State.VALID else None
 
 
-def note(version: ModelVersion, needed: int, problem: str | None) -> None:
-    """Keep what the next attempt takes, for dashboards."""
-    outlook = {"needed": needed, "message": "", "in_sight": False, "waits": False}
+def note(version: ModelVersion, needed: int, blind: int, problem: str | None) -> None:
+    """Keep what the next attempt takes, for dashboards, and for the loop to know when it is time."""
+    outlook = {"needed": needed, "message": "", "in_sight": blind < needed, "waits": False}
     if problem and "chance" in problem:
         outlook["message"] = "The model does not agree with people well enough yet"
     elif needed > (drawn := blind_draw(version.project)):

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from django.utils import timezone
 
 from labeling import answers, jobs
-from labeling.models import Annotation, Item, Job, Project, QueueEntry, Region, Suggestion
-from mlassist import crops, loop
+from labeling.models import Annotation, Event, Item, Job, Project, QueueEntry, Region, Suggestion
+from mlassist import crops, loop, objects
 from mlassist.models import ModelVersion, Run
 from tests import factories
 from tests.mlassist.eyes import featurize, open_eyes
@@ -107,6 +108,33 @@ def half_sure(classes):
     from mlassist.detectors.scoring import Curve, Scoring
 
     return Scoring([0.3] * classes, [Curve([0.0, 1.0], [0.02, 0.98])] * classes, [1.0, 0.5, 0.0])
+
+
+def test_a_few_new_answers_or_another_target_teach_nothing_new_unless_somebody_asks(drawn, manager):
+    version = ModelVersion.objects.create(
+        project=drawn, number=1, backbone="bundled", head="none", labels=9, revision=0
+    )
+    job = Job(project=drawn, kind="objects", cluster="long")
+    assert objects.has_news(drawn, version)
+    assert not detecting.is_worth_teaching(drawn, version, job)
+    job.created_by = manager
+    assert detecting.is_worth_teaching(drawn, version, job)
+
+
+def test_what_was_looked_at_since_a_change_is_not_looked_at_for_ever(drawn):
+    version = ModelVersion.objects.create(
+        project=drawn, number=1, backbone="bundled", head="none", labels=12, revision=10**9, embedded=20
+    )
+    version.metrics = {"outlook": {"needed": 3, "in_sight": True}, "blind_labels": 4}
+    version.save()
+    assert not loop.round_is_due(drawn, version)
+    Event.record("settings", drawn, None, target_error=[0.1, 0.2])
+    assert loop.round_is_due(drawn, version)
+    run = Run.objects.create(project=drawn, kind="inference", model_version=version)
+    Run.objects.filter(pk=run.pk).update(state="done", finished_at=timezone.now())
+    assert not loop.round_is_due(drawn, version)
+    version.metrics["blind_labels"] = 2  # one more was missing for an attempt, and two have come
+    assert loop.round_is_due(drawn, version)
 
 
 def test_without_enough_answers_there_is_a_sentence_and_no_model(drawn):
