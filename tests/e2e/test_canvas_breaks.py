@@ -84,7 +84,7 @@ def test_the_first_corner_of_a_box_outlives_a_reload(canvas):
 
 
 def test_a_smart_outline_outlives_a_reload_and_is_not_lost_by_submitting(canvas):
-    made = canvas("segmentation", count=1, images=1)
+    made = canvas("segmentation", count=1, images=1, alone=True)
     made.press("s")
     made.click(200, 200)
     keep = made.page.get_by_role("button", name="Keep")

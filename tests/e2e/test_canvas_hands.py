@@ -121,6 +121,7 @@ def test_the_view_zooms_pans_and_fits(canvas):
     made.page.wait_for_function(
         "scale => !document.querySelector('.in-image').getAttribute('transform').includes(scale)",
         arg=f"matrix({fitted[0]} ",
+        polling=100,
     )
     assert near(list(made.at(200, 100)), list(there), 1)
     made.page.keyboard.down("Space")

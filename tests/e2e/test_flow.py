@@ -42,7 +42,7 @@ def test_three_pages_are_answered_without_a_network_and_arrive_later(browse, sha
     waiting(shapes, 16)
     page = browse(labeler, label_address(shapes))
     choose_size(page, 4)
-    page.wait_for_function(FETCHED, arg=5)  # one in the first size, four in this
+    page.wait_for_function(FETCHED, arg=5, polling=100)  # one in the first size, four in this
     page.context.set_offline(True)
     for _ in range(3):
         first = file_names(page)[0]
@@ -61,7 +61,7 @@ def test_answers_on_their_way_survive_a_crash_of_the_browser(browse, shapes, lab
     page = browse(labeler, label_address(shapes))
     choose_size(page, 4)
     sent = file_names(page)
-    page.wait_for_function(FETCHED, arg=3)
+    page.wait_for_function(FETCHED, arg=3, polling=100)
     page.context.set_offline(True)
     page.keyboard.press("Control+a")
     page.keyboard.press("3")
@@ -282,7 +282,7 @@ def test_a_second_enter_submits_no_page_that_nobody_saw(browse, manager, labeler
     project.instructions.all().delete()
     queue_as(project, factories.make_scenes(project, 2), "manual")
     page = browse(labeler, label_address(project))
-    page.wait_for_function(FETCHED, arg=2)
+    page.wait_for_function(FETCHED, arg=2, polling=100)
     page.wait_for_timeout(500)
     with page.expect_response(re.compile("/submit/$")):
         page.keyboard.press("Enter")

@@ -50,12 +50,13 @@ def labels_of(project: Project) -> dict[str, str]:
 
 def test_a_page_is_labeled_by_keyboard_and_the_next_is_there_at_once(browse, shapes, labeler):
     queue_as(shapes, factories.make_items(shapes, 8), "manual")
-    page = browse(labeler, label_address(shapes))
+    page = browse(labeler, label_address(shapes), alone=True)
     choose_size(page, 4)
     first = file_names(page)
     assert len(first) == 4
     page.wait_for_function(
-        "() => performance.getEntriesByType('resource').filter(e => e.name.endsWith('/pages/')).length >= 2"
+        "() => performance.getEntriesByType('resource').filter(e => e.name.endsWith('/pages/')).length >= 2",
+        polling=100,  # a page that draws nothing has no frames to look at
     )
     for digit in digits(shapes, page):
         page.keyboard.press(digit)
