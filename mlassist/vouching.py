@@ -362,7 +362,10 @@ def blocked_classes(project: Project, ready: "Detector") -> dict[int, str]:
 
 
 def covered(certificate: Certificate | None, surveyed: "Surveyed") -> list[int]:
-    """Return the waiting items that a certificate covers."""
+    """Return the waiting items that a certificate covers.
+
+    Images of a later import were not among those that it was proved on: they wait for the next one.
+    """
     if certificate is None:
         return []
     blocked = {int(label) for label in certificate.evidence["blocked"]}
@@ -371,7 +374,15 @@ def covered(certificate: Certificate | None, surveyed: "Surveyed") -> list[int]:
     empty = np.array([not each for each in surveyed.classes], bool)
     whole = certificate.promise == Project.Promise.WHOLE_SET
     inside = within(certificate.evidence["thresholds"], whole, scores, empty)
-    return [item for item, is_in in zip(surveyed.items, inside.tolist(), strict=True) if is_in]
+    later = Item.objects.filter(
+        project=certificate.project, source__created_at__gt=certificate.created_at
+    ).values_list("id", flat=True)
+    foreign = set(later)
+    return [
+        item
+        for item, is_in in zip(surveyed.items, inside.tolist(), strict=True)
+        if is_in and item not in foreign
+    ]
 
 
 def proposals(certificate: Certificate, items: Collection[int]) -> list[Suggestion]:

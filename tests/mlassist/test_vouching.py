@@ -191,6 +191,18 @@ def test_an_image_on_which_somebody_saw_a_wrong_object_is_not_labeled(make, labe
     assert set(others) <= labeled
 
 
+def test_a_later_import_is_left_to_people_until_the_next_certificate(make):
+    world = make("rrru")
+    assert world.play().state == "valid"
+    labeled = automatic(world.project).count()
+    more = factories.make_unread_items(world.project, 40)
+    world.kind |= {each.pk: "r" for each in more}
+    factories.open_queue(world.project, more)
+    world.play()
+    assert automatic(world.project).count() == labeled
+    assert Suggestion.objects.filter(item__in=more).exists()
+
+
 def test_a_detector_that_is_sure_and_wrong_labels_nothing(make):
     world = make("rw")
     certificate = world.play()
