@@ -106,13 +106,12 @@ def judge(project: Project, version: ModelVersion, ready: Detector, look_at: Loo
     decided = [at for at, is_open in zip(range(len(places)), undecided, strict=True) if not is_open]
     pictures: dict[str, list[dict[str, Any]]] = {}
     if decided:
-        sizes = dict(Item.objects.filter(pk__in=given.items.tolist()).values_list("id", "width"))
-        heights = dict(Item.objects.filter(pk__in=given.items.tolist()).values_list("id", "height"))
+        sizes = Item.objects.in_bulk(given.items.tolist())
         items = [int(given.items[places[at]]) for at in decided]
         quality = metrics.quality(
             [found[at].found for at in decided],
             [truth[places[at]] for at in decided],
-            [(sizes[item] or 1, heights[item] or 1) for item in items],
+            [(sizes[item].width or 1, sizes[item].height or 1) for item in items],
             len(ready.classes),
             np.array(ready.scoring.shown),
         )
@@ -198,12 +197,12 @@ def propose(
             top = max(set(shown), key=shown.count) if shown else None
             yield Proposal(item, shapes, top, confidence)
 
-    made = proposals()
+    stored = 0
     if worth_showing:
-        stored = suggestions.store(project, version.number, made)
+        stored = suggestions.store(project, version.number, proposals())
         step.say(f"{stored} proposals")
     else:
-        stored = sum(1 for _ in made) * 0
+        surveyed = survey(ready, look_at(ready, waiting, step.progress))
         step.say("Its proposals would cost people more time than they spare, so none are shown")
 
     def inside(certificate: Certificate, items: list[int]) -> set[int]:
