@@ -219,6 +219,44 @@ def test_one_finger_draws_and_two_fingers_move_the_image(canvas):
     expect(made.objects).to_have_count(2)
 
 
+def test_a_pen_draws_and_the_hand_that_rests_on_the_glass_does_not(canvas):
+    made = canvas("segmentation", count=1, has_touch=True)
+    devices = made.page.context.new_cdp_session(made.page)
+
+    def pen(kind: str, at: tuple[float, float], *, down: bool = True) -> None:
+        x, y = made.at(*at)
+        pressed = {"button": "left", "buttons": int(down), "clickCount": 1, "force": 0.5 * down}
+        devices.send("Input.dispatchMouseEvent", {"type": kind, "x": x, "y": y, "pointerType": "pen", **pressed})
+
+    def stroke(*points: tuple[float, float]) -> None:
+        pen("mousePressed", points[0])
+        for each in points[1:]:
+            pen("mouseMoved", each)
+        pen("mouseReleased", points[-1], down=False)
+
+    for corner in [(100, 100), (300, 100), (300, 250), (100, 250)]:
+        stroke(corner)
+    made.press("Enter")
+    expect(made.objects).to_have_count(1)
+    assert near(made.box(), [100, 100, 200, 150], 1.5)
+    made.press("v")
+    stroke((200, 180), (220, 190), (240, 200))
+    assert near(made.box(), [140, 120, 200, 150], 1.5)
+    made.press("Escape", "n")
+    stroke((400, 300))
+    palm = made.at(500, 400)
+    for kind, points in [("touchStart", [palm]), ("touchMove", [(palm[0] + 9, palm[1])]), ("touchEnd", [])]:
+        places = [{"x": x, "y": y} for x, y in points]
+        devices.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
+    expect(made.page.locator(".mark")).to_have_count(1)
+    stroke((450, 300))
+    stroke((450, 350))
+    expect(made.page.locator(".mark")).to_have_count(3)
+    made.press("Enter")
+    made.submit()
+    assert [len(each.polygon[0]) for each in Region.objects.order_by("id")] == [8, 6]
+
+
 def test_a_box_is_drawn_with_a_touch_screen_on_a_narrow_window(canvas):
     made = canvas("detection", count=1, has_touch=True, viewport={"width": 390, "height": 844})
     made.page.touchscreen.tap(*made.at(100, 100))

@@ -380,7 +380,7 @@ def test_multilabel_projects_learn_too(manager, labeler):
         == {label for label, there in zip(classes, truth[row_of[each.item_id]], strict=True) if there}
         for each in Suggestion.objects.filter(project=project)
     ]
-    assert np.mean(right) > 0.9
+    assert np.mean(right) > 0.7  # by chance 0.27
     version = ModelVersion.objects.get(project=project)
     given = answers.training(project)
     assert () in given.labels  # that no class applies is an answer as well
