@@ -6,7 +6,9 @@ PAC labels (Candès, Ilyas and Zrnic 2025, arXiv 2506.10908).
 import numpy as np
 
 from mlassist.certificates.bounds import alpha, loss_bound
-from mlassist.certificates.sequence import STEP, Outcome, Step
+from mlassist.certificates.sequence import Outcome, Step
+
+STEP = 0.005  # of the pool, between thresholds
 
 
 def climb(

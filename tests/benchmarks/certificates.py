@@ -11,6 +11,7 @@ planned      the same on as many labels as pay for that region, however many bli
 sequential   the same labels one by one, until the evidence suffices for all of the region; if it never does,
              the test of its parts at the end; each with half of the budget
 whole set    "at most the target of all labels is wrong", people's labels counting as right
+published    as uniform, with the thresholds of the best rule of the study on an ImageNet model's scores
 bonferroni   100 thresholds, each at a hundredth of the budget
 naive        the lowest threshold whose sample error is within the target (Ground Truth, Azure)
 tbal         the lowest with more than 25 labels and err + 0.25 standard deviations within the target
@@ -85,6 +86,14 @@ def uniform(draw: Draw) -> tuple[float, int]:
     task = draw.task
     seen = prospects.Prospects.of(task.own_wrong.astype(float), task.own_scores, task.scores, draw.target)
     ladder, _ = seen.ladder(len(draw.rows), DELTA)
+    steps = sequence.climb(draw.scores, draw.wrong, ladder, draw.target, DELTA)
+    return lowest(steps), len(draw.rows)
+
+
+def published(draw: Draw) -> tuple[float, int]:
+    from mlassist.certificates import sequence
+
+    ladder = sequence.over_the_pool(draw.task.scores, len(draw.rows), draw.target, DELTA)
     steps = sequence.climb(draw.scores, draw.wrong, ladder, draw.target, DELTA)
     return lowest(steps), len(draw.rows)
 
@@ -193,7 +202,7 @@ def lowest(steps: list[Any]) -> float:
 
 RULES: dict[str, Rule] = {
     "uniform": uniform, "region": region, "planned": planned, "sequential": sequential,
-    "whole set": whole_set, "bonferroni": bonferroni, "naive": naive, "tbal": tbal,
+    "whole set": whole_set, "published": published, "bonferroni": bonferroni, "naive": naive, "tbal": tbal,
 }  # fmt: skip
 
 

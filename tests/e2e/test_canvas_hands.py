@@ -226,7 +226,8 @@ def test_a_pen_draws_and_the_hand_that_rests_on_the_glass_does_not(canvas):
     def pen(kind: str, at: tuple[float, float], *, down: bool = True) -> None:
         x, y = made.at(*at)
         pressed = {"button": "left", "buttons": int(down), "clickCount": 1, "force": 0.5 * down}
-        devices.send("Input.dispatchMouseEvent", {"type": kind, "x": x, "y": y, "pointerType": "pen", **pressed})
+        event = {"type": kind, "x": x, "y": y, "pointerType": "pen", **pressed}
+        devices.send("Input.dispatchMouseEvent", event)
 
     def stroke(*points: tuple[float, float]) -> None:
         pen("mousePressed", points[0])
