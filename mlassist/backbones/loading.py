@@ -230,8 +230,10 @@ def bundled_stages() -> nn.Module:
 
 
 def has_bfloat16(device: str) -> bool:
-    """Tell whether the hardware computes in bfloat16: twice as fast, and as good for these features."""
+    """Tell whether the hardware computes in bfloat16: twice as fast, and as good for these features.
+
+    AVX-512 alone has it too, and was measured to embed a fifth and learn two thirds slower with it.
+    """
     if device == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    has = torch.cpu.get_capabilities()
-    return bool(has.get("avx512_bf16") or has.get("amx_bf16"))
+    return bool(torch.cpu.get_capabilities().get("amx_bf16"))

@@ -22,7 +22,8 @@ from mlassist.backbones.lanes import Lanes
 from mlassist.backbones.loading import has_bfloat16
 from mlassist.backbones.recipe import DEVIATION, MEAN
 from mlassist.detectors.network import Detector, normalised, padded
-from mlassist.detectors.views import GREY, Example, targets, view
+from mlassist.detectors.scaling import MOST_PIXELS
+from mlassist.detectors.views import GREY, Example, pieces, targets, view
 from mlassist.detectors.zoo import Pretrained
 
 BATCH = 8
@@ -92,7 +93,8 @@ class Training:
         report: Report = lambda done, total, loss: None,
         checkpoint: Path | None = None,
     ) -> None:
-        self.detector, self.examples, self.plan, self.seed = detector, list(examples), plan, seed
+        self.detector, self.plan, self.seed = detector, plan, seed
+        self.examples = [piece for each in examples for piece in pieces(each, MOST_PIXELS)]
         self.report, self.checkpoint = report, checkpoint
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.half = has_bfloat16(self.device)

@@ -14,6 +14,7 @@ SCALES = (0.7, 1.4)
 LIGHT = 0.25  # how far brightness, contrast and saturation move
 LEAST_VISIBLE = 0.35  # of an object that a view cuts: less says too little of what it is
 GREY = 114
+OVERLAP = 1.15  # of the sides of pieces: what one cuts, the next shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,23 @@ class Example:
         return Example(
             np.ascontiguousarray(self.pixels[:, ::-1]), mirrored(self.shapes, self.pixels.shape[1])
         )
+
+
+def pieces(example: Example, most: int) -> list[Example]:
+    """Cut an image of more than `most` pixels into parts that overlap, of about so many."""
+    height, width = example.pixels.shape[:2]
+    if height * width <= most:
+        return [example]
+    rows, columns = math.ceil(height / math.sqrt(most)), math.ceil(width / math.sqrt(most))
+    high = min(height, math.ceil(height / rows * OVERLAP))
+    wide = min(width, math.ceil(width / columns * OVERLAP))
+    cut = []
+    for top in np.linspace(0, height - high, rows).round().astype(int):
+        for left in np.linspace(0, width - wide, columns).round().astype(int):
+            matrix = np.array([[1, 0, -left], [0, 1, -top]], np.float64)
+            pixels = np.ascontiguousarray(example.pixels[top : top + high, left : left + wide])
+            cut.append(Example(pixels, moved(example.shapes, matrix, (wide, high))))
+    return cut
 
 
 def mirrored(shapes: Shapes, width: float) -> Shapes:
@@ -58,7 +76,7 @@ def view(example: Example, side: int, rng: np.random.Generator) -> Example:
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=(GREY, GREY, GREY),
     )
-    return Example(relit(pixels, rng), moved(example.shapes, matrix, side))
+    return Example(relit(pixels, rng), moved(example.shapes, matrix, (side, side)))
 
 
 def corner(length: int, seen: float, rng: np.random.Generator) -> float:
@@ -67,14 +85,14 @@ def corner(length: int, seen: float, rng: np.random.Generator) -> float:
     return rng.uniform(min(room, 0), max(room, 0))
 
 
-def moved(shapes: Shapes, matrix: np.ndarray, side: int) -> Shapes:
-    """Return the objects where an affine map without rotation puts them, cut at the edges of the view."""
+def moved(shapes: Shapes, matrix: np.ndarray, size: tuple[int, int]) -> Shapes:
+    """Return the objects where an affine map without rotation puts them, cut at a view's edges (w, h)."""
     if not len(shapes):
         return shapes
     xs = shapes.boxes[:, [0, 2]] * matrix[0, 0] + matrix[0, 2]
     ys = shapes.boxes[:, [1, 3]] * matrix[1, 1] + matrix[1, 2]
     whole = np.stack([xs.min(1), ys.min(1), xs.max(1), ys.max(1)], 1).astype(np.float32)
-    cut = whole.clip(0, side)
+    cut = whole.clip(0, np.array([*size, *size], np.float32))
     kept = np.flatnonzero((area(cut) >= LEAST_VISIBLE * area(whole)) & ((cut[:, 2:] - cut[:, :2]).min(1) > 2))
     polygons: list[Polygon] = (
         [transformed(shapes.polygons[at], matrix) for at in kept] if shapes.polygons else []

@@ -137,6 +137,31 @@ def test_images_are_looked_at_as_large_as_their_objects_need():
     assert whole.relative
 
 
+def test_images_of_several_instruments_have_a_scale_each():
+    tiny, middle, large = (boxes(*[(0, 0, side, side)] * 9) for side in (8, 24, 100))
+    sizes = [(1024, 1024), (256, 256), (640, 480)] * 4
+    chosen = scaling.ruler(sizes, [tiny, middle, large] * 4)
+    assert 1024 * chosen.scale(1024, 1024) == pytest.approx(2 * scaling.MOST_PIXELS**0.5, rel=0.1)
+    assert chosen.scale(256, 256) == pytest.approx(1)
+    assert chosen.scale(640, 480) < 0.6
+    assert 300 * chosen.scale(300, 200) <= 640  # of an instrument that nobody has seen yet
+    assert not scaling.ruler([(640, 480)] * 9, [tiny, middle, large] * 3).own
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 2**31))
+def test_pieces_of_a_large_image_show_every_object_in_whole(seed):
+    pixels, truth = picture(seed, "polygon")
+    height, width = pixels.shape[:2]
+    cut = views.pieces(views.Example(pixels, truth), height * width // 3)
+    assert len(cut) > 1
+    assert all(each.pixels.shape[0] * each.pixels.shape[1] < 0.7 * height * width for each in cut)
+    small = np.flatnonzero((truth.boxes[:, 2:] - truth.boxes[:, :2]).max(1) < 0.14 * min(width, height))
+    sizes = np.concatenate([each.shapes.sides for each in cut])
+    assert all(np.isclose(sizes, truth.sides[each], atol=0.01).any() for each in small)
+    assert views.pieces(views.Example(pixels, truth), height * width)[0].pixels is pixels
+
+
 def test_a_class_of_small_objects_is_not_outvoted_by_a_frequent_one():
     mixed = boxes(*[(0, 0, 100, 100)] * 20, (0, 0, 20, 20), classes=[0] * 20 + [1])
     assert scaling.ruler([(640, 480)] * 9, [mixed] * 9).scale(640, 480) > 0.9
