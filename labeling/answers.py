@@ -34,6 +34,13 @@ class Answers:
         labels = [self.labels[row] for row in left]
         return Answers(self.items[left], labels, self.revision, self.annotations[left])
 
+    def among(self, annotations: Sequence[int]) -> "Answers":
+        """Return those of some annotations, as if no newer answers were there."""
+        kept = np.flatnonzero(np.isin(self.annotations, np.array(annotations, np.int64)))
+        labels = [self.labels[row] for row in kept]
+        newest = int(self.annotations[kept].max(initial=0))
+        return Answers(self.items[kept], labels, newest, self.annotations[kept])
+
 
 def training(project: Project) -> Answers:
     """Return the counted human answers that may be trained on: never blind ones or auto labels."""

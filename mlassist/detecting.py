@@ -2,11 +2,12 @@
 
     python -m mlassist.detecting --job 12
 
-What is done of a long teaching is kept, so that a killed process goes on where it was.
+What is done of a long teaching is kept, so that a killed process goes on where it was, with the answers that
+were there when it began.
 """
 
 import argparse
-import hashlib
+import json
 import os
 import shutil
 import sys
@@ -16,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -51,6 +53,7 @@ MOST_IMAGES = 3_000  # taught from at once, so that their pixels fit into memory
 AT_A_TIME = 64  # images that are looked at between two queries
 TUNED_FROM = 100  # images: before, the next model comes soon and the head alone is there in minutes
 BACKBONE = "bundled"
+NOTE = "answers.json"  # in the folder of a teaching: what it began with
 
 
 class NothingToLearn(Exception):
@@ -89,6 +92,8 @@ def teach(project: Project, step: Step) -> ModelVersion:
         .order_by("position")
         .values_list("id", flat=True)
     )
+    folder = workplace(project)
+    given = as_begun(folder, given, classes, step.row.job_id)
     rng = np.random.default_rng(project.seed % 2**32)
     chosen = np.sort(rng.permutation(len(given))[:MOST_IMAGES])
     truth = objects.drawn(given, classes)
@@ -104,8 +109,7 @@ def teach(project: Project, step: Step) -> ModelVersion:
         )
     labeled = Labeled.of([pictures[int(given.items[at])] for at in places], [truth[at] for at in places])
     masks = project.task_type == Project.TaskType.SEGMENTATION
-    folder = workplace(project, given, classes)
-    folder.mkdir(parents=True, exist_ok=True)
+    begin(folder, given, given.annotations[places].tolist(), classes, step.row.job_id)
     lesson = Lesson(
         labeled,
         len(classes),
@@ -124,10 +128,42 @@ def teach(project: Project, step: Step) -> ModelVersion:
     return version
 
 
-def workplace(project: Project, given: Answers, classes: Sequence[int]) -> Path:
-    """Return where a teaching keeps its state: another one for other answers."""
-    what = hashlib.sha256(repr((given.annotations.tolist(), list(classes))).encode()).hexdigest()[:16]
-    return Path(settings.LOUPE_HOME) / "work" / f"detector-{project.pk}-{what}"
+def workplace(project: Project) -> Path:
+    """Return where a teaching keeps its state until it is over."""
+    return Path(settings.LOUPE_HOME) / "work" / f"detector-{project.pk}"
+
+
+def as_begun(folder: Path, given: Answers, classes: Sequence[int], job: int | None) -> Answers:
+    """Return the answers that a job's interrupted teaching has begun with, as long as they all stand.
+
+    People go on answering while a detector is taught: what came later is for the next one.
+    """
+    note = note_of(folder)
+    if note.get("job") != job or note.get("classes") != list(classes):
+        return given
+    earlier = given.among(note["annotations"])
+    return earlier if len(earlier) == len(note["annotations"]) else given
+
+
+def begin(folder: Path, given: Answers, learned: list[int], classes: Sequence[int], job: int | None) -> None:
+    """Note what is taught, and forget what is left of teaching anything else."""
+    what = {"classes": list(classes), "annotations": given.annotations.tolist(), "learned": learned}
+    before = note_of(folder)
+    if {name: before.get(name) for name in what} != what:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / "answers.part"
+    part.write_text(json.dumps({"job": job, **what}))
+    part.replace(folder / NOTE)
+
+
+def note_of(folder: Path) -> dict[str, Any]:
+    """Return what was noted when the teaching in a folder began, nothing when there is none."""
+    try:
+        found = json.loads((folder / NOTE).read_text())
+    except (OSError, ValueError):
+        return {}
+    return dict(found)
 
 
 def measures(taught: Taught, items: Sequence[int]) -> dict[str, object]:

@@ -219,7 +219,8 @@ def propose(
         accepted = accept(project, certificate, certified)
         step.say(f"{accepted} auto labels under certificate {certificate.pk}")
     step.metrics = {"proposals": stored, "auto_labels": accepted}
-    step.metrics |= asking.place(project, version, surveyed, certificate, certified, step)
+    placed = asking.place(project, version, surveyed, certificate, certified, step)
+    step.metrics |= {**placed, "prelabeled": max(0, placed["prelabeled"] - accepted)}
 
 
 def survey(ready: Detector, looks: Iterator[tuple[int, Any]]) -> Surveyed:

@@ -19,8 +19,9 @@ SMALL, LARGE = 320, 800  # pixels on the screen for which an outline needs point
 
 @register.filter
 def tally(regions: Iterable[Region]) -> list[tuple[LabelClass, int]]:
-    """Return the classes of regions with how often each occurs, in their order."""
-    return list(Counter(each.label_class for each in regions).items())
+    """Return the classes of regions with how often each occurs, in the project's order."""
+    counts = Counter(each.label_class for each in regions)
+    return sorted(counts.items(), key=lambda pair: pair[0].position)
 
 
 @register.simple_tag

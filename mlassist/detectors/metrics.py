@@ -11,7 +11,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from mlassist.detectors.matching import mean_overlap, pairs
-from mlassist.detectors.shapes import Shapes, raster
+from mlassist.detectors.shapes import Shapes, raster, rectangle
 
 MOST_DETECTIONS = 300
 
@@ -111,9 +111,7 @@ def geometry(shapes: Shapes, place: int, size: tuple[int, int], by_mask: bool) -
     box = [left, top, right - left, bottom - top]
     if not by_mask:
         return {"bbox": box, "area": box[2] * box[3]}
-    polygon = (
-        shapes.polygons[place] if shapes.polygons else [[left, top, right, top, right, bottom, left, bottom]]
-    )
+    polygon = shapes.polygons[place] if shapes.polygons else rectangle((left, top, right, bottom))
     coded = runs.encode(np.asfortranarray(raster(polygon, size[1], size[0])))
     return {"segmentation": coded, "bbox": box, "area": float(runs.area(coded))}
 

@@ -32,7 +32,8 @@ class Shapes:
     def of_regions(cls, regions: Sequence[Mapping], classes: Sequence[int]) -> "Shapes":
         """Read regions as they are stored; those of unknown classes and without area are left out.
 
-        `regions` are {class, bbox? | polygon?, confidence?}.
+        `regions` are {class, bbox? | polygon?, confidence?}. Beside polygons, a box counts as one, so that
+        a single box does not take the outlines from all others.
         """
         place = {each: at for at, each in enumerate(classes)}
         known = [each for each in regions if each["class"] in place]
@@ -43,7 +44,9 @@ class Shapes:
             np.array([box for _, box in pairs], np.float32),
             np.array([place[each["class"]] for each, _ in pairs], np.int64),
             np.array([each.get("confidence", 1.0) for each, _ in pairs], np.float32),
-            [each["polygon"] for each, _ in pairs] if all(each.get("polygon") for each, _ in pairs) else [],
+            [each.get("polygon") or rectangle(box) for each, box in pairs]
+            if any(each.get("polygon") for each, _ in pairs)
+            else [],
         )
 
     @property
@@ -75,6 +78,12 @@ def box_of(region: Mapping) -> tuple[float, float, float, float] | None:
     else:
         return None
     return box if box[2] - box[0] > 0 and box[3] - box[1] > 0 else None
+
+
+def rectangle(box: Sequence[float]) -> Polygon:
+    """Return the outline of a box [left, top, right, bottom]."""
+    left, top, right, bottom = box
+    return [[left, top, right, top, right, bottom, left, bottom]]
 
 
 def raster(polygon: Polygon, height: int, width: int, scale: float = 1.0) -> np.ndarray:

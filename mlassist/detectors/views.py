@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import torch
 
-from mlassist.detectors.shapes import Polygon, Shapes, raster
+from mlassist.detectors.shapes import Polygon, Shapes, raster, rectangle
 
 SCALES = (0.7, 1.4)
 LIGHT = 0.25  # how far brightness, contrast and saturation move
@@ -141,7 +141,4 @@ def outlines(shapes: Shapes) -> list[Polygon]:
     """Return each object's polygon; a box where it has none."""
     if shapes.polygons or not len(shapes):
         return shapes.polygons
-    return [
-        [[left, top, right, top, right, bottom, left, bottom]]
-        for left, top, right, bottom in shapes.boxes.tolist()
-    ]
+    return [rectangle(box) for box in shapes.boxes.tolist()]

@@ -214,3 +214,17 @@ def test_what_is_wrong_is_said_in_whole_on_a_narrow_window(canvas):
         assert stage["x"] <= note["x"] and note["x"] + note["width"] <= stage["x"] + stage["width"]
         assert stage["y"] <= note["y"] and note["y"] + note["height"] <= stage["y"] + stage["height"]
         made.press("Escape")
+
+
+def test_an_image_that_cannot_be_loaded_gets_no_empty_answer(canvas):
+    made = canvas("detection", images=1)
+    made.page.route("**/images/**", lambda route: route.fulfill(status=404))
+    made.reload()
+    expect(made.note).to_contain_text("could not be loaded")
+    made.press("Enter")
+    expect(made.page.get_by_role("button", name="Submit empty")).to_have_attribute("aria-disabled", "true")
+    assert not Annotation.objects.exists()
+    made.press("Shift+s")
+    with made.page.expect_response(re.compile("/submit/$")):
+        made.page.get_by_role("button", name="broken to tell").click()
+    assert Annotation.objects.get().skipped

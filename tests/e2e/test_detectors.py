@@ -47,6 +47,8 @@ def test_the_wizard_promises_agreement_for_boxes(browse, manager):
     page.get_by_role("button", name="Next").click()
     page.get_by_label("Classes", exact=True).fill("car")
     page.get_by_role("button", name="Help from a model").click()
+    expect(page.get_by_text("What it finds is drawn on each image")).to_be_visible()
+    expect(page.get_by_text("one by one or in grids")).to_be_hidden()
     target = page.get_by_label("At least this much agreement (%)")
     expect(target).to_have_value("90")
     target.fill("85")

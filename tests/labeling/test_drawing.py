@@ -77,6 +77,21 @@ def test_the_gallery_and_the_panel_draw_the_current_answer(segmented, reviewer, 
 
 
 @pytest.mark.django_db
+def test_the_gallery_counts_objects_in_the_order_of_the_classes(segmented, reviewer, client) -> None:
+    item = Item.objects.filter(project=segmented).first()
+    answer = factories.make_annotation(item, "triangle", reviewer)
+    answer.regions.update(bbox=[10, 10, 50, 50])
+    other = segmented.classes.exclude(name="triangle").order_by("position").first()
+    for at in range(18):
+        answer.regions.create(label_class=other, bbox=[at, 10, 50, 50])
+    Item.objects.filter(pk=item.pk).update(state="labeled", current_annotation=answer)
+    client.force_login(reviewer)
+    gallery = client.get(reverse("data", args=[segmented.pk])).content.decode()
+    counts = re.findall(r'<span class="cell-counts">(.*?)</a>', gallery)
+    assert any(re.findall(r">(\d+)</span>", each) == ["18", "1"] for each in counts)
+
+
+@pytest.mark.django_db
 def test_answers_that_differ_are_drawn_side_by_side(segmented, labeler, reviewer, client) -> None:
     item = Item.objects.filter(project=segmented).first()
     other = factories.make_annotation(item, "triangle", reviewer)

@@ -90,6 +90,57 @@ def test_a_round_teaches_judges_and_proposes_boxes(drawn, monkeypatch):
     assert Run.objects.filter(project=drawn, kind="inference").count() == 2
 
 
+def test_a_killed_teaching_goes_on_with_the_answers_that_it_began_with(drawn, labeler, monkeypatch):
+    job = Job.objects.create(project=drawn, kind="objects", cluster="long")
+    began_with = answers.training(drawn)
+    folders = []
+
+    def dies(lesson, say, progress):
+        (lesson.folder / "some.checkpoint").touch()
+        folders.append(lesson.folder)
+        raise KeyboardInterrupt
+
+    teach = teaching.teach
+    monkeypatch.setattr(teaching, "teach", dies)
+    with pytest.raises(KeyboardInterrupt):
+        detecting.do_round(job)
+    answer(drawn.items.order_by("id")[16], labeler, "manual")
+
+    def goes_on(lesson, say, progress):
+        assert len(lesson.labeled) == 12
+        assert (lesson.folder / "some.checkpoint").exists()
+        (lesson.folder / "some.checkpoint").unlink()
+        return teach(lesson, say, progress)
+
+    monkeypatch.setattr(teaching, "teach", goes_on)
+    detecting.do_round(job)
+    version = ModelVersion.objects.get(project=drawn)
+    assert (version.labels, version.revision) == (12, began_with.revision)
+    assert loop.news(drawn, version) == 1
+    assert not folders[0].exists()
+
+
+def test_a_teaching_begins_anew_when_an_answer_or_a_file_is_gone(drawn, monkeypatch):
+    job = Job.objects.create(project=drawn, kind="objects", cluster="long")
+    seen = []
+
+    def dies(lesson, say, progress):
+        seen.append((len(lesson.labeled), (lesson.folder / "some.checkpoint").exists()))
+        (lesson.folder / "some.checkpoint").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(teaching, "teach", dies)
+    learned = Item.objects.filter(pk__in=answers.training(drawn).items.tolist()).order_by("id")
+    for at in range(4):
+        if at == 1:
+            Path(learned[0].source.location, learned[0].path).unlink()
+        if at == 3:
+            Item.objects.filter(pk=learned[1].pk).update(state="unlabeled", current_annotation=None)
+        with pytest.raises(KeyboardInterrupt):
+            detecting.do_round(job)
+    assert seen == [(12, False), (11, False), (11, True), (10, False)]
+
+
 def test_crops_are_embedded_and_most_like_themselves(drawn):
     items = list(drawn.items.order_by("id"))
     found = [

@@ -256,6 +256,16 @@ def test_outlines_are_learned_as_polygons(stages, quick):
     assert matching.mean_overlap([found], [truth]) > 0.4
 
 
+def test_a_box_among_polygons_leaves_them_their_outlines():
+    triangle = [[0.0, 0.0, 40.0, 0.0, 40.0, 40.0]]
+    drawn = [{"class": 7, "polygon": triangle}, {"class": 7, "bbox": [50.0, 10.0, 20.0, 20.0]}]
+    shapes = Shapes.of_regions(drawn, [7])
+    assert shapes.polygons == [triangle, [[50.0, 10.0, 70.0, 10.0, 70.0, 30.0, 50.0, 30.0]]]
+    assert Shapes.of_regions(drawn[1:], [7]).polygons == []
+    (target,) = views.targets([views.Example(np.zeros((64, 96, 3), np.uint8), shapes)], masks=True)
+    assert target["masks"].sum((1, 2)).tolist() == [pytest.approx(200, abs=25), 100]
+
+
 def test_an_interrupted_teaching_goes_on_from_its_checkpoint(stages, quick, monkeypatch, tmp_path):
     monkeypatch.setattr(learning, "KEEP_EVERY", 0.0)
     some = lesson(stages, 4).labeled.examples

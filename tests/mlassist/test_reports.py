@@ -148,3 +148,12 @@ def test_the_preview_tells_what_a_promise_would_bring(boxes, client, manager):
     asked = {"assist_mode": "accept", "promise": "each", "target": "90", "confidence": "95"}
     text = client.get(f"/projects/{boxes.pk}/certificate/preview/", asked).content.decode()
     assert f"<strong>{percent(0.5)}</strong> of the images" in text
+
+
+def test_the_certificate_page_says_what_keeps_one_out_of_reach(boxes, client, reviewer):
+    version = detected.make_version(boxes, items_of(boxes))
+    message = "It would take 58 blind labels, and 25 images are drawn for them"
+    version.metrics = {**version.metrics, "outlook": {"needed": 58, "message": message}}
+    version.save(update_fields=["metrics"])
+    client.force_login(reviewer)
+    assert f"{message}." in client.get(f"/projects/{boxes.pk}/certificate/").content.decode()

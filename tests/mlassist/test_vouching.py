@@ -114,7 +114,7 @@ class World:
         objects.propose(
             self.project, self.version, self.ready, blind, self.look_at, lambda version: self.ready, step
         )
-        self.log = step.text
+        self.log, self.metrics = step.text, step.metrics
         return Certificate.objects.filter(project=self.project).order_by("-attempt").first()
 
 
@@ -162,6 +162,7 @@ def test_what_agrees_with_people_is_labeled_with_its_boxes(make):
     assert {world.kind[each.item_id] for each in labels} == {"r"}
     waiting = [each for each in world.items if each.draw >= BLIND and world.kind[each.pk] == "r"]
     assert len(labels) >= len(waiting) - 12
+    assert (world.metrics["auto_labels"], world.metrics["prelabeled"]) == (len(labels), 0)
     first = labels[0]
     boxes = sorted(each.bbox for each in first.regions.all())
     left = float(first.item_id % 7)
@@ -268,7 +269,7 @@ def test_in_mode_suggest_certified_shapes_wait_for_a_person(make, labeler):
     assert not automatic(world.project).exists()
     waiting = QueueEntry.objects.filter(project=world.project, kind="prelabeled")
     assert {world.kind[item] for item in waiting.values_list("item_id", flat=True)} == {"r"}
-    assert waiting.exclude(certificate=None).count() == waiting.count()
+    assert waiting.exclude(certificate=None).count() == waiting.count() == world.metrics["prelabeled"]
 
 
 def test_what_is_not_certified_is_proposed_on_single_pages_and_never_blind(make, labeler):

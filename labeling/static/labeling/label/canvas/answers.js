@@ -30,6 +30,8 @@ export function flawIn(state, isPressed = false) {
     return { text: t("This polygon is not closed yet. Enter closes it, Esc drops it."), at: [draft.points[0], draft.points[1]] };
   }
   if (sheet.skipped) return null;
+  // Sent empty, it would say that nothing is on an image that nobody has seen.
+  if (state.failed) return { text: t("This image could not be loaded. Skip it, or reload the page."), at: [sheet.doc.width / 2, sheet.doc.height / 2] };
   const regions = answered(state);
   for (const region of regions) {
     const found = flawFor(state, region);
