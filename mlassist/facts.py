@@ -147,6 +147,8 @@ def certificate_outlook(project: Project, version: ModelVersion | None) -> dict[
     needed = known["needed"]
     if project.is_classification and validation.is_out_of_reach(project):
         return outlook("Once the model is sure of a part of the images, that part is proved by itself", blind)
+    if version is None and project.draws_shapes and validation.is_out_of_reach(project):
+        return outlook("The first detector tells how many blind labels a certificate takes", blind)
     if version is not None and version.backbone != project.backbone:
         message = "The first model on the new backbone tries for a certificate of its own"
         return outlook(message, blind, needed or goal)

@@ -28,7 +28,7 @@ FOLD_SHARE = 0.5  # of the steps: each fold has half of the images
 FEWEST_TO_TUNE = 40  # images: fewer teach a whole backbone nothing
 FEWEST_TO_FOLD = 8
 SPARSE = 2  # objects on most images, up to which any difference makes an image wrong
-RESTING, TUNED = "backbone at rest", "everything tuned"
+RESTING, TUNED = "head alone", "whole network"
 
 Say = Callable[[str], None]
 Progress = Callable[[int, int], None]  # (done, in all)

@@ -70,6 +70,25 @@ def test_nine_objects_are_confirmed_by_keyboard_and_an_exception_comes_first(bro
     assert Annotation.objects.get().regions.get().origin == "accepted"
 
 
+def test_what_could_not_be_loaded_is_not_confirmed(browse, boxes, labeler):
+    page = browse(labeler, f"/projects/{boxes.pk}/label/")
+    hidden = []
+
+    def answer(route):
+        number = int(route.request.url.rsplit("/", 2)[-2])
+        hidden[:] = hidden or [number]
+        route.fulfill(status=404) if number == hidden[0] else route.continue_()
+
+    page.route(re.compile(r"/crops/\d+/"), answer)
+    open_grid(page)
+    expect(page.locator(".crop.failed.out")).to_have_count(1)
+    page.locator(".crop.failed").click()
+    expect(page.locator(".crop.out")).to_have_count(1)
+    with page.expect_response(re.compile(r"/checks/\d+/$")):
+        page.keyboard.press("Enter")
+    assert list(ObjectCheck.objects.filter(state="rejected").values_list("id", flat=True)) == hidden
+
+
 def test_the_button_comes_when_a_model_has_proposed_meanwhile(browse, boxes, labeler):
     ObjectCheck.objects.update(model_version=2)
     page = browse(labeler, "about:blank")

@@ -73,7 +73,7 @@ def test_a_version_that_nothing_has_measured_says_what_comes_next(boxes, client,
         backbone="bundled",
         head="none",
         labels=5,
-        metrics={"labels": 5, "head": "backbone at rest", "candidates": {}},
+        metrics={"labels": 5, "head": "head alone", "candidates": {}},
     )
     assert "too few images to hold some out" in page(client, manager, boxes)
     client.force_login(labeler)

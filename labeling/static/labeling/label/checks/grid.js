@@ -20,7 +20,7 @@ const STEPS = /** @type {Record<string, [number, number]>} */ ({ ArrowLeft: [-1,
  */
 export function checkGrid(dialog, classes, api, counted) {
   const $ = (/** @type {string} */ name) => /** @type {HTMLElement} */ (dialog.querySelector(`[data-checks="${name}"]`));
-  const tiles = cropTiles($("grid"), toggle);
+  const tiles = cropTiles($("grid"), toggle, takeOut);
   const styled = addStyle(dialog.dataset.style ?? "");
   /** @type {CropPage|null} */
   let page = null;
@@ -28,6 +28,8 @@ export function checkGrid(dialog, classes, api, counted) {
   let ahead = null;
   /** @type {Set<number>} */
   let out = new Set();
+  /** Those of them that nobody can see. @type {Set<number>} */
+  let unseen = new Set();
   let shownAt = 0;
   let busy = false;
 
@@ -50,15 +52,23 @@ export function checkGrid(dialog, classes, api, counted) {
   /** @param {number} index */
   function toggle(index) {
     const crop = page?.crops[index];
-    if (!crop || busy) return;
+    if (!crop || busy || unseen.has(crop.id)) return;
     if (!out.delete(crop.id)) out.add(crop.id);
+    draw();
+  }
+
+  /** What could not be loaded is nothing to confirm: the canvas asks about its image. @param {import("../types.js").Crop} crop */
+  function takeOut(crop) {
+    if (!page?.crops.includes(crop)) return;
+    unseen.add(crop.id);
+    out.add(crop.id);
     draw();
   }
 
   /** @param {CropPage} next */
   function show(next) {
     page = next;
-    out = new Set();
+    [out, unseen] = [new Set(), new Set()];
     $("confirm").hidden = false;
     tiles.show(next.crops, label());
     draw();

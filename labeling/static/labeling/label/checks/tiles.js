@@ -8,8 +8,8 @@ import { t } from "../text.js";
 /** How sure the model is. @param {Crop} crop */
 const sureOf = ({ confidence }) => `${Math.round(confidence * 100)} %`;
 
-/** @param {HTMLElement} grid @param {(index: number) => void} toggle */
-export function cropTiles(grid, toggle) {
+/** @param {HTMLElement} grid @param {(index: number) => void} toggle @param {(crop: Crop) => void} failed */
+export function cropTiles(grid, toggle, failed) {
   /** @type {ReturnType<typeof makeTile>[]} */
   let tiles = [];
 
@@ -23,7 +23,10 @@ export function cropTiles(grid, toggle) {
     const image = make("img");
     image.alt = "";
     image.draggable = false;
-    image.addEventListener("error", () => face.classList.add("failed"));
+    image.addEventListener("error", () => {
+      face.classList.add("failed");
+      failed(crop);
+    });
     image.src = crop.image;
     const frame = make("span", "crop-frame");
     Object.assign(frame.style, { left: share(left), top: share(top), width: share(width), height: share(height) });
