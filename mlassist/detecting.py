@@ -96,7 +96,7 @@ def teach(project: Project, step: Step) -> ModelVersion:
     given = as_begun(folder, given, classes, step.row.job_id)
     rng = np.random.default_rng(project.seed % 2**32)
     chosen = np.sort(rng.permutation(len(given))[:MOST_IMAGES])
-    truth = objects.drawn(given, classes)
+    truth = objects.drawn(project, given, classes)
     pictures = dict(read(given.items[chosen].tolist()))
     places = [at for at in chosen.tolist() if int(given.items[at]) in pictures]
     known = np.unique(np.concatenate([truth[at].classes for at in places] or [np.zeros(0, int)]))

@@ -4,7 +4,7 @@ Needs no torch: how to look at images is handed in by the process that can.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -63,10 +63,16 @@ def readable(project: Project) -> int:
     return len(answers.ready(project))
 
 
-def drawn(given: Answers, classes: Sequence[int]) -> list[Shapes]:
-    """Return what people drew on each image; nothing where they are undecided."""
+def drawn(project: Project, given: Answers, classes: Sequence[int]) -> list[Shapes]:
+    """Return what people drew on each image; nothing where they are undecided.
+
+    Where boxes are asked for, an outline that a script has sent is its box.
+    """
     found = answers.regions_of(given.annotations[given.annotations > 0].tolist())
-    return [Shapes.of_regions(found.get(each, []), classes) for each in given.annotations.tolist()]
+    shapes = [Shapes.of_regions(found.get(each, []), classes) for each in given.annotations.tolist()]
+    if project.task_type == Project.TaskType.DETECTION:
+        return [replace(each, polygons=[]) for each in shapes]
+    return shapes
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,7 @@ def judge(project: Project, version: ModelVersion, ready: Detector, look_at: Loo
     step.progress(0, max(1, len(given)))
     seen = dict(look_at(ready, given.items.tolist(), step.progress))
     places = [at for at, item in enumerate(given.items.tolist()) if item in seen]
-    truth = drawn(given, ready.classes)
+    truth = drawn(project, given, ready.classes)
     found = [seen[int(given.items[at])] for at in places]
     undecided = np.array([given.annotations[at] == 0 for at in places], bool)
     kept = [ready.scoring.kept(each.found) for each in found]

@@ -141,6 +141,18 @@ def test_a_teaching_begins_anew_when_an_answer_or_a_file_is_gone(drawn, monkeypa
     assert seen == [(12, False), (11, False), (11, True), (10, False)]
 
 
+def test_an_outline_among_boxes_counts_as_its_box(drawn):
+    region = Region.objects.filter(annotation__kind="manual").order_by("id").first()
+    left, top, width, height = region.bbox
+    corner = [left, top, left + width, top, left + width, top + height]
+    Region.objects.filter(pk=region.pk).update(polygon=[corner], bbox=None)
+    given = answers.training(drawn)
+    shapes = objects.drawn(drawn, given, list(drawn.classes.values_list("id", flat=True)))
+    assert not any(each.polygons for each in shapes)
+    boxes = shapes[given.annotations.tolist().index(region.annotation_id)].boxes
+    assert np.isclose(boxes, [left, top, left + width, top + height]).all(1).any()
+
+
 def test_crops_are_embedded_and_most_like_themselves(drawn):
     items = list(drawn.items.order_by("id"))
     found = [
