@@ -1,7 +1,7 @@
 from django.urls import path
 
 from labeling.api import images
-from labeling.views import accounts, data, exports, favicon, label, people, projects, settings
+from labeling.views import accounts, data, exports, favicon, label, log, people, projects, settings
 
 urlpatterns = [
     path("", projects.project_list, name="projects"),
@@ -19,6 +19,8 @@ urlpatterns = [
     path("images/<int:item_id>/", images.ImageFile.as_view(), name="image"),
     path("thumbnails/<int:item_id>/", images.ThumbnailFile.as_view(), name="thumbnail"),
     path("crops/<int:check_id>/", images.CropFile.as_view(), name="crop"),
+    path("log/", log.site_log, name="site-log"),
+    path("log/file/", log.site_log_file, name="site-log-file"),
     path("projects/new/", projects.project_new, name="project-new"),
     path("projects/<int:project_id>/", projects.dashboard, name="project"),
     path("projects/<int:project_id>/live/", projects.dashboard_live, name="project-live"),
@@ -36,6 +38,8 @@ urlpatterns = [
     ),
     path("projects/<int:project_id>/exports/", exports.exports, name="exports"),
     path("projects/<int:project_id>/exports/live/", exports.exports_live, name="exports-live"),
+    path("projects/<int:project_id>/log/", log.log, name="log"),
+    path("projects/<int:project_id>/log/file/", log.log_file, name="log-file"),
     path("projects/<int:project_id>/settings/", settings.settings, name="settings"),
     path("projects/<int:project_id>/settings/classes/", settings.add_classes, name="settings-classes"),
     path(

@@ -96,7 +96,9 @@ def change_role(membership: Membership, role: str, by: User) -> None:
     with transaction.atomic():
         keep_a_manager(membership, role)
         Membership.objects.filter(pk=membership.pk).update(role=role)
-        Event.record("role", membership.project, by, user=membership.user_id, role=role)
+        Event.record(
+            "role", membership.project, by, user=membership.user_id, before=membership.role, role=role
+        )
 
 
 def remove(membership: Membership, by: User) -> None:

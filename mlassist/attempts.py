@@ -124,6 +124,7 @@ def record(
             "certificate",
             attempt.project,
             certificate=attempt.pk,
+            attempt=attempt.attempt,
             state=attempt.state,
             sentence=attempt.sentence,
         )

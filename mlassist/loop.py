@@ -294,7 +294,13 @@ def withdraw(certificate: Certificate, reason: str, by: User | None = None) -> i
         drawn = certificate.draws.values_list("item_id", flat=True)
         suggestions.stop_asking_blind(certificate.project, list(drawn))
         Event.record(
-            "certificate_withdrawn", certificate.project, by, certificate=certificate.pk, labels=back
+            "certificate_withdrawn",
+            certificate.project,
+            by,
+            certificate=certificate.pk,
+            attempt=certificate.attempt,
+            labels=back,
+            reason=reason,
         )
     log.warning("Certificate %s was withdrawn: %s", certificate.pk, reason)
     return back

@@ -11,11 +11,12 @@ from labeling.models import Membership, Project
 from tests import factories
 
 PUBLIC, SIGNED_IN, SEE, LABEL, REVIEW, MANAGE = "public", "signed in", "see", "label", "review", "manage"
+ADMIN = "admin"
 ROLES = {
     "labeler": {SIGNED_IN, SEE, LABEL},
     "reviewer": {SIGNED_IN, SEE, LABEL, REVIEW},
     "manager": {SIGNED_IN, SEE, LABEL, REVIEW, MANAGE},
-    "admin": {SIGNED_IN, SEE, LABEL, REVIEW, MANAGE},
+    "admin": {SIGNED_IN, SEE, LABEL, REVIEW, MANAGE, ADMIN},
     "outsider": {SIGNED_IN},
 }
 
@@ -59,6 +60,10 @@ ROUTES = {
     "settings-classes": ("post", MANAGE),
     "settings-instructions": ("post", MANAGE),
     "settings-state": ("post", MANAGE),
+    "log": ("get", MANAGE),
+    "log-file": ("get", MANAGE),
+    "site-log": ("get", ADMIN),
+    "site-log-file": ("get", ADMIN),
     "image": ("get", REVIEW),
     "thumbnail": ("get", REVIEW),
     "api-projects": ("get", SIGNED_IN),
@@ -84,6 +89,8 @@ ROUTES = {
     "api-fine-tuning": ("get", REVIEW),
     "api-certificates": ("get", SEE),
     "api-withheld-classes": ("get", SEE),
+    "api-events": ("get", MANAGE),
+    "api-site-events": ("get", ADMIN),
     "api-schema": ("get", PUBLIC),
     "api-docs": ("get", PUBLIC),
 }

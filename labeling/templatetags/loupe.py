@@ -29,7 +29,12 @@ TABS = (
     ("exports", _("Export"), "review"),
     ("settings", _("Settings"), "manage"),
 )
-INSIDE = {"certificate": "models", "run": "models", "import": "data"}  # pages without a tab of their own
+INSIDE = {
+    "certificate": "models",
+    "run": "models",
+    "import": "data",
+    "log": "settings",
+}  # pages without a tab of their own
 MARKS = {
     "person": ("●", "by a person"),
     "confirmed": ("◉", "confirmed proposal"),

@@ -46,6 +46,7 @@ PAGES = (
     "/projects/{}/team/",
     "/projects/{}/exports/",
     "/projects/{}/settings/",
+    "/projects/{}/log/",
     "/not/here/",
 )
 

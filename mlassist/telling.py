@@ -1,0 +1,71 @@
+"""What the audit log says of models, backbones and certificates."""
+
+from typing import Any
+
+from labeling import telling
+from labeling.telling import Change, Data, Door, Names, verb
+
+
+def certificate_door(data: Data) -> Door:
+    return Door("certificate", query=f"attempt={data['attempt']}" if "attempt" in data else "")
+
+
+def tried(data: Data, names: Names) -> str:
+    said = {"valid": "earned a certificate", "open": "began to prove a certificate"}
+    sentence = str(data.get("sentence", "")).rstrip(".")
+    done = said.get(data.get("state", ""), "tried to earn a certificate, which did not hold")
+    return f"{done}: {sentence}" if sentence else done
+
+
+def withdrawn(data: Data, names: Names) -> str:
+    back = telling.number(data.get("labels", 0), "label", "labels")
+    reason = str(data.get("reason", "")).rstrip(".")
+    return f"withdrew a certificate, and sent {back} back to people{': ' + reason if reason else ''}"
+
+
+def withheld(value: Any) -> list[Change]:
+    """Say which classes are left to people from now on, and which no longer are."""
+    by_people, by_model = "people only", "people and the model"
+    return [
+        Change(f"“{name}” is labeled by", *((by_model, by_people) if is_left else (by_people, by_model)))
+        for name, is_left in value.items()
+    ]
+
+
+BACKBONE = Door("models", fragment="backbone")
+
+telling.settings_of("withheld", withheld)
+verb("train", "Training asked for", "asked for a training", Door("models"))
+verb("fine_tune", "Fine-tuning started", "started to fine-tune the backbone", Door("models"))
+verb("fine_tune_stopped", "Fine-tuning stopped", "stopped fine-tuning", Door("models"))
+verb(
+    "backbone_chosen",
+    "Backbone chosen",
+    lambda data, names: f"chose the backbone {data.get('backbone')} in place of {data.get('instead_of')}",
+    BACKBONE,
+    by_machine=True,
+)
+verb(
+    "backbone_cancelled",
+    "Change of backbone ended",
+    lambda data, names: f"ended the change to the backbone {data.get('backbone')}",
+    BACKBONE,
+    by_machine=True,
+)
+verb(
+    "backbone_adopted",
+    "Backbone changed",
+    lambda data, names: (
+        f"looks through {data.get('backbone')} now, no longer through {data.get('instead_of')}"
+    ),
+    BACKBONE,
+    by_machine=True,
+)
+verb("certificate", "Certificate attempted", tried, certificate_door, by_machine=True)
+verb("certificate_withdrawn", "Certificate withdrawn", withdrawn, certificate_door, by_machine=True)
+verb(
+    "certificate_notice_read",
+    "Withdrawal read",
+    "read that a certificate was withdrawn",
+    Door("certificate"),
+)
