@@ -152,7 +152,8 @@ def export_words(data: Data, names: Names) -> str:
     chosen = ", ".join(
         f"{key.replace('_', ' ')} {value}" for key, value in (data.get("filter") or {}).items() if value
     )
-    return f"exported {chosen or 'all labels'} as {str(data.get('format', '')).upper()}"
+    labels = f"labels ({chosen})" if chosen else "all labels"
+    return f"exported {labels} as {str(data.get('format', '')).upper()}"
 
 
 def invited(data: Data, names: Names) -> str:

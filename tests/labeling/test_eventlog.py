@@ -46,7 +46,7 @@ def test_every_administrative_act_is_a_sentence(project, manager, labeler, outsi
         "outsider joined as labeler.",
         "manager invited outsider@example.com as labeler.",
         f"manager downloaded export {exported.pk}.",
-        "manager exported source human as COCO.",
+        "manager exported labels (source human) as COCO.",
         "manager wrote version 2 of the instructions.",
         "manager added the classes star, moon.",
         "manager paused labeling.",
