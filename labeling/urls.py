@@ -1,7 +1,18 @@
 from django.urls import path
 
 from labeling.api import images
-from labeling.views import accounts, data, exports, favicon, label, log, people, projects, settings
+from labeling.views import (
+    accounts,
+    data,
+    exports,
+    favicon,
+    label,
+    log,
+    notifications,
+    people,
+    projects,
+    settings,
+)
 
 urlpatterns = [
     path("", projects.project_list, name="projects"),
@@ -19,6 +30,14 @@ urlpatterns = [
     path("images/<int:item_id>/", images.ImageFile.as_view(), name="image"),
     path("thumbnails/<int:item_id>/", images.ThumbnailFile.as_view(), name="thumbnail"),
     path("crops/<int:check_id>/", images.CropFile.as_view(), name="crop"),
+    path("profile/notifications/", notifications.choose, name="profile-notifications"),
+    path("notifications/", notifications.listed, name="notifications"),
+    path("notifications/bell/", notifications.bell, name="bell"),
+    path("notifications/read/", notifications.read_all, name="notifications-read"),
+    path("notifications/<int:notification_id>/", notifications.opened, name="notification"),
+    path("notifications/<int:notification_id>/read/", notifications.read, name="notification-read"),
+    path("mail/", notifications.site_mail, name="site-mail"),
+    path("mail/again/", notifications.site_mail_again, name="site-mail-again"),
     path("log/", log.site_log, name="site-log"),
     path("log/file/", log.site_log_file, name="site-log-file"),
     path("projects/new/", projects.project_new, name="project-new"),

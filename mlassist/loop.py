@@ -13,7 +13,7 @@ from django.db.models import Max, QuerySet
 from django.db.models.functions import Now
 
 from clustering import embeddings
-from labeling import answers, jobs, suggestions
+from labeling import announcing, answers, jobs, suggestions
 from labeling.models import Event, Job, Project, User
 from mlassist import (
     auditing,
@@ -211,13 +211,13 @@ def was_steered(project: Project, since: datetime) -> bool:
     ).exists()
 
 
-@jobs.handler("round", cluster="ml", priority=2)
+@jobs.handler("round", cluster="ml", priority=2, ended=runs.announce_training)
 def run_round(job: jobs.RunningJob) -> dict[str, Any]:
     """Train, validate and infer in a process of their own."""
     return supervised(job)
 
 
-@jobs.handler("objects", cluster="long", priority=2)
+@jobs.handler("objects", cluster="long", priority=2, ended=runs.announce_training)
 def run_objects(job: jobs.RunningJob) -> dict[str, Any]:
     """Teach a detector, validate and infer in a process of their own."""
     return supervised(job, "mlassist.detecting")
@@ -297,6 +297,16 @@ def withdraw(certificate: Certificate, reason: str, by: User | None = None) -> i
             "certificate_withdrawn",
             certificate.project,
             by,
+            certificate=certificate.pk,
+            attempt=certificate.attempt,
+            labels=back,
+            reason=reason,
+        )
+        announcing.announce(
+            "certificate_withdrawn",
+            certificate.project,
+            by,
+            key=f"withdrawn:{certificate.pk}",
             certificate=certificate.pk,
             attempt=certificate.attempt,
             labels=back,

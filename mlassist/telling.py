@@ -1,8 +1,14 @@
-"""What the audit log says of models, backbones and certificates."""
+"""What the audit log and announcements say of models, backbones and certificates."""
 
 from typing import Any
 
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
 from labeling import telling
+from labeling.announcing import Choice, Kind, register
 from labeling.telling import Change, Data, Door, Names, verb
 
 
@@ -68,4 +74,65 @@ verb(
     "Withdrawal read",
     "read that a certificate was withdrawn",
     Door("certificate"),
+)
+
+
+# What is announced
+
+
+def training_finished(data: Data, count: int) -> str:
+    if data.get("error"):
+        return _("A training failed: %(error)s") % {"error": data["error"]}
+    if data.get("model") is None:
+        return _("A training is finished.")
+    return _("A training is finished: model %(number)s is in use.") % {"number": data["model"]}
+
+
+def certificate_passed(data: Data, count: int) -> str:
+    share = f"{100 * data['coverage']:.0f} %"
+    return _("The model has earned a certificate, for %(share)s of the images.") % {"share": share}
+
+
+def certificate_withdrawn(data: Data, count: int) -> str:
+    said = ngettext(
+        "A certificate was withdrawn; %(count)s automatic label went back to people.",
+        "A certificate was withdrawn; %(count)s automatic labels went back to people.",
+        data["labels"],
+    )
+    return said % {"count": intcomma(data["labels"])}
+
+
+def certificate_address(project: int, data: Data) -> str:
+    return f"{reverse('certificate', args=[project])}?attempt={data['attempt']}"
+
+
+register(
+    "training_started",
+    Kind(
+        gettext_lazy("A training starts"),
+        lambda data, count: _("A training has started."),
+        lambda project, data: reverse("models", args=[project]),
+        usual=Choice.NOTHING,
+    ),
+)
+register(
+    "training_finished",
+    Kind(
+        gettext_lazy("A training is finished"),
+        training_finished,
+        lambda project, data: reverse("run", args=[project, data["run"]]),
+    ),
+)
+register(
+    "certificate_passed",
+    Kind(gettext_lazy("The model earns a certificate"), certificate_passed, certificate_address),
+)
+register(
+    "certificate_withdrawn",
+    Kind(
+        gettext_lazy("A certificate is withdrawn"),
+        certificate_withdrawn,
+        certificate_address,
+        usual=Choice.MAIL,
+    ),
 )

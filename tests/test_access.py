@@ -60,6 +60,12 @@ ROUTES = {
     "settings-classes": ("post", MANAGE),
     "settings-instructions": ("post", MANAGE),
     "settings-state": ("post", MANAGE),
+    "profile-notifications": ("post", SIGNED_IN),
+    "notifications": ("get", SIGNED_IN),
+    "notifications-read": ("post", SIGNED_IN),
+    "bell": ("get", SIGNED_IN),
+    "site-mail": ("get", ADMIN),
+    "site-mail-again": ("post", ADMIN),
     "log": ("get", MANAGE),
     "log-file": ("get", MANAGE),
     "site-log": ("get", ADMIN),
@@ -98,6 +104,7 @@ ROUTES = {
 OWN = {
     "api-unknown", "api-page", "api-page-submit", "api-page-extend", "api-page-release", "api-page-undo",
     "profile-token-revoke", "run", "certificate-read", "api-check-answer",
+    "notification", "notification-read",
 }  # fmt: skip
 
 

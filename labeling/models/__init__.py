@@ -6,11 +6,13 @@ from labeling.models.checking import CheckPage, ObjectCheck
 from labeling.models.events import Event
 from labeling.models.items import DataSource, Item
 from labeling.models.jobs import Job, WorkerHeartbeat
+from labeling.models.notifying import Announcement, Letter, Notification, NotificationChoice
 from labeling.models.projects import Instructions, Invitation, LabelClass, Membership, Project
 from labeling.models.queueing import Claim, Page, QueueEntry
 
 __all__ = [
     "Annotation",
+    "Announcement",
     "ApiToken",
     "CheckPage",
     "Claim",
@@ -22,7 +24,10 @@ __all__ = [
     "Item",
     "Job",
     "LabelClass",
+    "Letter",
     "Membership",
+    "Notification",
+    "NotificationChoice",
     "ObjectCheck",
     "Page",
     "Project",

@@ -15,8 +15,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from labeling import charts, languages, permissions
-from labeling.models import LabelClass, Project
+from labeling import charts, languages, notifications, permissions
+from labeling.kinds import ROLES
+from labeling.models import LabelClass, Project, User
 
 register = template.Library()
 
@@ -45,7 +46,6 @@ MARKS = {
     "left": ("○", "left"),
 }
 DISTINCT_COLORS = 12
-ROLES = {"manager": _("manager"), "reviewer": _("reviewer"), "labeler": _("labeler")}
 
 register.simple_tag(charts.share_bar)
 register.simple_tag(charts.plain_bar)
@@ -70,6 +70,11 @@ def tabs(context: Mapping[str, Any], project: Project) -> list[tuple[str, str, b
 @register.filter
 def may(project: Project, verb: str) -> bool:
     return permissions.may(getattr(project, "role", None), verb)
+
+
+@register.simple_tag
+def unread_notifications(user: User) -> int:
+    return notifications.unread(user)
 
 
 @register.filter

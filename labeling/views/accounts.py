@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from labeling import accounts, languages, shortcuts, workforce
 from labeling.api.shapes import whole_number
-from labeling.forms import JoinForm, ProfileForm, SignInForm, TokenForm
+from labeling.forms import JoinForm, NotificationsForm, ProfileForm, SignInForm, TokenForm
 from labeling.models import ApiToken, Event, Membership, User
 from labeling.queue import SIZES
 from labeling.templatetags.loupe import role_name
@@ -45,6 +45,8 @@ def profile_page(request: SignedIn, **context: object) -> HttpResponse:
     context.setdefault("form", ProfileForm(instance=request.user))
     context.setdefault("password_form", PasswordChangeForm(request.user))
     context.setdefault("token_form", TokenForm())
+    context["notifications_form"] = NotificationsForm(user=request.user, auto_id="tell-%s")
+    context["has_mail"] = settings.SENDS_MAIL
     context["password_form"].fields["old_password"].widget.attrs.pop("autofocus", None)  # type: ignore[attr-defined]
     context["tokens"] = ApiToken.objects.filter(user=request.user.pk).order_by("-id")
     return render(request, "accounts/profile.html", context)

@@ -2,10 +2,11 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from labeling import exporting, review, workforce
-from labeling.models import Project
+from labeling.models import Letter, Project
 from tests import factories
 from tests.e2e.conftest import queue_as
 
@@ -20,6 +21,7 @@ def busy(shapes, manager, labeler):
     workforce.invite(shapes, manager, "labeler", "somebody@example.com")
     exporting.start(shapes, manager, "coco", review.Filters())
     factories.run_jobs("quick")
+    Letter.objects.create(user=labeler, due_at=timezone.now(), attempts=1, error="Connection refused")
     return shapes
 
 
@@ -35,6 +37,7 @@ def drawing(manager) -> Project:
 PAGES = (
     "/",
     "/profile/",
+    "/notifications/",
     "/projects/new/",
     "/projects/{}/",
     "/projects/{}/label/",
@@ -72,6 +75,15 @@ def test_axe_finds_nothing(browse, busy, drawing, manager, scheme):
     page.goto("/sign-in/")
     assert axe.run(page).violations_count == 0
     assert found == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_pages_for_site_admins(browse, busy, admin, scheme):
+    page = browse(admin, color_scheme=scheme)
+    for address in ("/log/", "/mail/"):
+        page.goto(address)
+        found = Axe().run(page).response["violations"]
+        assert [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in found] == []
 
 
 def draw_something(page: Page, project: Project) -> None:
