@@ -194,6 +194,9 @@ EMAIL_USE_SSL = MAIL_SERVER.scheme == "smtps"
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = os.environ.get("LOUPE_MAIL_FROM", "Loupe <loupe@localhost>")
 
+# Whether webhooks may lead into the network that this server is in.
+LOUPE_WEBHOOKS_PRIVATE = env_bool("LOUPE_WEBHOOKS_PRIVATE", False)
+
 STATIC_URL = "static/"
 STATIC_ROOT = LOUPE_HOME / "static"
 STATIC_BUILT = env_bool("LOUPE_STATIC_BUILT", False)  # set by `manage.py web`

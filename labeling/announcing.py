@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
+from django.utils import translation
 from django.utils.functional import Promise
 
-from labeling import notifications
+from labeling import notifications, webhooks
 from labeling.models import Announcement, Membership, Notification, Project, User
 
 Data = Mapping[str, Any]
@@ -28,6 +30,7 @@ class Kind:
     usual: Choice = Choice.APP  # how people are told who have not chosen
     for_managers: bool = True
     bundled: bool = False  # while unread, more of it adds to the count
+    report: Callable[[Data], str] | None = None  # for programs, where the sentence speaks to one person
 
 
 _kinds: dict[str, Kind] = {}
@@ -71,6 +74,8 @@ def announce(
         readers = dict.fromkeys(managers(project, but=actor), 1) if to is None else to
         kind = _kinds[name]
         notifications.give(said, readers, usual=kind.usual, bundled=kind.bundled)
+        with translation.override(settings.LANGUAGE_CODE):
+            webhooks.queue(said, kind.report(data) if kind.report else kind.say(data, 1))
     return said
 
 

@@ -36,6 +36,30 @@ class SignInForm(AuthenticationForm):
         self.fields["password"].label = _("Password")
 
 
+class WebhookForm(forms.Form):
+    """Where a webhook leads, and what it gets."""
+
+    url = forms.CharField(
+        max_length=2_000,
+        label="Address",
+        widget=forms.URLInput(
+            attrs={"placeholder": "https://…", "autocomplete": "off", "spellcheck": "false"}
+        ),
+    )
+    kinds = forms.MultipleChoiceField(
+        widget=forms.CheckboxSelectMultiple,
+        label="What it is told",
+        error_messages={"required": "Choose at least one."},
+    )
+    is_on = forms.BooleanField(required=False, label="On")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Titles stay lazy: the page is in another language than the view.
+        titles: list[Any] = [(name, kind.title) for name, kind in announcing.kinds().items()]
+        self.fields["kinds"].choices = titles  # type: ignore[attr-defined]
+
+
 class ProfileForm(forms.ModelForm):
     class Meta:
         model = User

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from labeling.announcing import Choice, Data, Kind, register
 from labeling.models import Invitation
+from labeling.telling import number
 
 # How a role stands in a sentence.
 ROLES = {
@@ -76,21 +77,23 @@ def finished(data: Data, count: int) -> str:
 register(
     "invited",
     Kind(
-        gettext_lazy("Somebody invites you"),
+        gettext_lazy("An invitation"),
         invited,
         invitation_address,
         usual=Choice.MAIL,
         for_managers=False,
+        report=lambda data: f"{data['who']} invites somebody as {data['role']}.",
     ),
 )
 register(
     "rejected",
     Kind(
-        gettext_lazy("Labels of yours are rejected"),
+        gettext_lazy("Labels are rejected"),
         rejected,
         lambda project, data: reverse("label", args=[project]),
         for_managers=False,
         bundled=True,
+        report=lambda data: f"{number(data['count'], 'label was', 'labels were')} rejected.",
     ),
 )
 register(

@@ -217,6 +217,25 @@ verb(
     lambda data, names: f"downloaded export {data.get('export')}",
     Door("exports"),
 )
+WEBHOOKS = Door("webhooks")
+PARTS = {"url": "its address", "kinds": "what it gets"}
+
+
+def webhook_changed(data: Data, names: Names) -> str:
+    changed = data.get("changed", [])
+    done = [PARTS[each] for each in changed if each in PARTS]
+    done += [f"switched {'on' if data.get('is_on') else 'off'}"] * ("is_on" in changed)
+    return f"changed the webhook to {data.get('host')}: {', '.join(done)}"
+
+
+def to_host(doing: str) -> Words:
+    return lambda data, names: f"{doing} the webhook to {data.get('host')}"
+
+
+verb("webhook_made", "Webhook made", to_host("made"), WEBHOOKS)
+verb("webhook_changed", "Webhook changed", webhook_changed, WEBHOOKS)
+verb("webhook_secret", "Webhook’s secret renewed", to_host("renewed the secret of"), WEBHOOKS)
+verb("webhook_deleted", "Webhook deleted", to_host("deleted"), WEBHOOKS)
 verb("account", "Account made", lambda data, names: f"made the account {data.get('email')}{admin(data)}")
 verb(
     "token", "API token made", lambda data, names: f"made the API token “{data.get('name')}”{of(data, names)}"

@@ -12,6 +12,7 @@ from labeling.views import (
     people,
     projects,
     settings,
+    webhooks,
 )
 
 urlpatterns = [
@@ -57,6 +58,25 @@ urlpatterns = [
     ),
     path("projects/<int:project_id>/exports/", exports.exports, name="exports"),
     path("projects/<int:project_id>/exports/live/", exports.exports_live, name="exports-live"),
+    path("projects/<int:project_id>/webhooks/", webhooks.webhooks_page, name="webhooks"),
+    path("projects/<int:project_id>/webhooks/<int:webhook_id>/", webhooks.webhook_page, name="webhook"),
+    path(
+        "projects/<int:project_id>/webhooks/<int:webhook_id>/live/",
+        webhooks.webhook_live,
+        name="webhook-live",
+    ),
+    path("projects/<int:project_id>/webhooks/<int:webhook_id>/test/", webhooks.test, name="webhook-test"),
+    path(
+        "projects/<int:project_id>/webhooks/<int:webhook_id>/secret/", webhooks.renew, name="webhook-secret"
+    ),
+    path(
+        "projects/<int:project_id>/webhooks/<int:webhook_id>/delete/", webhooks.delete, name="webhook-delete"
+    ),
+    path(
+        "projects/<int:project_id>/webhooks/<int:webhook_id>/deliveries/<int:delivery_id>/again/",
+        webhooks.send_again,
+        name="delivery-again",
+    ),
     path("projects/<int:project_id>/log/", log.log, name="log"),
     path("projects/<int:project_id>/log/file/", log.log_file, name="log-file"),
     path("projects/<int:project_id>/settings/", settings.settings, name="settings"),

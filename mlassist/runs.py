@@ -98,8 +98,15 @@ def announce_training(job: Job) -> None:
         key=f"trained:{job.pk}:{job.state}",
         run=run.pk,
         model=run.model_version.number if run.model_version else None,
-        error=str(job.error).strip().rpartition("\n")[2] if job.state == Job.State.FAILED else "",
+        error=sentence_of(job.error) if job.state == Job.State.FAILED else "",
     )
+
+
+def sentence_of(error: str) -> str:
+    """Return the last line of what a process said before it failed, without the exception's name."""
+    last = error.strip().rpartition("\n")[2]
+    name, _, sentence = last.partition(": ")
+    return sentence if sentence and " " not in name else last
 
 
 def close_dangling(job: Job) -> int:

@@ -66,6 +66,12 @@ ROUTES = {
     "bell": ("get", SIGNED_IN),
     "site-mail": ("get", ADMIN),
     "site-mail-again": ("post", ADMIN),
+    "webhooks": ("get", MANAGE),
+    "webhook": ("get", MANAGE),
+    "webhook-live": ("get", MANAGE),
+    "webhook-test": ("post", MANAGE),
+    "webhook-secret": ("post", MANAGE),
+    "delivery-again": ("post", MANAGE),
     "log": ("get", MANAGE),
     "log-file": ("get", MANAGE),
     "site-log": ("get", ADMIN),
@@ -104,7 +110,7 @@ ROUTES = {
 OWN = {
     "api-unknown", "api-page", "api-page-submit", "api-page-extend", "api-page-release", "api-page-undo",
     "profile-token-revoke", "run", "certificate-read", "api-check-answer",
-    "notification", "notification-read",
+    "notification", "notification-read", "webhook-delete",
 }  # fmt: skip
 
 
@@ -125,14 +131,17 @@ def test_every_route_says_whom_it_is_for() -> None:
 @pytest.fixture
 def place(project, labeler, reviewer, manager, admin, outsider, items) -> dict[str, Any]:
     """Return a project in which something of everything exists, and what addresses need."""
-    from labeling import exporting
+    from labeling import exporting, webhooks
 
     factories.answer(project, reviewer)
     boxes = factories.make_project(manager=manager, reviewer=reviewer, labeler=labeler, task_type="detection")
     factories.ask_about_objects(boxes, factories.make_scenes(boxes, 1, size=(64, 48)))
     exported = exporting.start(project, manager, "coco", review.Filters())
     factories.run_jobs("quick")
+    webhook = webhooks.make(project, manager, "https://example.com/hook", ["finished"])
     return {
+        "webhook_id": webhook.pk,
+        "delivery_id": webhooks.send_test(webhook, manager).pk,
         "project_id": project.pk,
         "item_id": items[0].pk,
         "check_id": boxes.checks.first().pk,

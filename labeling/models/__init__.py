@@ -9,6 +9,7 @@ from labeling.models.jobs import Job, WorkerHeartbeat
 from labeling.models.notifying import Announcement, Letter, Notification, NotificationChoice
 from labeling.models.projects import Instructions, Invitation, LabelClass, Membership, Project
 from labeling.models.queueing import Claim, Page, QueueEntry
+from labeling.models.webhooks import Delivery, Webhook
 
 __all__ = [
     "Annotation",
@@ -18,6 +19,7 @@ __all__ = [
     "Claim",
     "DataSource",
     "Decoy",
+    "Delivery",
     "Event",
     "Instructions",
     "Invitation",
@@ -37,5 +39,6 @@ __all__ = [
     "Review",
     "Suggestion",
     "User",
+    "Webhook",
     "WorkerHeartbeat",
 ]

@@ -15,7 +15,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from labeling import charts, languages, notifications, permissions
+from labeling import announcing, charts, languages, notifications, permissions
 from labeling.kinds import ROLES
 from labeling.models import LabelClass, Project, User
 
@@ -35,6 +35,8 @@ INSIDE = {
     "run": "models",
     "import": "data",
     "log": "settings",
+    "webhooks": "settings",
+    "webhook": "settings",
 }  # pages without a tab of their own
 MARKS = {
     "person": ("●", "by a person"),
@@ -75,6 +77,13 @@ def may(project: Project, verb: str) -> bool:
 @register.simple_tag
 def unread_notifications(user: User) -> int:
     return notifications.unread(user)
+
+
+@register.filter
+def kind_title(kind: str) -> str:
+    """Return how a kind of announcement is called."""
+    known = announcing.kind_of(kind)
+    return str(known.title) if known else words(kind)
 
 
 @register.filter

@@ -5,8 +5,8 @@ from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from labeling import exporting, review, workforce
-from labeling.models import Letter, Project
+from labeling import exporting, review, webhooks, workforce
+from labeling.models import Delivery, Letter, Project
 from tests import factories
 from tests.e2e.conftest import queue_as
 
@@ -22,6 +22,10 @@ def busy(shapes, manager, labeler):
     exporting.start(shapes, manager, "coco", review.Filters())
     factories.run_jobs("quick")
     Letter.objects.create(user=labeler, due_at=timezone.now(), attempts=1, error="Connection refused")
+    webhook = webhooks.make(shapes, manager, "https://example.com/loupe", ["finished"])
+    sent = webhooks.send_test(webhook, manager)
+    answered = {"state": "delivered", "status": 200, "seconds": 0.2, "answer": "thank you"}
+    Delivery.objects.filter(pk=sent.pk).update(**answered)
     return shapes
 
 
@@ -50,6 +54,8 @@ PAGES = (
     "/projects/{}/exports/",
     "/projects/{}/settings/",
     "/projects/{}/log/",
+    "/projects/{}/webhooks/",
+    "/projects/{}/webhooks/{hook}/",
     "/not/here/",
 )
 
@@ -59,8 +65,9 @@ def test_axe_finds_nothing(browse, busy, drawing, manager, scheme):
     page = browse(manager, color_scheme=scheme)
     axe = Axe()
     found = {}
+    hook = busy.webhooks.get().pk
     for address in PAGES:
-        page.goto(address.format(busy.pk))
+        page.goto(address.format(busy.pk, hook=hook))
         if "/label/" in address:
             page.locator(".tile-face").first.click()
         for violation in axe.run(page).response["violations"]:
@@ -112,7 +119,8 @@ def test_targets_are_large_and_nothing_overflows(browse, busy, drawing, manager,
     draw_something(page, drawing)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.evaluate(SMALL) == []
+    hook = busy.webhooks.get().pk
     for address in PAGES:
-        page.goto(address.format(busy.pk))
+        page.goto(address.format(busy.pk, hook=hook))
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
         assert page.evaluate(SMALL) == [], address
