@@ -40,7 +40,7 @@ def test_a_failed_training_says_why(project, manager) -> None:
         cluster="ml",
         project=project,
         state="failed",
-        error='Traceback\n  File "training.py"\nmlassist.training.NothingToLearn: All labels are of one class.\n',
+        error="Traceback\nmlassist.training.NothingToLearn: All labels are of one class.\n",
     )
     runs.announce_training(job)  # nothing was trained
     assert told(manager) == []
