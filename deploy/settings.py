@@ -4,7 +4,7 @@ import contextlib
 import os
 import secrets
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from django.conf.locale import LANG_INFO
 
@@ -59,8 +59,20 @@ def database(url: str) -> dict[str, object]:
     }
 
 
+MAIL_PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}  # plain, STARTTLS, TLS from the start
+
+
+def mail_server(url: str) -> SplitResult:
+    """Read the address of a mail server strictly."""
+    parts = urlsplit(url)
+    if url and (parts.scheme not in MAIL_PORTS or not parts.hostname):
+        raise ValueError("LOUPE_MAIL must be like smtp+tls://user:password@host:587")
+    return parts
+
+
 LOUPE_HOME = Path(os.environ.get("LOUPE_HOME", BASE_DIR / "var")).resolve()
 LOUPE_PORT = int(os.environ.get("LOUPE_PORT", "8000"))
+LOUPE_URL = os.environ.get("LOUPE_URL", f"http://localhost:{LOUPE_PORT}").rstrip("/")
 
 DEBUG = env_bool("LOUPE_DEBUG", False)
 SECRET_KEY = os.environ.get("LOUPE_SECRET_KEY") or kept_secret(LOUPE_HOME / "secret_key")
@@ -167,6 +179,23 @@ LANGUAGES = [
 LOCALE_PATHS = [catalogs.compiled(BASE_DIR / "locale", LOUPE_HOME / "locale")]
 TIME_ZONE = "UTC"
 USE_TZ = True
+
+# Without a mail server, letters are kept as files, so that nothing is lost and links are not logged.
+MAIL_SERVER = mail_server(os.environ.get("LOUPE_MAIL", ""))
+SENDS_MAIL = bool(MAIL_SERVER.hostname)
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if SENDS_MAIL else 'filebased'}.EmailBackend"
+EMAIL_FILE_PATH = LOUPE_HOME / "mail"
+EMAIL_HOST = MAIL_SERVER.hostname or ""
+EMAIL_PORT = MAIL_SERVER.port or MAIL_PORTS.get(MAIL_SERVER.scheme, 0)
+EMAIL_HOST_USER = unquote(MAIL_SERVER.username or "")
+EMAIL_HOST_PASSWORD = unquote(MAIL_SERVER.password or "")
+EMAIL_USE_TLS = MAIL_SERVER.scheme == "smtp+tls"
+EMAIL_USE_SSL = MAIL_SERVER.scheme == "smtps"
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = os.environ.get("LOUPE_MAIL_FROM", "Loupe <loupe@localhost>")
+
+# Whether webhooks may lead into the network that this server is in.
+LOUPE_WEBHOOKS_PRIVATE = env_bool("LOUPE_WEBHOOKS_PRIVATE", False)
 
 STATIC_URL = "static/"
 STATIC_ROOT = LOUPE_HOME / "static"

@@ -5,4 +5,5 @@ class LabelingConfig(AppConfig):
     name = "labeling"
 
     def ready(self) -> None:
-        from labeling import exporting, importing  # noqa: F401  registers their job handlers
+        # Registers jobs, ticks, and what is announced.
+        from labeling import delivering, exporting, finishing, importing, kinds, mailing  # noqa: F401

@@ -12,7 +12,7 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from labeling import jobs, review
+from labeling import announcing, jobs, review
 from labeling.formats import coco
 from labeling.models import Annotation, Event, Item, Job, Project, User
 
@@ -96,7 +96,22 @@ def start(project: Project, by: User | None, file_format: str, filters: review.F
     return jobs.enqueue("export", project, {"format": file_format, "filter": asdict(filters)}, created_by=by)
 
 
-@jobs.handler("export", cluster="quick", priority=-1)
+def announce_end(job: Job) -> None:
+    """Tell whoever started an export how it ended."""
+    assert job.project is not None
+    announcing.announce(
+        "export_done",
+        job.project,
+        job.created_by,
+        key=f"export:{job.pk}:{job.attempts}:{job.state}",
+        to={job.created_by.pk: 1} if job.created_by else {},
+        export=job.pk,
+        images=job.result.get("images", 0),
+        error=job.error if job.state == Job.State.FAILED else "",
+    )
+
+
+@jobs.handler("export", cluster="quick", priority=-1, ended=announce_end)
 def export(job: jobs.RunningJob) -> dict[str, Any]:
     """Write the file under a temporary name, then put it into storage whole."""
     project = job.project

@@ -43,8 +43,7 @@ def classes_for(source: DataSource, by: User | None) -> dict[str, LabelClass]:
     named = {class_named_by(path) for path in source.items.values_list("path", flat=True)} - {None}
     missing = sorted(name for name in named if name and name.lower() not in known)
     if missing:
-        known |= {each.name.lower(): each for each in projects.add_classes(project, missing)}
-        Event.record("add_classes", project, by, names=missing)
+        known |= {each.name.lower(): each for each in projects.extend_classes(project, missing, by)}
     return known
 
 

@@ -8,7 +8,8 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.password_validation import validate_password
 from django.utils.translation import gettext_lazy as _
 
-from labeling.models import Membership, Project, User
+from labeling import announcing, notifications
+from labeling.models import Membership, Notification, Project, User
 from labeling.workforce import ADDRESS_TAKEN
 
 SHAPES_START = 90  # % agreement to begin with: two people who draw the same boxes agree less than on a class
@@ -33,6 +34,30 @@ class SignInForm(AuthenticationForm):
             attrs={"autofocus": True, "autocomplete": "username"}
         )
         self.fields["password"].label = _("Password")
+
+
+class WebhookForm(forms.Form):
+    """Where a webhook leads, and what it gets."""
+
+    url = forms.CharField(
+        max_length=2_000,
+        label="Address",
+        widget=forms.URLInput(
+            attrs={"placeholder": "https://…", "autocomplete": "off", "spellcheck": "false"}
+        ),
+    )
+    kinds = forms.MultipleChoiceField(
+        widget=forms.CheckboxSelectMultiple,
+        label="What it is told",
+        error_messages={"required": "Choose at least one."},
+    )
+    is_on = forms.BooleanField(required=False, label="On")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Titles stay lazy: the page is in another language than the view.
+        titles: list[Any] = [(name, kind.title) for name, kind in announcing.kinds().items()]
+        self.fields["kinds"].choices = titles  # type: ignore[attr-defined]
 
 
 class ProfileForm(forms.ModelForm):
@@ -91,6 +116,20 @@ class JoinForm(forms.Form):
             except forms.ValidationError as error:
                 self.add_error("password", error)
         return cleaned
+
+
+class NotificationsForm(forms.Form):
+    """How somebody wants to be told of each kind that can concern them."""
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        chosen = notifications.choices_of(user)
+        manages = user.memberships.filter(role=Membership.Role.MANAGER).exists()
+        for name, kind in announcing.kinds().items():
+            if manages or not kind.for_managers:
+                choices = Notification.Choice.choices
+                initial = chosen.get(name, kind.usual)
+                self.fields[name] = forms.ChoiceField(choices=choices, label=str(kind.title), initial=initial)
 
 
 class TokenForm(forms.Form):

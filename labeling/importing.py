@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from labeling import images, jobs, validation
+from labeling import announcing, images, jobs, validation
 from labeling.models import DataSource, Event, Item, Job, Project, User
 
 PART = 20_000  # items read by one job
@@ -239,7 +239,31 @@ def copy_rows(project: Project, source: DataSource, files: Iterable[tuple[str, i
                 )
 
 
-@jobs.handler("import", cluster="quick")
+def announce_end(job: Job) -> None:
+    """Tell whoever started an import, else the managers, once all of its parts have ended.
+
+    Two parts may end at the same moment; the lock lets the second see the first.
+    """
+    source = DataSource.objects.select_for_update(no_key=True).get(pk=job.payload["source"])
+    parts = Job.objects.filter(kind="import", payload__source=source.pk)
+    if parts.filter(state__in=(Job.State.QUEUED, Job.State.RUNNING)).exists():
+        return
+    counts = summary(source)
+    announcing.announce(
+        "import_done",
+        source.project,
+        source.created_by,
+        key=f"import:{source.pk}:{'failed' if counts['error'] else 'done'}",
+        to={source.created_by.pk: 1} if source.created_by else None,
+        source=source.pk,
+        name=source.name,
+        images=counts["read"] - counts["duplicates"],
+        broken=counts["broken"],
+        error=counts["error"],
+    )
+
+
+@jobs.handler("import", cluster="quick", ended=announce_end)
 def read_part(job: jobs.RunningJob) -> dict[str, Any]:
     """Read a part of a source: size, hash, orientation, thumbnail.
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import OperationalError, close_old_connections, connection, connections, transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from django_q.models import OrmQ
@@ -51,6 +52,7 @@ WATCHDOG_LOCK = 0x10C9E  # key of the advisory lock that one watchdog holds
 log = logging.getLogger(__name__)
 
 Work = Callable[[RunningJob], dict[str, Any] | None]
+Ended = Callable[[Job], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +60,23 @@ class Handler:
     function: Work
     cluster: str
     priority: int
+    ended: Ended | None = None
 
 
 _handlers: dict[str, Handler] = {}
 
 
-def handler(kind: str, *, cluster: str, priority: int = 0) -> Callable[[Work], Work]:
-    """Register what does a kind of job; the dict it returns becomes the job's result."""
+def handler(
+    kind: str, *, cluster: str, priority: int = 0, ended: Ended | None = None
+) -> Callable[[Work], Work]:
+    """Register what does a kind of job; the dict it returns becomes the job's result.
+
+    `ended` is called in the transaction in which one is done, failed or cancelled while it ran.
+    """
     assert cluster in CLUSTERS, cluster
 
     def register(function: Work) -> Work:
-        _handlers[kind] = Handler(function, cluster, priority)
+        _handlers[kind] = Handler(function, cluster, priority, ended)
         return function
 
     return register
@@ -174,9 +182,9 @@ def _work(row: Job) -> None:
         with _raising_on_stop(), running.alive():
             result = _handlers[row.kind].function(running)
     except Cancelled:
-        running.finish(Job.State.CANCELLED)
+        _end(running, Job.State.CANCELLED)
     except JobFailed as failure:
-        running.finish(Job.State.FAILED, error=str(failure))
+        _end(running, Job.State.FAILED, error=str(failure))
     except Stopping:
         # The machine stops or updates: not the job's fault, so the attempt is not counted.
         connections.close_all()
@@ -191,9 +199,26 @@ def _work(row: Job) -> None:
         _give_back(row, attempts=row.attempts)
     except Exception as error:
         log.exception("job %s (%s) failed", row.pk, row.kind)
-        running.finish(Job.State.FAILED, error=f"{type(error).__name__}: {error}")
+        _end(running, Job.State.FAILED, error=f"{type(error).__name__}: {error}")
     else:
-        running.finish(Job.State.DONE, result=result or {})
+        _end(running, Job.State.DONE, result=result or {})
+
+
+def _end(running: RunningJob, state: Job.State, **fields: Any) -> None:
+    """Write a job's outcome and what follows from it together; the outcome stands whatever follows."""
+    try:
+        with transaction.atomic():
+            if running.finish(state, **fields):
+                _follow(running.row)
+    except Exception:
+        log.exception("what follows from job %s (%s) failed", running.row.pk, running.row.kind)
+        running.finish(state, **fields)
+
+
+def _follow(row: Job) -> None:
+    ended = _handlers[row.kind].ended
+    if ended is not None:
+        ended(Job.objects.select_related("project", "created_by").get(pk=row.pk))
 
 
 @contextlib.contextmanager
@@ -222,17 +247,26 @@ def _give_back(row: Job, *, attempts: int) -> None:
         ours.update(state=Job.State.CANCELLED, lease_until=None, finished_at=Now())
     elif attempts >= MAX_ATTEMPTS:
         log.error("job %s (%s) died %s times and is given up", row.pk, row.kind, attempts)
-        ours.update(
-            state=Job.State.FAILED,
-            lease_until=None,
-            finished_at=Now(),
-            error=f"It stopped {attempts} times before it was finished, perhaps for lack of memory. "
-            "You can try it again.",
-        )
+        _bury(ours, row, attempts)
     else:
         with transaction.atomic():
             if ours.update(state=Job.State.QUEUED, attempts=attempts, lease_until=None):
                 _nudge(row)
+
+
+def _bury(ours: QuerySet[Job], row: Job, attempts: int) -> None:
+    error = (
+        f"It stopped {attempts} times before it was finished, perhaps for lack of memory. "
+        "You can try it again."
+    )
+    buried = ours.update(state=Job.State.FAILED, lease_until=None, finished_at=Now(), error=error)
+    if not buried:
+        return
+    try:
+        with transaction.atomic():
+            _follow(row)
+    except Exception:
+        log.exception("what follows from job %s (%s) failed", row.pk, row.kind)
 
 
 # What the watchdog does

@@ -16,6 +16,7 @@ ROLES_THAT_MAY: dict[str, frozenset[str]] = {
     "label": frozenset({MANAGER, REVIEWER, LABELER}),
     "review": frozenset({MANAGER, REVIEWER}),
     "manage": frozenset({MANAGER}),
+    "log": frozenset({MANAGER}),
 }
 
 Visitor = AbstractBaseUser | AnonymousUser
@@ -61,6 +62,12 @@ def project_or_404(user: Visitor, project_id: int, verb: str) -> Project:
         raise Http404
     project.role = role  # type: ignore[attr-defined]
     return project
+
+
+def site_admin_or_404(user: Visitor) -> None:
+    """Let site admins pass; what concerns all projects does not exist for others."""
+    if not getattr(user, "is_superuser", False):
+        raise Http404
 
 
 def item_or_404(user: Visitor, item_id: int) -> Item:

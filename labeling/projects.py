@@ -86,6 +86,14 @@ def tidy_name(name: str) -> str:
     return name
 
 
+def extend_classes(project: Project, classes: Sequence[ClassInput], by: User | None) -> list[LabelClass]:
+    """Add classes to a project that is in use, all or none. Raises ProjectRefused."""
+    with transaction.atomic():
+        added = add_classes(project, classes)
+        Event.record("add_classes", project, by, names=[each.name for each in added])
+    return added
+
+
 def add_classes(project: Project, classes: Sequence[ClassInput]) -> list[LabelClass]:
     """Append classes: names, or mappings with name, description, color, parent. Raises ProjectRefused."""
     existing = {each.name.lower(): each for each in project.classes.all()}
@@ -159,13 +167,19 @@ def change_settings(project: Project, by: User, **changes: Any) -> None:
         setattr(project, field, value)
     try:
         with transaction.atomic():
+            rows = Project.objects.select_for_update(no_key=True).filter(pk=project.pk)
+            before = rows.values(*changes).get()
             project.save(update_fields=list(changes))
+            changed = {
+                field: [before[field], value] for field, value in changes.items() if value != before[field]
+            }
+            if changed:
+                Event.record("settings", project, by, **changed)
     except IntegrityError as error:
         raise ProjectRefused(
             "That name is taken, or a number is out of range.", next(iter(changes))
         ) from error
     validation.settle_rate(project)
-    Event.record("settings", project, by, **changes)
 
 
 def set_instructions(project: Project, text: str, by: User) -> Instructions:
@@ -176,6 +190,7 @@ def set_instructions(project: Project, text: str, by: User) -> Instructions:
         if newest is not None and newest.text == text:
             return newest
         version = newest.version + 1 if newest else 1
+        Event.record("instructions", project, by, version=version)
         return Instructions.objects.create(project=project, version=version, text=text, created_by=by)
 
 

@@ -1,5 +1,6 @@
 """Looking over what is labeled: the gallery, rejecting, approving."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,7 +9,8 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from labeling.models import Annotation, Claim, Event, Item, Project, QueueEntry, Review, User
+from labeling import announcing
+from labeling.models import Annotation, Claim, Event, Item, Membership, Project, QueueEntry, Review, User
 from labeling.queue import finish
 from labeling.validation import kind_for
 
@@ -94,7 +96,8 @@ def reject(project: Project, items: Sequence[int], reviewer: User, comment: str 
     with transaction.atomic():
         chosen = lock(project, items)
         counted = Annotation.objects.filter(item__in=chosen, counted=True, withdrawn_at=None)
-        latest = {each.item_id: each for each in counted.order_by("id")}
+        given = list(counted.order_by("id"))
+        latest = {each.item_id: each for each in given}
         Review.objects.bulk_create(
             Review(
                 project=project,
@@ -112,7 +115,25 @@ def reject(project: Project, items: Sequence[int], reviewer: User, comment: str 
         )
         requeue(project, chosen)
         record(project, reviewer, "reject", chosen, comment)
+        tell_labelers(project, reviewer, given, comment)
     return [item.pk for item in chosen]
+
+
+def tell_labelers(project: Project, reviewer: User, rejected: list[Annotation], comment: str) -> None:
+    """Tell each labeler how many of their labels were rejected at once, but for those of the reviewer."""
+    labels = Counter(each.labeler_id for each in rejected if each.labeler_id and not each.skipped)
+    labels.pop(reviewer.pk, None)
+    if not labels:
+        return
+    members = Membership.objects.filter(project=project, user__in=labels).values_list("user_id", flat=True)
+    announcing.announce(
+        "rejected",
+        project,
+        reviewer,
+        to={user: labels[user] for user in members},
+        count=labels.total(),
+        comment=comment,
+    )
 
 
 def approve(project: Project, items: Sequence[int], reviewer: User, comment: str = "") -> list[int]:

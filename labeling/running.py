@@ -107,9 +107,12 @@ class RunningJob:
             self._is_over.set()
             heart.join()
 
-    def finish(self, state: Job.State, **fields: Any) -> None:
-        """Write the outcome, unless somebody else has the job by now."""
-        self._ours().update(state=state, lease_until=None, finished_at=Now(), **self._unsaved, **fields)
+    def finish(self, state: Job.State, **fields: Any) -> bool:
+        """Write the outcome, unless somebody else has the job by now; returns whether it was ours."""
+        changed: int = self._ours().update(
+            state=state, lease_until=None, finished_at=Now(), **self._unsaved, **fields
+        )
+        return bool(changed)
 
     def _ours(self) -> Any:
         return Job.objects.filter(pk=self.row.pk, state=Job.State.RUNNING, attempts=self.row.attempts)

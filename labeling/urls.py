@@ -1,7 +1,19 @@
 from django.urls import path
 
 from labeling.api import images
-from labeling.views import accounts, data, exports, favicon, label, people, projects, settings
+from labeling.views import (
+    accounts,
+    data,
+    exports,
+    favicon,
+    label,
+    log,
+    notifications,
+    people,
+    projects,
+    settings,
+    webhooks,
+)
 
 urlpatterns = [
     path("", projects.project_list, name="projects"),
@@ -19,6 +31,16 @@ urlpatterns = [
     path("images/<int:item_id>/", images.ImageFile.as_view(), name="image"),
     path("thumbnails/<int:item_id>/", images.ThumbnailFile.as_view(), name="thumbnail"),
     path("crops/<int:check_id>/", images.CropFile.as_view(), name="crop"),
+    path("profile/notifications/", notifications.choose, name="profile-notifications"),
+    path("notifications/", notifications.listed, name="notifications"),
+    path("notifications/bell/", notifications.bell, name="bell"),
+    path("notifications/read/", notifications.read_all, name="notifications-read"),
+    path("notifications/<int:notification_id>/", notifications.opened, name="notification"),
+    path("notifications/<int:notification_id>/read/", notifications.read, name="notification-read"),
+    path("mail/", notifications.site_mail, name="site-mail"),
+    path("mail/again/", notifications.site_mail_again, name="site-mail-again"),
+    path("log/", log.site_log, name="site-log"),
+    path("log/file/", log.site_log_file, name="site-log-file"),
     path("projects/new/", projects.project_new, name="project-new"),
     path("projects/<int:project_id>/", projects.dashboard, name="project"),
     path("projects/<int:project_id>/live/", projects.dashboard_live, name="project-live"),
@@ -36,6 +58,27 @@ urlpatterns = [
     ),
     path("projects/<int:project_id>/exports/", exports.exports, name="exports"),
     path("projects/<int:project_id>/exports/live/", exports.exports_live, name="exports-live"),
+    path("projects/<int:project_id>/webhooks/", webhooks.webhooks_page, name="webhooks"),
+    path("projects/<int:project_id>/webhooks/<int:webhook_id>/", webhooks.webhook_page, name="webhook"),
+    path(
+        "projects/<int:project_id>/webhooks/<int:webhook_id>/live/",
+        webhooks.webhook_live,
+        name="webhook-live",
+    ),
+    path("projects/<int:project_id>/webhooks/<int:webhook_id>/test/", webhooks.test, name="webhook-test"),
+    path(
+        "projects/<int:project_id>/webhooks/<int:webhook_id>/secret/", webhooks.renew, name="webhook-secret"
+    ),
+    path(
+        "projects/<int:project_id>/webhooks/<int:webhook_id>/delete/", webhooks.delete, name="webhook-delete"
+    ),
+    path(
+        "projects/<int:project_id>/webhooks/<int:webhook_id>/deliveries/<int:delivery_id>/again/",
+        webhooks.send_again,
+        name="delivery-again",
+    ),
+    path("projects/<int:project_id>/log/", log.log, name="log"),
+    path("projects/<int:project_id>/log/file/", log.log_file, name="log-file"),
     path("projects/<int:project_id>/settings/", settings.settings, name="settings"),
     path("projects/<int:project_id>/settings/classes/", settings.add_classes, name="settings-classes"),
     path(

@@ -9,7 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from labeling.models import Annotation, Event, Invitation, Membership, Page, Project, User
+from labeling import announcing
+from labeling.models import Annotation, Event, Invitation, Letter, Membership, Page, Project, User
 from labeling.queue import release
 
 AT_WORK = timedelta(days=7)  # since the last answer of somebody who can be counted on
@@ -41,9 +42,27 @@ def invite(project: Project, by: User, role: str, email: str = "") -> Invitation
         raise WorkforceRefused(f"There is no role {role!r}.")
     if email and project.memberships.filter(user__email=email).exists():
         raise WorkforceRefused(f"{email} is a member already.")
-    invitation = Invitation.objects.create(project=project, role=role, email=email, invited_by=by)
-    Event.record("invite", project, by, role=role, email=email)
+    with transaction.atomic():
+        invitation = Invitation.objects.create(project=project, role=role, email=email, invited_by=by)
+        Event.record("invite", project, by, role=role, email=email)
+        tell_invited(invitation, by)
     return invitation
+
+
+def tell_invited(invitation: Invitation, by: User) -> None:
+    """Tell who is invited: in Loupe, or by a letter to an address that has no account yet."""
+    known = User.objects.filter(email=invitation.email).first() if invitation.email else None
+    announcing.announce(
+        "invited",
+        invitation.project,
+        by,
+        to={known.pk: 1} if known else {},
+        invitation=invitation.pk,
+        role=invitation.role,
+        who=by.label,
+    )
+    if invitation.email and known is None:
+        Letter.objects.create(invitation=invitation, due_at=timezone.now())
 
 
 def find(token: str) -> Invitation | None:
@@ -96,7 +115,9 @@ def change_role(membership: Membership, role: str, by: User) -> None:
     with transaction.atomic():
         keep_a_manager(membership, role)
         Membership.objects.filter(pk=membership.pk).update(role=role)
-        Event.record("role", membership.project, by, user=membership.user_id, role=role)
+        Event.record(
+            "role", membership.project, by, user=membership.user_id, before=membership.role, role=role
+        )
 
 
 def remove(membership: Membership, by: User) -> None:

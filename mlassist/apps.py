@@ -5,5 +5,5 @@ class MlassistConfig(AppConfig):
     name = "mlassist"
 
     def ready(self) -> None:
-        # Registers jobs, ticks, panels.
-        from mlassist import facts, featurization, finetuning, loop, survey, switching  # noqa: F401
+        # Registers jobs, ticks, panels, and what the log says.
+        from mlassist import facts, featurization, finetuning, loop, survey, switching, telling  # noqa: F401

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from django.db import transaction
 
+from labeling import announcing
 from labeling.models import Annotation, Event, Project
 from mlassist import proving
 from mlassist.certificates import bounds, comparison, sequence
@@ -124,9 +125,20 @@ def record(
             "certificate",
             attempt.project,
             certificate=attempt.pk,
+            attempt=attempt.attempt,
             state=attempt.state,
             sentence=attempt.sentence,
         )
+        if outcome.passed:
+            announcing.announce(
+                "certificate_passed",
+                attempt.project,
+                key=f"certificate:{attempt.pk}",
+                certificate=attempt.pk,
+                attempt=attempt.attempt,
+                coverage=coverage,
+                sentence=attempt.sentence,
+            )
     step.say(f"Certificate attempt {attempt.attempt}: {attempt.sentence}")
     step.metrics["certificate"] = attempt.sentence
 

@@ -165,7 +165,7 @@ def obstacle(project: Project, labels: int) -> str:
     return ""
 
 
-def cancel(project: Project) -> None:
+def cancel(project: Project, by: User | None = None) -> None:
     """Stop the try under way."""
     with transaction.atomic():
         Project.objects.select_for_update(no_key=True).get(pk=project.pk)
@@ -173,6 +173,8 @@ def cancel(project: Project) -> None:
         if run is None:
             return
         close(run, Run.State.CANCELLED, "Stopped.")
+        if by is not None:
+            Event.record("fine_tune_stopped", project, by)
         if run.job is not None:
             jobs.cancel(run.job)
     discard(run)

@@ -13,7 +13,7 @@ from django.db.models import Max, QuerySet
 from django.db.models.functions import Now
 
 from clustering import embeddings
-from labeling import answers, jobs, suggestions
+from labeling import announcing, answers, jobs, suggestions
 from labeling.models import Event, Job, Project, User
 from mlassist import (
     auditing,
@@ -211,13 +211,13 @@ def was_steered(project: Project, since: datetime) -> bool:
     ).exists()
 
 
-@jobs.handler("round", cluster="ml", priority=2)
+@jobs.handler("round", cluster="ml", priority=2, ended=runs.announce_training)
 def run_round(job: jobs.RunningJob) -> dict[str, Any]:
     """Train, validate and infer in a process of their own."""
     return supervised(job)
 
 
-@jobs.handler("objects", cluster="long", priority=2)
+@jobs.handler("objects", cluster="long", priority=2, ended=runs.announce_training)
 def run_objects(job: jobs.RunningJob) -> dict[str, Any]:
     """Teach a detector, validate and infer in a process of their own."""
     return supervised(job, "mlassist.detecting")
@@ -294,7 +294,23 @@ def withdraw(certificate: Certificate, reason: str, by: User | None = None) -> i
         drawn = certificate.draws.values_list("item_id", flat=True)
         suggestions.stop_asking_blind(certificate.project, list(drawn))
         Event.record(
-            "certificate_withdrawn", certificate.project, by, certificate=certificate.pk, labels=back
+            "certificate_withdrawn",
+            certificate.project,
+            by,
+            certificate=certificate.pk,
+            attempt=certificate.attempt,
+            labels=back,
+            reason=reason,
+        )
+        announcing.announce(
+            "certificate_withdrawn",
+            certificate.project,
+            by,
+            key=f"withdrawn:{certificate.pk}",
+            certificate=certificate.pk,
+            attempt=certificate.attempt,
+            labels=back,
+            reason=reason,
         )
     log.warning("Certificate %s was withdrawn: %s", certificate.pk, reason)
     return back

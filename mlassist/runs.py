@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import Value
 from django.db.models.functions import Concat, Now
 
+from labeling import announcing
 from labeling.models import Job, Project
 from mlassist.models import ModelVersion, Run
 
@@ -69,6 +70,8 @@ def recorded(
     """Do a step as a visible run: done, failed with the reason, or cancelled."""
     step = Step(Run.objects.create(project=project, job=job, kind=kind, total=total, model_version=version))
     Job.objects.filter(pk=job.pk).update(message=f"{kind.label}…")
+    if kind == Run.Kind.TRAINING:
+        announcing.announce("training_started", project, job.created_by, key=f"training:{job.pk}", job=job.pk)
     try:
         yield step
     except Told:
@@ -81,6 +84,29 @@ def recorded(
         raise
     step.row.done = step.row.total
     step.close(Run.State.DONE)
+
+
+def announce_training(job: Job) -> None:
+    """Tell the managers how a training ended: also who asked for it, because it took a while."""
+    trained = Run.objects.filter(job=job, kind=Run.Kind.TRAINING).select_related("model_version")
+    run = trained.order_by("-id").first()
+    if run is None or job.project is None or job.state == Job.State.CANCELLED:
+        return  # a round without a training, or somebody stopped it and knows
+    announcing.announce(
+        "training_finished",
+        job.project,
+        key=f"trained:{job.pk}:{job.state}",
+        run=run.pk,
+        model=run.model_version.number if run.model_version else None,
+        error=sentence_of(job.error) if job.state == Job.State.FAILED else "",
+    )
+
+
+def sentence_of(error: str) -> str:
+    """Return the last line of what a process said before it failed, without the exception's name."""
+    last = error.strip().rpartition("\n")[2]
+    name, _, sentence = last.partition(": ")
+    return sentence if sentence and " " not in name else last
 
 
 def close_dangling(job: Job) -> int:

@@ -113,7 +113,7 @@ def fine_tune(request: SignedIn, project_id: int) -> HttpResponse:
     """Try fine-tuning, or stop the try under way."""
     project = permissions.project_or_404(request.user, project_id, "manage")
     if "stop" in request.POST:
-        finetuning.cancel(project)
+        finetuning.cancel(project, request.user)
         messages.success(request, "Fine-tuning is stopped. The backbone stays as it is.")
     else:
         try:
@@ -295,7 +295,8 @@ class FineTuning(APIView):
     @extend_schema(operation_id="fine_tuning_stop", responses={204: None})
     def delete(self, request: Request, project_id: int) -> Response:
         """Stop the try under way."""
-        finetuning.cancel(permissions.project_or_404(request.user, project_id, "manage"))
+        project = permissions.project_or_404(request.user, project_id, "manage")
+        finetuning.cancel(project, permissions.person(request))
         return Response(status=204)
 
 

@@ -11,11 +11,12 @@ from labeling.models import Membership, Project
 from tests import factories
 
 PUBLIC, SIGNED_IN, SEE, LABEL, REVIEW, MANAGE = "public", "signed in", "see", "label", "review", "manage"
+ADMIN = "admin"
 ROLES = {
     "labeler": {SIGNED_IN, SEE, LABEL},
     "reviewer": {SIGNED_IN, SEE, LABEL, REVIEW},
     "manager": {SIGNED_IN, SEE, LABEL, REVIEW, MANAGE},
-    "admin": {SIGNED_IN, SEE, LABEL, REVIEW, MANAGE},
+    "admin": {SIGNED_IN, SEE, LABEL, REVIEW, MANAGE, ADMIN},
     "outsider": {SIGNED_IN},
 }
 
@@ -59,6 +60,22 @@ ROUTES = {
     "settings-classes": ("post", MANAGE),
     "settings-instructions": ("post", MANAGE),
     "settings-state": ("post", MANAGE),
+    "profile-notifications": ("post", SIGNED_IN),
+    "notifications": ("get", SIGNED_IN),
+    "notifications-read": ("post", SIGNED_IN),
+    "bell": ("get", SIGNED_IN),
+    "site-mail": ("get", ADMIN),
+    "site-mail-again": ("post", ADMIN),
+    "webhooks": ("get", MANAGE),
+    "webhook": ("get", MANAGE),
+    "webhook-live": ("get", MANAGE),
+    "webhook-test": ("post", MANAGE),
+    "webhook-secret": ("post", MANAGE),
+    "delivery-again": ("post", MANAGE),
+    "log": ("get", MANAGE),
+    "log-file": ("get", MANAGE),
+    "site-log": ("get", ADMIN),
+    "site-log-file": ("get", ADMIN),
     "image": ("get", REVIEW),
     "thumbnail": ("get", REVIEW),
     "api-projects": ("get", SIGNED_IN),
@@ -84,6 +101,8 @@ ROUTES = {
     "api-fine-tuning": ("get", REVIEW),
     "api-certificates": ("get", SEE),
     "api-withheld-classes": ("get", SEE),
+    "api-events": ("get", MANAGE),
+    "api-site-events": ("get", ADMIN),
     "api-schema": ("get", PUBLIC),
     "api-docs": ("get", PUBLIC),
 }
@@ -91,6 +110,7 @@ ROUTES = {
 OWN = {
     "api-unknown", "api-page", "api-page-submit", "api-page-extend", "api-page-release", "api-page-undo",
     "profile-token-revoke", "run", "certificate-read", "api-check-answer",
+    "notification", "notification-read", "webhook-delete",
 }  # fmt: skip
 
 
@@ -111,14 +131,17 @@ def test_every_route_says_whom_it_is_for() -> None:
 @pytest.fixture
 def place(project, labeler, reviewer, manager, admin, outsider, items) -> dict[str, Any]:
     """Return a project in which something of everything exists, and what addresses need."""
-    from labeling import exporting
+    from labeling import exporting, webhooks
 
     factories.answer(project, reviewer)
     boxes = factories.make_project(manager=manager, reviewer=reviewer, labeler=labeler, task_type="detection")
     factories.ask_about_objects(boxes, factories.make_scenes(boxes, 1, size=(64, 48)))
     exported = exporting.start(project, manager, "coco", review.Filters())
     factories.run_jobs("quick")
+    webhook = webhooks.make(project, manager, "https://example.com/hook", ["finished"])
     return {
+        "webhook_id": webhook.pk,
+        "delivery_id": webhooks.send_test(webhook, manager).pk,
         "project_id": project.pk,
         "item_id": items[0].pk,
         "check_id": boxes.checks.first().pk,

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from labeling import exporting, importing, permissions, review
 from labeling.api import shapes
-from labeling.models import Job
+from labeling.models import Event, Job
 
 MOST = 200
 
@@ -178,6 +178,7 @@ class ExportFile(APIView):
         job = Job.objects.filter(project=project, kind="export", state="done", pk=job_id).first()
         if job is None:
             raise Http404
+        Event.record("download", project, permissions.person(request), export=job.pk)
         name = f"{project.name}-{job.pk}.coco.json"
         return FileResponse(
             default_storage.open(job.result["name"]),

@@ -218,6 +218,13 @@ class FilterInput(serializers.Serializer[Any]):
         return {"class": serializers.IntegerField(required=False), **super().get_fields()}
 
 
+class LogInput(serializers.Serializer[Any]):
+    verb = serializers.CharField(required=False, max_length=40)
+    by = serializers.IntegerField(required=False)
+    since = serializers.DateField(required=False)
+    until = serializers.DateField(required=False)
+
+
 class ExportInput(serializers.Serializer[Any]):
     format = serializers.CharField(default="coco")
     filter = FilterInput(default=dict)

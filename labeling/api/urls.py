@@ -1,7 +1,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from labeling.api import checks, data, outlines, pages, projects
+from labeling.api import checks, data, events, outlines, pages, projects
 
 urlpatterns = [
     path("projects/", projects.ProjectList.as_view(), name="api-projects"),
@@ -54,6 +54,8 @@ urlpatterns = [
     path(
         "projects/<int:project_id>/exports/<int:job_id>/file/", data.ExportFile.as_view(), name="export-file"
     ),
+    path("projects/<int:project_id>/events/", events.ProjectEvents.as_view(), name="api-events"),
+    path("events/", events.SiteEvents.as_view(), name="api-site-events"),
     path("jobs/<int:job_id>/", data.JobDetail.as_view(), name="api-job"),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),

@@ -6,23 +6,30 @@ from labeling.models.checking import CheckPage, ObjectCheck
 from labeling.models.events import Event
 from labeling.models.items import DataSource, Item
 from labeling.models.jobs import Job, WorkerHeartbeat
+from labeling.models.notifying import Announcement, Letter, Notification, NotificationChoice
 from labeling.models.projects import Instructions, Invitation, LabelClass, Membership, Project
 from labeling.models.queueing import Claim, Page, QueueEntry
+from labeling.models.webhooks import Delivery, Webhook
 
 __all__ = [
     "Annotation",
+    "Announcement",
     "ApiToken",
     "CheckPage",
     "Claim",
     "DataSource",
     "Decoy",
+    "Delivery",
     "Event",
     "Instructions",
     "Invitation",
     "Item",
     "Job",
     "LabelClass",
+    "Letter",
     "Membership",
+    "Notification",
+    "NotificationChoice",
     "ObjectCheck",
     "Page",
     "Project",
@@ -32,5 +39,6 @@ __all__ = [
     "Review",
     "Suggestion",
     "User",
+    "Webhook",
     "WorkerHeartbeat",
 ]

@@ -15,8 +15,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from labeling import charts, languages, permissions
-from labeling.models import LabelClass, Project
+from labeling import announcing, charts, languages, notifications, permissions
+from labeling.kinds import ROLES
+from labeling.models import LabelClass, Project, User
 
 register = template.Library()
 
@@ -29,7 +30,14 @@ TABS = (
     ("exports", _("Export"), "review"),
     ("settings", _("Settings"), "manage"),
 )
-INSIDE = {"certificate": "models", "run": "models", "import": "data"}  # pages without a tab of their own
+INSIDE = {
+    "certificate": "models",
+    "run": "models",
+    "import": "data",
+    "log": "settings",
+    "webhooks": "settings",
+    "webhook": "settings",
+}  # pages without a tab of their own
 MARKS = {
     "person": ("●", "by a person"),
     "confirmed": ("◉", "confirmed proposal"),
@@ -40,7 +48,6 @@ MARKS = {
     "left": ("○", "left"),
 }
 DISTINCT_COLORS = 12
-ROLES = {"manager": _("manager"), "reviewer": _("reviewer"), "labeler": _("labeler")}
 
 register.simple_tag(charts.share_bar)
 register.simple_tag(charts.plain_bar)
@@ -65,6 +72,18 @@ def tabs(context: Mapping[str, Any], project: Project) -> list[tuple[str, str, b
 @register.filter
 def may(project: Project, verb: str) -> bool:
     return permissions.may(getattr(project, "role", None), verb)
+
+
+@register.simple_tag
+def unread_notifications(user: User) -> int:
+    return notifications.unread(user)
+
+
+@register.filter
+def kind_title(kind: str) -> str:
+    """Return how a kind of announcement is called."""
+    known = announcing.kind_of(kind)
+    return str(known.title) if known else words(kind)
 
 
 @register.filter

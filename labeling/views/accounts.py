@@ -12,10 +12,10 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from labeling import languages, shortcuts, workforce
+from labeling import accounts, languages, shortcuts, workforce
 from labeling.api.shapes import whole_number
-from labeling.forms import JoinForm, ProfileForm, SignInForm, TokenForm
-from labeling.models import ApiToken, Membership, User
+from labeling.forms import JoinForm, NotificationsForm, ProfileForm, SignInForm, TokenForm
+from labeling.models import ApiToken, Event, Membership, User
 from labeling.queue import SIZES
 from labeling.templatetags.loupe import role_name
 from labeling.views import SignedIn
@@ -45,6 +45,8 @@ def profile_page(request: SignedIn, **context: object) -> HttpResponse:
     context.setdefault("form", ProfileForm(instance=request.user))
     context.setdefault("password_form", PasswordChangeForm(request.user))
     context.setdefault("token_form", TokenForm())
+    context["notifications_form"] = NotificationsForm(user=request.user, auto_id="tell-%s")
+    context["has_mail"] = settings.SENDS_MAIL
     context["password_form"].fields["old_password"].widget.attrs.pop("autofocus", None)  # type: ignore[attr-defined]
     context["tokens"] = ApiToken.objects.filter(user=request.user.pk).order_by("-id")
     return render(request, "accounts/profile.html", context)
@@ -56,6 +58,7 @@ def change_password(request: SignedIn) -> HttpResponse:
     if not form.is_valid():
         return profile_page(request, password_form=form)
     update_session_auth_hash(request, form.save())
+    Event.record("password", None, request.user)
     messages.success(request, _("Your password is changed."))
     return redirect("profile")
 
@@ -67,12 +70,14 @@ def make_token(request: SignedIn) -> HttpResponse:
     if not form.is_valid():
         return profile_page(request, token_form=form)
     name = form.cleaned_data["name"] or _("token")
-    return profile_page(request, secret=ApiToken.issue(request.user, name), secret_name=name)
+    return profile_page(
+        request, secret=accounts.issue_token(request.user, name, request.user), secret_name=name
+    )
 
 
 @require_POST
 def revoke_token(request: SignedIn, token_id: int) -> HttpResponse:
-    if ApiToken.objects.filter(pk=token_id, user=request.user.pk).delete()[0]:
+    if accounts.revoke_token(request.user, token_id):
         messages.success(request, _("The token is revoked: nothing that used it gets in any more."))
     return redirect("profile")
 

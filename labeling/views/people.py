@@ -1,5 +1,6 @@
 """The team: members, roles, invitations."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -22,7 +23,7 @@ def team(request: SignedIn, project_id: int) -> HttpResponse:
         except workforce.WorkforceRefused as error:
             form.add_error("email", str(error))
         else:
-            messages.success(request, "The invitation is there. Copy its link and send it.")
+            messages.success(request, sent_words(form.cleaned_data["email"]))
             return redirect("team", project.pk)
     context = {
         "project": project,
@@ -37,6 +38,12 @@ def team(request: SignedIn, project_id: int) -> HttpResponse:
         ).order_by("-id"),
     }
     return render(request, "people/team.html", context)
+
+
+def sent_words(email: str) -> str:
+    if email and settings.SENDS_MAIL:
+        return f"The invitation is on its way to {email}. Its link is below, too."
+    return "The invitation is there. Copy its link and send it."
 
 
 @require_POST

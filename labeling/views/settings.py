@@ -61,7 +61,7 @@ def add_classes(request: SignedIn, project_id: int) -> HttpResponse:
     form = ClassesForm(request.POST)
     if form.is_valid():
         try:
-            added = projects.add_classes(project, form.cleaned_data["classes"])
+            added = projects.extend_classes(project, form.cleaned_data["classes"], request.user)
         except projects.ProjectRefused as error:
             form.add_error("classes", str(error))
         else:

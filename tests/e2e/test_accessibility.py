@@ -2,10 +2,11 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from labeling import exporting, review, workforce
-from labeling.models import Project
+from labeling import exporting, review, webhooks, workforce
+from labeling.models import Delivery, Letter, Project
 from tests import factories
 from tests.e2e.conftest import queue_as
 
@@ -20,6 +21,11 @@ def busy(shapes, manager, labeler):
     workforce.invite(shapes, manager, "labeler", "somebody@example.com")
     exporting.start(shapes, manager, "coco", review.Filters())
     factories.run_jobs("quick")
+    Letter.objects.create(user=labeler, due_at=timezone.now(), attempts=1, error="Connection refused")
+    webhook = webhooks.make(shapes, manager, "https://example.com/loupe", ["finished"])
+    sent = webhooks.send_test(webhook, manager)
+    answered = {"state": "delivered", "status": 200, "seconds": 0.2, "answer": "thank you"}
+    Delivery.objects.filter(pk=sent.pk).update(**answered)
     return shapes
 
 
@@ -35,6 +41,7 @@ def drawing(manager) -> Project:
 PAGES = (
     "/",
     "/profile/",
+    "/notifications/",
     "/projects/new/",
     "/projects/{}/",
     "/projects/{}/label/",
@@ -46,6 +53,9 @@ PAGES = (
     "/projects/{}/team/",
     "/projects/{}/exports/",
     "/projects/{}/settings/",
+    "/projects/{}/log/",
+    "/projects/{}/webhooks/",
+    "/projects/{}/webhooks/{hook}/",
     "/not/here/",
 )
 
@@ -55,8 +65,9 @@ def test_axe_finds_nothing(browse, busy, drawing, manager, scheme):
     page = browse(manager, color_scheme=scheme)
     axe = Axe()
     found = {}
+    hook = busy.webhooks.get().pk
     for address in PAGES:
-        page.goto(address.format(busy.pk))
+        page.goto(address.format(busy.pk, hook=hook))
         if "/label/" in address:
             page.locator(".tile-face").first.click()
         for violation in axe.run(page).response["violations"]:
@@ -71,6 +82,15 @@ def test_axe_finds_nothing(browse, busy, drawing, manager, scheme):
     page.goto("/sign-in/")
     assert axe.run(page).violations_count == 0
     assert found == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_pages_for_site_admins(browse, busy, admin, scheme):
+    page = browse(admin, color_scheme=scheme)
+    for address in ("/log/", "/mail/"):
+        page.goto(address)
+        found = Axe().run(page).response["violations"]
+        assert [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in found] == []
 
 
 def draw_something(page: Page, project: Project) -> None:
@@ -99,7 +119,8 @@ def test_targets_are_large_and_nothing_overflows(browse, busy, drawing, manager,
     draw_something(page, drawing)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.evaluate(SMALL) == []
+    hook = busy.webhooks.get().pk
     for address in PAGES:
-        page.goto(address.format(busy.pk))
+        page.goto(address.format(busy.pk, hook=hook))
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
         assert page.evaluate(SMALL) == [], address

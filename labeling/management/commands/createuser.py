@@ -8,7 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.core.validators import validate_email
 
 from labeling.management.base import LoupeCommand
-from labeling.models import User
+from labeling.models import Event, User
 
 
 class Command(LoupeCommand):
@@ -42,4 +42,5 @@ class Command(LoupeCommand):
             self.stderr.write(self.style.WARNING(f"A weak password: {' '.join(problem.messages)}"))
         user.set_password(password)
         user.save()
+        Event.record("account", None, email=email, admin=admin)
         self.stdout.write(f"{email} can sign in{' as site admin' if admin else ''}.")

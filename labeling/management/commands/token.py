@@ -2,8 +2,9 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from labeling import accounts
 from labeling.management.base import LoupeCommand
-from labeling.models import ApiToken, User
+from labeling.models import User
 
 
 class Command(LoupeCommand):
@@ -17,4 +18,4 @@ class Command(LoupeCommand):
         user = User.objects.filter(email__iexact=email.strip(), is_active=True).first()
         if user is None:
             raise CommandError(f"There is no account {email!r}.")
-        self.stdout.write(ApiToken.issue(user, name))
+        self.stdout.write(accounts.issue_token(user, name, None))

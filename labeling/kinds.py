@@ -1,0 +1,124 @@
+"""What labeling announces, in sentences for people. Registered when the app is ready."""
+
+from typing import Any
+
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from labeling.announcing import Choice, Data, Kind, register
+from labeling.models import Invitation
+from labeling.telling import number
+
+# How a role stands in a sentence.
+ROLES = {
+    "manager": gettext_lazy("manager"),
+    "reviewer": gettext_lazy("reviewer"),
+    "labeler": gettext_lazy("labeler"),
+}
+
+
+def shown(count: Any) -> str:
+    return str(intcomma(count))
+
+
+def import_done(data: Data, count: int) -> str:
+    if data.get("error"):
+        return _("The import of %(name)s failed: %(error)s") % {"name": data["name"], "error": data["error"]}
+    images = ngettext("%(count)s image is imported.", "%(count)s images are imported.", data["images"])
+    said = images % {"count": shown(data["images"])}
+    if data.get("broken"):
+        broken = ngettext("%(count)s cannot be read.", "%(count)s cannot be read.", data["broken"])
+        said += " " + broken % {"count": shown(data["broken"])}
+    return said
+
+
+def export_done(data: Data, count: int) -> str:
+    if data.get("error"):
+        return _("The export failed: %(error)s") % {"error": data["error"]}
+    said = ngettext(
+        "The export of %(count)s image is ready.", "The export of %(count)s images is ready.", data["images"]
+    )
+    return said % {"count": shown(data["images"])}
+
+
+def invited(data: Data, count: int) -> str:
+    said = _("%(name)s invites you to this project. Your role: %(role)s.")
+    return said % {"name": data["who"], "role": ROLES.get(data["role"], data["role"])}
+
+
+def invitation_address(project: int, data: Data) -> str:
+    """Return the link, which is looked up: it opens the project, so no other table keeps it."""
+    token = Invitation.objects.filter(pk=data["invitation"]).values_list("token", flat=True).first()
+    return reverse("invitation", args=[token]) if token else reverse("projects")
+
+
+def rejected(data: Data, count: int) -> str:
+    said = ngettext(
+        "One of your labels was rejected. The image is asked again.",
+        "%(count)s of your labels were rejected. The images are asked again.",
+        count,
+    ) % {"count": shown(count)}
+    if data.get("comment"):
+        said += " " + _("Comment: “%(comment)s”") % {"comment": data["comment"]}
+    return said
+
+
+def finished(data: Data, count: int) -> str:
+    said = ngettext(
+        "Every image is done: %(count)s is labeled.",
+        "Every image is done: %(count)s are labeled.",
+        data["labeled"],
+    )
+    return said % {"count": shown(data["labeled"])}
+
+
+register(
+    "invited",
+    Kind(
+        gettext_lazy("An invitation"),
+        invited,
+        invitation_address,
+        usual=Choice.MAIL,
+        for_managers=False,
+        report=lambda data: f"{data['who']} invites somebody as {data['role']}.",
+    ),
+)
+register(
+    "rejected",
+    Kind(
+        gettext_lazy("Labels are rejected"),
+        rejected,
+        lambda project, data: reverse("label", args=[project]),
+        for_managers=False,
+        bundled=True,
+        report=lambda data: f"{number(data['count'], 'label was', 'labels were')} rejected.",
+    ),
+)
+register(
+    "import_done",
+    Kind(
+        gettext_lazy("An import is done"),
+        import_done,
+        lambda project, data: reverse("import", args=[project]),
+    ),
+)
+register(
+    "export_done",
+    Kind(
+        gettext_lazy("An export is done"),
+        export_done,
+        lambda project, data: reverse("exports", args=[project]),
+        for_managers=False,
+    ),
+)
+register(
+    "finished",
+    Kind(
+        gettext_lazy("A project is finished"),
+        finished,
+        lambda project, data: reverse("project", args=[project]),
+        usual=Choice.MAIL,
+    ),
+)

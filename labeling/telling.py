@@ -1,0 +1,264 @@
+"""The audit log in plain sentences: what each verb of an event says, and where it leads.
+
+Other apps register the verbs that they record. Every row begins with who did it, so a verb's words are what
+follows: "paused labeling".
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from labeling.models import Project
+
+Data = Mapping[str, Any]
+Names = Mapping[int, str]  # how people are called, by id
+Words = Callable[[Data, Names], str]
+
+MACHINE, COMMAND_LINE = "Loupe", "The command line"
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A page of the project: the name of its route, and what follows the project in its address."""
+
+    route: str
+    item: int | None = None
+    query: str = ""
+    fragment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A setting that is another one now; what it was before is unknown in old rows."""
+
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    title: str  # as the log's filter names it
+    words: Words
+    door: Callable[[Data], Door | None]
+    by_machine: bool = False  # done by Loupe itself where nobody is named
+
+
+_verbs: dict[str, Verb] = {}
+_settings: dict[str, Callable[[Any], list[Change]]] = {}
+
+
+def verb(
+    name: str,
+    title: str,
+    words: str | Words,
+    door: Door | Callable[[Data], Door | None] | None = None,
+    *,
+    by_machine: bool = False,
+) -> None:
+    """Register what a verb says, and the page that shows what it was about."""
+    _verbs[name] = Verb(
+        title,
+        (lambda data, names: words) if isinstance(words, str) else words,
+        door if callable(door) else (lambda data: door),
+        by_machine,
+    )
+
+
+def setting(name: str, title: str, say: Callable[[Any], str] = str) -> None:
+    """Register what a setting is called and how its values are said."""
+
+    def explain(value: Any) -> list[Change]:
+        if isinstance(value, list) and len(value) == 2:
+            return [Change(title, say(value[0]), say(value[1]))]
+        return [Change(title, "", say(value))]
+
+    _settings[name] = explain
+
+
+def settings_of(name: str, explain: Callable[[Any], list[Change]]) -> None:
+    """Register a setting that holds several things."""
+    _settings[name] = explain
+
+
+def title(name: str) -> str:
+    return _verbs[name].title if name in _verbs else name.replace("_", " ")
+
+
+def who(name: str, actor: str | None) -> str:
+    """Return who did it, also where no account did."""
+    if actor is not None:
+        return actor
+    return MACHINE if name in _verbs and _verbs[name].by_machine else COMMAND_LINE
+
+
+def words(name: str, data: Data, names: Names) -> str:
+    """Return what was done, as the rest of a sentence without its full stop."""
+    return _verbs[name].words(data, names) if name in _verbs else f"did “{title(name)}”"
+
+
+def door(name: str, data: Data) -> Door | None:
+    return _verbs[name].door(data) if name in _verbs else None
+
+
+def changes(data: Data) -> list[Change]:
+    """Return the settings that an event of the verb `settings` changed."""
+    return [
+        change
+        for key, value in data.items()
+        for change in (_settings[key](value) if key in _settings else [Change(key, "", str(value))])
+    ]
+
+
+# What labeling itself records
+
+
+def number(count: int, one: str, several: str) -> str:
+    return f"{count:,} {one if count == 1 else several}"
+
+
+def comment(data: Data) -> str:
+    return f": “{data['comment']}”" if data.get("comment") else ""
+
+
+def somebody(data: Data, names: Names) -> str:
+    return names.get(data.get("user", 0), "somebody")
+
+
+def settings_words(data: Data, names: Names) -> str:
+    return "changed " + ("a setting" if len(data) == 1 else f"{len(data)} settings")
+
+
+def imported(data: Data, names: Names) -> str:
+    refused = f", {data['refused']:,} refused" if data.get("refused") else ""
+    return f"imported {number(data.get('files', 0), 'file', 'files')}{refused}"
+
+
+def reviewed(doing: str) -> Words:
+    return lambda data, names: f"{doing} {number(data.get('count', 0), 'label', 'labels')}{comment(data)}"
+
+
+def items_door(data: Data) -> Door | None:
+    items = data.get("items") or []
+    return Door("item-panel", item=items[0]) if len(items) == 1 else Door("data")
+
+
+def role_words(data: Data, names: Names) -> str:
+    before = f"from {data['before']} to " if data.get("before") else ""
+    return f"changed the role of {somebody(data, names)} {before or 'to '}{data.get('role')}"
+
+
+def export_words(data: Data, names: Names) -> str:
+    chosen = ", ".join(
+        f"{key.replace('_', ' ')} {value}" for key, value in (data.get("filter") or {}).items() if value
+    )
+    labels = f"labels ({chosen})" if chosen else "all labels"
+    return f"exported {labels} as {str(data.get('format', '')).upper()}"
+
+
+def invited(data: Data, names: Names) -> str:
+    return f"invited {data.get('email') or 'whoever has the link'} as {data.get('role')}"
+
+
+def percent(share: float, digits: int = 4) -> str:
+    return f"{round(100 * share, digits):g} %"
+
+
+verb("create", "Project made", "made the project", Door("project"))
+verb("start", "Labeling resumed", "resumed labeling", Door("settings"))
+verb("pause", "Labeling paused", "paused labeling", Door("settings"))
+verb("delete", "Project deleted", "deleted the project")
+verb("settings", "Settings changed", settings_words, Door("settings"))
+verb(
+    "instructions",
+    "Instructions written",
+    lambda data, names: f"wrote version {data.get('version')} of the instructions",
+    Door("settings", fragment="instructions"),
+)
+verb(
+    "add_classes",
+    "Classes added",
+    lambda data, names: (
+        f"added the class{'' if len(data['names']) == 1 else 'es'} {', '.join(data['names'])}"
+    ),
+    Door("settings", fragment="classes"),
+)
+verb("invite", "Somebody invited", invited, Door("team"))
+verb(
+    "revoke",
+    "Invitation revoked",
+    lambda data, names: f"revoked the invitation of {data.get('email') or 'whoever had the link'}",
+    Door("team"),
+)
+verb("join", "Somebody joined", lambda data, names: f"joined as {data.get('role')}", Door("team"))
+verb("role", "Role changed", role_words, Door("team"))
+verb(
+    "remove",
+    "Member removed",
+    lambda data, names: f"removed {somebody(data, names)} from the project",
+    Door("team"),
+)
+verb("import", "Images imported", imported, Door("import"))
+verb(
+    "import_labels",
+    "Labels imported",
+    lambda data, names: (
+        f"took {number(data.get('labels', 0), 'label', 'labels')} from the names of imported folders"
+    ),
+    Door("data", query="source=imported"),
+)
+verb("reject", "Labels rejected", reviewed("rejected"), items_door)
+verb("approve", "Labels approved", reviewed("approved"), items_door)
+verb("decide", "Dispute decided", "decided which answer is right", items_door)
+verb("export", "Labels exported", export_words, Door("exports"))
+verb(
+    "download",
+    "Export downloaded",
+    lambda data, names: f"downloaded export {data.get('export')}",
+    Door("exports"),
+)
+WEBHOOKS = Door("webhooks")
+PARTS = {"url": "its address", "kinds": "what it gets"}
+
+
+def webhook_changed(data: Data, names: Names) -> str:
+    changed = data.get("changed", [])
+    done = [PARTS[each] for each in changed if each in PARTS]
+    done += [f"switched {'on' if data.get('is_on') else 'off'}"] * ("is_on" in changed)
+    return f"changed the webhook to {data.get('host')}: {', '.join(done)}"
+
+
+def to_host(doing: str) -> Words:
+    return lambda data, names: f"{doing} the webhook to {data.get('host')}"
+
+
+verb("webhook_made", "Webhook made", to_host("made"), WEBHOOKS)
+verb("webhook_changed", "Webhook changed", webhook_changed, WEBHOOKS)
+verb("webhook_secret", "Webhook’s secret renewed", to_host("renewed the secret of"), WEBHOOKS)
+verb("webhook_deleted", "Webhook deleted", to_host("deleted"), WEBHOOKS)
+verb("account", "Account made", lambda data, names: f"made the account {data.get('email')}{admin(data)}")
+verb(
+    "token", "API token made", lambda data, names: f"made the API token “{data.get('name')}”{of(data, names)}"
+)
+verb("token_revoked", "API token revoked", lambda data, names: f"revoked the API token “{data.get('name')}”")
+verb("password", "Password changed", "changed their password")
+
+
+def admin(data: Data) -> str:
+    return " of a site admin" if data.get("admin") else ""
+
+
+def of(data: Data, names: Names) -> str:
+    return f" of {somebody(data, names)}" if data.get("user") else ""
+
+
+def of_choices(choices: list[tuple[str, Any]]) -> Callable[[Any], str]:
+    known = dict(choices)
+    return lambda value: str(known.get(value, value))
+
+
+setting("name", "Name")
+setting("assist_mode", "Help from a model", of_choices(Project.AssistMode.choices))
+setting("promise", "What the promise speaks of", of_choices(Project.Promise.choices))
+setting("target_error", "At least this share right", lambda value: percent(1 - value))
+setting("confidence", "How sure we must be of it", percent)

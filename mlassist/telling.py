@@ -1,0 +1,138 @@
+"""What the audit log and announcements say of models, backbones and certificates."""
+
+from typing import Any
+
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from labeling import telling
+from labeling.announcing import Choice, Kind, register
+from labeling.telling import Change, Data, Door, Names, verb
+
+
+def certificate_door(data: Data) -> Door:
+    return Door("certificate", query=f"attempt={data['attempt']}" if "attempt" in data else "")
+
+
+def tried(data: Data, names: Names) -> str:
+    said = {"valid": "earned a certificate", "open": "began to prove a certificate"}
+    sentence = str(data.get("sentence", "")).rstrip(".")
+    done = said.get(data.get("state", ""), "tried to earn a certificate, which did not hold")
+    return f"{done}: {sentence}" if sentence else done
+
+
+def withdrawn(data: Data, names: Names) -> str:
+    back = telling.number(data.get("labels", 0), "label", "labels")
+    reason = str(data.get("reason", "")).rstrip(".")
+    return f"withdrew a certificate, and sent {back} back to people{': ' + reason if reason else ''}"
+
+
+def withheld(value: Any) -> list[Change]:
+    """Say which classes are left to people from now on, and which no longer are."""
+    by_people, by_model = "people only", "people and the model"
+    return [
+        Change(f"“{name}” is labeled by", *((by_model, by_people) if is_left else (by_people, by_model)))
+        for name, is_left in value.items()
+    ]
+
+
+BACKBONE = Door("models", fragment="backbone")
+
+telling.settings_of("withheld", withheld)
+verb("train", "Training asked for", "asked for a training", Door("models"))
+verb("fine_tune", "Fine-tuning started", "started to fine-tune the backbone", Door("models"))
+verb("fine_tune_stopped", "Fine-tuning stopped", "stopped fine-tuning", Door("models"))
+verb(
+    "backbone_chosen",
+    "Backbone chosen",
+    lambda data, names: f"chose the backbone {data.get('backbone')} in place of {data.get('instead_of')}",
+    BACKBONE,
+    by_machine=True,
+)
+verb(
+    "backbone_cancelled",
+    "Change of backbone ended",
+    lambda data, names: f"ended the change to the backbone {data.get('backbone')}",
+    BACKBONE,
+    by_machine=True,
+)
+verb(
+    "backbone_adopted",
+    "Backbone changed",
+    lambda data, names: (
+        f"looks through {data.get('backbone')} now, no longer through {data.get('instead_of')}"
+    ),
+    BACKBONE,
+    by_machine=True,
+)
+verb("certificate", "Certificate attempted", tried, certificate_door, by_machine=True)
+verb("certificate_withdrawn", "Certificate withdrawn", withdrawn, certificate_door, by_machine=True)
+verb(
+    "certificate_notice_read",
+    "Withdrawal read",
+    "read that a certificate was withdrawn",
+    Door("certificate"),
+)
+
+
+# What is announced
+
+
+def training_finished(data: Data, count: int) -> str:
+    if data.get("error"):
+        return _("A training failed: %(error)s") % {"error": data["error"]}
+    if data.get("model") is None:
+        return _("A training is finished.")
+    return _("A training is finished: model %(number)s is in use.") % {"number": data["model"]}
+
+
+def certificate_passed(data: Data, count: int) -> str:
+    share = f"{100 * data['coverage']:.0f} %"
+    return _("The model has earned a certificate, for %(share)s of the images.") % {"share": share}
+
+
+def certificate_withdrawn(data: Data, count: int) -> str:
+    said = ngettext(
+        "A certificate was withdrawn; %(count)s automatic label went back to people.",
+        "A certificate was withdrawn; %(count)s automatic labels went back to people.",
+        data["labels"],
+    )
+    return said % {"count": intcomma(data["labels"])}
+
+
+def certificate_address(project: int, data: Data) -> str:
+    return f"{reverse('certificate', args=[project])}?attempt={data['attempt']}"
+
+
+register(
+    "training_started",
+    Kind(
+        gettext_lazy("A training starts"),
+        lambda data, count: _("A training has started."),
+        lambda project, data: reverse("models", args=[project]),
+        usual=Choice.NOTHING,
+    ),
+)
+register(
+    "training_finished",
+    Kind(
+        gettext_lazy("A training is finished"),
+        training_finished,
+        lambda project, data: reverse("run", args=[project, data["run"]]),
+    ),
+)
+register(
+    "certificate_passed",
+    Kind(gettext_lazy("The model earns a certificate"), certificate_passed, certificate_address),
+)
+register(
+    "certificate_withdrawn",
+    Kind(
+        gettext_lazy("A certificate is withdrawn"),
+        certificate_withdrawn,
+        certificate_address,
+        usual=Choice.MAIL,
+    ),
+)
