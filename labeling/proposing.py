@@ -4,7 +4,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from labeling.models import Claim, Page, Project, Suggestion
+from django.db.models import F
+
+from labeling.meanings import Meanings
+from labeling.models import Claim, LabelClass, Page, Project, QueueEntry, Suggestion
 from labeling.models.queueing import QueueKind
 
 GROUPED = (QueueKind.CLUSTERED, QueueKind.PRELABELED)
@@ -53,6 +56,26 @@ def shape(suggestion: Suggestion) -> dict[str, Any]:
         "confidence": suggestion.confidence,
         "model": suggestion.model_version,
     }
+
+
+def offered(regions: Iterable[Mapping[str, Any]], meanings: Meanings) -> list[dict[str, Any]]:
+    """Return proposed regions without those of classes that nobody can choose any more."""
+    return [{**each} for each in regions if meanings.offered(each["class"]) is not None]
+
+
+def take_back(label_class: LabelClass) -> None:
+    """Ask without a proposal, one by one, about what waits with a class proposed; screens stay."""
+    waiting = QueueEntry.objects.filter(
+        project=label_class.project_id, proposed_class=label_class, kind__in=GROUPED, open_slots=F("needed")
+    )
+    waiting.update(
+        kind=QueueKind.MANUAL,
+        priority=1.0 - F("priority"),
+        group=None,
+        proposed_class=None,
+        why="",
+        certificate=None,
+    )
 
 
 def of_regions(regions: Iterable[Mapping[str, Any]]) -> Answer:

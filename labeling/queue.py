@@ -10,7 +10,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling import decoys
+from labeling import decoys, meanings
 from labeling.models import Annotation, Claim, Instructions, Page, Project, QueueEntry, User
 from labeling.models.queueing import QueueKind
 from labeling.proposing import GROUPED, to_keep
@@ -189,12 +189,13 @@ def hand_out(
 def lease(project: Project, labeler: User, kind: str, found: list[Candidate], now: datetime) -> Page:
     """Turn locked candidates into a page with a claim for each."""
     QueueEntry.objects.filter(pk__in=[each.item for each in found]).update(open_slots=F("open_slots") - 1)
+    today = meanings.of(project)
     page = Page.objects.create(
         project=project,
         labeler=labeler,
         kind=kind,
         group=found[0].group if kind == "clustered" else None,
-        proposed_class_id=found[0].proposed_class if kind in GROUPED else None,
+        proposed_class_id=today.offered(found[0].proposed_class) if kind in GROUPED else None,
         instructions=Instructions.objects.filter(project=project).order_by("-version").first(),
         expires_at=now + LEASE,
     )
@@ -209,8 +210,8 @@ def lease(project: Project, labeler: User, kind: str, found: list[Candidate], no
             position=position,
             why=each.why,
             inclusion_probability=each.inclusion_probability,
-            likely=each.likely if is_helped else None,
-            doubtful=each.doubtful if is_helped else None,
+            likely=today.all_offered(each.likely) if is_helped else None,
+            doubtful=today.all_offered(each.doubtful) if is_helped else None,
             proposal=proposals.get(each.item),
             expires_at=page.expires_at,
         )

@@ -1,7 +1,7 @@
 from django.urls import path
 
 from labeling.api import images
-from labeling.views import accounts, data, exports, favicon, label, people, projects, settings
+from labeling.views import accounts, classes, data, exports, favicon, label, people, projects, settings
 
 urlpatterns = [
     path("", projects.project_list, name="projects"),
@@ -37,7 +37,24 @@ urlpatterns = [
     path("projects/<int:project_id>/exports/", exports.exports, name="exports"),
     path("projects/<int:project_id>/exports/live/", exports.exports_live, name="exports-live"),
     path("projects/<int:project_id>/settings/", settings.settings, name="settings"),
-    path("projects/<int:project_id>/settings/classes/", settings.add_classes, name="settings-classes"),
+    path("projects/<int:project_id>/settings/classes/", classes.add, name="settings-classes"),
+    path("projects/<int:project_id>/settings/classes/<int:class_id>/", classes.edit, name="class-edit"),
+    path("projects/<int:project_id>/settings/classes/<int:class_id>/move/", classes.move, name="class-move"),
+    path(
+        "projects/<int:project_id>/settings/classes/<int:class_id>/retire/",
+        classes.retire,
+        name="class-retire",
+    ),
+    path(
+        "projects/<int:project_id>/settings/classes/<int:class_id>/restore/",
+        classes.restore,
+        name="class-restore",
+    ),
+    path(
+        "projects/<int:project_id>/settings/class-changes/<int:event_id>/undo/",
+        classes.undo,
+        name="class-undo",
+    ),
     path(
         "projects/<int:project_id>/settings/instructions/",
         settings.write_instructions,

@@ -63,8 +63,9 @@ def withheld_columns(project: Project, classes: np.ndarray) -> dict[int, str]:
 
 
 def withheld_ids(project: Project) -> list[int]:
-    """Return the ids of the classes that a manager leaves to people."""
-    return list(WithheldClass.objects.filter(project=project).values_list("label_class_id", flat=True))
+    """Return the ids of the classes that a manager leaves to people, and of those that nobody can choose."""
+    withheld = WithheldClass.objects.filter(project=project).values_list("label_class_id", flat=True)
+    return [*withheld, *project.classes.exclude(retired_at=None).values_list("id", flat=True)]
 
 
 def settle(

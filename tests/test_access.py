@@ -57,6 +57,11 @@ ROUTES = {
     "exports-live": ("get", REVIEW),
     "settings": ("get", MANAGE),
     "settings-classes": ("post", MANAGE),
+    "class-edit": ("get", MANAGE),
+    "class-move": ("post", MANAGE),
+    "class-retire": ("get", MANAGE),
+    "class-restore": ("post", MANAGE),
+    "class-undo": ("post", MANAGE),
     "settings-instructions": ("post", MANAGE),
     "settings-state": ("post", MANAGE),
     "image": ("get", REVIEW),
@@ -65,6 +70,9 @@ ROUTES = {
     "api-project": ("get", SEE),
     "api-start": ("post", MANAGE),
     "api-pause": ("post", MANAGE),
+    "api-class": ("get", MANAGE),
+    "api-class-retire": ("post", MANAGE),
+    "api-class-restore": ("post", MANAGE),
     "api-members": ("get", MANAGE),
     "api-invitations": ("get", MANAGE),
     "crop": ("get", REVIEW),  # and who had it on a page
@@ -111,11 +119,12 @@ def test_every_route_says_whom_it_is_for() -> None:
 @pytest.fixture
 def place(project, labeler, reviewer, manager, admin, outsider, items) -> dict[str, Any]:
     """Return a project in which something of everything exists, and what addresses need."""
-    from labeling import exporting
+    from labeling import classes, exporting
 
     factories.answer(project, reviewer)
     boxes = factories.make_project(manager=manager, reviewer=reviewer, labeler=labeler, task_type="detection")
     factories.ask_about_objects(boxes, factories.make_scenes(boxes, 1, size=(64, 48)))
+    circle = project.classes.get(name="circle")
     exported = exporting.start(project, manager, "coco", review.Filters())
     factories.run_jobs("quick")
     return {
@@ -123,6 +132,8 @@ def place(project, labeler, reviewer, manager, admin, outsider, items) -> dict[s
         "item_id": items[0].pk,
         "check_id": boxes.checks.first().pk,
         "job_id": exported.pk,
+        "class_id": circle.pk,
+        "event_id": classes.edit(circle, manager, name="disc").pk,
         "membership_id": Membership.objects.get(project=project, user=labeler).pk,
         "invitation_id": workforce.invite(project, manager, "labeler").pk,
         "token": workforce.invite(project, manager, "labeler").token,

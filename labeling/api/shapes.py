@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from labeling import decoys, earlier, geometry, languages, proposing, queue
+from labeling import decoys, earlier, geometry, languages, meanings, proposing, queue
+from labeling.meanings import Meanings
 from labeling.models import (
     Annotation,
     Claim,
@@ -240,6 +241,7 @@ def class_shape(each: LabelClass) -> dict[str, Any]:
         "hotkey": each.hotkey,
         "description": each.description,
         "parent": each.parent_id,
+        "retired_at": each.retired_at,
     }
 
 
@@ -284,6 +286,8 @@ def page_shape(page: Page) -> dict[str, Any]:
 def screen_shape(page: Page, claims: Sequence[Claim], decoy: Decoy | None) -> dict[str, Any]:
     """Return a page with some of its items; blind kinds look like manual ones and show no suggestion."""
     blind = page.kind in queue.BLIND
+    today = meanings.of(page.project)
+    proposed_class = today.offered(page.proposed_class_id)
     proposals: dict[int, Suggestion] = {}
     # Copies of one picture without a class are asked for unprompted.
     if page.project.is_classification and (page.kind == QueueKind.PRELABELED or page.proposed_class_id):
@@ -292,7 +296,7 @@ def screen_shape(page: Page, claims: Sequence[Claim], decoy: Decoy | None) -> di
         page_item(
             each.item,
             "" if blind else languages.reason(each.why),
-            proposal_shape(each, proposals.get(each.item_id)),
+            proposal_shape(each, proposals.get(each.item_id), today),
         )
         for each in claims
     ]
@@ -303,7 +307,7 @@ def screen_shape(page: Page, claims: Sequence[Claim], decoy: Decoy | None) -> di
         "page": page.pk,
         "kind": shown_kind(page),
         "why": "" if blind or not claims else languages.reason(claims[0].why),
-        "proposed_class": page.proposed_class_id,
+        "proposed_class": proposed_class,
         "start_selected": page.kind == "clustered",
         "lease_expires_at": page.expires_at,
         "items": items,
@@ -327,19 +331,18 @@ def page_item(item: Item, why: str, suggestion: dict[str, Any] | None) -> dict[s
     }
 
 
-def proposal_shape(claim: Claim, suggestion: Suggestion | None) -> dict[str, Any] | None:
+def proposal_shape(claim: Claim, suggestion: Suggestion | None, today: Meanings) -> dict[str, Any] | None:
     """Return what is proposed for an item: what was kept with its claim, else what is newest."""
-    if claim.proposal is not None:
-        return claim.proposal
     if claim.likely is not None:
-        return ticks_shape(claim)
-    return proposing.shape(suggestion) if suggestion else None
+        return ticks_shape(claim, today)
+    proposal = claim.proposal or (proposing.shape(suggestion) if suggestion else None)
+    return proposal and {**proposal, "regions": proposing.offered(proposal["regions"], today)}
 
 
-def ticks_shape(claim: Claim) -> dict[str, Any]:
+def ticks_shape(claim: Claim, today: Meanings) -> dict[str, Any]:
     return {
-        "regions": [{"class": each} for each in claim.likely or []],
-        "doubtful": claim.doubtful,
+        "regions": [{"class": each} for each in today.all_offered(claim.likely) or ()],
+        "doubtful": today.all_offered(claim.doubtful),
         "confidence": None,
         "model": None,
     }

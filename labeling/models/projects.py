@@ -91,7 +91,12 @@ class LabelClass(models.Model):
     description = models.TextField(blank=True, help_text="the prompt that a zero-shot model sees")
     parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="children")
     position = models.PositiveIntegerField()
+    striped = models.BooleanField(default=False, help_text="since another class has the same colour")
     retired_at = models.DateTimeField(null=True)
+    offered_until = models.DateTimeField(
+        null=True,
+        help_text="when people could choose it last; pages from before may still be answered with it",
+    )
 
     class Meta:
         ordering = ["position"]
@@ -99,7 +104,9 @@ class LabelClass(models.Model):
             models.UniqueConstraint("project", Lower("name"), name="class_name_once"),
             models.UniqueConstraint(fields=["project", "position"], name="class_position_once"),
             models.UniqueConstraint(
-                fields=["project", "hotkey"], condition=~models.Q(hotkey=""), name="class_hotkey_once"
+                fields=["project", "hotkey"],
+                condition=~models.Q(hotkey="") & models.Q(retired_at=None),
+                name="class_hotkey_once",
             ),
         ]
 

@@ -29,7 +29,10 @@ TABS = (
     ("exports", _("Export"), "review"),
     ("settings", _("Settings"), "manage"),
 )
-INSIDE = {"certificate": "models", "run": "models", "import": "data"}  # pages without a tab of their own
+# Pages without a tab of their own.
+INSIDE = {"certificate": "models", "run": "models", "import": "data"} | dict.fromkeys(
+    ("class-edit", "class-retire"), "settings"
+)
 MARKS = {
     "person": ("●", "by a person"),
     "confirmed": ("◉", "confirmed proposal"),
@@ -39,7 +42,6 @@ MARKS = {
     "needs_review": ("?", "needs review"),
     "left": ("○", "left"),
 }
-DISTINCT_COLORS = 12
 ROLES = {"manager": _("manager"), "reviewer": _("reviewer"), "labeler": _("labeler")}
 
 register.simple_tag(charts.share_bar)
@@ -104,7 +106,7 @@ def scripts(folder: str) -> list[str]:
 def swatch(label_class: LabelClass | Mapping[str, Any], digit: str = "") -> SafeString:
     """Return a class's colour, with its digit where there is one; repeated colours get stripes."""
     if isinstance(label_class, LabelClass):
-        color, striped = label_class.color, label_class.position >= DISTINCT_COLORS
+        color, striped = label_class.color, label_class.striped
     else:
         color, striped = label_class["color"], False
     size = 20 if digit else 12

@@ -9,7 +9,6 @@ from django.utils import translation
 
 from labeling import checks, languages, permissions, statistics
 from labeling.models import Instructions, Project, User
-from labeling.templatetags.loupe import DISTINCT_COLORS
 from labeling.views import SignedIn
 
 TEMPLATES = {
@@ -54,7 +53,7 @@ def label_config(project: Project, user: User, instructions: Instructions | None
                 "color": each.color,
                 "hotkey": each.hotkey,
                 "description": each.description,
-                "striped": each.position >= DISTINCT_COLORS,
+                "striped": each.striped,
                 "parent": each.parent_id,
             }
             for each in project.classes.filter(retired_at=None)

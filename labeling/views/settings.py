@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
-from labeling import extensions, permissions, projects
+from labeling import classes, extensions, permissions, projects, statistics
 from labeling.forms import ClassesForm, InstructionsForm, SettingsForm
 from labeling.models import Project
 from labeling.views import SignedIn
@@ -46,28 +46,19 @@ def settings_page(request: SignedIn, project: Project, **context: Any) -> HttpRe
     instructions = project.instructions.select_related("created_by").first()
     text = instructions.text if instructions else ""
     context.setdefault("instructions_form", InstructionsForm(initial={"text": text}))
-    context |= {
-        "project": project,
-        "extra": extensions.settings(),
-        "classes": project.classes.select_related("parent"),
-        "instructions": instructions,
-    }
+    context |= {"project": project, "extra": extensions.settings(), "instructions": instructions}
+    context |= class_table(project)
     return render(request, "projects/settings.html", context)
 
 
-@require_POST
-def add_classes(request: SignedIn, project_id: int) -> HttpResponse:
-    project = permissions.project_or_404(request.user, project_id, "manage")
-    form = ClassesForm(request.POST)
-    if form.is_valid():
-        try:
-            added = projects.add_classes(project, form.cleaned_data["classes"])
-        except projects.ProjectRefused as error:
-            form.add_error("classes", str(error))
-        else:
-            messages.success(request, f"Added: {', '.join(each.name for each in added)}.")
-            return redirect("settings", project.pk)
-    return settings_page(request, project, classes_form=form)
+def class_table(project: Project) -> dict[str, Any]:
+    """Return what the list of classes shows."""
+    return {
+        "rows": classes.tree(project),
+        "retired": project.classes.exclude(retired_at=None),
+        "counts": statistics.images_by_class(project),
+        "changes": classes.latest(project),
+    }
 
 
 @require_POST

@@ -46,6 +46,8 @@ PAGES = (
     "/projects/{}/team/",
     "/projects/{}/exports/",
     "/projects/{}/settings/",
+    "/projects/{}/settings/classes/{}/",
+    "/projects/{}/settings/classes/{}/retire/",
     "/not/here/",
 )
 
@@ -56,7 +58,7 @@ def test_axe_finds_nothing(browse, busy, drawing, manager, scheme):
     axe = Axe()
     found = {}
     for address in PAGES:
-        page.goto(address.format(busy.pk))
+        page.goto(address.format(busy.pk, busy.classes.first().pk))
         if "/label/" in address:
             page.locator(".tile-face").first.click()
         for violation in axe.run(page).response["violations"]:
@@ -100,6 +102,6 @@ def test_targets_are_large_and_nothing_overflows(browse, busy, drawing, manager,
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.evaluate(SMALL) == []
     for address in PAGES:
-        page.goto(address.format(busy.pk))
+        page.goto(address.format(busy.pk, busy.classes.first().pk))
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
         assert page.evaluate(SMALL) == [], address

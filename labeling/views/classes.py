@@ -1,0 +1,103 @@
+"""Changing the classes of a running project: the list in Settings, and a page before what needs one."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from labeling import classes, permissions, uses
+from labeling.forms import ClassesForm, ClassForm
+from labeling.models import Event, LabelClass, Project
+from labeling.views import SignedIn
+from labeling.views.settings import class_table, settings_page
+
+
+def class_or_404(request: SignedIn, project_id: int, class_id: int) -> LabelClass:
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    label_class = get_object_or_404(project.classes, pk=class_id)
+    label_class.project = project
+    return label_class
+
+
+def done(request: SignedIn, project: Project, event: Event | None) -> HttpResponse:
+    """Show the list of classes with what was done, and how to take it back."""
+    undo = reverse("class-undo", args=[project.pk, event.pk]) if event and event.verb in classes.VERBS else ""
+    if request.headers.get("HX-Request"):
+        context = {"project": project, "classes_form": ClassesForm(), "done": event, "undo": undo}
+        return render(request, "projects/_classes.html", context | class_table(project))
+    if event is not None:
+        messages.success(request, event.data["said"], extra_tags=undo)
+    return redirect("settings", project.pk)
+
+
+@require_POST
+def add(request: SignedIn, project_id: int) -> HttpResponse:
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    form = ClassesForm(request.POST)
+    if form.is_valid():
+        try:
+            return done(request, project, classes.add(project, form.cleaned_data["classes"], request.user))
+        except classes.ProjectRefused as error:
+            form.add_error("classes", str(error))
+    if request.headers.get("HX-Request"):
+        context = {"project": project, "classes_form": form} | class_table(project)
+        return render(request, "projects/_classes.html", context)
+    return settings_page(request, project, classes_form=form)
+
+
+def edit(request: SignedIn, project_id: int, class_id: int) -> HttpResponse:
+    """Change a class in its place in the list."""
+    label_class = class_or_404(request, project_id, class_id)
+    form = ClassForm(label_class, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            return done(
+                request, label_class.project, classes.edit(label_class, request.user, **form.cleaned_data)
+            )
+        except classes.ProjectRefused as error:
+            form.add_error(error.field if error.field in form.fields else "name", str(error))
+    context: dict[str, Any] = {"editing": label_class.pk, "class_form": form}
+    if request.headers.get("HX-Request"):
+        context |= {"project": label_class.project, "classes_form": ClassesForm()}
+        return render(request, "projects/_classes.html", context | class_table(label_class.project))
+    return settings_page(request, label_class.project, **context)
+
+
+@require_POST
+def move(request: SignedIn, project_id: int, class_id: int) -> HttpResponse:
+    label_class = class_or_404(request, project_id, class_id)
+    step = -1 if request.POST.get("step") == "-1" else 1
+    return done(request, label_class.project, classes.move(label_class, request.user, step))
+
+
+def retire(request: SignedIn, project_id: int, class_id: int) -> HttpResponse:
+    label_class = class_or_404(request, project_id, class_id)
+    problem = ""
+    if request.method == "POST":
+        try:
+            return done(request, label_class.project, classes.retire(label_class, request.user))
+        except classes.ProjectRefused as error:
+            problem = str(error)
+    context = {"label_class": label_class, "uses": uses.of(label_class), "problem": problem}
+    return render(request, "projects/class_retire.html", context | {"project": label_class.project})
+
+
+@require_POST
+def restore(request: SignedIn, project_id: int, class_id: int) -> HttpResponse:
+    label_class = class_or_404(request, project_id, class_id)
+    return done(request, label_class.project, classes.restore(label_class, request.user))
+
+
+@require_POST
+def undo(request: SignedIn, project_id: int, event_id: int) -> HttpResponse:
+    """Take back a change of classes."""
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    event = get_object_or_404(Event, pk=event_id, project=project, verb__in=classes.VERBS)
+    try:
+        return done(request, project, classes.undo(event, request.user))
+    except classes.ProjectRefused as error:
+        messages.error(request, str(error))
+        return redirect("settings", project.pk)
