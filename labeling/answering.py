@@ -72,9 +72,11 @@ def check(page: Page, answers: Sequence[Answer], decoy: Decoy | None = None) -> 
 def classes_for(page: Page) -> QuerySet[LabelClass]:
     """Return what a page may be answered with: the classes in use, and those that were when it was made.
 
-    An answer that was under way when a class was retired is as good as one from the minute before.
+    An answer that was under way when a class was retired is as good as one from the minute before. One that
+    names a merged class says what is meant, whenever it comes.
     """
-    return page.project.classes.filter(Q(retired_at=None) | Q(offered_until__gte=page.created_at))
+    current = Q(retired_at=None) | Q(means__isnull=False, means__retired_at=None)
+    return page.project.classes.filter(current | Q(offered_until__gte=page.created_at))
 
 
 def check_classes(project: Project, answer: Answer) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from django.db.models import Count, Exists, F, OuterRef, QuerySet
 
+from labeling.meanings import meant
 from labeling.models import Annotation, Item, Project, QueueEntry, Region
 
 HUMAN = (Annotation.Source.HUMAN, Annotation.Source.BULK, Annotation.Source.IMPORT)
@@ -89,11 +90,11 @@ def new_answers_since(project: Project, annotation: int) -> int:
 
 
 def classes_of(annotations: Iterable[int]) -> dict[int, tuple[int, ...]]:
-    """Return the class ids of each annotation, sorted."""
+    """Return the class ids of each annotation, sorted; labels of a merged class count as what it is now."""
     wanted = list(annotations)
     found: dict[int, list[int]] = {annotation: [] for annotation in wanted}
     for annotation, label_class in Region.objects.filter(annotation__in=wanted).values_list(
-        "annotation_id", "label_class_id"
+        "annotation_id", meant()
     ):
         found[annotation].append(label_class)
     return {annotation: tuple(sorted(set(classes))) for annotation, classes in found.items()}
@@ -103,8 +104,8 @@ def regions_of(annotations: Iterable[int]) -> dict[int, list[dict[str, Any]]]:
     """Return the regions of each annotation, {class, bbox?, polygon?}."""
     wanted = list(annotations)
     found: dict[int, list[dict[str, Any]]] = {annotation: [] for annotation in wanted}
-    for each in Region.objects.filter(annotation__in=wanted).order_by("id"):
-        shape = {"class": each.label_class_id, "bbox": each.bbox, "polygon": each.polygon}
+    for each in Region.objects.filter(annotation__in=wanted).annotate(meant=meant()).order_by("id"):
+        shape = {"class": each.meant, "bbox": each.bbox, "polygon": each.polygon}
         found[each.annotation_id].append({name: value for name, value in shape.items() if value is not None})
     return found
 
@@ -118,7 +119,7 @@ def have_shapes(annotations: Sequence[int]) -> bool:
 def objects_of(project: Project) -> dict[int, int]:
     """Count the regions of each class among the answers that may be trained on."""
     given = Region.objects.filter(annotation__in=_to_learn_from(project).values("id"))
-    return dict(given.values_list("label_class_id").annotate(count=Count("id")).order_by())
+    return dict(given.values_list(meant()).annotate(count=Count("id")).order_by())
 
 
 def _current(annotations: QuerySet[Annotation]) -> QuerySet[Annotation]:

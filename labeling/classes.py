@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from labeling import proposing
+from labeling import meanings, proposing
 from labeling.models import Event, LabelClass, Project, User
 
 # Twelve hues of equal lightness that stay apart for colour-blind eyes when used in this order.
@@ -24,7 +24,7 @@ COLORS = (
 HOTKEYS = "1234567890"
 DEEPEST = 6
 LONGEST = 120
-VERBS = ("add_classes", "edit_class", "retire_class", "restore_class")  # what can be undone
+VERBS = ("add_classes", "edit_class", "retire_class", "restore_class", "merge_class")  # what can be undone
 UNDO = "undo_class_change"
 LISTED = 10
 
@@ -260,7 +260,48 @@ def restore(label_class: LabelClass, by: User) -> Event | None:
             return None
         said = f"“{label_class.name}” can be chosen again."
         values: Values = {label_class.pk: {"retired_at": None}}
+        if label_class.merged_into is not None:
+            values[label_class.pk]["merged_into_id"] = None
+            said = f"“{label_class.name}” is a class of its own again, with the labels that name it."
         return change("restore_class", label_class.project, by, values, said, label_class)
+
+
+def merge(label_class: LabelClass, into: LabelClass, by: User) -> Event:
+    """Let all labels of a class count as another one, and nobody choose it any more. Raises ProjectRefused.
+
+    What belongs to the class belongs to the other one then.
+    """
+    project = label_class.project
+    with transaction.atomic():
+        lock(project)
+        label_class.refresh_from_db()
+        into.refresh_from_db()
+        if label_class.pk == into.pk:
+            raise ProjectRefused("A class cannot be merged into itself.", "into")
+        if label_class.merged_into is not None:
+            raise ProjectRefused(
+                f"“{label_class.name}” counts as “{label_class.now.name}” already. Merge that one.", "into"
+            )
+        refuse_retired(into)
+        values: Values = {label_class.pk: {"merged_into_id": into.pk}}
+        if label_class.retired_at is None:
+            values[label_class.pk]["retired_at"] = timezone.now()
+        if label_class.pk in above(into):
+            values[into.pk] = {"parent_id": label_class.parent_id}
+        for child in label_class.children.exclude(pk=into.pk):
+            values[child.pk] = {"parent_id": into.pk}
+        said = f"“{label_class.name}” counts as “{into.name}” now."
+        return change("merge_class", project, by, values, said, label_class, into=into.name)
+
+
+def above(label_class: LabelClass) -> set[int]:
+    """Return the classes that a class belongs to."""
+    found: set[int] = set()
+    parent = label_class.parent
+    while parent is not None:
+        found.add(parent.pk)
+        parent = parent.parent
+    return found
 
 
 def undo(event: Event, by: User) -> Event | None:
@@ -311,9 +352,11 @@ def change(
             refuse_circles(project)
             if not in_use(project).exists():
                 raise ProjectRefused("A project needs at least one class that people can choose.", "classes")
+            if any("merged_into_id" in new for new in values.values()):
+                meanings.changed(project, said)
     except IntegrityError as error:
         raise ProjectRefused(
-            "Another class has that name or key by now. Change that one first.", "classes"
+            "This contradicts what was changed meanwhile: a name that is taken, or a merge.", "classes"
         ) from error
     if label_class is not None:
         label_class.refresh_from_db()
@@ -329,10 +372,28 @@ def write(project: Project, values: Values) -> None:
         for_now = {name: value for name, value in blank.items() if name in new}
         if for_now:
             LabelClass.objects.filter(pk=pk).update(**for_now)
-    for pk, new in values.items():
-        offered = {"offered_until": timezone.now()} if new.get("retired_at") else {}
+    merged = {pk: new["merged_into_id"] for pk, new in values.items() if "merged_into_id" in new}
+    means = new_meanings(project, merged) if merged else {}
+    for pk in {**values, **means}:
+        new = dict(values.get(pk, {}))
+        if new.get("retired_at"):
+            new["offered_until"] = timezone.now()
+        if pk in means:
+            new["means_id"] = means[pk]
         if new:
-            LabelClass.objects.filter(pk=pk).update(**new, **offered)
+            LabelClass.objects.filter(pk=pk).update(**new)
+
+
+def new_meanings(project: Project, merged: Mapping[int, int | None]) -> dict[int, int | None]:
+    """Return the classes that count as something else once some are merged. Raises ProjectRefused."""
+    rows = list(project.classes.all())
+    try:
+        means = meanings.flattened({each.pk: each.merged_into_id for each in rows} | dict(merged))
+    except ValueError as error:
+        raise ProjectRefused(
+            "Classes would be merged into each other. Undo the later merge first."
+        ) from error
+    return {each.pk: means[each.pk] for each in rows if means[each.pk] != each.means_id}
 
 
 def free_key(label_class: LabelClass, key: str) -> dict[str, str]:

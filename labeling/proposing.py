@@ -59,8 +59,24 @@ def shape(suggestion: Suggestion) -> dict[str, Any]:
 
 
 def offered(regions: Iterable[Mapping[str, Any]], meanings: Meanings) -> list[dict[str, Any]]:
-    """Return proposed regions without those of classes that nobody can choose any more."""
-    return [{**each} for each in regions if meanings.offered(each["class"]) is not None]
+    """Return proposed regions by the classes of today, without those that nobody can choose any more."""
+    found = [{**each, "class": meanings.offered(each["class"])} for each in regions]
+    kept = [each for each in found if each["class"] is not None]
+    of_whole_image = {each["class"]: each for each in reversed(kept) if not shaped(each)}
+    return [each for each in kept if shaped(each) or of_whole_image[each["class"]] is each]
+
+
+def shaped(region: Mapping[str, Any]) -> bool:
+    return bool(region.get("bbox") or region.get("polygon"))
+
+
+def by_meaning(answer: Answer, meanings: Meanings) -> Answer:
+    """Return an answer by the classes of today; two labels of an image that have become one count once."""
+    found: Answer = Counter()
+    for (label_class, bbox, polygon), count in answer.items():
+        key = (meanings.now(label_class), bbox, polygon)
+        found[key] = found[key] + count if bbox or polygon else 1
+    return found
 
 
 def take_back(label_class: LabelClass) -> None:

@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
+from labeling.meanings import family
 from labeling.models import Annotation, Claim, Event, Item, Project, QueueEntry, Review, User
 from labeling.queue import finish
 from labeling.validation import kind_for
@@ -58,7 +59,7 @@ def select(project: Project, filters: Filters) -> QuerySet[Item]:
     if filters.state or not filters.kind:
         items = items.filter(state=filters.state or Item.State.LABELED)
     if filters.label_class is not None:
-        items = items.filter(current_annotation__regions__label_class=filters.label_class)
+        items = items.filter(current_annotation__regions__label_class__in=family(filters.label_class))
     if filters.labeler is not None:
         items = items.filter(current_annotation__labeler=filters.labeler)
     if filters.source:
@@ -79,7 +80,7 @@ def gallery(
         items = items.filter(pk__lt=cursor)
     found = list(
         items.select_related("current_annotation__labeler", "suggestion")
-        .prefetch_related("current_annotation__regions__label_class")
+        .prefetch_related("current_annotation__regions__label_class__means")
         .order_by("-id")[: limit + 1]
     )
     return found[:limit], found[limit - 1].pk if len(found) > limit else None

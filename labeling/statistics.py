@@ -40,8 +40,9 @@ def images_by_class(project: Project) -> dict[int, int]:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT r.label_class_id, count(DISTINCT i.id) FROM labeling_item i
+            SELECT coalesce(c.means_id, c.id), count(DISTINCT i.id) FROM labeling_item i
             JOIN labeling_region r ON r.annotation_id = i.current_annotation_id
+            JOIN labeling_labelclass c ON c.id = r.label_class_id
             WHERE i.project_id = %s AND i.state = 'labeled' GROUP BY 1
             """,
             [project.pk],

@@ -51,6 +51,9 @@ urlpatterns = [
         name="class-restore",
     ),
     path(
+        "projects/<int:project_id>/settings/classes/<int:class_id>/merge/", classes.merge, name="class-merge"
+    ),
+    path(
         "projects/<int:project_id>/settings/class-changes/<int:event_id>/undo/",
         classes.undo,
         name="class-undo",

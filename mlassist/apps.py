@@ -6,4 +6,4 @@ class MlassistConfig(AppConfig):
 
     def ready(self) -> None:
         # Registers jobs, ticks, panels.
-        from mlassist import facts, featurization, finetuning, loop, survey, switching  # noqa: F401
+        from mlassist import facts, featurization, finetuning, loop, meanings, survey, switching  # noqa: F401

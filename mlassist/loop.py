@@ -176,6 +176,9 @@ def round_is_due(project: Project, version: ModelVersion) -> bool:
     setbacks = since.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).count()
     if swap and not setbacks:
         return not is_featurizing(project)
+    if version.meaning != project.meaning and not setbacks:
+        have, need = labels_for_first_model(project)
+        return have >= need
     if news(project, version) >= step_after(project, version) * (1 + setbacks):
         return True
     if setbacks:

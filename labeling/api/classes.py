@@ -1,4 +1,4 @@
-"""The classes of a running project: look at one, change it, retire and restore it."""
+"""The classes of a running project: look at one, change it, retire, restore and merge it."""
 
 from typing import Any
 
@@ -66,6 +66,22 @@ class ClassRestore(APIView):
         """Let people choose a retired class again."""
         label_class = class_or_404(request, project_id, class_id)
         classes.restore(label_class, permissions.person(request))
+        return Response(shape(label_class))
+
+
+class MergeInput(serializers.Serializer[Any]):
+    into = serializers.IntegerField(help_text="id of the class that the labels count as from then on")
+
+
+class ClassMerge(APIView):
+    @extend_schema(operation_id="classes_merge", request=MergeInput, responses={200: dict})
+    def post(self, request: Request, project_id: int, class_id: int) -> Response:
+        """Let the labels of a class count as another one; `restore` makes it a class of its own again."""
+        label_class = class_or_404(request, project_id, class_id)
+        given = MergeInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        into = get_object_or_404(label_class.project.classes, pk=given.validated_data["into"])
+        classes.merge(label_class, into, permissions.person(request))
         return Response(shape(label_class))
 
 

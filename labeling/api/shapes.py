@@ -242,6 +242,7 @@ def class_shape(each: LabelClass) -> dict[str, Any]:
         "description": each.description,
         "parent": each.parent_id,
         "retired_at": each.retired_at,
+        "merged_into": each.merged_into_id,
     }
 
 
@@ -263,16 +264,18 @@ def project_shape(project: Project, role: str | None) -> dict[str, Any]:
 
 
 def regions_shape(regions: Iterable[Region]) -> list[dict[str, Any]]:
-    """Return regions as they are answered; what is of the whole image has no origin."""
-    shapes = []
+    """Return regions by the classes of today, as answers have them; those of a whole image have no origin."""
+    shapes: list[dict[str, Any]] = []
     for each in regions:
-        shape: dict[str, Any] = {"class": each.label_class_id}
+        shape: dict[str, Any] = {"class": each.label_class.now.pk}
         if each.bbox:
             shape["bbox"] = each.bbox
         if each.polygon:
             shape["polygon"] = each.polygon
         if each.bbox or each.polygon:
             shape["origin"] = each.origin
+        elif shape in shapes:
+            continue  # two labels that have become one
         shapes.append(shape)
     return shapes
 
@@ -363,8 +366,9 @@ def item_shape(item: Item) -> dict[str, Any]:
         "thumbnail": reverse("thumbnail", args=[item.pk]),
         "origin": current.origin if current else None,
         "labels": [
-            {"class": each.label_class_id, "name": each.label_class.name, "color": each.label_class.color}
-            for each in (current.regions.all() if current else ())
+            {"class": each.pk, "name": each.name, "color": each.color}
+            for each, count in (meanings.tally(current.regions.all()) if current else ())
+            for _ in range(count)
         ],
         "regions": regions_shape(current.regions.all() if current else ()),
         "labeler": current.labeler.label if current and current.labeler else None,
@@ -380,6 +384,7 @@ def annotation_shape(annotation: Annotation) -> dict[str, Any]:
         "origin": annotation.origin,
         "labeler": annotation.labeler.label if annotation.labeler else None,
         "labels": [each.label_class.name for each in annotation.regions.all()],
+        "labels_now": [each.label_class.now.name for each in annotation.regions.all()],
         "regions": regions_shape(annotation.regions.all()),
         "skipped": annotation.skipped,
         "skip_reason": annotation.skip_reason,
@@ -463,11 +468,12 @@ def submitted_shape(page: Page) -> dict[str, Any]:
 
 def decoy_answers(page: Page) -> dict[int, dict[str, Any]]:
     """Return what was said of the image hidden on a page, as it is of others."""
+    today = meanings.of(page.project)
     return {
         each.known.item_id: {
             "skipped": each.said == Decoy.Said.SKIP,
             "skip_reason": each.skip_reason,
-            "regions": [{"class": label_class} for label_class in each.classes],
+            "regions": [{"class": label_class} for label_class in today.all_offered(each.classes) or ()],
         }
         for each in decoys.answered([page]).select_related("known")
     }

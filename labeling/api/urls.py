@@ -25,6 +25,11 @@ urlpatterns = [
         classes.ClassRestore.as_view(),
         name="api-class-restore",
     ),
+    path(
+        "projects/<int:project_id>/classes/<int:class_id>/merge/",
+        classes.ClassMerge.as_view(),
+        name="api-class-merge",
+    ),
     path("projects/<int:project_id>/members/", projects.Members.as_view(), name="api-members"),
     path("projects/<int:project_id>/invitations/", projects.Invitations.as_view(), name="api-invitations"),
     path("projects/<int:project_id>/pages/", pages.Pages.as_view(), name="api-pages"),

@@ -48,6 +48,9 @@ class Project(models.Model):
     )
     validation_share = models.FloatField(default=0.2, help_text="share of answers spent on validation")
     seed = models.BigIntegerField(default=0)
+    meaning = models.PositiveIntegerField(
+        default=0, help_text="how often it has changed what labels mean: what was learned before is outdated"
+    )
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(null=True)
@@ -97,6 +100,10 @@ class LabelClass(models.Model):
         null=True,
         help_text="when people could choose it last; pages from before may still be answered with it",
     )
+    merged_into = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="merged")
+    means = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, related_name="+", help_text="what its labels count as"
+    )
 
     class Meta:
         ordering = ["position"]
@@ -108,10 +115,24 @@ class LabelClass(models.Model):
                 condition=~models.Q(hotkey="") & models.Q(retired_at=None),
                 name="class_hotkey_once",
             ),
+            models.CheckConstraint(
+                condition=models.Q(merged_into=None, means=None)
+                | models.Q(merged_into__isnull=False, means__isnull=False, retired_at__isnull=False),
+                name="class_merged_is_retired",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(merged_into=models.F("id")) & ~models.Q(means=models.F("id")),
+                name="class_not_merged_into_itself",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def now(self) -> "LabelClass":
+        """Return the class that its labels count as."""
+        return self.means or self
 
 
 class Membership(models.Model):

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from labeling import classes, permissions, uses
+from labeling.api.shapes import whole_number
 from labeling.forms import ClassesForm, ClassForm
 from labeling.models import Event, LabelClass, Project
 from labeling.views import SignedIn
@@ -83,6 +84,24 @@ def retire(request: SignedIn, project_id: int, class_id: int) -> HttpResponse:
             problem = str(error)
     context = {"label_class": label_class, "uses": uses.of(label_class), "problem": problem}
     return render(request, "projects/class_retire.html", context | {"project": label_class.project})
+
+
+def merge(request: SignedIn, project_id: int, class_id: int) -> HttpResponse:
+    """Choose a class to merge another into, see what that does, and do it."""
+    label_class = class_or_404(request, project_id, class_id)
+    others = label_class.project.classes.filter(retired_at=None).exclude(pk=label_class.pk)
+    chosen = request.POST.get("into") or request.GET.get("into") or ""
+    into = others.filter(pk=whole_number(chosen) or 0).first()
+    context: dict[str, Any] = {"label_class": label_class, "others": others, "into": into}
+    if request.method == "POST" and into is not None:
+        try:
+            return done(request, label_class.project, classes.merge(label_class, into, request.user))
+        except classes.ProjectRefused as error:
+            context["problem"] = str(error)
+    context["uses"] = uses.of(label_class)
+    if into is not None:
+        context["together"] = uses.of(label_class, into)
+    return render(request, "projects/class_merge.html", context | {"project": label_class.project})
 
 
 @require_POST

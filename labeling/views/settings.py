@@ -55,7 +55,7 @@ def class_table(project: Project) -> dict[str, Any]:
     """Return what the list of classes shows."""
     return {
         "rows": classes.tree(project),
-        "retired": project.classes.exclude(retired_at=None),
+        "retired": project.classes.exclude(retired_at=None).select_related("means"),
         "counts": statistics.images_by_class(project),
         "changes": classes.latest(project),
     }

@@ -48,6 +48,7 @@ PAGES = (
     "/projects/{}/settings/",
     "/projects/{}/settings/classes/{}/",
     "/projects/{}/settings/classes/{}/retire/",
+    "/projects/{0}/settings/classes/{1}/merge/?into={2}",
     "/not/here/",
 )
 
@@ -58,7 +59,7 @@ def test_axe_finds_nothing(browse, busy, drawing, manager, scheme):
     axe = Axe()
     found = {}
     for address in PAGES:
-        page.goto(address.format(busy.pk, busy.classes.first().pk))
+        page.goto(address.format(busy.pk, *busy.classes.values_list("id", flat=True)))
         if "/label/" in address:
             page.locator(".tile-face").first.click()
         for violation in axe.run(page).response["violations"]:
@@ -102,6 +103,6 @@ def test_targets_are_large_and_nothing_overflows(browse, busy, drawing, manager,
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.evaluate(SMALL) == []
     for address in PAGES:
-        page.goto(address.format(busy.pk, busy.classes.first().pk))
+        page.goto(address.format(busy.pk, *busy.classes.values_list("id", flat=True)))
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
         assert page.evaluate(SMALL) == [], address
