@@ -58,12 +58,14 @@ def blind(project: Project, items: Sequence[int]) -> Answers:
 
 
 def blind_again(project: Project) -> int:
-    """Count the images whose blind answer was rejected and that wait for another one.
+    """Count the images whose blind answer was rejected, or withdrawn for other classes, and wait for another.
 
     Judged without them, a model would look as good as those who reject want it to.
     """
     rejected = Annotation.objects.filter(
-        item=OuterRef("item"), kind="validation", withdrawal=Annotation.Withdrawal.REJECTED
+        item=OuterRef("item"),
+        kind="validation",
+        withdrawal__in=(Annotation.Withdrawal.REJECTED, Annotation.Withdrawal.CLASSES),
     )
     return QueueEntry.objects.filter(Exists(rejected), project=project, kind="validation").count()
 

@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from labeling import meanings, proposing
+from labeling import meanings, proposing, relabeling
 from labeling.models import Event, LabelClass, Project, User
 
 # Twelve hues of equal lightness that stay apart for colour-blind eyes when used in this order.
@@ -24,7 +24,16 @@ COLORS = (
 HOTKEYS = "1234567890"
 DEEPEST = 6
 LONGEST = 120
-VERBS = ("add_classes", "edit_class", "retire_class", "restore_class", "merge_class")  # what can be undone
+VERBS = (
+    "add_classes",
+    "edit_class",
+    "retire_class",
+    "restore_class",
+    "merge_class",
+    "split_class",
+    "start_over",
+)  # what can be undone
+ASKED_ANEW = ("split_class", "start_over")
 UNDO = "undo_class_change"
 LISTED = 10
 
@@ -74,16 +83,12 @@ def add(project: Project, given: Sequence[ClassInput], by: User) -> Event:
     with transaction.atomic():
         lock(project)
         added = add_classes(project, given)
-        return Event.record(
-            "add_classes",
-            project,
-            by,
-            said=f"Added: {', '.join(each.name for each in added)}.",
-            names=[each.name for each in added],
-            # Once added, a class stays for the labels that may name it: undone, it is retired.
-            before={str(each.pk): {"retired_at": timezone.now().isoformat()} for each in added},
-            after={str(each.pk): {"retired_at": None} for each in added},
-        )
+        said = f"Added: {listed(added)}."
+        return change("add_classes", project, by, {}, said, added=added)
+
+
+def listed(classes: Sequence[LabelClass]) -> str:
+    return ", ".join(f"“{each.name}”" for each in classes)
 
 
 def name_of(given: ClassInput) -> str:
@@ -266,44 +271,6 @@ def restore(label_class: LabelClass, by: User) -> Event | None:
         return change("restore_class", label_class.project, by, values, said, label_class)
 
 
-def merge(label_class: LabelClass, into: LabelClass, by: User) -> Event:
-    """Let all labels of a class count as another one, and nobody choose it any more. Raises ProjectRefused.
-
-    What belongs to the class belongs to the other one then.
-    """
-    project = label_class.project
-    with transaction.atomic():
-        lock(project)
-        label_class.refresh_from_db()
-        into.refresh_from_db()
-        if label_class.pk == into.pk:
-            raise ProjectRefused("A class cannot be merged into itself.", "into")
-        if label_class.merged_into is not None:
-            raise ProjectRefused(
-                f"“{label_class.name}” counts as “{label_class.now.name}” already. Merge that one.", "into"
-            )
-        refuse_retired(into)
-        values: Values = {label_class.pk: {"merged_into_id": into.pk}}
-        if label_class.retired_at is None:
-            values[label_class.pk]["retired_at"] = timezone.now()
-        if label_class.pk in above(into):
-            values[into.pk] = {"parent_id": label_class.parent_id}
-        for child in label_class.children.exclude(pk=into.pk):
-            values[child.pk] = {"parent_id": into.pk}
-        said = f"“{label_class.name}” counts as “{into.name}” now."
-        return change("merge_class", project, by, values, said, label_class, into=into.name)
-
-
-def above(label_class: LabelClass) -> set[int]:
-    """Return the classes that a class belongs to."""
-    found: set[int] = set()
-    parent = label_class.parent
-    while parent is not None:
-        found.add(parent.pk)
-        parent = parent.parent
-    return found
-
-
 def undo(event: Event, by: User) -> Event | None:
     """Take back a change of classes, but not what was changed once more since; None if it is undone already.
 
@@ -325,7 +292,20 @@ def undo(event: Event, by: User) -> Event | None:
                 if getattr(rows[int(pk)], name) == read(name, value)
             }
         said = f"Undone: {event.data['said']}"
-        return change(UNDO, project, by, values, said, undoes=event.pk)
+        is_meant = event.verb in ASKED_ANEW
+        undone = change(UNDO, project, by, values, said, new_meaning=is_meant, undoes=event.pk)
+        if is_meant:
+            undone.data["images"] = relabeling.put_back(event)
+            undone.data["said"] = f"{said} {put_back_words(event.data['images'], undone.data['images'])}"
+            undone.save(update_fields=["data"])
+        return undone
+
+
+def put_back_words(sent: int, back: int) -> str:
+    """Say of how many images the labels count again."""
+    if back == sent:
+        return "All labels count again."
+    return f"The labels of {back:,} of {sent:,} images count again; the others have new ones."
 
 
 def change(
@@ -335,11 +315,15 @@ def change(
     values: Values,
     said: str,
     label_class: LabelClass | None = None,
+    *,
+    added: Sequence[LabelClass] = (),
+    new_meaning: bool = False,
     **data: Any,
 ) -> Event:
     """Write new values of classes, and an event with those before and after. The project is locked.
 
-    Raises ProjectRefused where they would contradict each other.
+    `added` are classes that it has made; undone, they are retired, for labels may name them by then. With
+    `new_meaning`, labels mean something else from now on. Raises ProjectRefused for what contradicts itself.
     """
     rows = project.classes.in_bulk(list(values))
     for pk, new in values.items():
@@ -352,7 +336,7 @@ def change(
             refuse_circles(project)
             if not in_use(project).exists():
                 raise ProjectRefused("A project needs at least one class that people can choose.", "classes")
-            if any("merged_into_id" in new for new in values.values()):
+            if new_meaning or any("merged_into_id" in new for new in values.values()):
                 meanings.changed(project, said)
     except IntegrityError as error:
         raise ProjectRefused(
@@ -361,7 +345,10 @@ def change(
     if label_class is not None:
         label_class.refresh_from_db()
         data |= {"class": label_class.pk, "name": label_class.name}
-    return Event.record(verb, project, by, said=said, before=written(before), after=written(values), **data)
+    now = timezone.now()
+    before |= {each.pk: {"retired_at": now} for each in added}
+    after = values | {each.pk: {"retired_at": None} for each in added}
+    return Event.record(verb, project, by, said=said, before=written(before), after=written(after), **data)
 
 
 def write(project: Project, values: Values) -> None:

@@ -10,6 +10,7 @@ Facts = Callable[[Project], dict[str, Any]]
 MeaningHandler = Callable[[Project, str], None]
 
 _facts: list[Facts] = []
+_standing: list[Callable[[Project], set[int]]] = []
 _meaning_handlers: list[MeaningHandler] = []
 _panels: list[str] = []
 _settings: list[str] = []
@@ -65,3 +66,13 @@ def register_meaning(handler: MeaningHandler) -> MeaningHandler:
 def meaning_changed(project: Project, why: str) -> None:
     for handler in _meaning_handlers:
         handler(project, why)
+
+
+def register_standing(provider: Callable[[Project], set[int]]) -> Callable[[Project], set[int]]:
+    """Let a function say which certificates labels may rest on."""
+    _standing.append(provider)
+    return provider
+
+
+def standing_certificates(project: Project) -> set[int]:
+    return {pk for provider in _standing for pk in provider(project)}

@@ -220,6 +220,33 @@ class ClassesForm(forms.Form):
     clean_classes = ProjectForm.clean_classes
 
 
+class AddClassesForm(ClassesForm):
+    """New classes, and what becomes of the labels that are there."""
+
+    KEEP, HINTS, NOTHING = "keep", "hints", "nothing"
+    policy = forms.ChoiceField(
+        choices=(
+            (KEEP, "Go on, and keep all labels"),
+            (HINTS, "Start over, with the old labels proposed"),
+            (NOTHING, "Start over without them"),
+        ),
+        widget=forms.RadioSelect,
+        label="The labels that are there",
+        required=False,
+    )
+
+
+class SplitForm(forms.Form):
+    classes = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
+        label="New classes",
+        help_text="One a line. After a colon you may describe a class.",
+    )
+    keep = forms.BooleanField(required=False)
+
+    clean_classes = ProjectForm.clean_classes
+
+
 class ClassForm(forms.Form):
     """One class of a project; a class may belong to any other that does not belong to it."""
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from labeling import decoys, meanings
 from labeling.models import Annotation, Claim, Instructions, Page, Project, QueueEntry, User
 from labeling.models.queueing import QueueKind
-from labeling.proposing import GROUPED, to_keep
+from labeling.proposing import GROUPED, give_hints, to_keep
 
 LEASE = timedelta(minutes=10)
 SIZES = (1, 4, 6, 9)
@@ -37,6 +37,7 @@ class Candidate:
     inclusion_probability: float | None
     likely: list[int] | None = None
     doubtful: list[int] | None = None
+    hint: int | None = None
 
 
 class NotRunning(Exception):
@@ -144,7 +145,7 @@ OPEN_TO_ME = """
 """
 IN_ORDER = " ORDER BY e.priority, e.item_id LIMIT %(size)s FOR UPDATE OF e SKIP LOCKED"
 COLUMNS = """SELECT e.item_id, e.why, e."group", e.proposed_class_id, e.inclusion_probability,
-    e.likely, e.doubtful"""
+    e.likely, e.doubtful, e.hint_id"""
 NEXT = COLUMNS + OPEN_TO_ME + IN_ORDER
 NEXT_GROUP = COLUMNS + OPEN_TO_ME + """ AND e."group" IS NOT NULL""" + IN_ORDER
 NEXT_IN_GROUP = COLUMNS + OPEN_TO_ME + """ AND e."group" = %(group)s""" + IN_ORDER
@@ -201,8 +202,8 @@ def lease(project: Project, labeler: User, kind: str, found: list[Candidate], no
     )
     proposals = to_keep(project, kind, [each.item for each in found])
     is_helped = kind == QueueKind.MANUAL and project.assist_mode != Project.AssistMode.OFF
-    Claim.objects.bulk_create(
-        Claim(
+    claims = {
+        each.item: Claim(
             page=page,
             project=project,
             item_id=each.item,
@@ -216,7 +217,11 @@ def lease(project: Project, labeler: User, kind: str, found: list[Candidate], no
             expires_at=page.expires_at,
         )
         for position, each in enumerate(found)
-    )
+    }
+    if kind == QueueKind.MANUAL:
+        hints = {each.item: each.hint for each in found if each.hint is not None}
+        give_hints(project, hints, claims, today)
+    Claim.objects.bulk_create(claims.values())
     return page
 
 

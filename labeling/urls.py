@@ -54,6 +54,9 @@ urlpatterns = [
         "projects/<int:project_id>/settings/classes/<int:class_id>/merge/", classes.merge, name="class-merge"
     ),
     path(
+        "projects/<int:project_id>/settings/classes/<int:class_id>/split/", classes.split, name="class-split"
+    ),
+    path(
         "projects/<int:project_id>/settings/class-changes/<int:event_id>/undo/",
         classes.undo,
         name="class-undo",

@@ -32,3 +32,11 @@ def end_certificates(project: Project, why: str) -> None:
     if proof is not None:
         mine.filter(pk=proof.pk).update(state=Certificate.State.REFUSED, reason=reason)
         proving.release(project, proof)
+
+
+@extensions.register_standing
+def standing(project: Project) -> set[int]:
+    """Return the certificates that labels may rest on: a superseded one is kept to."""
+    states = (Certificate.State.VALID, Certificate.State.SUPERSEDED)
+    found = Certificate.objects.filter(project=project, state__in=states)
+    return set(found.values_list("id", flat=True))

@@ -61,6 +61,7 @@ ROUTES = {
     "class-move": ("post", MANAGE),
     "class-retire": ("get", MANAGE),
     "class-merge": ("get", MANAGE),
+    "class-split": ("get", MANAGE),
     "class-restore": ("post", MANAGE),
     "class-undo": ("post", MANAGE),
     "settings-instructions": ("post", MANAGE),

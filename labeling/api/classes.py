@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import classes, permissions, uses
+from labeling import classes, merging, permissions, uses
 from labeling.api import shapes
 from labeling.models import LabelClass
 
@@ -81,7 +81,7 @@ class ClassMerge(APIView):
         given = MergeInput(data=request.data)
         given.is_valid(raise_exception=True)
         into = get_object_or_404(label_class.project.classes, pk=given.validated_data["into"])
-        classes.merge(label_class, into, permissions.person(request))
+        merging.merge(label_class, into, permissions.person(request))
         return Response(shape(label_class))
 
 

@@ -339,7 +339,10 @@ def proposal_shape(claim: Claim, suggestion: Suggestion | None, today: Meanings)
     if claim.likely is not None:
         return ticks_shape(claim, today)
     proposal = claim.proposal or (proposing.shape(suggestion) if suggestion else None)
-    return proposal and {**proposal, "regions": proposing.offered(proposal["regions"], today)}
+    if proposal is None:
+        return None
+    by_people = proposal["model"] is None
+    return {**proposal, "regions": proposing.offered(proposal["regions"], today, by_people=by_people)}
 
 
 def ticks_shape(claim: Claim, today: Meanings) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from labeling.models.items import DataSource, Item
 from labeling.models.jobs import Job, WorkerHeartbeat
 from labeling.models.projects import Instructions, Invitation, LabelClass, Membership, Project
 from labeling.models.queueing import Claim, Page, QueueEntry
+from labeling.models.relabeling import Relabeling
 
 __all__ = [
     "Annotation",
@@ -29,6 +30,7 @@ __all__ = [
     "QueueEntry",
     "Recheck",
     "Region",
+    "Relabeling",
     "Review",
     "Suggestion",
     "User",

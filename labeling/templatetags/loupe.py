@@ -31,7 +31,7 @@ TABS = (
 )
 # Pages without a tab of their own.
 INSIDE = {"certificate": "models", "run": "models", "import": "data"} | dict.fromkeys(
-    ("class-edit", "class-retire", "class-merge"), "settings"
+    ("class-edit", "class-retire", "class-merge", "class-split", "settings-classes"), "settings"
 )
 MARKS = {
     "person": ("●", "by a person"),

@@ -8,10 +8,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from labeling import classes, permissions, uses
+from labeling import classes, merging, permissions, relabeling, splitting, uses
 from labeling.api.shapes import whole_number
-from labeling.forms import ClassesForm, ClassForm
-from labeling.models import Event, LabelClass, Project
+from labeling.forms import AddClassesForm, ClassesForm, ClassForm, SplitForm
+from labeling.models import Event, LabelClass, Project, User
 from labeling.views import SignedIn
 from labeling.views.settings import class_table, settings_page
 
@@ -36,17 +36,27 @@ def done(request: SignedIn, project: Project, event: Event | None) -> HttpRespon
 
 @require_POST
 def add(request: SignedIn, project_id: int) -> HttpResponse:
+    """Add classes; where there are labels, ask first what becomes of them."""
     project = permissions.project_or_404(request.user, project_id, "manage")
-    form = ClassesForm(request.POST)
+    form = AddClassesForm(request.POST)
     if form.is_valid():
+        policy, given = form.cleaned_data["policy"], form.cleaned_data["classes"]
+        images = relabeling.answered(project).count()
+        if images and not policy:
+            asked = AddClassesForm({**request.POST.dict(), "policy": AddClassesForm.KEEP})
+            context = {"project": project, "form": asked, "given": given, "images": images}
+            return render(request, "projects/classes_add.html", context)
         try:
-            return done(request, project, classes.add(project, form.cleaned_data["classes"], request.user))
+            return done(request, project, added(project, given, request.user, policy))
         except classes.ProjectRefused as error:
             form.add_error("classes", str(error))
-    if request.headers.get("HX-Request"):
-        context = {"project": project, "classes_form": form} | class_table(project)
-        return render(request, "projects/_classes.html", context)
     return settings_page(request, project, classes_form=form)
+
+
+def added(project: Project, given: list[dict[str, str]], by: User, policy: str) -> Event:
+    if policy in (AddClassesForm.HINTS, AddClassesForm.NOTHING):
+        return splitting.start_over(project, given, by, hinted=policy == AddClassesForm.HINTS)
+    return classes.add(project, given, by)
 
 
 def edit(request: SignedIn, project_id: int, class_id: int) -> HttpResponse:
@@ -95,13 +105,29 @@ def merge(request: SignedIn, project_id: int, class_id: int) -> HttpResponse:
     context: dict[str, Any] = {"label_class": label_class, "others": others, "into": into}
     if request.method == "POST" and into is not None:
         try:
-            return done(request, label_class.project, classes.merge(label_class, into, request.user))
+            return done(request, label_class.project, merging.merge(label_class, into, request.user))
         except classes.ProjectRefused as error:
             context["problem"] = str(error)
     context["uses"] = uses.of(label_class)
     if into is not None:
         context["together"] = uses.of(label_class, into)
     return render(request, "projects/class_merge.html", context | {"project": label_class.project})
+
+
+def split(request: SignedIn, project_id: int, class_id: int) -> HttpResponse:
+    """Say which classes take the place of one, see what that does, and do it."""
+    label_class = class_or_404(request, project_id, class_id)
+    form = SplitForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        given, keep = form.cleaned_data["classes"], form.cleaned_data["keep"]
+        try:
+            event = splitting.split(label_class, given, request.user, keep=keep)
+            return done(request, label_class.project, event)
+        except classes.ProjectRefused as error:
+            form.add_error("classes", str(error))
+    images = relabeling.answered(label_class.project, label_class).count()
+    context = {"label_class": label_class, "form": form, "uses": uses.of(label_class), "images": images}
+    return render(request, "projects/class_split.html", context | {"project": label_class.project})
 
 
 @require_POST

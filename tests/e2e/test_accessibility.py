@@ -49,6 +49,7 @@ PAGES = (
     "/projects/{}/settings/classes/{}/",
     "/projects/{}/settings/classes/{}/retire/",
     "/projects/{0}/settings/classes/{1}/merge/?into={2}",
+    "/projects/{}/settings/classes/{}/split/",
     "/not/here/",
 )
 

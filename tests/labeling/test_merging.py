@@ -14,6 +14,7 @@ from labeling import (
     answers,
     classes,
     exporting,
+    merging,
     queue,
     rechecks,
     review,
@@ -39,7 +40,7 @@ def named(project, name: str) -> LabelClass:
 
 
 def merge(project, one: str, other: str):
-    return classes.merge(named(project, one), named(project, other), project.created_by)
+    return merging.merge(named(project, one), named(project, other), project.created_by)
 
 
 def figures(project) -> dict[str, Any]:
@@ -80,7 +81,7 @@ def merge_and_undo(project, steps, order) -> None:
     for is_merge, one, other in steps:
         try:
             if is_merge:
-                made.append(classes.merge(everyone[one], everyone[other], project.created_by))
+                made.append(merging.merge(everyone[one], everyone[other], project.created_by))
             elif made:
                 classes.undo(made.pop(order.randrange(len(made))), project.created_by)
         except classes.ProjectRefused:

@@ -3,7 +3,7 @@
 import pytest
 from django.db import IntegrityError, transaction
 
-from labeling import answers, classes, suggestions
+from labeling import answers, classes, merging, suggestions
 from labeling.models import Annotation, QueueEntry
 from mlassist import loop, meanings, training
 from mlassist.models import Certificate, ModelVersion
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 def merge(project, one: str, other: str):
     named = {each.name: each for each in project.classes.all()}
-    return classes.merge(named[one], named[other], project.created_by)
+    return merging.merge(named[one], named[other], project.created_by)
 
 
 def labeled_by_model(project, labeler) -> Certificate:
