@@ -203,10 +203,18 @@ class InstructionsForm(forms.Form):
         widget=forms.Textarea(
             attrs={
                 "id": "instructions-text",
-                "rows": 8,
+                "rows": 18,
                 "placeholder": "What counts, what does not, what to do when in doubt.",
+                "aria-describedby": "instructions-text_helptext",
             }
         ),
+    )
+    link = forms.URLField(
+        required=False,
+        max_length=200,
+        assume_scheme="https",
+        label="A page elsewhere that says more (optional)",
+        widget=forms.URLInput(attrs={"placeholder": "https://"}),
     )
 
 

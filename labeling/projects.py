@@ -94,15 +94,17 @@ def change_settings(project: Project, by: User, **changes: Any) -> None:
     Event.record("settings", project, by, **changes)
 
 
-def set_instructions(project: Project, text: str, by: User) -> Instructions:
+def set_instructions(project: Project, text: str, by: User, *, link: str = "") -> Instructions:
     """Add a version of the instructions; labels name the version they were made under."""
     with transaction.atomic():
         Project.objects.select_for_update().get(pk=project.pk)
         newest = project.instructions.first()
-        if newest is not None and newest.text == text:
+        if newest is not None and (newest.text, newest.link) == (text, link):
             return newest
         version = newest.version + 1 if newest else 1
-        return Instructions.objects.create(project=project, version=version, text=text, created_by=by)
+        return Instructions.objects.create(
+            project=project, version=version, text=text, link=link, created_by=by
+        )
 
 
 def delete(project: Project, by: User) -> None:

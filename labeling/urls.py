@@ -1,7 +1,18 @@
 from django.urls import path
 
 from labeling.api import images
-from labeling.views import accounts, classes, data, exports, favicon, label, people, projects, settings
+from labeling.views import (
+    accounts,
+    classes,
+    data,
+    exports,
+    favicon,
+    instructions,
+    label,
+    people,
+    projects,
+    settings,
+)
 
 urlpatterns = [
     path("", projects.project_list, name="projects"),
@@ -63,8 +74,23 @@ urlpatterns = [
     ),
     path(
         "projects/<int:project_id>/settings/instructions/",
-        settings.write_instructions,
+        instructions.instructions,
         name="settings-instructions",
+    ),
+    path(
+        "projects/<int:project_id>/settings/instructions/preview/",
+        instructions.preview,
+        name="instructions-preview",
+    ),
+    path(
+        "projects/<int:project_id>/settings/instructions/template/",
+        instructions.template,
+        name="instructions-template",
+    ),
+    path(
+        "projects/<int:project_id>/settings/instructions/<int:version>/restore/",
+        instructions.restore,
+        name="instructions-restore",
     ),
     path("projects/<int:project_id>/settings/state/", settings.set_state, name="settings-state"),
 ]

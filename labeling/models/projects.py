@@ -186,7 +186,8 @@ class Instructions(models.Model):
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="instructions")
     version = models.PositiveIntegerField()
-    text = models.TextField()
+    text = models.TextField(help_text="Markdown")
+    link = models.URLField(blank=True, help_text="a page elsewhere that says more")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)
 

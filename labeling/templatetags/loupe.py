@@ -15,7 +15,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from labeling import charts, languages, permissions
+from labeling import charts, languages, permissions, prose
 from labeling.models import LabelClass, Project
 
 register = template.Library()
@@ -31,7 +31,17 @@ TABS = (
 )
 # Pages without a tab of their own.
 INSIDE = {"certificate": "models", "run": "models", "import": "data"} | dict.fromkeys(
-    ("class-edit", "class-retire", "class-merge", "class-split", "settings-classes"), "settings"
+    (
+        "class-edit",
+        "class-retire",
+        "class-merge",
+        "class-split",
+        "settings-classes",
+        "settings-instructions",
+        "instructions-preview",
+        "instructions-template",
+    ),
+    "settings",
 )
 MARKS = {
     "person": ("●", "by a person"),
@@ -48,6 +58,7 @@ register.simple_tag(charts.share_bar)
 register.simple_tag(charts.plain_bar)
 register.simple_tag(charts.progress_chart)
 register.filter(charts.percent)
+register.filter("prose", prose.render)
 register.simple_tag(languages.choices, name="own_language_names")
 
 

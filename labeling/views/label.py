@@ -43,7 +43,7 @@ def label_config(project: Project, user: User, instructions: Instructions | None
         "singleKeys": user.single_keys,
         "keysUrl": reverse("keys"),
         "language": translation.get_language(),
-        "instructions": {"version": instructions.version, "text": instructions.text}
+        "instructions": {"version": instructions.version, "text": instructions.text or instructions.link}
         if instructions
         else None,
         "classes": [

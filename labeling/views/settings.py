@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from labeling import classes, extensions, permissions, projects, statistics
-from labeling.forms import ClassesForm, InstructionsForm, SettingsForm
+from labeling.forms import ClassesForm, SettingsForm
 from labeling.models import Project
 from labeling.views import SignedIn
 
@@ -44,8 +44,6 @@ def settings_page(request: SignedIn, project: Project, **context: Any) -> HttpRe
     context.setdefault("form", SettingsForm(initial=initial_of(project), draws_shapes=project.draws_shapes))
     context.setdefault("classes_form", ClassesForm())
     instructions = project.instructions.select_related("created_by").first()
-    text = instructions.text if instructions else ""
-    context.setdefault("instructions_form", InstructionsForm(initial={"text": text}))
     context |= {"project": project, "extra": extensions.settings(), "instructions": instructions}
     context |= class_table(project)
     return render(request, "projects/settings.html", context)
@@ -59,17 +57,6 @@ def class_table(project: Project) -> dict[str, Any]:
         "counts": statistics.images_by_class(project),
         "changes": classes.latest(project),
     }
-
-
-@require_POST
-def write_instructions(request: SignedIn, project_id: int) -> HttpResponse:
-    project = permissions.project_or_404(request.user, project_id, "manage")
-    form = InstructionsForm(request.POST)
-    if not form.is_valid():
-        return settings_page(request, project, instructions_form=form)
-    written = projects.set_instructions(project, form.cleaned_data["text"], request.user)
-    messages.success(request, f"Version {written.version} of the instructions is what labelers read now.")
-    return redirect("settings", project.pk)
 
 
 @require_POST

@@ -46,6 +46,7 @@ PAGES = (
     "/projects/{}/team/",
     "/projects/{}/exports/",
     "/projects/{}/settings/",
+    "/projects/{}/settings/instructions/",
     "/projects/{}/settings/classes/{}/",
     "/projects/{}/settings/classes/{}/retire/",
     "/projects/{0}/settings/classes/{1}/merge/?into={2}",
