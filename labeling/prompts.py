@@ -58,7 +58,7 @@ SHAPES = """
 def template(project: Project) -> str:
     """Return the outline of instructions, in Markdown."""
     names = "\n".join(
-        f"- **{each.name}**: {each.description}" for each in project.classes.filter(retired_at=None)
+        f"- **{each.name}**: {each.description or '…'}" for each in project.classes.filter(retired_at=None)
     )
     several = (
         "An image has exactly one class: which goes before the other?"

@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
-BELOW = 2  # levels that headings move down: they stand below those of the page
+TOP = 3  # the level of the topmost heading: it stands below those of the page
 LINK = re.compile(r"(https?:|mailto:|#|/)", re.IGNORECASE)
 PICTURE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,", re.IGNORECASE)
 
@@ -24,10 +24,10 @@ class Renderer(RendererHTML):
     """Writes headings for their place, links that open beside the page, and pictures of the text itself."""
 
     def heading_open(self, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
-        return f"<h{min(6, int(tokens[at].tag[1]) + BELOW)}>"
+        return f"<h{level(tokens[at], env)}>"
 
     def heading_close(self, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
-        return f"</h{min(6, int(tokens[at].tag[1]) + BELOW)}>\n"
+        return f"</h{level(tokens[at], env)}>\n"
 
     def link_open(self, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
         tokens[at].attrSet("rel", "noopener noreferrer")
@@ -49,6 +49,10 @@ class Renderer(RendererHTML):
         return f"{self.link_open([link], 0, options, env)}{escape(inside)}</a>"
 
 
+def level(heading: Token, env: Any) -> int:
+    return min(6, int(heading.tag[1]) - env["topmost"] + TOP)
+
+
 def is_harmless(address: str) -> bool:
     return bool(LINK.match(address) or PICTURE.match(address))
 
@@ -60,4 +64,7 @@ READER.validateLink = is_harmless  # type: ignore[assignment, method-assign]
 
 def render(text: str) -> SafeString:
     """Return Markdown as HTML. Line breaks are kept, as in texts from before there was Markdown."""
-    return mark_safe(READER.render(text))  # noqa: S308
+    tokens = READER.parse(text)
+    levels = [int(each.tag[1]) for each in tokens if each.type == "heading_open"]
+    env = {"topmost": min(levels, default=1)}
+    return mark_safe(READER.renderer.render(tokens, READER.options, env))  # noqa: S308

@@ -94,7 +94,7 @@ def test_a_version_is_previewed_saved_read_and_restored(client, project, manager
     preview = client.post(
         reverse("instructions-preview", args=[project.pk]), written, headers={"HX-Request": "true"}
     )
-    assert "<h4>Round</h4>" in preview.content.decode()
+    assert "<h3>Round</h3>" in preview.content.decode()
     added = client.post(reverse("instructions-template", args=[project.pk]), written).content.decode()
     assert "a **circle**\n\n## What to label" in added
     assert project.instructions.count() == 1
