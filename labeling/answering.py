@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from labeling import geometry, languages
-from labeling.models import Decoy, Page, Project
+from labeling.models import Decoy, LabelClass, Page, Project
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def check(page: Page, answers: Sequence[Answer], decoy: Decoy | None = None) -> 
         raise InvalidAnswer(
             _("Each item may be answered once in a submission, each answer with a UUID of its own.")
         )
-    usable = set(project.classes.filter(retired_at=None).values_list("id", flat=True))
+    usable = set(classes_for(page).values_list("id", flat=True))
     sizes = {
         item: (width, height)
         for item, width, height in page.claims.values_list("item_id", "item__width", "item__height")
@@ -60,12 +61,22 @@ def check(page: Page, answers: Sequence[Answer], decoy: Decoy | None = None) -> 
         if each.skipped or each.exception:
             continue
         if any(region.label_class not in usable for region in each.regions):
-            text = _("Item %(item)s has a class that is not in use in this project.")
+            text = _("Item %(item)s has a class that is not in use any more. Reload the page to see today’s.")
             raise InvalidAnswer(text % {"item": each.item})
         if project.is_classification:
             check_classes(project, each)
         else:
             check_shapes(each, *sizes[each.item])
+
+
+def classes_for(page: Page) -> QuerySet[LabelClass]:
+    """Return what a page may be answered with: the classes in use, and those that were when it was made.
+
+    An answer that was under way when a class was retired is as good as one from the minute before. One that
+    names a merged class says what is meant, whenever it comes.
+    """
+    current = Q(retired_at=None) | Q(means__isnull=False, means__retired_at=None)
+    return page.project.classes.filter(current | Q(offered_until__gte=page.created_at))
 
 
 def check_classes(project: Project, answer: Answer) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from django.db.models import Count, Exists, F, OuterRef, QuerySet
 
+from labeling.meanings import meant
 from labeling.models import Annotation, Item, Project, QueueEntry, Region
 
 HUMAN = (Annotation.Source.HUMAN, Annotation.Source.BULK, Annotation.Source.IMPORT)
@@ -64,12 +65,14 @@ def blind(project: Project, items: Sequence[int]) -> Answers:
 
 
 def blind_again(project: Project) -> int:
-    """Count the images whose blind answer was rejected and that wait for another one.
+    """Count the images whose blind answer was rejected, or withdrawn for other classes, and wait for another.
 
     Judged without them, a model would look as good as those who reject want it to.
     """
     rejected = Annotation.objects.filter(
-        item=OuterRef("item"), kind="validation", withdrawal=Annotation.Withdrawal.REJECTED
+        item=OuterRef("item"),
+        kind="validation",
+        withdrawal__in=(Annotation.Withdrawal.REJECTED, Annotation.Withdrawal.CLASSES),
     )
     return QueueEntry.objects.filter(Exists(rejected), project=project, kind="validation").count()
 
@@ -96,11 +99,11 @@ def new_answers_since(project: Project, annotation: int) -> int:
 
 
 def classes_of(annotations: Iterable[int]) -> dict[int, tuple[int, ...]]:
-    """Return the class ids of each annotation, sorted."""
+    """Return the class ids of each annotation, sorted; labels of a merged class count as what it is now."""
     wanted = list(annotations)
     found: dict[int, list[int]] = {annotation: [] for annotation in wanted}
     for annotation, label_class in Region.objects.filter(annotation__in=wanted).values_list(
-        "annotation_id", "label_class_id"
+        "annotation_id", meant()
     ):
         found[annotation].append(label_class)
     return {annotation: tuple(sorted(set(classes))) for annotation, classes in found.items()}
@@ -110,8 +113,8 @@ def regions_of(annotations: Iterable[int]) -> dict[int, list[dict[str, Any]]]:
     """Return the regions of each annotation, {class, bbox?, polygon?}."""
     wanted = list(annotations)
     found: dict[int, list[dict[str, Any]]] = {annotation: [] for annotation in wanted}
-    for each in Region.objects.filter(annotation__in=wanted).order_by("id"):
-        shape = {"class": each.label_class_id, "bbox": each.bbox, "polygon": each.polygon}
+    for each in Region.objects.filter(annotation__in=wanted).annotate(meant=meant()).order_by("id"):
+        shape = {"class": each.meant, "bbox": each.bbox, "polygon": each.polygon}
         found[each.annotation_id].append({name: value for name, value in shape.items() if value is not None})
     return found
 
@@ -125,7 +128,7 @@ def have_shapes(annotations: Sequence[int]) -> bool:
 def objects_of(project: Project) -> dict[int, int]:
     """Count the regions of each class among the answers that may be trained on."""
     given = Region.objects.filter(annotation__in=_to_learn_from(project).values("id"))
-    return dict(given.values_list("label_class_id").annotate(count=Count("id")).order_by())
+    return dict(given.values_list(meant()).annotate(count=Count("id")).order_by())
 
 
 def _current(annotations: QuerySet[Annotation]) -> QuerySet[Annotation]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from django.db.models import F, QuerySet
 
-from labeling import rechecks
+from labeling import meanings, rechecks
 from labeling.answering import Answer
 from labeling.models import Annotation, Decoy, Page, Project, User
 
@@ -36,7 +36,7 @@ def choose(project: Project, labeler: User, proposed: int | None, images: int) -
         suggestion_visible=False,
         regions__isnull=False,
     )
-    others = known.exclude(labeler=labeler).exclude(regions__label_class=proposed)
+    others = known.exclude(labeler=labeler).exclude(regions__label_class__in=meanings.family(proposed))
     recent = list(others.order_by("-id").distinct()[:RECENT])
     return random.choice(recent) if recent else None
 
@@ -52,16 +52,18 @@ def of(page: Page) -> Decoy | None:
 
 def note(decoy: Decoy, answer: Answer) -> str:
     """Keep what was said of it, and whether the labeler saw that it does not belong; returns the status."""
-    classes = [each.label_class for each in answer.regions]
+    today = meanings.of(decoy.page.project)
+    classes = [today.now(each.label_class) for each in answer.regions]
     if answer.exception:
         said, found = Decoy.Said.EXCEPTION, True
     elif answer.skipped:
         said, found = Decoy.Said.SKIP, None
     else:
-        said, found = Decoy.Said.CLASSES, decoy.page.proposed_class_id not in classes
+        proposed = decoy.page.proposed_class_id
+        said, found = Decoy.Said.CLASSES, proposed is None or today.now(proposed) not in classes
     decoy.found = found
     decoy.said, decoy.skip_reason = said, answer.skip_reason
-    decoy.classes = classes if said == Decoy.Said.CLASSES else []
+    decoy.classes = [each.label_class for each in answer.regions] if said == Decoy.Said.CLASSES else []
     decoy.save(update_fields=["found", "said", "skip_reason", "classes"])
     return status_of(decoy)
 

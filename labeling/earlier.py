@@ -30,7 +30,8 @@ def latest(project: Project, labeler: User) -> list[tuple[Page, list[Shown]]]:
     pages = sorted(recent, key=lambda page: (page.submitted_at, page.pk), reverse=True)
     answers = by_page(pages)
     hidden = {each.page_id: each for each in decoys.answered(pages).select_related("known__item")}
-    said = LabelClass.objects.in_bulk({pk for each in hidden.values() for pk in each.classes})
+    named = {pk for each in hidden.values() for pk in each.classes}
+    said = LabelClass.objects.select_related("means").in_bulk(named)
     return [(page, images(answers[page.pk], hidden.get(page.pk), said)) for page in pages]
 
 
@@ -39,13 +40,13 @@ def images(
 ) -> list[Shown]:
     shown = [Shown(each.item, names(each), each.skipped) for each in answers]
     if decoy is not None:
-        labels = tuple(classes[each].name for each in decoy.classes)
+        labels = tuple(classes[each].now.name for each in decoy.classes)
         shown.insert(decoy.position, Shown(decoy.known.item, labels, decoy.said == Decoy.Said.SKIP))
     return shown
 
 
 def names(annotation: Annotation) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(each.label_class.name for each in annotation.regions.all()))
+    return tuple(dict.fromkeys(each.label_class.now.name for each in annotation.regions.all()))
 
 
 def by_page(pages: Iterable[Page]) -> dict[int, list[Annotation]]:
@@ -58,7 +59,7 @@ def by_page(pages: Iterable[Page]) -> dict[int, list[Annotation]]:
     }
     standing = Annotation.objects.filter(page__in=pages, withdrawn_at=None)
     found: dict[int, list[Annotation]] = defaultdict(list)
-    for each in standing.select_related("item").prefetch_related("regions__label_class"):
+    for each in standing.select_related("item").prefetch_related("regions__label_class__means"):
         assert each.page_id is not None
         found[each.page_id].append(each)
     for page, answers in found.items():

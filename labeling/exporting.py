@@ -3,7 +3,7 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from labeling import announcing, jobs, review
 from labeling.formats import coco
-from labeling.models import Annotation, Event, Item, Job, Project, User
+from labeling.models import Annotation, Event, Item, Job, LabelClass, Project, User
 
 FORMATS = ("coco",)
 BATCH = 2_000
@@ -39,6 +39,8 @@ class Pictures:
         )
         self.chosen: list[tuple[int, int]] = list(rows.iterator(BATCH))
         self.counts: dict[str, int] = dict.fromkeys(review.ORIGINS, 0)
+        merged = project.classes.exclude(means=None).select_related("means")
+        self.merged = {each.pk: each for each in merged}
 
     def __len__(self) -> int:
         return len(self.chosen)
@@ -55,17 +57,21 @@ class Pictures:
             )
             for item, annotation in pairs:
                 self.counts[annotations[annotation].origin] += 1
-                yield picture(items[item], annotations[annotation])
+                yield picture(items[item], annotations[annotation], self.merged)
 
 
-def picture(item: Item, annotation: Annotation) -> coco.Picture:
-    shapes = [
-        coco.Shape(
-            each.label_class_id, each.bbox, each.polygon, each.origin if each.bbox or each.polygon else ""
-        )
-        for each in annotation.regions.all()
-    ]
-    return coco.Picture(item.pk, item.path, item.width or 0, item.height or 0, shapes, provenance(annotation))
+def picture(item: Item, annotation: Annotation, merged: Mapping[int, LabelClass]) -> coco.Picture:
+    """Return an image with its labels by the classes of today; of two that have become one, one is left."""
+    shapes: dict[object, coco.Shape] = {}
+    for each in annotation.regions.all():
+        said = merged.get(each.label_class_id)
+        category = said.now.pk if said else each.label_class_id
+        is_shaped = bool(each.bbox or each.polygon)
+        origin, labeled_as = each.origin if is_shaped else "", said.name if said else ""
+        shape = coco.Shape(category, each.bbox, each.polygon, origin, labeled_as)
+        shapes.setdefault(f"region {each.pk}" if is_shaped else category, shape)
+    made_by = provenance(annotation)
+    return coco.Picture(item.pk, item.path, item.width or 0, item.height or 0, [*shapes.values()], made_by)
 
 
 def provenance(annotation: Annotation) -> dict[str, Any]:
@@ -131,7 +137,7 @@ def write_coco(
 ) -> dict[str, Any]:
     """Write a COCO file; returns its sha256, bytes, images, annotations and counts by origin."""
     pictures = Pictures(project, filters)
-    classes = list(project.classes.select_related("parent"))
+    classes = list(project.classes.filter(means=None).select_related("parent"))
     info = {
         "description": project.name,
         "date_created": timezone.now().isoformat(),

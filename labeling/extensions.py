@@ -7,7 +7,11 @@ from labeling.models import Project
 
 Facts = Callable[[Project], dict[str, Any]]
 
+MeaningHandler = Callable[[Project, str], None]
+
 _facts: list[Facts] = []
+_standing: list[Callable[[Project], set[int]]] = []
+_meaning_handlers: list[MeaningHandler] = []
 _panels: list[str] = []
 _settings: list[str] = []
 _notices: list[str] = []
@@ -51,3 +55,24 @@ def register_notices(template: str) -> None:
 
 def notices() -> list[str]:
     return list(_notices)
+
+
+def register_meaning(handler: MeaningHandler) -> MeaningHandler:
+    """Have a function called in the transaction in which labels come to mean something else, and why."""
+    _meaning_handlers.append(handler)
+    return handler
+
+
+def meaning_changed(project: Project, why: str) -> None:
+    for handler in _meaning_handlers:
+        handler(project, why)
+
+
+def register_standing(provider: Callable[[Project], set[int]]) -> Callable[[Project], set[int]]:
+    """Let a function say which certificates labels may rest on."""
+    _standing.append(provider)
+    return provider
+
+
+def standing_certificates(project: Project) -> set[int]:
+    return {pk for provider in _standing for pk in provider(project)}

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from django.db import transaction
 
-from labeling import projects, queue
+from labeling import queue
+from labeling.classes import add_classes
 from labeling.models import Annotation, DataSource, Event, Item, LabelClass, Project, Region, User
 
 BATCH = 1_000
@@ -43,7 +44,8 @@ def classes_for(source: DataSource, by: User | None) -> dict[str, LabelClass]:
     named = {class_named_by(path) for path in source.items.values_list("path", flat=True)} - {None}
     missing = sorted(name for name in named if name and name.lower() not in known)
     if missing:
-        known |= {each.name.lower(): each for each in projects.extend_classes(project, missing, by)}
+        known |= {each.name.lower(): each for each in add_classes(project, missing)}
+        Event.record("add_classes", project, by, names=missing)
     return known
 
 

@@ -6,10 +6,11 @@ from django import forms
 from django.conf import settings
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.password_validation import validate_password
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from labeling import announcing, notifications
-from labeling.models import Membership, Notification, Project, User
+from labeling.models import LabelClass, Membership, Notification, Project, User
 from labeling.workforce import ADDRESS_TAKEN
 
 SHAPES_START = 90  # % agreement to begin with: two people who draw the same boxes agree less than on a class
@@ -241,10 +242,18 @@ class InstructionsForm(forms.Form):
         widget=forms.Textarea(
             attrs={
                 "id": "instructions-text",
-                "rows": 8,
+                "rows": 18,
                 "placeholder": "What counts, what does not, what to do when in doubt.",
+                "aria-describedby": "instructions-text_helptext",
             }
         ),
+    )
+    link = forms.URLField(
+        required=False,
+        max_length=200,
+        assume_scheme="https",
+        label="A page elsewhere that says more (optional)",
+        widget=forms.URLInput(attrs={"placeholder": "https://"}),
     )
 
 
@@ -256,6 +265,70 @@ class ClassesForm(forms.Form):
     )
 
     clean_classes = ProjectForm.clean_classes
+
+
+class AddClassesForm(ClassesForm):
+    """New classes, and what becomes of the labels that are there."""
+
+    KEEP, HINTS, NOTHING = "keep", "hints", "nothing"
+    policy = forms.ChoiceField(
+        choices=(
+            (KEEP, "Go on, and keep all labels"),
+            (HINTS, "Start over, with the old labels proposed"),
+            (NOTHING, "Start over without them"),
+        ),
+        widget=forms.RadioSelect,
+        label="The labels that are there",
+        required=False,
+    )
+
+
+class SplitForm(forms.Form):
+    classes = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
+        label="New classes",
+        help_text="One a line. After a colon you may describe a class.",
+    )
+    keep = forms.BooleanField(required=False)
+
+    clean_classes = ProjectForm.clean_classes
+
+
+class ClassForm(forms.Form):
+    """One class of a project; a class may belong to any other that does not belong to it."""
+
+    name = forms.CharField(
+        max_length=120, label="Name", widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True})
+    )
+    hotkey = forms.CharField(
+        max_length=1,
+        required=False,
+        label="Key",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "size": 2, "class": "class-key"}),
+    )
+    color = forms.RegexField(
+        "^#[0-9a-fA-F]{6}$", label="Colour", widget=forms.TextInput(attrs={"type": "color"})
+    )
+    parent = forms.ModelChoiceField(
+        LabelClass.objects.none(),
+        required=False,
+        label="Belongs to",
+        empty_label="nothing, it stands at the top",
+    )
+    description = forms.CharField(
+        max_length=2_000,
+        required=False,
+        label="Description",
+        help_text="What it looks like, in words. A model that knows words searches by them.",
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+    def __init__(self, label_class: LabelClass, data: QueryDict | None = None) -> None:
+        fields = ("name", "hotkey", "color", "parent", "description")
+        initial = {name: getattr(label_class, name) for name in fields}
+        super().__init__(data, initial=initial)
+        others = label_class.project.classes.filter(retired_at=None).exclude(pk=label_class.pk)
+        self.fields["parent"].queryset = others  # type: ignore[attr-defined]
 
 
 class InviteForm(forms.Form):

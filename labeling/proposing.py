@@ -4,10 +4,16 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from labeling.models import Claim, Page, Project, Suggestion
+from django.db.models import F
+from django.utils.translation import gettext_noop
+
+from labeling.answers import regions_of
+from labeling.meanings import Meanings
+from labeling.models import Claim, LabelClass, ObjectCheck, Page, Project, QueueEntry, Suggestion
 from labeling.models.queueing import QueueKind
 
 GROUPED = (QueueKind.CLUSTERED, QueueKind.PRELABELED)
+AS_BEFORE = gettext_noop("as it was labeled before; the classes have changed")
 DIGITS = 3  # of a coordinate that count: screens calculate in floats
 
 Region = tuple[int, tuple[float, ...], tuple[tuple[float, ...], ...]]
@@ -44,6 +50,27 @@ def to_keep(project: Project, kind: str, items: Sequence[int]) -> dict[int, dict
     return {item: shape(each) for item, each in Suggestion.objects.in_bulk(items).items()}
 
 
+def give_hints(
+    project: Project, hints: Mapping[int, int], claims: Mapping[int, Claim], today: Meanings
+) -> None:
+    """Propose on claims how their items were labeled before, `hints` by item, rather than a model's opinion.
+
+    Shapes keep a class that is gone: the screen asks for another one, and nothing has to be drawn again.
+    """
+    if not hints:
+        return
+    regions = regions_of(hints.values())
+    for item, annotation in hints.items():
+        claim, given = claims[item], regions[annotation]
+        known = today.all_offered(each["class"] for each in given)
+        if project.is_classification and known:
+            claim.likely, claim.why = known, AS_BEFORE
+            claim.doubtful = [] if project.task_type == Project.TaskType.MULTILABEL else None
+        elif given and not project.is_classification:
+            claim.proposal = {"regions": given, "confidence": None, "model": None}
+            claim.why = AS_BEFORE
+
+
 def shape(suggestion: Suggestion) -> dict[str, Any]:
     """Return a proposal as screens get it; what people confirmed by its crop is accepted already."""
     return {
@@ -53,6 +80,69 @@ def shape(suggestion: Suggestion) -> dict[str, Any]:
         "confidence": suggestion.confidence,
         "model": suggestion.model_version,
     }
+
+
+def offered(
+    regions: Sequence[Mapping[str, Any]], meanings: Meanings, *, by_people: bool = False
+) -> list[dict[str, Any]]:
+    """Return proposed regions by the classes of today, without those that nobody can choose any more.
+
+    What people have drawn (`by_people`) stays, whatever has become of its class.
+    """
+    found = [{**each, "class": meanings.offered(each["class"])} for each in regions]
+    if by_people:
+        found = [
+            each if each["class"] else {**each, "class": was["class"]}
+            for each, was in zip(found, regions, strict=True)
+        ]
+    kept = [each for each in found if each["class"] is not None]
+    of_whole_image = {each["class"]: each for each in reversed(kept) if not shaped(each)}
+    return [each for each in kept if shaped(each) or of_whole_image[each["class"]] is each]
+
+
+def shaped(region: Mapping[str, Any]) -> bool:
+    return bool(region.get("bbox") or region.get("polygon"))
+
+
+def by_meaning(answer: Answer, meanings: Meanings) -> Answer:
+    """Return an answer by the classes of today; two labels of an image that have become one count once."""
+    found: Answer = Counter()
+    for (label_class, bbox, polygon), count in answer.items():
+        key = (meanings.now(label_class), bbox, polygon)
+        found[key] = found[key] + count if bbox or polygon else 1
+    return found
+
+
+def forget(project: Project) -> None:
+    """Propose nothing that a model has said so far; screens stay."""
+    Suggestion.objects.filter(project=project).delete()
+    ObjectCheck.objects.filter(project=project, state=ObjectCheck.State.WAITING, held_until=None).delete()
+    QueueEntry.objects.filter(
+        project=project, kind__in=(QueueKind.MANUAL, *GROUPED), open_slots=F("needed")
+    ).update(
+        kind=QueueKind.MANUAL,
+        group=None,
+        proposed_class=None,
+        certificate=None,
+        likely=None,
+        doubtful=None,
+        why="",
+    )
+
+
+def take_back(label_class: LabelClass) -> None:
+    """Ask without a proposal, one by one, about what waits with a class proposed; screens stay."""
+    waiting = QueueEntry.objects.filter(
+        project=label_class.project_id, proposed_class=label_class, kind__in=GROUPED, open_slots=F("needed")
+    )
+    waiting.update(
+        kind=QueueKind.MANUAL,
+        priority=1.0 - F("priority"),
+        group=None,
+        proposed_class=None,
+        why="",
+        certificate=None,
+    )
 
 
 def of_regions(regions: Iterable[Mapping[str, Any]]) -> Answer:

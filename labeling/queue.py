@@ -10,10 +10,10 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling import decoys
+from labeling import decoys, meanings
 from labeling.models import Annotation, Claim, Instructions, Page, Project, QueueEntry, User
 from labeling.models.queueing import QueueKind
-from labeling.proposing import GROUPED, to_keep
+from labeling.proposing import GROUPED, give_hints, to_keep
 
 LEASE = timedelta(minutes=10)
 SIZES = (1, 4, 6, 9)
@@ -37,6 +37,7 @@ class Candidate:
     inclusion_probability: float | None
     likely: list[int] | None = None
     doubtful: list[int] | None = None
+    hint: int | None = None
 
 
 class NotRunning(Exception):
@@ -144,7 +145,7 @@ OPEN_TO_ME = """
 """
 IN_ORDER = " ORDER BY e.priority, e.item_id LIMIT %(size)s FOR UPDATE OF e SKIP LOCKED"
 COLUMNS = """SELECT e.item_id, e.why, e."group", e.proposed_class_id, e.inclusion_probability,
-    e.likely, e.doubtful"""
+    e.likely, e.doubtful, e.hint_id"""
 NEXT = COLUMNS + OPEN_TO_ME + IN_ORDER
 NEXT_GROUP = COLUMNS + OPEN_TO_ME + """ AND e."group" IS NOT NULL""" + IN_ORDER
 NEXT_IN_GROUP = COLUMNS + OPEN_TO_ME + """ AND e."group" = %(group)s""" + IN_ORDER
@@ -189,19 +190,20 @@ def hand_out(
 def lease(project: Project, labeler: User, kind: str, found: list[Candidate], now: datetime) -> Page:
     """Turn locked candidates into a page with a claim for each."""
     QueueEntry.objects.filter(pk__in=[each.item for each in found]).update(open_slots=F("open_slots") - 1)
+    today = meanings.of(project)
     page = Page.objects.create(
         project=project,
         labeler=labeler,
         kind=kind,
         group=found[0].group if kind == "clustered" else None,
-        proposed_class_id=found[0].proposed_class if kind in GROUPED else None,
+        proposed_class_id=today.offered(found[0].proposed_class) if kind in GROUPED else None,
         instructions=Instructions.objects.filter(project=project).order_by("-version").first(),
         expires_at=now + LEASE,
     )
     proposals = to_keep(project, kind, [each.item for each in found])
     is_helped = kind == QueueKind.MANUAL and project.assist_mode != Project.AssistMode.OFF
-    Claim.objects.bulk_create(
-        Claim(
+    claims = {
+        each.item: Claim(
             page=page,
             project=project,
             item_id=each.item,
@@ -209,13 +211,17 @@ def lease(project: Project, labeler: User, kind: str, found: list[Candidate], no
             position=position,
             why=each.why,
             inclusion_probability=each.inclusion_probability,
-            likely=each.likely if is_helped else None,
-            doubtful=each.doubtful if is_helped else None,
+            likely=today.all_offered(each.likely) if is_helped else None,
+            doubtful=today.all_offered(each.doubtful) if is_helped else None,
             proposal=proposals.get(each.item),
             expires_at=page.expires_at,
         )
         for position, each in enumerate(found)
-    )
+    }
+    if kind == QueueKind.MANUAL:
+        hints = {each.item: each.hint for each in found if each.hint is not None}
+        give_hints(project, hints, claims, today)
+    Claim.objects.bulk_create(claims.values())
     return page
 
 

@@ -1,8 +1,9 @@
 """Looking over what is labeled: the gallery, rejecting, approving."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -10,10 +11,13 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from labeling import announcing
+from labeling.meanings import family
 from labeling.models import Annotation, Claim, Event, Item, Membership, Project, QueueEntry, Review, User
 from labeling.queue import finish
 from labeling.validation import kind_for
 
+SENT_BACK = gettext_noop("a reviewer sent it back")
+SOON = -0.9  # a priority before all that a model orders, and after what people sent back
 ORIGINS = ("person", "confirmed", "auto", "imported")
 
 
@@ -60,7 +64,7 @@ def select(project: Project, filters: Filters) -> QuerySet[Item]:
     if filters.state or not filters.kind:
         items = items.filter(state=filters.state or Item.State.LABELED)
     if filters.label_class is not None:
-        items = items.filter(current_annotation__regions__label_class=filters.label_class)
+        items = items.filter(current_annotation__regions__label_class__in=family(filters.label_class))
     if filters.labeler is not None:
         items = items.filter(current_annotation__labeler=filters.labeler)
     if filters.source:
@@ -81,7 +85,7 @@ def gallery(
         items = items.filter(pk__lt=cursor)
     found = list(
         items.select_related("current_annotation__labeler", "suggestion")
-        .prefetch_related("current_annotation__regions__label_class")
+        .prefetch_related("current_annotation__regions__label_class__means")
         .order_by("-id")[: limit + 1]
     )
     return found[:limit], found[limit - 1].pk if len(found) > limit else None
@@ -210,9 +214,18 @@ def lock(project: Project, items: Sequence[int]) -> list[Item]:
     )
 
 
-def requeue(project: Project, items: list[Item]) -> None:
+def requeue(
+    project: Project,
+    items: list[Item],
+    *,
+    why: str = SENT_BACK,
+    ahead: float | None = None,
+    hints: Mapping[int, int] = MappingProxyType({}),
+) -> None:
     """Ask people about items again, from scratch; an audit that is open turns into that.
 
+    They come first and singly, unless they only come `ahead` of the rest, where a model may place them anew.
+    `hints` are answers to propose, by item, to those who are not asked blind.
     What was drawn to be asked blind is asked blind again: without the hard ones a draw would be biased.
     """
     drawn: dict[int, float | None] = {
@@ -230,8 +243,9 @@ def requeue(project: Project, items: list[Item]) -> None:
             item=item,
             project=project,
             kind="validation" if item.pk in drawn else "manual",
-            priority=-1,
-            why=gettext_noop("a reviewer sent it back"),
+            priority=-1 if ahead is None else ahead + item.draw / 10,
+            why=why,
+            hint_id=None if item.pk in drawn else hints.get(item.pk),
             inclusion_probability=drawn.get(item.pk),
             needed=project.labels_per_item,
             open_slots=project.labels_per_item,

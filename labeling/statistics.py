@@ -35,18 +35,24 @@ def queue_by_kind(project: Project) -> dict[str, int]:
     return {kind: counts.get(kind, 0) for kind in QueueKind.values}
 
 
-def labels_by_class(project: Project) -> list[dict[str, Any]]:
-    """Count labeled items per class; with several classes per item the sum exceeds the items."""
+def images_by_class(project: Project) -> dict[int, int]:
+    """Count labeled items per class id; with several classes per item the sum exceeds the items."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT r.label_class_id, count(DISTINCT i.id) FROM labeling_item i
+            SELECT coalesce(c.means_id, c.id), count(DISTINCT i.id) FROM labeling_item i
             JOIN labeling_region r ON r.annotation_id = i.current_annotation_id
+            JOIN labeling_labelclass c ON c.id = r.label_class_id
             WHERE i.project_id = %s AND i.state = 'labeled' GROUP BY 1
             """,
             [project.pk],
         )
-        counts = dict(cursor.fetchall())
+        return dict(cursor.fetchall())
+
+
+def labels_by_class(project: Project) -> list[dict[str, Any]]:
+    """Count labeled items per class, with the names of those in use or in labels."""
+    counts = images_by_class(project)
     return [
         {"id": each.pk, "name": each.name, "color": each.color, "count": counts.get(each.pk, 0)}
         for each in project.classes.all()

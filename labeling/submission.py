@@ -12,10 +12,11 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy, gettext_noop
 
-from labeling import agreement, decoys, proposing, queue, rechecks, workforce
+from labeling import agreement, decoys, meanings, proposing, queue, rechecks, workforce
 from labeling.answering import Answer, InvalidAnswer, check
 from labeling.answering import RegionInput as RegionInput
 from labeling.answers import classes_of
+from labeling.meanings import Meanings
 from labeling.models import (
     Annotation,
     Claim,
@@ -49,6 +50,7 @@ class _Desk:
     entries: dict[int, QueueEntry]
     earlier: dict[int, Annotation]
     shown: dict[int, proposing.Answer]
+    today: Meanings
     reviewed: set[int]
     written: list[tuple[Annotation, Answer]] = field(default_factory=list)
 
@@ -136,6 +138,7 @@ def open_desk(page: Page, labeler: User, answers: Sequence[Answer]) -> _Desk:
         entries=entries_by_item,
         earlier=earlier,
         shown=proposing.shown(page, list(claims_by_item.values())),
+        today=meanings.of(page.project),
         reviewed=reviewed | rejected(page, claims_by_item, earlier),
     )
 
@@ -253,7 +256,7 @@ def annotation_for(desk: _Desk, answer: Answer, counted: bool) -> Annotation:
     page, claim = desk.page, desk.claims[answer.item]
     given = Counter(proposing.region(each.label_class, each.bbox, each.polygon) for each in answer.regions)
     visible = answer.item in desk.shown
-    agreed = given == desk.shown[answer.item] if visible and not answer.skipped else None
+    agreed = is_same(desk, given, answer.item) if visible and not answer.skipped else None
     # What was singled out and got a class of its own has been looked at by itself.
     bulk = page.kind in queue.GROUPED and len(desk.claims) > 1 and agreed is not False and not answer.skipped
     entry = desk.entries.get(answer.item) if page.kind == QueueKind.PRELABELED else None
@@ -278,6 +281,12 @@ def annotation_for(desk: _Desk, answer: Answer, counted: bool) -> Annotation:
         inclusion_probability=claim.inclusion_probability,
         certificate=entry.certificate if entry else corrected,
     )
+
+
+def is_same(desk: _Desk, given: proposing.Answer, item: int) -> bool:
+    """Tell whether an answer is what was shown; the screen may have read a class by what it has become."""
+    shown = proposing.by_meaning(desk.shown[item], desk.today)
+    return proposing.by_meaning(given, desk.today) == shown
 
 
 def write(desk: _Desk) -> None:
@@ -390,7 +399,7 @@ def undo(project: Project, labeler: User) -> tuple[Page, dict[int, Annotation]] 
             for each in Annotation.objects.filter(page=page, withdrawn_at=None, item__in=claims)
             .exclude(item__reviews__created_at__gte=page.submitted_at)
             .exclude(rechecks__second__isnull=False)
-            .prefetch_related("regions")
+            .prefetch_related("regions__label_class__means")
         }
         entries -= rechecks.cancel([each.pk for each in answers.values()])
         reopen(page, answers, claims, entries, held)

@@ -368,6 +368,7 @@ def ask_blind(project: Project, items: Sequence[int], count: int, *, probability
             why="",
             likely=None,
             doubtful=None,
+            hint=None,
             inclusion_probability=probability,
         )
     return drawn

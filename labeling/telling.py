@@ -160,6 +160,14 @@ def invited(data: Data, names: Names) -> str:
     return f"invited {data.get('email') or 'whoever has the link'} as {data.get('role')}"
 
 
+def class_words(data: Data, names: Names) -> str:
+    """Return what was said where classes were changed; folders that name new ones say no more than that."""
+    said = str(data.get("said") or f"Added: {', '.join(data.get('names', []))}").removesuffix(".")
+    if said.startswith("Added: "):
+        return f"added the classes {said.removeprefix('Added: ')}"
+    return f"changed the classes: {said}"
+
+
 def percent(share: float, digits: int = 4) -> str:
     return f"{round(100 * share, digits):g} %"
 
@@ -175,14 +183,19 @@ verb(
     lambda data, names: f"wrote version {data.get('version')} of the instructions",
     Door("settings", fragment="instructions"),
 )
-verb(
-    "add_classes",
-    "Classes added",
-    lambda data, names: (
-        f"added the class{'' if len(data['names']) == 1 else 'es'} {', '.join(data['names'])}"
-    ),
-    Door("settings", fragment="classes"),
-)
+CLASS_VERBS = {
+    "add_classes": "Classes added",
+    "edit_class": "Class edited",
+    "move_class": "Class moved",
+    "retire_class": "Class retired",
+    "restore_class": "Class restored",
+    "merge_class": "Class merged",
+    "split_class": "Class split",
+    "start_over": "Labeling started over",
+    "undo_class_change": "Change of classes undone",
+}
+for each, its_title in CLASS_VERBS.items():
+    verb(each, its_title, class_words, Door("settings", fragment="classes"))
 verb("invite", "Somebody invited", invited, Door("team"))
 verb(
     "revoke",

@@ -3,9 +3,11 @@ from django.urls import path
 from labeling.api import images
 from labeling.views import (
     accounts,
+    classes,
     data,
     exports,
     favicon,
+    instructions,
     label,
     log,
     notifications,
@@ -80,11 +82,49 @@ urlpatterns = [
     path("projects/<int:project_id>/log/", log.log, name="log"),
     path("projects/<int:project_id>/log/file/", log.log_file, name="log-file"),
     path("projects/<int:project_id>/settings/", settings.settings, name="settings"),
-    path("projects/<int:project_id>/settings/classes/", settings.add_classes, name="settings-classes"),
+    path("projects/<int:project_id>/settings/classes/", classes.add, name="settings-classes"),
+    path("projects/<int:project_id>/settings/classes/<int:class_id>/", classes.edit, name="class-edit"),
+    path("projects/<int:project_id>/settings/classes/<int:class_id>/move/", classes.move, name="class-move"),
+    path(
+        "projects/<int:project_id>/settings/classes/<int:class_id>/retire/",
+        classes.retire,
+        name="class-retire",
+    ),
+    path(
+        "projects/<int:project_id>/settings/classes/<int:class_id>/restore/",
+        classes.restore,
+        name="class-restore",
+    ),
+    path(
+        "projects/<int:project_id>/settings/classes/<int:class_id>/merge/", classes.merge, name="class-merge"
+    ),
+    path(
+        "projects/<int:project_id>/settings/classes/<int:class_id>/split/", classes.split, name="class-split"
+    ),
+    path(
+        "projects/<int:project_id>/settings/class-changes/<int:event_id>/undo/",
+        classes.undo,
+        name="class-undo",
+    ),
     path(
         "projects/<int:project_id>/settings/instructions/",
-        settings.write_instructions,
+        instructions.instructions,
         name="settings-instructions",
+    ),
+    path(
+        "projects/<int:project_id>/settings/instructions/preview/",
+        instructions.preview,
+        name="instructions-preview",
+    ),
+    path(
+        "projects/<int:project_id>/settings/instructions/template/",
+        instructions.template,
+        name="instructions-template",
+    ),
+    path(
+        "projects/<int:project_id>/settings/instructions/<int:version>/restore/",
+        instructions.restore,
+        name="instructions-restore",
     ),
     path("projects/<int:project_id>/settings/state/", settings.set_state, name="settings-state"),
 ]

@@ -6,4 +6,4 @@ class MlassistConfig(AppConfig):
 
     def ready(self) -> None:
         # Registers jobs, ticks, panels, and what the log says.
-        from mlassist import facts, featurization, finetuning, loop, survey, switching, telling  # noqa: F401
+        from mlassist import facts, featurization, finetuning, loop, meanings, survey, switching, telling  # noqa: F401

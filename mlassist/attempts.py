@@ -9,7 +9,7 @@ from django.db import transaction
 
 from labeling import announcing
 from labeling.models import Annotation, Event, Project
-from mlassist import proving
+from mlassist import meanings, proving
 from mlassist.certificates import bounds, comparison, sequence
 from mlassist.heads import Head
 from mlassist.models import Certificate, ModelVersion, WithheldClass
@@ -64,8 +64,9 @@ def withheld_columns(project: Project, classes: np.ndarray) -> dict[int, str]:
 
 
 def withheld_ids(project: Project) -> list[int]:
-    """Return the ids of the classes that a manager leaves to people."""
-    return list(WithheldClass.objects.filter(project=project).values_list("label_class_id", flat=True))
+    """Return the ids of the classes that a manager leaves to people, and of those that nobody can choose."""
+    withheld = WithheldClass.objects.filter(project=project).values_list("label_class_id", flat=True)
+    return [*withheld, *project.classes.exclude(retired_at=None).values_list("id", flat=True)]
 
 
 def settle(
@@ -104,7 +105,6 @@ def record(
 
     `blocked` are reasons by class id, `shown` is what people see beside the test.
     """
-    attempt.state = Certificate.State.VALID if outcome.passed else Certificate.State.REFUSED
     attempt.threshold, attempt.bound = outcome.threshold, outcome.bound
     attempt.n, attempt.errors = outcome.n, outcome.errors
     attempt.n_validation, attempt.sentence = outcome.n_validation, outcome.sentence
@@ -116,7 +116,13 @@ def record(
     if outcome.passed:
         attempt.coverage, attempt.allowed_error = coverage, allowed_error
     with transaction.atomic():
-        if outcome.passed:
+        # A change of classes meanwhile waits for this, and ends the certificate; or it has come before.
+        Project.objects.select_for_update(no_key=True).get(pk=attempt.project_id)
+        holds = outcome.passed and not meanings.is_outdated(attempt.model_version)
+        attempt.state = Certificate.State.VALID if holds else Certificate.State.REFUSED
+        if outcome.passed and not holds:
+            attempt.reason = attempt.sentence = meanings.ENDED
+        if holds:
             Certificate.objects.filter(project=attempt.project, state=Certificate.State.VALID).update(
                 state=Certificate.State.SUPERSEDED
             )

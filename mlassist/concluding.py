@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from labeling.models import Project
-from mlassist import adjudication, attempts, proving, second_looks
+from mlassist import adjudication, attempts, meanings, proving, second_looks
 from mlassist.certificates import bounds, sequence, sequential
 from mlassist.heads import Head
 from mlassist.models import Certificate
@@ -65,6 +65,8 @@ def lost_sense(proof: Certificate, project: Project) -> str | None:
         return "The project asks for more by now."
     if proof.model_version.backbone != project.backbone:
         return "The backbone was changed."
+    if meanings.is_outdated(proof.model_version):
+        return meanings.ENDED
     classes = np.array(proof.model_version.classes, np.int64)
     left_out = proof.evidence["blocked"]
     if any(str(classes[column]) not in left_out for column in attempts.withheld_columns(project, classes)):

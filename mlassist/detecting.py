@@ -37,7 +37,7 @@ from PIL import Image
 from labeling import answers, images
 from labeling.answers import Answers
 from labeling.models import Item, Job, LabelClass, Project
-from mlassist import crops, embedding, loop, objects, runs, versions
+from mlassist import crops, embedding, loop, meanings, objects, runs, versions
 from mlassist.backbones import loading
 from mlassist.backbones.loading import bundled_stages
 from mlassist.detectors import storing, teaching, zoo
@@ -80,12 +80,14 @@ def is_worth_teaching(project: Project, version: ModelVersion, job: Job) -> bool
     """Tell whether to teach anew: it takes minutes, and another target or a few answers need no new model."""
     if job.created_by_id is not None:  # somebody asked for it
         return objects.has_news(project, version)
+    if meanings.is_outdated(version):
+        return True
     return loop.news(project, version) >= loop.step_after(project, version)
 
 
 def teach(project: Project, step: Step) -> ModelVersion:
     """Teach a detector from all answers that may be learned from, and keep it as a model version."""
-    withdrawn = withdrawn_answers(project)
+    withdrawn, meaning = withdrawn_answers(project), meanings.today(project)
     given = answers.training(project)
     classes = list(
         LabelClass.objects.filter(project=project, retired_at=None)
@@ -123,7 +125,7 @@ def teach(project: Project, step: Step) -> ModelVersion:
     taught = teaching.teach(lesson, step.say, step.progress)
     items = [int(given.items[at]) for at in places]
     step.metrics = measures(taught, items)
-    version = keep(project, taught, classes, items, given, withdrawn, step)
+    version = keep(project, taught, classes, items, given, withdrawn, meaning, step)
     shutil.rmtree(folder, ignore_errors=True)
     return version
 
@@ -182,6 +184,7 @@ def keep(
     items: Sequence[int],
     given: Answers,
     withdrawn: int,
+    meaning: int,
     step: Step,
 ) -> ModelVersion:
     data = storing.to_bytes(
@@ -197,6 +200,7 @@ def keep(
         metrics=step.metrics,
         withdrawn=withdrawn,
         embedded=objects.readable(project),
+        meaning=meaning,
     )
     step.row.model_version = version
     step.say(f"Model {version.number}: {taught.kind}")

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet
 from django.db.models.functions import Now
 
 from clustering import embeddings
@@ -176,6 +176,9 @@ def round_is_due(project: Project, version: ModelVersion) -> bool:
     setbacks = since.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).count()
     if swap and not setbacks:
         return not is_featurizing(project)
+    if version.meaning != project.meaning and not setbacks:
+        have, need = labels_for_first_model(project)
+        return have >= need
     if news(project, version) >= step_after(project, version) * (1 + setbacks):
         return True
     if setbacks:
@@ -204,10 +207,11 @@ def used_last(project: Project, version: ModelVersion) -> datetime:
 
 
 def was_steered(project: Project, since: datetime) -> bool:
-    """Tell whether a manager has changed the mode or the target since then."""
-    changes = Event.objects.filter(project=project, verb="settings", created_at__gt=since)
+    """Tell whether a manager has changed the mode, the target, or what can be chosen since then."""
+    changes = Event.objects.filter(project=project, created_at__gt=since)
+    steering = ["assist_mode", "promise", "target_error", "confidence", "withheld"]
     return changes.filter(
-        data__has_any_keys=["assist_mode", "promise", "target_error", "confidence", "withheld"]
+        Q(verb="settings", data__has_any_keys=steering) | Q(verb__in=("retire_class", "restore_class"))
     ).exists()
 
 

@@ -49,6 +49,7 @@ class ModelVersion(models.Model):
     revision = models.BigIntegerField(default=0, help_text="newest annotation that it was trained on")
     withdrawn = models.BigIntegerField(default=0, help_text="how many human answers were withdrawn by then")
     embedded = models.BigIntegerField(default=0, help_text="how many items had an embedding then")
+    meaning = models.PositiveIntegerField(default=0, help_text="Project.meaning when its labels were read")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -75,7 +75,7 @@ class Example:
         """Return the classes that were found, each with how sure the detector is of its regions."""
         sure: dict[LabelClass, list[float]] = {}
         for each in self.found:
-            sure.setdefault(each.region.label_class, []).append(each.confidence)
+            sure.setdefault(each.region.label_class.now, []).append(each.confidence)
         return list(sure.items())
 
 
@@ -175,7 +175,7 @@ def newest(project: Project, versions: Sequence[ModelVersion]) -> Report | None:
         return None
     version = versions[0]
     metrics = version.metrics
-    known = {each.pk: each for each in LabelClass.objects.filter(project=project)}
+    known = {each.pk: each for each in LabelClass.objects.filter(project=project).select_related("means")}
     is_blind = bool(metrics.get("blind"))
     report = Report(
         version,
@@ -213,7 +213,7 @@ def examples(
     found = answered.exclude(state__in=(Item.State.REMOVED, Item.State.BROKEN)).select_related(
         "current_annotation"
     )
-    items = found.prefetch_related("current_annotation__regions__label_class").in_bulk()
+    items = found.prefetch_related("current_annotation__regions__label_class__means").in_bulk()
     return [
         [example(items[each["item"]], each, classes) for each in group if each["item"] in items]
         for group in groups

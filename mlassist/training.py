@@ -25,7 +25,7 @@ from django.db.models import Q
 from clustering import index
 from labeling import answers
 from labeling.models import Annotation, Job, Project
-from mlassist import heads, inference, ordering, runs, validation, versions
+from mlassist import heads, inference, meanings, ordering, runs, validation, versions
 from mlassist.finetuning import learned_from
 from mlassist.heads import propagation
 from mlassist.models import Run
@@ -57,7 +57,7 @@ def do_round(job: Job) -> None:
 
 def train(project: Project, pool: Pool, step: runs.Step) -> Trained:
     """Fit the best head to all answers that may be learned from, and keep it as a model version."""
-    withdrawn = withdrawn_answers(project)
+    withdrawn, meaning = withdrawn_answers(project), meanings.today(project)
     given = answers.training(project)
     rows, labels = pool.labeled(project, given)
     step.say(f"{len(given)} labels from people, {len(rows)} of them on the {len(pool)} embedded images")
@@ -100,6 +100,7 @@ def train(project: Project, pool: Pool, step: runs.Step) -> Trained:
         metrics=step.metrics,
         withdrawn=withdrawn,
         embedded=len(pool),
+        meaning=meaning,
     )
     step.row.model_version = version
     step.say(f"Model {version.number}: {fit.head.kind}")

@@ -58,7 +58,17 @@ ROUTES = {
     "exports-live": ("get", REVIEW),
     "settings": ("get", MANAGE),
     "settings-classes": ("post", MANAGE),
-    "settings-instructions": ("post", MANAGE),
+    "class-edit": ("get", MANAGE),
+    "class-move": ("post", MANAGE),
+    "class-retire": ("get", MANAGE),
+    "class-merge": ("get", MANAGE),
+    "class-split": ("get", MANAGE),
+    "class-restore": ("post", MANAGE),
+    "class-undo": ("post", MANAGE),
+    "settings-instructions": ("get", MANAGE),
+    "instructions-preview": ("post", MANAGE),
+    "instructions-template": ("post", MANAGE),
+    "instructions-restore": ("post", MANAGE),
     "settings-state": ("post", MANAGE),
     "profile-notifications": ("post", SIGNED_IN),
     "notifications": ("get", SIGNED_IN),
@@ -82,6 +92,10 @@ ROUTES = {
     "api-project": ("get", SEE),
     "api-start": ("post", MANAGE),
     "api-pause": ("post", MANAGE),
+    "api-class": ("get", MANAGE),
+    "api-class-retire": ("post", MANAGE),
+    "api-class-merge": ("post", MANAGE),
+    "api-class-restore": ("post", MANAGE),
     "api-members": ("get", MANAGE),
     "api-invitations": ("get", MANAGE),
     "crop": ("get", REVIEW),  # and who had it on a page
@@ -131,11 +145,12 @@ def test_every_route_says_whom_it_is_for() -> None:
 @pytest.fixture
 def place(project, labeler, reviewer, manager, admin, outsider, items) -> dict[str, Any]:
     """Return a project in which something of everything exists, and what addresses need."""
-    from labeling import exporting, webhooks
+    from labeling import classes, exporting, webhooks
 
     factories.answer(project, reviewer)
     boxes = factories.make_project(manager=manager, reviewer=reviewer, labeler=labeler, task_type="detection")
     factories.ask_about_objects(boxes, factories.make_scenes(boxes, 1, size=(64, 48)))
+    circle = project.classes.get(name="circle")
     exported = exporting.start(project, manager, "coco", review.Filters())
     factories.run_jobs("quick")
     webhook = webhooks.make(project, manager, "https://example.com/hook", ["finished"])
@@ -146,6 +161,9 @@ def place(project, labeler, reviewer, manager, admin, outsider, items) -> dict[s
         "item_id": items[0].pk,
         "check_id": boxes.checks.first().pk,
         "job_id": exported.pk,
+        "class_id": circle.pk,
+        "version": 1,
+        "event_id": classes.edit(circle, manager, name="disc").pk,
         "membership_id": Membership.objects.get(project=project, user=labeler).pk,
         "invitation_id": workforce.invite(project, manager, "labeler").pk,
         "token": workforce.invite(project, manager, "labeler").token,

@@ -63,7 +63,7 @@ class ItemDetail(APIView):
             raise Http404
         history = (
             item.annotations.select_related("labeler")
-            .prefetch_related("regions__label_class")
+            .prefetch_related("regions__label_class__means")
             .order_by("-id")
         )
         reviews = item.reviews.select_related("reviewer").order_by("-id")

@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from labeling import decoys, earlier, geometry, languages, proposing, queue
+from labeling import decoys, earlier, geometry, languages, meanings, proposing, queue
+from labeling.meanings import Meanings
 from labeling.models import (
     Annotation,
     Claim,
@@ -247,6 +248,8 @@ def class_shape(each: LabelClass) -> dict[str, Any]:
         "hotkey": each.hotkey,
         "description": each.description,
         "parent": each.parent_id,
+        "retired_at": each.retired_at,
+        "merged_into": each.merged_into_id,
     }
 
 
@@ -268,16 +271,18 @@ def project_shape(project: Project, role: str | None) -> dict[str, Any]:
 
 
 def regions_shape(regions: Iterable[Region]) -> list[dict[str, Any]]:
-    """Return regions as they are answered; what is of the whole image has no origin."""
-    shapes = []
+    """Return regions by the classes of today, as answers have them; those of a whole image have no origin."""
+    shapes: list[dict[str, Any]] = []
     for each in regions:
-        shape: dict[str, Any] = {"class": each.label_class_id}
+        shape: dict[str, Any] = {"class": each.label_class.now.pk}
         if each.bbox:
             shape["bbox"] = each.bbox
         if each.polygon:
             shape["polygon"] = each.polygon
         if each.bbox or each.polygon:
             shape["origin"] = each.origin
+        elif shape in shapes:
+            continue  # two labels that have become one
         shapes.append(shape)
     return shapes
 
@@ -291,6 +296,8 @@ def page_shape(page: Page) -> dict[str, Any]:
 def screen_shape(page: Page, claims: Sequence[Claim], decoy: Decoy | None) -> dict[str, Any]:
     """Return a page with some of its items; blind kinds look like manual ones and show no suggestion."""
     blind = page.kind in queue.BLIND
+    today = meanings.of(page.project)
+    proposed_class = today.offered(page.proposed_class_id)
     proposals: dict[int, Suggestion] = {}
     # Copies of one picture without a class are asked for unprompted.
     if page.project.is_classification and (page.kind == QueueKind.PRELABELED or page.proposed_class_id):
@@ -299,7 +306,7 @@ def screen_shape(page: Page, claims: Sequence[Claim], decoy: Decoy | None) -> di
         page_item(
             each.item,
             "" if blind else languages.reason(each.why),
-            proposal_shape(each, proposals.get(each.item_id)),
+            proposal_shape(each, proposals.get(each.item_id), today),
         )
         for each in claims
     ]
@@ -310,7 +317,7 @@ def screen_shape(page: Page, claims: Sequence[Claim], decoy: Decoy | None) -> di
         "page": page.pk,
         "kind": shown_kind(page),
         "why": "" if blind or not claims else languages.reason(claims[0].why),
-        "proposed_class": page.proposed_class_id,
+        "proposed_class": proposed_class,
         "start_selected": page.kind == "clustered",
         "lease_expires_at": page.expires_at,
         "items": items,
@@ -334,19 +341,21 @@ def page_item(item: Item, why: str, suggestion: dict[str, Any] | None) -> dict[s
     }
 
 
-def proposal_shape(claim: Claim, suggestion: Suggestion | None) -> dict[str, Any] | None:
+def proposal_shape(claim: Claim, suggestion: Suggestion | None, today: Meanings) -> dict[str, Any] | None:
     """Return what is proposed for an item: what was kept with its claim, else what is newest."""
-    if claim.proposal is not None:
-        return claim.proposal
     if claim.likely is not None:
-        return ticks_shape(claim)
-    return proposing.shape(suggestion) if suggestion else None
+        return ticks_shape(claim, today)
+    proposal = claim.proposal or (proposing.shape(suggestion) if suggestion else None)
+    if proposal is None:
+        return None
+    by_people = proposal["model"] is None
+    return {**proposal, "regions": proposing.offered(proposal["regions"], today, by_people=by_people)}
 
 
-def ticks_shape(claim: Claim) -> dict[str, Any]:
+def ticks_shape(claim: Claim, today: Meanings) -> dict[str, Any]:
     return {
-        "regions": [{"class": each} for each in claim.likely or []],
-        "doubtful": claim.doubtful,
+        "regions": [{"class": each} for each in today.all_offered(claim.likely) or ()],
+        "doubtful": today.all_offered(claim.doubtful),
         "confidence": None,
         "model": None,
     }
@@ -367,8 +376,9 @@ def item_shape(item: Item) -> dict[str, Any]:
         "thumbnail": reverse("thumbnail", args=[item.pk]),
         "origin": current.origin if current else None,
         "labels": [
-            {"class": each.label_class_id, "name": each.label_class.name, "color": each.label_class.color}
-            for each in (current.regions.all() if current else ())
+            {"class": each.pk, "name": each.name, "color": each.color}
+            for each, count in (meanings.tally(current.regions.all()) if current else ())
+            for _ in range(count)
         ],
         "regions": regions_shape(current.regions.all() if current else ()),
         "labeler": current.labeler.label if current and current.labeler else None,
@@ -384,6 +394,7 @@ def annotation_shape(annotation: Annotation) -> dict[str, Any]:
         "origin": annotation.origin,
         "labeler": annotation.labeler.label if annotation.labeler else None,
         "labels": [each.label_class.name for each in annotation.regions.all()],
+        "labels_now": [each.label_class.now.name for each in annotation.regions.all()],
         "regions": regions_shape(annotation.regions.all()),
         "skipped": annotation.skipped,
         "skip_reason": annotation.skip_reason,
@@ -467,11 +478,12 @@ def submitted_shape(page: Page) -> dict[str, Any]:
 
 def decoy_answers(page: Page) -> dict[int, dict[str, Any]]:
     """Return what was said of the image hidden on a page, as it is of others."""
+    today = meanings.of(page.project)
     return {
         each.known.item_id: {
             "skipped": each.said == Decoy.Said.SKIP,
             "skip_reason": each.skip_reason,
-            "regions": [{"class": label_class} for label_class in each.classes],
+            "regions": [{"class": label_class} for label_class in today.all_offered(each.classes) or ()],
         }
         for each in decoys.answered([page]).select_related("known")
     }

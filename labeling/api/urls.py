@@ -1,7 +1,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from labeling.api import checks, data, events, outlines, pages, projects
+from labeling.api import checks, classes, data, events, outlines, pages, projects
 
 urlpatterns = [
     path("projects/", projects.ProjectList.as_view(), name="api-projects"),
@@ -10,6 +10,26 @@ urlpatterns = [
         "projects/<int:project_id>/start/", projects.ProjectState.as_view(state="running"), name="api-start"
     ),
     path("projects/<int:project_id>/pause/", projects.ProjectState.as_view(state="paused"), name="api-pause"),
+    path(
+        "projects/<int:project_id>/classes/<int:class_id>/",
+        classes.ClassDetail.as_view(),
+        name="api-class",
+    ),
+    path(
+        "projects/<int:project_id>/classes/<int:class_id>/retire/",
+        classes.ClassRetire.as_view(),
+        name="api-class-retire",
+    ),
+    path(
+        "projects/<int:project_id>/classes/<int:class_id>/restore/",
+        classes.ClassRestore.as_view(),
+        name="api-class-restore",
+    ),
+    path(
+        "projects/<int:project_id>/classes/<int:class_id>/merge/",
+        classes.ClassMerge.as_view(),
+        name="api-class-merge",
+    ),
     path("projects/<int:project_id>/members/", projects.Members.as_view(), name="api-members"),
     path("projects/<int:project_id>/invitations/", projects.Invitations.as_view(), name="api-invitations"),
     path("projects/<int:project_id>/pages/", pages.Pages.as_view(), name="api-pages"),

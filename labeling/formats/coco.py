@@ -28,13 +28,15 @@ class Category:
 class Shape:
     """One region: `bbox` is [x, y, width, height], `polygon` one flat list of points per part, in pixels.
 
-    `origin` says whether a person drew it, accepted it as proposed, or changed what was proposed.
+    `origin` says whether a person drew it, accepted it as proposed, or changed what was proposed;
+    `labeled_as` names the class that was chosen, where that has been merged into another one since.
     """
 
     category: int
     bbox: list[float] | None = None
     polygon: list[list[float]] | None = None
     origin: str = ""
+    labeled_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +62,9 @@ def annotation(number: int, picture: Picture, shape: Shape) -> dict[str, Any]:
         body["segmentation"] = []
     if not shape.polygon and not shape.bbox:
         body["image_level"] = True
-    return {
-        **body,
-        "provenance": picture.provenance | ({"region_origin": shape.origin} if shape.origin else {}),
-    }
+    own = {"region_origin": shape.origin, "labeled_as": shape.labeled_as}
+    said = {name: value for name, value in own.items() if value}
+    return {**body, "provenance": picture.provenance | said}
 
 
 def outline(polygon: list[list[float]], picture: Picture) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from labeling.models.jobs import Job, WorkerHeartbeat
 from labeling.models.notifying import Announcement, Letter, Notification, NotificationChoice
 from labeling.models.projects import Instructions, Invitation, LabelClass, Membership, Project
 from labeling.models.queueing import Claim, Page, QueueEntry
+from labeling.models.relabeling import Relabeling
 from labeling.models.webhooks import Delivery, Webhook
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "QueueEntry",
     "Recheck",
     "Region",
+    "Relabeling",
     "Review",
     "Suggestion",
     "User",

@@ -13,7 +13,8 @@ class Annotation(models.Model):
     """One labeler's or model's complete answer for one item.
 
     Append-only: what was answered never changes; a correction is a new row. An answer that stops
-    counting gets `withdrawn_at` once and keeps everything else. `counted` is false for an answer
+    counting gets `withdrawn_at` and keeps everything else; it loses that only when the change of classes
+    that withdrew it is undone. `counted` is false for an answer
     that came when it was no longer needed.
     """
 
@@ -28,6 +29,7 @@ class Annotation(models.Model):
         CORRECTED = "corrected"
         REJECTED = "rejected"
         CERTIFICATE = "certificate"
+        CLASSES = "classes"  # they have changed: it was asked anew
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="annotations")
     item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="annotations")

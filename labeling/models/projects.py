@@ -48,6 +48,9 @@ class Project(models.Model):
     )
     validation_share = models.FloatField(default=0.2, help_text="share of answers spent on validation")
     seed = models.BigIntegerField(default=0)
+    meaning = models.PositiveIntegerField(
+        default=0, help_text="how often it has changed what labels mean: what was learned before is outdated"
+    )
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(null=True)
@@ -91,7 +94,16 @@ class LabelClass(models.Model):
     description = models.TextField(blank=True, help_text="the prompt that a zero-shot model sees")
     parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="children")
     position = models.PositiveIntegerField()
+    striped = models.BooleanField(default=False, help_text="since another class has the same colour")
     retired_at = models.DateTimeField(null=True)
+    offered_until = models.DateTimeField(
+        null=True,
+        help_text="when people could choose it last; pages from before may still be answered with it",
+    )
+    merged_into = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="merged")
+    means = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, related_name="+", help_text="what its labels count as"
+    )
 
     class Meta:
         ordering = ["position"]
@@ -99,12 +111,28 @@ class LabelClass(models.Model):
             models.UniqueConstraint("project", Lower("name"), name="class_name_once"),
             models.UniqueConstraint(fields=["project", "position"], name="class_position_once"),
             models.UniqueConstraint(
-                fields=["project", "hotkey"], condition=~models.Q(hotkey=""), name="class_hotkey_once"
+                fields=["project", "hotkey"],
+                condition=~models.Q(hotkey="") & models.Q(retired_at=None),
+                name="class_hotkey_once",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(merged_into=None, means=None)
+                | models.Q(merged_into__isnull=False, means__isnull=False, retired_at__isnull=False),
+                name="class_merged_is_retired",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(merged_into=models.F("id")) & ~models.Q(means=models.F("id")),
+                name="class_not_merged_into_itself",
             ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def now(self) -> "LabelClass":
+        """Return the class that its labels count as."""
+        return self.means or self
 
 
 class Membership(models.Model):
@@ -158,7 +186,8 @@ class Instructions(models.Model):
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="instructions")
     version = models.PositiveIntegerField()
-    text = models.TextField()
+    text = models.TextField(help_text="Markdown")
+    link = models.URLField(blank=True, help_text="a page elsewhere that says more")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -41,6 +41,14 @@ class QueueEntry(models.Model):
     doubtful = ArrayField(
         models.BigIntegerField(), null=True, help_text="ids of those that the model leaves open beside them"
     )
+    hint = models.ForeignKey(
+        "labeling.Annotation",
+        null=True,
+        on_delete=models.SET_NULL,
+        db_index=False,
+        related_name="+",
+        help_text="how the item was labeled before the classes changed; people see it as a proposal",
+    )
     needed = models.PositiveSmallIntegerField(default=1)
     open_slots = models.PositiveSmallIntegerField(default=1)
 
@@ -61,6 +69,10 @@ class QueueEntry(models.Model):
             models.CheckConstraint(
                 condition=models.Q(needed__gte=1, open_slots__gte=0, open_slots__lte=models.F("needed")),
                 name="entry_slots",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(hint=None) | ~models.Q(kind__in=("validation", "audit", "gold")),
+                name="entry_asked_blind_has_no_hint",
             ),
         ]
 

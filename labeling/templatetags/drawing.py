@@ -9,19 +9,20 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from labeling import meanings
 from labeling.geometry import points_of
 from labeling.models import Item, LabelClass, Region
 
 register = template.Library()
+register.filter(meanings.tally)
 
 SMALL, LARGE = 320, 800  # pixels on the screen for which an outline needs points
 
 
 @register.filter
-def tally(regions: Iterable[Region]) -> list[tuple[LabelClass, int]]:
-    """Return the classes of regions with how often each occurs, in the project's order."""
-    counts = Counter(each.label_class for each in regions)
-    return sorted(counts.items(), key=lambda pair: pair[0].position)
+def tally_as_said(regions: Iterable[Region]) -> list[tuple[LabelClass, int]]:
+    """Return the classes that were chosen, whatever they count as now."""
+    return list(Counter(each.label_class for each in regions).items())
 
 
 @register.simple_tag
@@ -37,7 +38,7 @@ def drawing(regions: Iterable[Region], item: Item) -> SafeString:
             '<path d="{0}" fill="transparent" fill-rule="evenodd" stroke="{1}" stroke-width="1.75">'
             "<title>{2}</title></path>",
             (
-                (path(each, size_of(item) / LARGE), each.label_class.color, each.label_class.name)
+                (path(each, size_of(item) / LARGE), each.label_class.now.color, each.label_class.now.name)
                 for each in shaped
             ),
         ),
@@ -50,7 +51,7 @@ def small_drawing(regions: Iterable[Region], item: Item) -> SafeString:
     paths: dict[str, list[str]] = defaultdict(list)
     for each in regions:
         if each.bbox or each.polygon:
-            paths[each.label_class.color].append(path(each, size_of(item) / SMALL))
+            paths[each.label_class.now.color].append(path(each, size_of(item) / SMALL))
     return over(
         item,
         format_html_join(

@@ -15,7 +15,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from labeling import announcing, charts, languages, notifications, permissions
+from labeling import announcing, charts, languages, notifications, permissions, prose
 from labeling.kinds import ROLES
 from labeling.models import LabelClass, Project, User
 
@@ -30,14 +30,23 @@ TABS = (
     ("exports", _("Export"), "review"),
     ("settings", _("Settings"), "manage"),
 )
-INSIDE = {
-    "certificate": "models",
-    "run": "models",
-    "import": "data",
-    "log": "settings",
-    "webhooks": "settings",
-    "webhook": "settings",
-}  # pages without a tab of their own
+# Pages without a tab of their own.
+INSIDE = {"certificate": "models", "run": "models", "import": "data"} | dict.fromkeys(
+    (
+        "log",
+        "webhooks",
+        "webhook",
+        "class-edit",
+        "class-retire",
+        "class-merge",
+        "class-split",
+        "settings-classes",
+        "settings-instructions",
+        "instructions-preview",
+        "instructions-template",
+    ),
+    "settings",
+)
 MARKS = {
     "person": ("●", "by a person"),
     "confirmed": ("◉", "confirmed proposal"),
@@ -47,12 +56,12 @@ MARKS = {
     "needs_review": ("?", "needs review"),
     "left": ("○", "left"),
 }
-DISTINCT_COLORS = 12
 
 register.simple_tag(charts.share_bar)
 register.simple_tag(charts.plain_bar)
 register.simple_tag(charts.progress_chart)
 register.filter(charts.percent)
+register.filter("prose", prose.render)
 register.simple_tag(languages.choices, name="own_language_names")
 
 
@@ -123,7 +132,7 @@ def scripts(folder: str) -> list[str]:
 def swatch(label_class: LabelClass | Mapping[str, Any], digit: str = "") -> SafeString:
     """Return a class's colour, with its digit where there is one; repeated colours get stripes."""
     if isinstance(label_class, LabelClass):
-        color, striped = label_class.color, label_class.position >= DISTINCT_COLORS
+        color, striped = label_class.color, label_class.striped
     else:
         color, striped = label_class["color"], False
     size = 20 if digit else 12

@@ -59,7 +59,7 @@ def choices(project: Project, filters: review.Filters) -> dict[str, Any]:
         "states": [state for state in Item.State.values if state != "labeled"],
         "sources": SOURCES,
         "confidences": CONFIDENCES,
-        "classes": project.classes.all(),
+        "classes": project.classes.filter(means=None),
         "labelers": labelers(project),
         "total": review.select(project, filters).count(),
     }
@@ -107,7 +107,7 @@ def item_panel(request: SignedIn, project_id: int, item_id: int) -> HttpResponse
     project = permissions.project_or_404(request.user, project_id, "review")
     item = (
         project.items.select_related("current_annotation", "suggestion", "entry")
-        .prefetch_related("current_annotation__regions__label_class")
+        .prefetch_related("current_annotation__regions__label_class__means")
         .filter(pk=item_id)
         .first()
     )
@@ -117,12 +117,14 @@ def item_panel(request: SignedIn, project_id: int, item_id: int) -> HttpResponse
         state = "" if item.state == Item.State.LABELED else f"state={item.state}&"
         return redirect(f"{reverse('data', args=[project.pk])}?{state}item={item.pk}")
     history = (
-        item.annotations.select_related("labeler").prefetch_related("regions__label_class").order_by("-id")
+        item.annotations.select_related("labeler")
+        .prefetch_related("regions__label_class__means")
+        .order_by("-id")
     )
     reviews = item.reviews.select_related("reviewer").order_by("-id")
     disputed = item.state == Item.State.NEEDS_REVIEW
     standing = review.answers_in_dispute(item).select_related("labeler")
-    dispute = standing.prefetch_related("regions__label_class") if disputed else None
+    dispute = standing.prefetch_related("regions__label_class__means") if disputed else None
     context = {"project": project, "item": item, "history": history, "reviews": reviews, "dispute": dispute}
     return render(request, "data/_item.html", context)
 

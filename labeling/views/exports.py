@@ -25,7 +25,7 @@ def exports(request: SignedIn, project_id: int) -> HttpResponse:
         "jobs": made(project),
         "sources": SOURCES,
         "origins": statistics.labels_by_origin(project),
-        "classes": project.classes.all(),
+        "classes": project.classes.filter(means=None),
     }
     return render(request, "exports/exports.html", context)
 

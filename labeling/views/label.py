@@ -9,7 +9,6 @@ from django.utils import translation
 
 from labeling import checks, languages, permissions, statistics
 from labeling.models import Instructions, Project, User
-from labeling.templatetags.loupe import DISTINCT_COLORS
 from labeling.views import SignedIn
 
 TEMPLATES = {
@@ -44,7 +43,7 @@ def label_config(project: Project, user: User, instructions: Instructions | None
         "singleKeys": user.single_keys,
         "keysUrl": reverse("keys"),
         "language": translation.get_language(),
-        "instructions": {"version": instructions.version, "text": instructions.text}
+        "instructions": {"version": instructions.version, "text": instructions.text or instructions.link}
         if instructions
         else None,
         "classes": [
@@ -54,7 +53,7 @@ def label_config(project: Project, user: User, instructions: Instructions | None
                 "color": each.color,
                 "hotkey": each.hotkey,
                 "description": each.description,
-                "striped": each.position >= DISTINCT_COLORS,
+                "striped": each.striped,
                 "parent": each.parent_id,
             }
             for each in project.classes.filter(retired_at=None)

@@ -7,8 +7,8 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
-from labeling import extensions, permissions, projects
-from labeling.forms import ClassesForm, InstructionsForm, SettingsForm
+from labeling import classes, extensions, permissions, projects, statistics
+from labeling.forms import ClassesForm, SettingsForm
 from labeling.models import Project
 from labeling.views import SignedIn
 
@@ -44,41 +44,19 @@ def settings_page(request: SignedIn, project: Project, **context: Any) -> HttpRe
     context.setdefault("form", SettingsForm(initial=initial_of(project), draws_shapes=project.draws_shapes))
     context.setdefault("classes_form", ClassesForm())
     instructions = project.instructions.select_related("created_by").first()
-    text = instructions.text if instructions else ""
-    context.setdefault("instructions_form", InstructionsForm(initial={"text": text}))
-    context |= {
-        "project": project,
-        "extra": extensions.settings(),
-        "classes": project.classes.select_related("parent"),
-        "instructions": instructions,
-    }
+    context |= {"project": project, "extra": extensions.settings(), "instructions": instructions}
+    context |= class_table(project)
     return render(request, "projects/settings.html", context)
 
 
-@require_POST
-def add_classes(request: SignedIn, project_id: int) -> HttpResponse:
-    project = permissions.project_or_404(request.user, project_id, "manage")
-    form = ClassesForm(request.POST)
-    if form.is_valid():
-        try:
-            added = projects.extend_classes(project, form.cleaned_data["classes"], request.user)
-        except projects.ProjectRefused as error:
-            form.add_error("classes", str(error))
-        else:
-            messages.success(request, f"Added: {', '.join(each.name for each in added)}.")
-            return redirect("settings", project.pk)
-    return settings_page(request, project, classes_form=form)
-
-
-@require_POST
-def write_instructions(request: SignedIn, project_id: int) -> HttpResponse:
-    project = permissions.project_or_404(request.user, project_id, "manage")
-    form = InstructionsForm(request.POST)
-    if not form.is_valid():
-        return settings_page(request, project, instructions_form=form)
-    written = projects.set_instructions(project, form.cleaned_data["text"], request.user)
-    messages.success(request, f"Version {written.version} of the instructions is what labelers read now.")
-    return redirect("settings", project.pk)
+def class_table(project: Project) -> dict[str, Any]:
+    """Return what the list of classes shows."""
+    return {
+        "rows": classes.tree(project),
+        "retired": project.classes.exclude(retired_at=None).select_related("means"),
+        "counts": statistics.images_by_class(project),
+        "changes": classes.latest(project),
+    }
 
 
 @require_POST

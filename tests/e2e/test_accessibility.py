@@ -56,6 +56,11 @@ PAGES = (
     "/projects/{}/log/",
     "/projects/{}/webhooks/",
     "/projects/{}/webhooks/{hook}/",
+    "/projects/{}/settings/instructions/",
+    "/projects/{}/settings/classes/{}/",
+    "/projects/{}/settings/classes/{}/retire/",
+    "/projects/{0}/settings/classes/{1}/merge/?into={2}",
+    "/projects/{}/settings/classes/{}/split/",
     "/not/here/",
 )
 
@@ -67,7 +72,7 @@ def test_axe_finds_nothing(browse, busy, drawing, manager, scheme):
     found = {}
     hook = busy.webhooks.get().pk
     for address in PAGES:
-        page.goto(address.format(busy.pk, hook=hook))
+        page.goto(address.format(busy.pk, *busy.classes.values_list("id", flat=True), hook=hook))
         if "/label/" in address:
             page.locator(".tile-face").first.click()
         for violation in axe.run(page).response["violations"]:
@@ -121,6 +126,6 @@ def test_targets_are_large_and_nothing_overflows(browse, busy, drawing, manager,
     assert page.evaluate(SMALL) == []
     hook = busy.webhooks.get().pk
     for address in PAGES:
-        page.goto(address.format(busy.pk, hook=hook))
+        page.goto(address.format(busy.pk, *busy.classes.values_list("id", flat=True), hook=hook))
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
         assert page.evaluate(SMALL) == [], address

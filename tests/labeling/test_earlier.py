@@ -62,7 +62,7 @@ def test_the_latest_pages_are_listed_newest_first_at_a_bounded_price(
     assert [each["labels"] for each in found[0]["items"]] == [["circle"]] * 4
     assert set(found[0]) == {"page", "kind", "submitted_at", "items"}
     assert set(found[0]["items"][0]) == {"id", "file_name", "thumbnail", "labels", "skipped"}
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(12):
         looked_at(api(labeler), pages[0])
 
 

@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from labeling import eventlog, projects, review, workforce
+from labeling import classes, eventlog, projects, review, workforce
 from labeling.models import Event, Membership, User
 from tests import factories
 
@@ -48,7 +48,7 @@ def test_every_administrative_act_is_a_sentence(project, manager, labeler, outsi
         f"manager downloaded export {exported.pk}.",
         "manager exported labels (source human) as COCO.",
         "manager wrote version 2 of the instructions.",
-        "manager added the classes star, moon.",
+        "manager added the classes “star”, “moon”.",
         "manager paused labeling.",
         "manager imported 12 files.",
     ]
@@ -78,7 +78,7 @@ def test_old_rows_without_a_before_still_read(project, manager) -> None:
 
 def test_classes_are_added_all_or_none(project, manager) -> None:
     with pytest.raises(projects.ProjectRefused):
-        projects.extend_classes(project, ["star", "circle"], manager)
+        classes.add(project, ["star", "circle"], manager)
     assert not project.classes.filter(name="star").exists()
     assert not Event.objects.filter(verb="add_classes").exists()
 

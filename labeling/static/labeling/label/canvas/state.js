@@ -135,7 +135,7 @@ export function fromAnswer({ class: id, bbox, polygon, confidence, origin: said 
     box: bbox ? /** @type {[number, number, number, number]} */ ([...bbox]) : null,
     parts: bbox ? null : (polygon ?? []).map((part) => [...part]),
     origin: /** @type {Region["origin"]} */ (said || origin),
-    ...(origin === "proposed" ? { confidence: confidence ?? 1 } : {}),
+    ...(origin === "proposed" ? { confidence } : {}),
   };
 }
 
@@ -220,7 +220,7 @@ export const shapeOf = (state, region) => state.preview?.get(region.key) ?? regi
 export const classOf = (state, region) => (region.class === null ? undefined : state.byId.get(region.class));
 
 /** How sure a model is, as the pages print it. @param {Region} region */
-export const sure = ({ confidence = 1 }) => (confidence >= 0.995 ? ".99" : confidence.toFixed(2).slice(1));
+export const sure = ({ confidence }) => confidence == null ? "" : (confidence >= 0.995 ? ".99" : confidence.toFixed(2).slice(1));
 
 /** @param {State} state */
 export const isDrawing = ({ tool }) => ["box", "template", "polygon", "smart"].includes(tool);
