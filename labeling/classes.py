@@ -271,6 +271,14 @@ def restore(label_class: LabelClass, by: User) -> Event | None:
         return change("restore_class", label_class.project, by, values, said, label_class)
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A change of classes that was made, and whether it was undone."""
+
+    event: Event
+    is_undone: bool
+
+
 def undo(event: Event, by: User) -> Event | None:
     """Take back a change of classes, but not what was changed once more since; None if it is undone already.
 
@@ -283,11 +291,11 @@ def undo(event: Event, by: User) -> Event | None:
         if is_undone(event):
             return None
         rows = project.classes.in_bulk([int(pk) for pk in event.data["after"]])
+        earlier = made_before(event)
         values: Values = {}
         for pk, after in event.data["after"].items():
-            before = event.data["before"][pk]
             values[int(pk)] = {
-                name: read(name, before[name])
+                name: read(name, value_before(event, earlier, pk, name))
                 for name, value in after.items()
                 if getattr(rows[int(pk)], name) == read(name, value)
             }
@@ -299,6 +307,28 @@ def undo(event: Event, by: User) -> Event | None:
             undone.data["said"] = f"{said} {put_back_words(event.data['images'], undone.data['images'])}"
             undone.save(update_fields=["data"])
         return undone
+
+
+def made_before(event: Event) -> list[Done]:
+    """Return the changes that came before one, the latest first."""
+    changes = Event.objects.filter(project=event.project, data__has_key="after", id__lt=event.pk)
+    found = list(changes.order_by("-id"))
+    undone = undone_among(found)
+    return [Done(each, each.pk in undone) for each in found]
+
+
+def value_before(event: Event, earlier: Sequence[Done], pk: str, name: str) -> Any:
+    """Return what a field is without a change: what an earlier one has made of it, while that stands.
+
+    When the earlier one was undone, the field had another value already and kept it.
+    """
+    value = event.data["before"][pk][name]
+    for each in earlier:
+        if name in each.event.data["after"].get(pk, {}):
+            if not each.is_undone:
+                break
+            value = each.event.data["before"][pk][name]
+    return value
 
 
 def put_back_words(sent: int, back: int) -> str:
@@ -438,21 +468,15 @@ def is_undone(event: Event) -> bool:
     return Event.objects.filter(project=event.project, verb=UNDO, data__undoes=event.pk).exists()
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A change of classes that was made, and whether it was undone."""
-
-    event: Event
-    is_undone: bool
-
-
 def latest(project: Project) -> list[Done]:
     """Return the newest changes that can be undone, newest first."""
     events = Event.objects.filter(project=project, verb__in=VERBS, data__has_key="after")
     found = list(events.select_related("actor").order_by("-id")[:LISTED])
-    undone = set(
-        Event.objects.filter(
-            project=project, verb=UNDO, data__undoes__in=[each.pk for each in found]
-        ).values_list("data__undoes", flat=True)
-    )
+    undone = undone_among(found)
     return [Done(each, each.pk in undone) for each in found]
+
+
+def undone_among(events: Sequence[Event]) -> set[int]:
+    """Return the ids of those that were undone."""
+    undoing = Event.objects.filter(verb=UNDO, data__undoes__in=[each.pk for each in events])
+    return set(undoing.values_list("data__undoes", flat=True))
