@@ -90,6 +90,9 @@ def test_the_old_label_is_proposed_as_one_from_before(project, labeled, api, lab
 def test_boxes_stay_drawn_and_ask_for_a_new_class(manager, labeler, api) -> None:
     project = factories.make_project(manager=manager, labeler=labeler, task_type="detection")
     factories.make_scenes(project, 1)
+    QueueEntry.objects.update(kind="manual", inclusion_probability=None)
+    Project.objects.update(validation_rate=0)
+    project.refresh_from_db()
     page = queue.claim(project, labeler, 1)
     item = page.claims.get().item
     given = [submission.RegionInput(each["class"], each["bbox"]) for each in factories.true_regions(item)]
