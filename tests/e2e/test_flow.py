@@ -239,7 +239,7 @@ def test_a_refused_page_can_be_opened_again_and_stands_in_nobody_s_way(browse, s
     page.keyboard.press("Control+a")
     page.keyboard.press("1")
     submit(page)
-    expect(page.locator("[data-part=notice]")).to_contain_text("is not in use in this project")
+    expect(page.locator("[data-part=notice]")).to_contain_text("has a class that is not in use any more")
     expect(page.locator(".tile-name").first).not_to_have_text(first[0])
     page.keyboard.press("Control+a")
     page.keyboard.press("2")

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from labeling import projects
+from labeling import classes
 from labeling.models import Annotation, Item, Job, Membership, Project
 from labeling.templatetags.loupe import outlook
 from tests import factories
@@ -55,7 +55,7 @@ def test_from_signing_in_to_the_first_label(browse, manager, tmp_path: Path):
 
 def test_the_wizard_shows_the_colours_that_classes_get():
     styles = (Path(settings.BASE_DIR) / "labeling/static/labeling/projects.css").read_text()
-    assert tuple(re.findall(r"--class-\d+: (#\w+);", styles)) == projects.COLORS
+    assert tuple(re.findall(r"--class-\d+: (#\w+);", styles)) == classes.COLORS
 
 
 def test_an_invitation_makes_a_labeler_who_labels(browse, shapes, manager):
@@ -236,7 +236,7 @@ def test_the_theme_is_the_users_choice(browse, manager):
     ground = "getComputedStyle(document.documentElement).backgroundColor"
     light = page.evaluate(ground)
     page.get_by_text("Dark", exact=True).click()
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save").first.click()
     expect(page.locator(".notice")).to_have_text("Saved.")
     assert page.evaluate(ground) != light
 

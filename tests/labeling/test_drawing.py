@@ -18,6 +18,7 @@ LARGE = SimpleNamespace(width=4_000, height=3_000)
 
 def region(color: str = "#2f6fde", **geometry):
     label_class = SimpleNamespace(color=color, name="<cell>")
+    label_class.now = label_class
     return SimpleNamespace(**{"bbox": None, "polygon": None, "label_class": label_class, **geometry})
 
 

@@ -31,7 +31,7 @@ export function flawIn(state, isPressed = false) {
   }
   if (sheet.skipped) return null;
   // Sent empty, it would say that nothing is on an image that nobody has seen.
-  if (state.failed) return { text: t("This image could not be loaded. Skip it, or reload the page."), at: [sheet.doc.width / 2, sheet.doc.height / 2] };
+  if (state.failed) return { text: state.failed, at: [sheet.doc.width / 2, sheet.doc.height / 2] };
   const regions = answered(state);
   for (const region of regions) {
     const found = flawFor(state, region);

@@ -68,7 +68,7 @@ export function newState({ task, classes }) {
     /** Whether plain clicks of the smart tool take away. */
     takesAway: false,
     spaceHeld: false,
-    failed: false,
+    failed: "",
     ...atRest(),
   };
 }

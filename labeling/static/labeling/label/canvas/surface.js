@@ -65,7 +65,7 @@ export function makeSurface(root, config, shared, host) {
       render();
     },
     failed() {
-      state.failed = true;
+      state.failed = t("This image could not be loaded. Skip it, or reload the page.");
       render();
     },
   });
@@ -180,7 +180,7 @@ export function makeSurface(root, config, shared, host) {
   /** @param {states.Sheet} sheet */
   function turnTo(sheet) {
     pointer.drop();
-    Object.assign(state, states.atRest(), { sheet, failed: false });
+    Object.assign(state, states.atRest(), { sheet, failed: "" });
     state.size = { width: stage.clientWidth, height: stage.clientHeight };
     image.show(sheet.item.image);
     fit(state);
@@ -218,7 +218,7 @@ export function makeSurface(root, config, shared, host) {
   function drawNote() {
     const note = $("note");
     const busy = outlines.isBusy();
-    const said = busy ? t("Looking for the outline…") : (state.note?.text ?? (state.failed ? t("This image could not be loaded. Skip it, or reload the page.") : ""));
+    const said = busy ? t("Looking for the outline…") : (state.note?.text ?? state.failed);
     note.hidden = !said;
     setText(note, said);
     setAttribute(note, "data-tone", (state.note && !state.note.passing) || state.failed ? "warn" : null);
@@ -283,7 +283,7 @@ export function makeSurface(root, config, shared, host) {
     },
     clear() {
       pointer.drop();
-      Object.assign(state, states.atRest(), { sheets: [], sheet: null, failed: false });
+      Object.assign(state, states.atRest(), { sheets: [], sheet: null, failed: "" });
       image.clear();
       image.draw(state.view, state.size, { width: 1, height: 1 });
     },
