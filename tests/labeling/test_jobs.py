@@ -322,6 +322,7 @@ def test_a_cluster_is_stuck_when_messages_wait_unread(settings):
     assert CALLS == [1]
 
 
+@pytest.mark.django_db
 def test_tick_calls_what_is_due_and_survives_errors(monkeypatch, caplog):
     monkeypatch.setattr(jobs, "_periodic", [])
 
