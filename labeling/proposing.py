@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils.translation import gettext_noop
 
 from labeling.answers import regions_of
@@ -135,7 +135,12 @@ def take_back(label_class: LabelClass) -> None:
     waiting = QueueEntry.objects.filter(
         project=label_class.project_id, proposed_class=label_class, kind__in=GROUPED, open_slots=F("needed")
     )
-    waiting.update(
+    ask_singly(waiting)
+
+
+def ask_singly(entries: QuerySet[QueueEntry]) -> None:
+    """Ask about what was shown in groups without its proposal, what the model was least sure of first."""
+    entries.update(
         kind=QueueKind.MANUAL,
         priority=1.0 - F("priority"),
         group=None,

@@ -13,7 +13,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from labeling import checks, queue
+from labeling import checks, proposing, queue
 from labeling.models import Annotation, Item, ObjectCheck, Project, QueueEntry
 
 CHUNK = 5_000
@@ -276,9 +276,7 @@ def shown_under(project: Project, certificate: int) -> QuerySet[QueueEntry]:
 
 def take_off_pages(project: Project, certificate: int) -> None:
     """Show nothing as certified any more by a certificate; what is on a screen stays there."""
-    shown_under(project, certificate).update(
-        kind="manual", priority=1.0 - F("priority"), group=None, proposed_class=None, why="", certificate=None
-    )
+    proposing.ask_singly(shown_under(project, certificate))
 
 
 def is_shown(project: Project, certificate: int) -> bool:

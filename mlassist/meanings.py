@@ -15,7 +15,7 @@ def today(project: Project) -> int:
 
 def is_outdated(version: ModelVersion) -> bool:
     """Tell whether labels meant something else when a model learned from them."""
-    return version.meaning != Project.objects.values_list("meaning", flat=True).get(pk=version.project_id)
+    return version.meaning != today(version.project)
 
 
 @extensions.register_meaning
