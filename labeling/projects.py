@@ -12,6 +12,8 @@ from labeling.classes import ClassInput, add_classes
 from labeling.classes import ProjectRefused as ProjectRefused
 from labeling.models import Event, Instructions, Membership, Project, User
 
+CLASSES_TARGET, SHAPES_TARGET = 0.05, 0.10
+
 
 def create_project(
     user: User,
@@ -22,7 +24,7 @@ def create_project(
     instructions: str = "",
     assist_mode: str = Project.AssistMode.SUGGEST,
     promise: str = Project.Promise.EACH_LABEL,
-    target_error: float = 0.05,
+    target_error: float | None = None,
     confidence: float = 0.95,
     labels_per_item: int = 1,
     backbone: str = "bundled",
@@ -40,7 +42,7 @@ def create_project(
                 task_type=task_type,
                 assist_mode=assist_mode,
                 promise=promise,
-                target_error=target_error,
+                target_error=usual_target(task_type) if target_error is None else target_error,
                 confidence=confidence,
                 labels_per_item=labels_per_item,
                 backbone=backbone,
@@ -60,6 +62,12 @@ def create_project(
             ) from error
         raise
     return project
+
+
+def usual_target(task_type: str) -> float:
+    """Return how much may be wrong unless somebody says: people who draw the same objects agree less."""
+    draws = task_type in (Project.TaskType.DETECTION, Project.TaskType.SEGMENTATION)
+    return SHAPES_TARGET if draws else CLASSES_TARGET
 
 
 def tidy_name(name: str) -> str:
