@@ -10,6 +10,7 @@ from labeling.models.notifying import Announcement, Letter, Notification, Notifi
 from labeling.models.projects import Instructions, Invitation, LabelClass, Membership, Project
 from labeling.models.queueing import Claim, Page, QueueEntry
 from labeling.models.relabeling import Relabeling
+from labeling.models.tallies import Tally
 from labeling.models.webhooks import Delivery, Webhook
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Relabeling",
     "Review",
     "Suggestion",
+    "Tally",
     "User",
     "Webhook",
     "WorkerHeartbeat",
