@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from django.db.models import F, QuerySet
 
-from labeling import meanings, rechecks
+from labeling import colleagues, meanings
 from labeling.answering import Answer
 from labeling.models import Annotation, Decoy, Page, Project, User
 
@@ -25,7 +25,7 @@ def choose(project: Project, labeler: User, proposed: int | None, images: int) -
     """
     if proposed is None or images < FEWEST or random.random() >= SHARE:
         return None
-    if not rechecks.has_others(project, labeler):
+    if not colleagues.can_be_asked(project, but=[labeler.pk]):
         return None
     known = Annotation.objects.filter(
         project=project,

@@ -4,9 +4,10 @@ A polygon is a list of parts, each a flat list x1, y1, x2, y2, … Parts combine
 part within another is a hole, one within that hole is filled again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain, zip_longest
 from math import isfinite
+from typing import Any
 
 import numpy as np
 import shapely
@@ -21,6 +22,7 @@ TOUCH = 1e-6  # pixels from an edge within which a point lies on it
 
 Box = Sequence[float]
 Parts = Sequence[Sequence[float]]
+Shapes = Sequence[Mapping[str, Any]]  # {bbox or polygon}
 
 
 def misshapen(box: Box | None, polygon: Parts | None) -> Sentence | None:
@@ -175,6 +177,35 @@ def overlap(one: Sequence[float], other: Sequence[float]) -> float:
     if width <= 0 or height <= 0:
         return 0.0
     return width * height / (one[2] * one[3] + other[2] * other[3] - width * height)
+
+
+def overlaps(ones: Shapes, others: Shapes) -> np.ndarray:
+    """Return the intersection over union of drawn shapes, {bbox or polygon}, (ones, others)."""
+    found = np.zeros((len(ones), len(others)))
+    if not found.size:
+        return found
+    if not any(each.get("polygon") for each in (*ones, *others)):
+        boxes = [np.array([each["bbox"] for each in shapes], float) for shapes in (ones, others)]
+        low = np.maximum(boxes[0][:, None, :2], boxes[1][None, :, :2])
+        ends = [each[:, :2] + each[:, 2:] for each in boxes]
+        shared = (np.minimum(ends[0][:, None], ends[1][None]) - low).clip(0).prod(2)
+        areas = [each[:, 2:].prod(1) for each in boxes]
+        return shared / (areas[0][:, None] + areas[1][None] - shared)
+    areas_of = [[area(each) for each in shapes] for shapes in (ones, others)]
+    tree = shapely.STRtree(areas_of[1])
+    for at, to in zip(*tree.query(areas_of[0], predicate="intersects"), strict=True):
+        one, other = areas_of[0][at], areas_of[1][to]
+        shared_area = one.intersection(other).area
+        found[at, to] = shared_area / max(one.area + other.area - shared_area, SMALLEST * TOUCH)
+    return found
+
+
+def area(shape: Mapping[str, Any]) -> shapely.Geometry:
+    """Return what a box or polygon covers."""
+    if shape.get("polygon"):
+        return combined(shape["polygon"])
+    x, y, width, height = shape["bbox"]
+    return shapely.box(x, y, x + width, y + height)
 
 
 def points_of(part: Sequence[float]) -> np.ndarray:

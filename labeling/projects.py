@@ -7,12 +7,13 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from labeling import validation
+from labeling import consensus, validation
 from labeling.classes import ClassInput, add_classes
 from labeling.classes import ProjectRefused as ProjectRefused
 from labeling.models import Event, Instructions, Membership, Project, User
 
 CLASSES_TARGET, SHAPES_TARGET = 0.05, 0.10
+MOST_LABELS = "At the most, not fewer people can be asked than at the least, and no more than nine."
 
 
 def create_project(
@@ -27,6 +28,7 @@ def create_project(
     target_error: float | None = None,
     confidence: float = 0.95,
     labels_per_item: int = 1,
+    most_labels_per_item: int | None = None,
     backbone: str = "bundled",
 ) -> Project:
     """Make a running project with its maker as manager. Raises ProjectRefused."""
@@ -45,6 +47,7 @@ def create_project(
                 target_error=usual_target(task_type) if target_error is None else target_error,
                 confidence=confidence,
                 labels_per_item=labels_per_item,
+                most_labels_per_item=most_labels_per_item,
                 backbone=backbone,
                 seed=secrets.randbits(48),
                 created_by=user,
@@ -55,6 +58,8 @@ def create_project(
                 Instructions.objects.create(project=project, version=1, text=instructions, created_by=user)
             Event.record("create", project, user)
     except IntegrityError as error:
+        if "project_most_labels_per_item" in str(error):
+            raise ProjectRefused(MOST_LABELS, "most_labels_per_item") from error
         if "project_name_once" in str(error):
             raise ProjectRefused(
                 f"The name “{name}” is taken. Names are never used again, even after a project is deleted.",
@@ -86,7 +91,7 @@ def set_state(project: Project, state: str, by: User) -> None:
 
 
 def change_settings(project: Project, by: User, **changes: Any) -> None:
-    """Change name, assist_mode, promise, target_error or confidence. Raises ProjectRefused."""
+    """Change settings, by the names of their fields. Raises ProjectRefused."""
     if "name" in changes:
         changes["name"] = tidy_name(changes["name"])
     for field, value in changes.items():
@@ -101,7 +106,11 @@ def change_settings(project: Project, by: User, **changes: Any) -> None:
             }
             if changed:
                 Event.record("settings", project, by, **changed)
+            if "labels_per_item" in changed:
+                consensus.ask_as_many_as_wanted(project)
     except IntegrityError as error:
+        if "project_most_labels_per_item" in str(error):
+            raise ProjectRefused(MOST_LABELS, "most_labels_per_item") from error
         raise ProjectRefused(
             "That name is taken, or a number is out of range.", next(iter(changes))
         ) from error

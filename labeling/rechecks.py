@@ -8,10 +8,11 @@ import random
 from collections.abc import Iterable, Sequence
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 
+from labeling import colleagues
 from labeling.answers import classes_of
-from labeling.models import Annotation, Claim, Item, Membership, Project, QueueEntry, Recheck, User
+from labeling.models import Annotation, Claim, Item, Project, QueueEntry, Recheck, User
 from labeling.models.queueing import QueueKind
 
 SHARE = 0.05  # of each labeler's answers on grids
@@ -31,15 +32,8 @@ def draw(project: Project, labeler: User, given: Iterable[Annotation]) -> None:
         if each.kind == QueueKind.CLUSTERED and each.source == Annotation.Source.BULK and each.counted
         if random.random() < SHARE
     ]
-    if drawn and project.labels_per_item == 1 and has_others(project, labeler):
+    if drawn and project.labels_per_item == 1 and colleagues.can_be_asked(project, but=[labeler.pk]):
         ask(project, drawn, probability=SHARE)
-
-
-def has_others(project: Project, labeler: User) -> bool:
-    """Tell whether there is somebody else who labels here."""
-    answered = Annotation.objects.filter(project=project, labeler=OuterRef("user"))
-    others = Membership.objects.filter(project=project, user__is_active=True).exclude(user=labeler)
-    return others.filter(Q(role=Membership.Role.LABELER) | Exists(answered)).exists()
 
 
 def ask(project: Project, annotations: Sequence[int], *, probability: float) -> list[int]:

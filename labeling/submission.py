@@ -12,10 +12,9 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy, gettext_noop
 
-from labeling import agreement, decoys, meanings, proposing, queue, rechecks, workforce
+from labeling import consensus, decoys, meanings, proposing, queue, rechecks
 from labeling.answering import Answer, InvalidAnswer, check
 from labeling.answering import RegionInput as RegionInput
-from labeling.answers import classes_of
 from labeling.meanings import Meanings
 from labeling.models import (
     Annotation,
@@ -32,7 +31,6 @@ from labeling.models.queueing import QueueKind
 from labeling.validation import kind_for
 
 UNDO_WITHIN = timedelta(minutes=10)
-MOST_OPINIONS = 3  # on an item that is asked again, before a reviewer has to decide
 NOT_ALIKE = gettext_noop("not like its look-alikes")
 NOT_RIGHT = gettext_noop("somebody saw that the proposal is wrong")
 TAKEN_UUID = gettext_lazy("A UUID belongs to another answer already. Give each answer a new one.")
@@ -307,6 +305,7 @@ def write(desk: _Desk) -> None:
         if not answer.skipped
     )
     done: dict[int, int] = {}
+    shared = consensus.shared_with_others(desk.page, desk.items)
     for annotation, answer in desk.written:
         entry = desk.entries.get(answer.item)
         item = desk.items[answer.item]
@@ -317,52 +316,16 @@ def write(desk: _Desk) -> None:
         if item.pk in desk.earlier and rechecks.follow(desk.earlier[item.pk], annotation):
             continue
         if answer.skipped:
-            skip(desk.page, item, answer.skip_reason)
-        elif desk.page.project.labels_per_item == 1 and desk.page.kind not in queue.BLIND:
+            consensus.skip(desk.page, item, answer.skip_reason)
+        elif desk.page.project.labels_per_item == 1 and item.pk not in shared:
             done[item.pk] = annotation.pk
         else:
-            settle(desk.page, item, done)
+            consensus.settle(desk.page, item, done)
     if done:
         queue.finish(done, audited=desk.page.kind == QueueKind.AUDIT)
         # Drawn again with each correction, an answer would be asked again more often than is noted.
         first = [each for each, _ in desk.written if each.item_id not in desk.earlier]
         rechecks.draw(desk.page.project, desk.labeler, first)
-
-
-def skip(page: Page, item: Item, reason: str) -> None:
-    """Put an item aside; the label that somebody else gave it goes to a reviewer."""
-    current = Annotation.objects.filter(item=item, item__current_annotation=F("id"), labeler__isnull=False)
-    if page.kind == QueueKind.AUDIT and current.exclude(labeler=page.labeler).exists():
-        put_aside(item, Item.State.NEEDS_REVIEW, rechecks.SKIPPED)
-    else:
-        put_aside(item, Item.State.SKIPPED, reason or "A labeler skipped it.")
-
-
-def put_aside(item: Item, state: Item.State, reason: str) -> None:
-    QueueEntry.objects.filter(pk=item.pk).delete()
-    Item.objects.filter(pk=item.pk).update(state=state, current_annotation=None, reason=reason)
-
-
-def settle(page: Page, item: Item, done: dict[int, int]) -> None:
-    """Form the consensus of an item's answers, or ask for another opinion or a reviewer."""
-    given = dict(
-        Annotation.objects.filter(
-            item=item, counted=True, skipped=False, withdrawn_at=None, labeler__isnull=False
-        )
-        .order_by("id")
-        .values_list("id", "labeler_id")
-    )
-    labels = classes_of(given)
-    agreed = agreement.majority([labels[each] for each in given])
-    if agreed is not None:
-        done[item.pk] = list(given)[agreed]
-        return
-    entry = QueueEntry.objects.filter(pk=item.pk)
-    if page.kind == "audit" and len(given) < MOST_OPINIONS:
-        others = workforce.at_work(page.project, but=given.values())
-        if others and entry.update(needed=1, open_slots=1):
-            return
-    put_aside(item, Item.State.NEEDS_REVIEW, "The labelers do not agree.")
 
 
 def undo(project: Project, labeler: User) -> tuple[Page, dict[int, Annotation]] | None:
@@ -424,11 +387,14 @@ def reopen(
     for item in sorted(item for item, each in answers.items() if each.counted):
         mine.append(claims[item].pk)
         standing = Annotation.objects.filter(item=item, counted=True, skipped=False, withdrawn_at=None)
-        if item in entries:
+        others = standing.filter(labeler__isnull=False).exclude(pk=answers[item].pk).count()
+        kind = page.kind if page.kind in ("audit", "validation") else kind_for(page.project, items[item])
+        if item in entries and page.kind == "audit":
             QueueEntry.objects.filter(pk=item).update(needed=F("needed") + 1)
+        elif item in entries:
+            needed, left = consensus.still_needed(page.project, item, others)
+            QueueEntry.objects.filter(pk=item).update(needed=needed, open_slots=left)
         else:
-            kind = page.kind if page.kind in ("audit", "validation") else kind_for(page.project, items[item])
-            others = standing.filter(labeler__isnull=False).exclude(pk=answers[item].pk).count()
             needed = 1 if kind == "audit" else max(1, page.project.labels_per_item - others)
             QueueEntry.objects.create(
                 item_id=item,

@@ -31,7 +31,8 @@ def at_work(project: Project, but: Iterable[int | None] = ()) -> set[int]:
     recent = Annotation.objects.filter(
         project=project, labeler=OuterRef("user"), created_at__gt=timezone.now() - AT_WORK
     )
-    members = Membership.objects.filter(project=project).exclude(user__in=list(but))
+    members = Membership.objects.filter(project=project, paused_at=None)
+    members = members.exclude(user__in=[each for each in but if each is not None])
     return set(members.filter(Exists(recent)).values_list("user_id", flat=True))
 
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from labeling import decoys, earlier, geometry, languages, meanings, proposing, queue
+from labeling import decoys, earlier, geometry, languages, meanings, permissions, proposing, queue
 from labeling.meanings import Meanings
 from labeling.models import (
     Annotation,
@@ -30,6 +30,10 @@ from labeling.models.queueing import QueueKind
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")  # NUL and lone surrogates: PostgreSQL keeps neither
 MOST_REGIONS = 5_000  # in an answer
+MOST_LABELS_HELP = (
+    "people asked about an item while they do not agree. Empty for the usual number: three where \
+one is enough to begin with, else no more than `labels_per_item`"
+)
 DIGITS = 18  # always fit a bigint
 
 
@@ -91,6 +95,9 @@ class ProjectInput(serializers.Serializer[Any]):
     )
     confidence = NumberField(default=0.95, min_value=0.5, max_value=0.999)
     labels_per_item = serializers.IntegerField(default=1, min_value=1, max_value=9)
+    most_labels_per_item = serializers.IntegerField(
+        default=None, allow_null=True, min_value=1, max_value=9, help_text=MOST_LABELS_HELP
+    )
 
 
 class SettingsInput(serializers.Serializer[Any]):
@@ -99,6 +106,43 @@ class SettingsInput(serializers.Serializer[Any]):
     promise = serializers.ChoiceField(choices=Project.Promise.choices, required=False)
     target_error = NumberField(required=False, min_value=0.001, max_value=0.49)
     confidence = NumberField(required=False, min_value=0.5, max_value=0.999)
+    labels_per_item = serializers.IntegerField(
+        required=False, min_value=1, max_value=9, help_text="people who answer each item, at the least"
+    )
+    most_labels_per_item = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=9, help_text=MOST_LABELS_HELP
+    )
+    agreement_share = NumberField(
+        required=False,
+        min_value=0.5,
+        max_value=1,
+        help_text="share of the answers to an item that must be alike; always more than half",
+    )
+    agreement_match = NumberField(
+        required=False,
+        allow_null=True,
+        min_value=0.01,
+        max_value=1,
+        help_text="how alike two answers must be: Jaccard index of classes, F1 of objects. Empty for the"
+        " usual one: 1 for classes, 0.8 for objects",
+    )
+    agreement_overlap = NumberField(
+        required=False,
+        min_value=0.05,
+        max_value=1,
+        help_text="intersection over union from which two people drew the same object",
+    )
+    second_labels = serializers.BooleanField(
+        required=False, help_text="ask a second person where the only label of an item is in doubt"
+    )
+    gold_rule = serializers.ChoiceField(
+        choices=Project.GoldRule.choices,
+        required=False,
+        help_text="what happens when known images show that a labeler errs too often",
+    )
+    gold_feedback = serializers.BooleanField(
+        required=False, help_text="tell labelers at once that an image was a known one, and what was right"
+    )
 
 
 class PageInput(serializers.Serializer[Any]):
@@ -269,10 +313,20 @@ def project_shape(project: Project, role: str | None) -> dict[str, Any]:
         "target_error": project.target_error,
         "confidence": project.confidence,
         "labels_per_item": project.labels_per_item,
+        "most_labels_per_item": project.most_labels,
+        "agreement_share": project.agreement_share,
+        "agreement_match": project.match_needed,
+        "agreement_overlap": project.agreement_overlap,
+        "second_labels": project.second_labels,
         "classes": [class_shape(each) for each in project.classes.all() if each.retired_at is None],
         "role": role,
         "created_at": project.created_at,
-    }
+    } | (gold_shape(project) if permissions.may(role, "review") else {})
+
+
+def gold_shape(project: Project) -> dict[str, Any]:
+    """Return what labelers must not know: whether and how they are measured."""
+    return {"gold_rule": project.gold_rule, "gold_feedback": project.gold_feedback}
 
 
 def regions_shape(regions: Iterable[Region]) -> list[dict[str, Any]]:

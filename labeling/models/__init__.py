@@ -8,12 +8,14 @@ from labeling.models.items import DataSource, Item
 from labeling.models.jobs import Job, WorkerHeartbeat
 from labeling.models.notifying import Announcement, Letter, Notification, NotificationChoice
 from labeling.models.projects import Instructions, Invitation, LabelClass, Membership, Project
+from labeling.models.quality import AgreementReport, Disagreement, GoldItem, WorkerQuality
 from labeling.models.queueing import Claim, Page, QueueEntry
 from labeling.models.relabeling import Relabeling
 from labeling.models.tallies import Tally
 from labeling.models.webhooks import Delivery, Webhook
 
 __all__ = [
+    "AgreementReport",
     "Annotation",
     "Announcement",
     "ApiToken",
@@ -22,7 +24,9 @@ __all__ = [
     "DataSource",
     "Decoy",
     "Delivery",
+    "Disagreement",
     "Event",
+    "GoldItem",
     "Instructions",
     "Invitation",
     "Item",
@@ -45,4 +49,5 @@ __all__ = [
     "User",
     "Webhook",
     "WorkerHeartbeat",
+    "WorkerQuality",
 ]

@@ -179,9 +179,11 @@ class Recheck(models.Model):
 
 
 class Decoy(models.Model):
-    """An image of another class, hidden in a grid of look-alikes to see whether the labeler looks.
+    """An image whose answer is known, hidden on a page to see how its labeler answers.
 
-    Its labeler's last answer is kept here, to be shown as those to the other images are.
+    Either one of another class in a grid of look-alikes, to see whether the labeler looks, or a gold item,
+    to see whether they are right. Its labeler's last answer is kept here, to be shown as those to the other
+    images are.
     """
 
     class Said(models.TextChoices):
@@ -191,8 +193,18 @@ class Decoy(models.Model):
 
     page = models.OneToOneField("labeling.Page", on_delete=models.CASCADE, related_name="decoy")
     known = models.ForeignKey(Annotation, on_delete=models.CASCADE, related_name="+")
+    gold = models.ForeignKey(
+        "labeling.GoldItem",
+        null=True,
+        on_delete=models.CASCADE,
+        related_name="shown",
+        help_text="if it is one",
+    )
     position = models.PositiveSmallIntegerField()
-    found = models.BooleanField(null=True, help_text="empty until it is answered, and after a skip")
+    found = models.BooleanField(
+        null=True,
+        help_text="whether they saw it, or were right; empty until it is answered, and after a skip",
+    )
     said = models.CharField(
         max_length=9,
         choices=Said.choices,
@@ -200,7 +212,17 @@ class Decoy(models.Model):
         help_text="what the labeler's last answer was; empty without one",
     )
     classes = ArrayField(models.BigIntegerField(), default=list)
+    regions = models.JSONField(default=list, help_text="what was drawn: {class, bbox? or polygon?}")
     skip_reason = models.CharField(max_length=300, blank=True)
+    answered_at = models.DateTimeField(null=True)
+    told = models.BooleanField(default=False, help_text="the labeler knows by now what was right")
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["gold", "page"], condition=models.Q(gold__isnull=False), name="decoy_of_gold"
+            )
+        ]
 
 
 class Review(models.Model):

@@ -31,6 +31,11 @@ class Project(models.Model):
         EACH_LABEL = "each", "Of the labels that the model gives"
         WHOLE_SET = "whole", "Of all labels in the data set"
 
+    class GoldRule(models.TextChoices):
+        OFF = "off", "Nothing, their row here says it"
+        TELL = "tell", "Tell the managers"
+        PAUSE = "pause", "Pause them, and tell the managers"
+
     name = models.CharField(max_length=120)
     task_type = models.CharField(max_length=12, choices=TaskType.choices)
     state = models.CharField(max_length=8, choices=State.choices, default=State.RUNNING)
@@ -42,7 +47,24 @@ class Project(models.Model):
     next_backbone = models.CharField(
         max_length=80, blank=True, help_text="takes its place once it has looked at every image"
     )
-    labels_per_item = models.PositiveSmallIntegerField(default=1)
+    labels_per_item = models.PositiveSmallIntegerField(default=1, help_text="people who answer each item")
+    most_labels_per_item = models.PositiveSmallIntegerField(
+        null=True, help_text="people asked while they do not agree; empty for the usual number"
+    )
+    agreement_share = models.FloatField(
+        default=0.5, help_text="of the answers that have to be alike, and always more than half of them"
+    )
+    agreement_match = models.FloatField(
+        null=True, help_text="how alike: Jaccard index of classes, F1 of objects; empty for the usual one"
+    )
+    agreement_overlap = models.FloatField(
+        default=0.5, help_text="intersection over union from which two people drew the same object"
+    )
+    second_labels = models.BooleanField(
+        default=True, help_text="ask a second person where one label per item is in doubt"
+    )
+    gold_rule = models.CharField(max_length=5, choices=GoldRule.choices, default=GoldRule.TELL)
+    gold_feedback = models.BooleanField(default=False, help_text="tell labelers at once what was right")
     validation_rate = models.FloatField(
         default=0.0, help_text="share of the pool drawn for blind validation: items with draw < rate"
     )
@@ -69,7 +91,23 @@ class Project(models.Model):
                 condition=models.Q(labels_per_item__gte=1, labels_per_item__lte=9),
                 name="project_labels_per_item",
             ),
+            models.CheckConstraint(
+                condition=models.Q(most_labels_per_item=None)
+                | models.Q(
+                    most_labels_per_item__gte=models.F("labels_per_item"), most_labels_per_item__lte=9
+                ),
+                name="project_most_labels_per_item",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(agreement_share__gte=0.5, agreement_share__lte=1)
+                & models.Q(agreement_overlap__gt=0, agreement_overlap__lte=1)
+                & (models.Q(agreement_match=None) | models.Q(agreement_match__gt=0, agreement_match__lte=1)),
+                name="project_agreement",
+            ),
         ]
+
+    USUAL_MOST_LABELS = 3  # where one is enough to begin with: a second look, and a third to decide
+    USUAL_MATCH_OF_SHAPES = 0.8
 
     def __str__(self) -> str:
         return self.name
@@ -77,6 +115,20 @@ class Project(models.Model):
     @property
     def is_classification(self) -> bool:
         return self.task_type in (self.TaskType.MULTICLASS, self.TaskType.MULTILABEL)
+
+    @property
+    def most_labels(self) -> int:
+        """Return how many people are asked about an item, at the most, while they do not agree."""
+        if self.most_labels_per_item is not None:
+            return self.most_labels_per_item
+        return self.USUAL_MOST_LABELS if self.labels_per_item == 1 else self.labels_per_item
+
+    @property
+    def match_needed(self) -> float:
+        """Return how alike two answers must be to count as the same one."""
+        if self.agreement_match is not None:
+            return self.agreement_match
+        return self.USUAL_MATCH_OF_SHAPES if self.draws_shapes else 1.0
 
     @property
     def draws_shapes(self) -> bool:
@@ -145,6 +197,11 @@ class Membership(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=8, choices=Role.choices)
     created_at = models.DateTimeField(auto_now_add=True)
+    flagged_at = models.DateTimeField(null=True, help_text="when known images showed that they err too often")
+    paused_at = models.DateTimeField(null=True, help_text="since when they get no images to label")
+    judged_since = models.DateTimeField(
+        null=True, help_text="answers to known images from before are forgiven: a manager has looked"
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "user"], name="membership_once")]
