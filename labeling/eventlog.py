@@ -15,6 +15,7 @@ from labeling.models import Event, Project, User
 
 PAGE = 50
 BATCH = 1_000
+BOM = "\ufeff"  # without the mark, spreadsheets take UTF-8 for something else
 HEAD = ("time", "project", "who", "e-mail", "what", "changes", "verb", "data")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets would calculate instead of showing
 
@@ -99,7 +100,7 @@ def people(project: Project | None) -> QuerySet[User]:
 
 def lines(project: Project | None, filters: Filters) -> Iterator[str]:
     """Yield the filtered log as CSV, newest first, a batch of rows at a time."""
-    yield "\ufeff" + as_csv([HEAD])  # without the mark, spreadsheets take UTF-8 for something else
+    yield BOM + as_csv([HEAD])
     cursor: int | None = None
     while True:
         entries, cursor = page(project, filters, cursor, BATCH)

@@ -233,9 +233,17 @@ class SettingsForm(forms.Form):
     promise = forms.ChoiceField(choices=Project.Promise.choices, widget=forms.RadioSelect)
     target = forms.FloatField(min_value=51, max_value=99.9, label=RIGHT)
     confidence = forms.FloatField(min_value=50, max_value=99.9, label="How sure we must be of it (%)")
+    hidden_share = forms.FloatField(min_value=0, max_value=20, label="Proposals to hide (%)")
+    hourly_cost = forms.FloatField(
+        min_value=0.01, max_value=1_000_000, required=False, label="Cost of a labeler’s hour (optional)"
+    )
+    currency = forms.CharField(max_length=8, required=False, label="Currency")
 
     clean_target = ProjectForm.clean_target
     clean_confidence = ProjectForm.clean_confidence
+
+    def clean_hidden_share(self) -> float:
+        return round(self.cleaned_data["hidden_share"] / 100, 5)
 
     def __init__(self, *args: Any, draws_shapes: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from labeling import consensus, validation
+from labeling import bias, consensus, validation
 from labeling.classes import ClassInput, add_classes
 from labeling.classes import ProjectRefused as ProjectRefused
 from labeling.models import Event, Instructions, Membership, Project, User
@@ -49,6 +49,7 @@ def create_project(
                 labels_per_item=labels_per_item,
                 most_labels_per_item=most_labels_per_item,
                 backbone=backbone,
+                hidden_share=bias.USUAL_SHARE,
                 seed=secrets.randbits(48),
                 created_by=user,
             )

@@ -10,7 +10,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling import decoys, meanings
+from labeling import bias, decoys, meanings
 from labeling.models import Annotation, Claim, Instructions, Page, Project, QueueEntry, User
 from labeling.models.queueing import QueueKind
 from labeling.proposing import GROUPED, give_hints, to_keep
@@ -176,6 +176,9 @@ def hand_out(
     project: Project, labeler: User, kind: str, found: list[Candidate], size: int, now: datetime
 ) -> Page:
     """Lease candidates as a page of at most `size` images, one of them hidden there to see who looks."""
+    alone = bias.single_out(project, kind, found)
+    if alone is not None:
+        return lease(project, labeler, QueueKind.MANUAL, [alone], now, hides=True)
     known = None
     if kind == QueueKind.CLUSTERED:
         known = decoys.choose(project, labeler, found[0].proposed_class, len(found))
@@ -187,8 +190,16 @@ def hand_out(
     return page
 
 
-def lease(project: Project, labeler: User, kind: str, found: list[Candidate], now: datetime) -> Page:
-    """Turn locked candidates into a page with a claim for each."""
+def lease(
+    project: Project,
+    labeler: User,
+    kind: str,
+    found: list[Candidate],
+    now: datetime,
+    *,
+    hides: bool = False,
+) -> Page:
+    """Turn locked candidates into a page with a claim for each; `hides` what was to be proposed."""
     QueueEntry.objects.filter(pk__in=[each.item for each in found]).update(open_slots=F("open_slots") - 1)
     today = meanings.of(project)
     page = Page.objects.create(
@@ -209,7 +220,7 @@ def lease(project: Project, labeler: User, kind: str, found: list[Candidate], no
             item_id=each.item,
             labeler=labeler,
             position=position,
-            why=each.why,
+            why="" if hides else each.why,
             inclusion_probability=each.inclusion_probability,
             likely=today.all_offered(each.likely) if is_helped else None,
             doubtful=today.all_offered(each.doubtful) if is_helped else None,
@@ -221,6 +232,7 @@ def lease(project: Project, labeler: User, kind: str, found: list[Candidate], no
     if kind == QueueKind.MANUAL:
         hints = {each.item: each.hint for each in found if each.hint is not None}
         give_hints(project, hints, claims, today)
+    bias.hide(project, kind, claims, hides)
     Claim.objects.bulk_create(claims.values())
     return page
 

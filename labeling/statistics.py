@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.models import Aggregate, Count, Exists, FloatField, Min, OuterRef, Q
 from django.utils import timezone
 
-from labeling import extensions, meanings, tallies
+from labeling import bias, effort, extensions, meanings, permissions, tallies
 from labeling.models import Annotation, Claim, Decoy, Item, Page, Project, QueueEntry, Recheck, Tally, User
 from labeling.models.queueing import QueueKind
 from labeling.review import ORIGINS
@@ -25,8 +25,21 @@ def overview(project: Project) -> dict[str, Any]:
         "labels_by_class": labels_by_class(project),
         "labels_by_origin": labels_by_origin(project),
         "labels_by_labeler": labels_by_labeler(project),
+        "effort": effort.shape(project),
+        "sway": bias.shape(project),
         **extensions.facts(project),
     }
+
+
+def for_role(facts: dict[str, Any], role: str | None) -> dict[str, Any]:
+    """Leave out of an overview what labelers are not told: how they, and others, are measured."""
+    if permissions.may(role, "review"):
+        return facts
+    told = {name: each for name, each in facts.items() if name not in ("effort", "sway")}
+    people = [
+        {name: row[name] for name in ("id", "name", "count", "today")} for row in facts["labels_by_labeler"]
+    ]
+    return told | {"labels_by_labeler": people}
 
 
 def items_by_state(project: Project) -> dict[str, int]:
@@ -65,19 +78,37 @@ def labels_by_origin(project: Project) -> dict[str, int]:
 
 
 def labels_by_labeler(project: Project) -> list[dict[str, Any]]:
-    """Count each person's answers that stand, in all and today."""
-    counts = tallies.of(project, Tally.Figure.LABELER)
+    """Count each person's answers that stand, in all and today.
+
+    `seconds` is the mean for one that was given by itself, `grid_seconds` for one that was confirmed in a
+    grid; `rejected` are the answers that a reviewer took back.
+    """
+    parts = tallies.by_part(project, Tally.Figure.LABELER)
     today = tallies.of(project, Tally.Figure.LABELER, midnight())
-    people = User.objects.in_bulk([int(labeler) for labeler in counts])
-    return [
-        {
-            "id": int(labeler),
-            "name": people[int(labeler)].label,
-            "count": total.count,
-            "today": today.get(labeler, NONE).count,
-        }
-        for labeler, total in sorted(counts.items(), key=lambda each: -each[1].count)
-    ]
+    rejected = dict(
+        Annotation.objects.filter(
+            project=project, withdrawal=Annotation.Withdrawal.REJECTED, labeler__isnull=False
+        )
+        .values_list("labeler")
+        .annotate(Count("id"))
+        .order_by()
+    )
+    people = User.objects.in_bulk({int(labeler) for labeler, _ in parts} | rejected.keys())
+    rows = []
+    for pk, person in people.items():
+        singly, grids = (parts.get((str(pk), source), NONE) for source in ("human", "bulk"))
+        rows.append(
+            {
+                "id": pk,
+                "name": person.label,
+                "count": singly.count + grids.count,
+                "today": today.get(str(pk), NONE).count,
+                "seconds": singly.mean,
+                "grid_seconds": grids.mean,
+                "rejected": rejected.get(pk, 0),
+            }
+        )
+    return sorted(rows, key=lambda row: -row["count"])
 
 
 def grids_by_labeler(project: Project, labeler: User | None = None) -> list[dict[str, Any]]:

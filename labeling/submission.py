@@ -12,7 +12,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy, gettext_noop
 
-from labeling import consensus, decoys, meanings, proposing, queue, rechecks
+from labeling import bias, consensus, decoys, meanings, proposing, queue, rechecks
 from labeling.answering import Answer, InvalidAnswer, check
 from labeling.answering import RegionInput as RegionInput
 from labeling.meanings import Meanings
@@ -274,6 +274,10 @@ def annotation_for(desk: _Desk, answer: Answer, counted: bool) -> Annotation:
         counted=counted,
         suggestion_visible=visible,
         agreed=agreed,
+        suggestion_hidden=claim.hidden is not None,
+        agreement=bias.agreement_with(
+            claim, page.kind, answer, agreed, desk.today, page.project.agreement_overlap
+        ),
         seconds=answer.seconds,
         instructions_id=page.instructions_id,
         inclusion_probability=claim.inclusion_probability,

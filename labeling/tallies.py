@@ -15,16 +15,15 @@ LOOSE = 500  # rows of a project that are worth adding up
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """How many there are, and how long people took for those of them whose seconds are known."""
+    """How many there are, and the sum of a figure's amount (seconds, agreement) of those that have one."""
 
     count: int = 0
-    seconds: float = 0.0
-    timed: int = 0
+    amount: float = 0.0
+    measured: int = 0
 
     @property
     def mean(self) -> float | None:
-        """Return the mean seconds, None where none are known."""
-        return self.seconds / self.timed if self.timed else None
+        return self.amount / self.measured if self.measured else None
 
 
 def of(project: Project, figure: str, since: datetime | None = None) -> dict[str, Total]:
@@ -41,11 +40,11 @@ def by_part(project: Project, figure: str, since: datetime | None = None) -> dic
 def summed(rows: QuerySet[Tally], since: datetime | None, *by: str) -> dict[tuple[Any, ...], Total]:
     if since is not None:
         rows = rows.filter(at__gte=since)
-    sums = rows.values_list(*by).annotate(Sum("count"), Sum("seconds"), Sum("timed")).order_by()
+    sums = rows.values_list(*by).annotate(Sum("count"), Sum("amount"), Sum("measured")).order_by()
     found: dict[tuple[Any, ...], Total] = {}
-    for *key, count, seconds, timed in sums:
+    for *key, count, amount, measured in sums:
         if count:
-            found[tuple(key)] = Total(int(count), seconds, int(timed))
+            found[tuple(key)] = Total(int(count), amount, int(measured))
     return found
 
 
@@ -95,13 +94,13 @@ def merge_one(project: Project) -> None:
                 """
                 WITH gone AS (DELETE FROM labeling_tally WHERE project_id = %s RETURNING *)
                 INSERT INTO labeling_tally
-                    (project_id, figure, key, part, at, count, seconds, timed, merged)
+                    (project_id, figure, key, part, at, count, amount, measured, merged)
                 SELECT project_id, figure, key, part, date_trunc(CASE
                         WHEN at > now() - interval '1 hour' THEN 'second'
                         WHEN at > now() - interval '2 days' THEN 'minute' ELSE 'hour' END, at),
-                    sum(count), sum(seconds), sum(timed), true
+                    sum(count), sum(amount), sum(measured), true
                 FROM gone GROUP BY 1, 2, 3, 4, 5
-                HAVING sum(count) <> 0 OR sum(timed) <> 0
+                HAVING sum(count) <> 0 OR sum(measured) <> 0
                 """,
                 [project.pk],
             )

@@ -275,3 +275,6 @@ setting("assist_mode", "Help from a model", of_choices(Project.AssistMode.choice
 setting("promise", "What the promise speaks of", of_choices(Project.Promise.choices))
 setting("target_error", "At least this share right", lambda value: percent(1 - value))
 setting("confidence", "How sure we must be of it", percent)
+setting("hidden_share", "Proposals that are hidden", percent)
+setting("hourly_cost", "Cost of an hour", lambda value: "none" if value is None else f"{value:g}")
+setting("currency", "Currency", lambda value: value or "none")

@@ -46,6 +46,7 @@ urlpatterns = [
     path("projects/new/", projects.project_new, name="project-new"),
     path("projects/<int:project_id>/", projects.dashboard, name="project"),
     path("projects/<int:project_id>/live/", projects.dashboard_live, name="project-live"),
+    path("projects/<int:project_id>/figures/<slug:name>.csv", projects.figures_file, name="figures"),
     path("projects/<int:project_id>/label/", label.label, name="label"),
     path("projects/<int:project_id>/data/", data.gallery, name="data"),
     path("projects/<int:project_id>/data/<int:item_id>/", data.item_panel, name="item-panel"),

@@ -7,7 +7,7 @@ from django.db.models import Avg, Count, QuerySet, StdDev
 from django.utils import timezone
 
 from clustering import embeddings
-from labeling import validation
+from labeling import figures, validation
 from labeling.extensions import register_facts
 from labeling.models import Annotation, Item, Job, Project
 from mlassist import (
@@ -320,3 +320,23 @@ def recent_labels(project: Project) -> QuerySet[Annotation]:
     return Annotation.objects.filter(
         project=project, labeler__isnull=False, created_at__gt=since, withdrawn_at=None
     )
+
+
+def models_table(project: Project) -> list[tuple[Any, ...]]:
+    """Return all models with their accuracy, for a file."""
+    rows = []
+    for each in ModelVersion.objects.filter(project=project).order_by("number"):
+        known = accuracy(each)
+        rows.append((each.number, each.created_at, each.labels, *known.values(), each.backbone))
+    return rows
+
+
+def runs_table(project: Project) -> list[tuple[Any, ...]]:
+    rows = map(run_facts, Run.objects.filter(project=project).order_by("id"))
+    return [tuple(row[name] for name in RUN_COLUMNS) for row in rows]
+
+
+RUN_COLUMNS = ("id", "kind", "state", "started_at", "seconds", "done", "total")
+MODEL_COLUMNS = ("number", "made_at", "labels", "accuracy", "low", "high", "backbone")
+figures.register("models", MODEL_COLUMNS, models_table)
+figures.register("runs", RUN_COLUMNS, runs_table)

@@ -50,8 +50,8 @@ class ProjectDetail(APIView):
     def get(self, request: Request, project_id: int) -> Response:
         """Read a project with its counts, queue, next run, model, certificate and forecast."""
         project = permissions.project_or_404(request.user, project_id, "see")
-        body = {**shapes.project_shape(project, role(project)), **statistics.overview(project)}
-        return Response(body)
+        facts = statistics.for_role(statistics.overview(project), role(project))
+        return Response({**shapes.project_shape(project, role(project)), **facts})
 
     @extend_schema(operation_id="projects_change", request=shapes.SettingsInput, responses={200: dict})
     def patch(self, request: Request, project_id: int) -> Response:

@@ -106,6 +106,14 @@ class SettingsInput(serializers.Serializer[Any]):
     promise = serializers.ChoiceField(choices=Project.Promise.choices, required=False)
     target_error = NumberField(required=False, min_value=0.001, max_value=0.49)
     confidence = NumberField(required=False, min_value=0.5, max_value=0.999)
+    hidden_share = NumberField(
+        required=False,
+        min_value=0,
+        max_value=0.2,
+        help_text="of the proposals, to see whether they sway people",
+    )
+    hourly_cost = NumberField(required=False, allow_null=True, min_value=0.01, max_value=1_000_000)
+    currency = serializers.CharField(required=False, allow_blank=True, max_length=8)
     labels_per_item = serializers.IntegerField(
         required=False, min_value=1, max_value=9, help_text="people who answer each item, at the least"
     )
@@ -318,6 +326,8 @@ def project_shape(project: Project, role: str | None) -> dict[str, Any]:
         "agreement_match": project.match_needed,
         "agreement_overlap": project.agreement_overlap,
         "second_labels": project.second_labels,
+        "hourly_cost": project.hourly_cost,
+        "currency": project.currency,
         "classes": [class_shape(each) for each in project.classes.all() if each.retired_at is None],
         "role": role,
         "created_at": project.created_at,
@@ -326,7 +336,11 @@ def project_shape(project: Project, role: str | None) -> dict[str, Any]:
 
 def gold_shape(project: Project) -> dict[str, Any]:
     """Return what labelers must not know: whether and how they are measured."""
-    return {"gold_rule": project.gold_rule, "gold_feedback": project.gold_feedback}
+    return {
+        "gold_rule": project.gold_rule,
+        "gold_feedback": project.gold_feedback,
+        "hidden_share": project.hidden_share,
+    }
 
 
 def regions_shape(regions: Iterable[Region]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0015_tallies'),
+        ('labeling', '0014_changing_classes'),
     ]
 
     operations = [

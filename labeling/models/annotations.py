@@ -46,6 +46,12 @@ class Annotation(models.Model):
     counted = models.BooleanField(default=True)
     suggestion_visible = models.BooleanField(default=False)
     agreed = models.BooleanField(null=True, help_text="whether it equals the suggestion that was shown")
+    suggestion_hidden = models.BooleanField(
+        default=False, db_default=False, help_text="there was one, and chance kept it from the labeler"
+    )
+    agreement = models.FloatField(
+        null=True, help_text="with a whole proposal, shown or hidden: 0 or 1 for classes, F1 for shapes"
+    )
     seconds = models.FloatField(null=True)
     instructions = models.ForeignKey(Instructions, null=True, on_delete=models.SET_NULL, related_name="+")
     inclusion_probability = models.FloatField(null=True, help_text="of validation and audit draws")
@@ -70,6 +76,11 @@ class Annotation(models.Model):
                 fields=["project", "kind", "id"],
                 condition=models.Q(withdrawn_at=None),
                 name="annotation_by_kind",
+            ),
+            models.Index(
+                fields=["project", "labeler"],
+                condition=models.Q(withdrawal="rejected"),
+                name="annotation_rejected",
             ),
         ]
         constraints = [

@@ -69,6 +69,11 @@ class Project(models.Model):
         default=0.0, help_text="share of the pool drawn for blind validation: items with draw < rate"
     )
     validation_share = models.FloatField(default=0.2, help_text="share of answers spent on validation")
+    hidden_share = models.FloatField(
+        default=0.0, help_text="share of proposals that are hidden, to see whether they sway people"
+    )
+    hourly_cost = models.FloatField(null=True, help_text="of a labeler, for the dashboard's estimates")
+    currency = models.CharField(max_length=8, blank=True, help_text="of the hourly cost, as people write it")
     seed = models.BigIntegerField(default=0)
     meaning = models.PositiveIntegerField(
         default=0, help_text="how often it has changed what labels mean: what was learned before is outdated"
@@ -90,6 +95,12 @@ class Project(models.Model):
             models.CheckConstraint(
                 condition=models.Q(labels_per_item__gte=1, labels_per_item__lte=9),
                 name="project_labels_per_item",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(hidden_share__gte=0, hidden_share__lte=0.2), name="project_hidden_share"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(hourly_cost=None) | models.Q(hourly_cost__gt=0), name="project_hourly_cost"
             ),
             models.CheckConstraint(
                 condition=models.Q(most_labels_per_item=None)

@@ -122,6 +122,7 @@ class Claim(models.Model):
     proposal = models.JSONField(
         null=True, help_text="the shapes that the screen proposes: {regions, confidence, model}"
     )
+    hidden = models.JSONField(null=True, help_text="the proposal that the screen keeps to itself")
     state = models.CharField(max_length=8, choices=State.choices, default=State.LIVE)
     expires_at = models.DateTimeField()
     exception_uuid = models.UUIDField(

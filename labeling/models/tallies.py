@@ -18,6 +18,7 @@ class Tally(models.Model):
         ORIGIN = "origin"  # labeled items, key: the origin of their label; `at` is when that was given
         CLASS = "class"  # labeled items, key: id of a class that their label has
         LABELER = "labeler"  # answers that stand, key: id of the labeler, part: their source
+        SWAY = "sway"  # answers where there is a proposal, key: whether it was `shown` or `hidden`
 
     # Rows of a project that is gone are never read: no constraint that each insert would have to check.
     project = models.ForeignKey(
@@ -28,15 +29,17 @@ class Tally(models.Model):
     part = models.CharField(max_length=8, default="", db_default="")
     at = models.DateTimeField(null=True, help_text="to the second, of late; then to the minute and the hour")
     count = models.BigIntegerField()
-    seconds = models.FloatField(default=0, db_default=0.0, help_text="that people took, in all")
-    timed = models.BigIntegerField(default=0, db_default=0, help_text="of the count, with known seconds")
+    amount = models.FloatField(
+        default=0, db_default=0.0, help_text="the seconds that people took, or how well they agreed, in all"
+    )
+    measured = models.BigIntegerField(default=0, db_default=0, help_text="of the count, with a known amount")
     merged = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         indexes = [models.Index(fields=["project", "figure"], name="tally_of_project")]
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(figure__in=("state", "queue", "origin", "class", "labeler")),
+                condition=models.Q(figure__in=("state", "queue", "origin", "class", "labeler", "sway")),
                 name="tally_figure_known",
             )
         ]

@@ -207,6 +207,42 @@ def seconds(value: float | None) -> str:
 
 
 @register.filter
+def worked(hours: float) -> str:
+    """Say how long people have worked."""
+    minutes = round(60 * hours)
+    if minutes < 1:
+        return "less than a minute"
+    return f"{minutes} min" if minutes < 90 else f"{hours:,.1f} h"
+
+
+@register.filter
+def money(amount: float, currency: str) -> str:
+    shown = f"{amount:,.2f}" if amount < 100 else f"{amount:,.0f}"
+    return f"{shown} {currency}".strip()
+
+
+@register.filter
+def times(one: float, other: float) -> float:
+    return one * other
+
+
+@register.filter
+def points(share: float) -> str:
+    """Say a difference of shares, in percentage points with its sign."""
+    return f"{100 * share:+.1f} points".replace("-", "−")
+
+
+@register.simple_tag
+def csv_link(project: Project, name: str) -> SafeString:
+    """Return the link to a table of the dashboard as a file."""
+    return format_html(
+        '<a class="small" href="{}" download aria-label="{} as a CSV file">CSV</a>',
+        reverse("figures", args=[project.pk, name]),
+        name.capitalize(),
+    )
+
+
+@register.filter
 def megabytes(value: int) -> str:
     return f"{value / 2**20:,.1f} MB" if value >= 2**20 else f"{value / 1024:,.0f} kB"
 

@@ -3,10 +3,11 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.http import content_disposition_header
 
-from labeling import extensions, permissions, projects, statistics
+from labeling import extensions, figures, permissions, projects, statistics
 from labeling.forms import ProjectForm
 from labeling.models import Job, Project, User
 from labeling.views import SignedIn
@@ -60,8 +61,20 @@ def dashboard_live(request: SignedIn, project_id: int) -> HttpResponse:
     return render(request, "projects/_dashboard.html", dashboard_facts(project, request.user))
 
 
+def figures_file(request: SignedIn, project_id: int, name: str) -> HttpResponse:
+    """Return one of the dashboard's tables as CSV."""
+    project = permissions.project_or_404(request.user, project_id, "review")
+    content = figures.as_file(project, name)
+    if content is None:
+        raise Http404
+    disposition = content_disposition_header(True, f"{project.name} {name}.csv") or ""
+    return HttpResponse(
+        content, content_type="text/csv; charset=utf-8", headers={"Content-Disposition": disposition}
+    )
+
+
 def dashboard_facts(project: Project, user: User) -> dict[str, Any]:
-    facts = statistics.overview(project)
+    facts = statistics.for_role(statistics.overview(project), permissions.role_of(user, project))
     items = facts["items"]
     total = countable(items)
     return {

@@ -37,6 +37,9 @@ def initial_of(project: Project) -> dict[str, Any]:
         "promise": project.promise,
         "target": round(100 * (1 - project.target_error), 2),
         "confidence": round(100 * project.confidence, 2),
+        "hidden_share": round(100 * project.hidden_share, 3),
+        "hourly_cost": project.hourly_cost,
+        "currency": project.currency,
     }
 
 

@@ -61,7 +61,7 @@ def told(project: Project) -> dict[str, object]:
         "classes": only(statistics.images_by_class(project)),
         "labelers": {row["id"]: row["count"] for row in statistics.labels_by_labeler(project)},
         "seconds": pytest.approx(
-            sum(each.seconds for each in tallies.of(project, Tally.Figure.LABELER).values())
+            sum(each.amount for each in tallies.of(project, Tally.Figure.LABELER).values())
         ),
     }
 
