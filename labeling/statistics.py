@@ -1,10 +1,11 @@
 """The dashboard's figures. Every number is a count of rows."""
 
+from collections import Counter, defaultdict
 from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import Aggregate, Count, Exists, FloatField, OuterRef, Q
+from django.db.models import Aggregate, Count, Exists, F, FloatField, OuterRef, Q
 from django.utils import timezone
 
 from labeling import extensions
@@ -74,22 +75,28 @@ def labels_by_origin(project: Project) -> dict[str, int]:
 
 
 def labels_by_labeler(project: Project) -> list[dict[str, Any]]:
-    """Count each person's answers that stand, in all and today."""
+    """Count each person's answers that stand, in all and today.
+
+    Those to gold items count, too: labelers see these figures, and would learn how many there were.
+    """
     counts = (
         Annotation.objects.filter(project=project, withdrawn_at=None, labeler__isnull=False, skipped=False)
         .values("labeler")
         .annotate(count=Count("id"), today=Count("id", filter=Q(created_at__gte=midnight())))
         .order_by("-count")
     )
-    people = User.objects.in_bulk([row["labeler"] for row in counts])
+    known = Decoy.objects.filter(page__project=project, page__state="submitted", said=Decoy.Said.CLASSES)
+    hidden = known.exclude(page__kind="clustered").values(labeler=F("page__labeler"))
+    rows: dict[int, Counter[str]] = defaultdict(Counter)
+    for row in [
+        *counts,
+        *hidden.annotate(count=Count("id"), today=Count("id", filter=Q(answered_at__gte=midnight()))),
+    ]:
+        rows[row["labeler"]].update(count=row["count"], today=row["today"])
+    people = User.objects.in_bulk(rows)
     return [
-        {
-            "id": row["labeler"],
-            "name": people[row["labeler"]].label,
-            "count": row["count"],
-            "today": row["today"],
-        }
-        for row in counts
+        {"id": labeler, "name": people[labeler].label, "count": row["count"], "today": row["today"]}
+        for labeler, row in sorted(rows.items(), key=lambda pair: -pair[1]["count"])
     ]
 
 
@@ -106,7 +113,9 @@ def grids_by_labeler(project: Project, labeler: User | None = None) -> list[dict
     if labeler is not None:
         given, returned = given.filter(labeler=labeler), returned.filter(labeler=labeler)
         checks = checks.filter(first__labeler=labeler)
-    decoys = Decoy.objects.filter(page__project=project, found__isnull=False, known__withdrawn_at=None)
+    decoys = Decoy.objects.filter(
+        page__project=project, page__kind="clustered", found__isnull=False, known__withdrawn_at=None
+    )
     hidden = {
         row["page__labeler"]: {"hidden": row["hidden"], "found": row["seen"]}
         for row in decoys.values("page__labeler").annotate(
