@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from labeling import meanings, proposing, relabeling
+from labeling import meanings, proposing, relabeling, tallies
 from labeling.models import Event, LabelClass, Project, User
 
 # Twelve hues of equal lightness that stay apart for colour-blind eyes when used in this order.
@@ -399,6 +399,8 @@ def write(project: Project, values: Values) -> None:
             new["means_id"] = means[pk]
         if new:
             LabelClass.objects.filter(pk=pk).update(**new)
+    if means:
+        tallies.recount_classes(project)
 
 
 def new_meanings(project: Project, merged: Mapping[int, int | None]) -> dict[int, int | None]:

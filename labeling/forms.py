@@ -11,11 +11,15 @@ from django.utils.translation import gettext_lazy as _
 
 from labeling import announcing, notifications
 from labeling.models import LabelClass, Membership, Notification, Project, User
+from labeling.projects import CLASSES_TARGET, SHAPES_TARGET
 from labeling.workforce import ADDRESS_TAKEN
 
-SHAPES_START = 90  # % agreement to begin with: two people who draw the same boxes agree less than on a class
 RIGHT, AGREEING = "At least this share right (%)", "At least this much agreement (%)"
 LONGEST_EMAIL = 254  # RFC 5321, and the column
+
+
+def percent_right(error: float) -> int:
+    return round(100 * (1 - error))
 
 
 class SignInForm(AuthenticationForm):
@@ -175,12 +179,16 @@ class ProjectForm(forms.Form):
         choices=Project.Promise.choices, initial=Project.Promise.EACH_LABEL, widget=forms.RadioSelect
     )
     target = forms.FloatField(
-        initial=95,
+        initial=percent_right(CLASSES_TARGET),
         min_value=51,
         max_value=99.9,
         label=RIGHT,
         widget=forms.NumberInput(
-            attrs={"data-classes-start": 95, "data-shapes-start": SHAPES_START, "data-shapes-label": AGREEING}
+            attrs={
+                "data-classes-start": percent_right(CLASSES_TARGET),
+                "data-shapes-start": percent_right(SHAPES_TARGET),
+                "data-shapes-label": AGREEING,
+            }
         ),
     )
     confidence = forms.FloatField(

@@ -12,6 +12,7 @@ from labeling.classes import ClassInput, add_classes
 from labeling.classes import ProjectRefused as ProjectRefused
 from labeling.models import Event, Instructions, Membership, Project, User
 
+CLASSES_TARGET, SHAPES_TARGET = 0.05, 0.10
 MOST_LABELS = "At the most, not fewer people can be asked than at the least, and no more than nine."
 
 
@@ -24,7 +25,7 @@ def create_project(
     instructions: str = "",
     assist_mode: str = Project.AssistMode.SUGGEST,
     promise: str = Project.Promise.EACH_LABEL,
-    target_error: float = 0.05,
+    target_error: float | None = None,
     confidence: float = 0.95,
     labels_per_item: int = 1,
     most_labels_per_item: int | None = None,
@@ -43,7 +44,7 @@ def create_project(
                 task_type=task_type,
                 assist_mode=assist_mode,
                 promise=promise,
-                target_error=target_error,
+                target_error=usual_target(task_type) if target_error is None else target_error,
                 confidence=confidence,
                 labels_per_item=labels_per_item,
                 most_labels_per_item=most_labels_per_item,
@@ -66,6 +67,12 @@ def create_project(
             ) from error
         raise
     return project
+
+
+def usual_target(task_type: str) -> float:
+    """Return how much may be wrong unless somebody says: people who draw the same objects agree less."""
+    draws = task_type in (Project.TaskType.DETECTION, Project.TaskType.SEGMENTATION)
+    return SHAPES_TARGET if draws else CLASSES_TARGET
 
 
 def tidy_name(name: str) -> str:

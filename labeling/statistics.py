@@ -1,17 +1,20 @@
-"""The dashboard's figures. Every number is a count of rows."""
+"""The dashboard's figures. Every number is a count of rows, kept by `tallies`."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import Aggregate, Count, Exists, F, FloatField, OuterRef, Q
+from django.db.models import Aggregate, Count, Exists, F, FloatField, Min, OuterRef, Q
 from django.utils import timezone
 
-from labeling import extensions
-from labeling.models import Annotation, Claim, Decoy, Item, Page, Project, QueueEntry, Recheck, User
+from labeling import extensions, meanings, tallies
+from labeling.models import Annotation, Claim, Decoy, Item, Page, Project, QueueEntry, Recheck, Tally, User
 from labeling.models.queueing import QueueKind
 from labeling.review import ORIGINS
+from labeling.tallies import Total
+
+NONE = Total()
 
 
 def overview(project: Project) -> dict[str, Any]:
@@ -27,28 +30,22 @@ def overview(project: Project) -> dict[str, Any]:
 
 
 def items_by_state(project: Project) -> dict[str, int]:
-    counts = dict(Item.objects.filter(project=project).values_list("state").annotate(Count("id")))
-    return {state: counts.get(state, 0) for state in Item.State.values}
+    counts = tallies.of(project, Tally.Figure.STATE)
+    return {state: counts.get(state, NONE).count for state in Item.State.values}
 
 
 def queue_by_kind(project: Project) -> dict[str, int]:
-    counts = dict(QueueEntry.objects.filter(project=project).values_list("kind").annotate(Count("item")))
-    return {kind: counts.get(kind, 0) for kind in QueueKind.values}
+    counts = tallies.of(project, Tally.Figure.QUEUE)
+    return {kind: counts.get(kind, NONE).count for kind in QueueKind.values}
 
 
 def images_by_class(project: Project) -> dict[int, int]:
     """Count labeled items per class id; with several classes per item the sum exceeds the items."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT coalesce(c.means_id, c.id), count(DISTINCT i.id) FROM labeling_item i
-            JOIN labeling_region r ON r.annotation_id = i.current_annotation_id
-            JOIN labeling_labelclass c ON c.id = r.label_class_id
-            WHERE i.project_id = %s AND i.state = 'labeled' GROUP BY 1
-            """,
-            [project.pk],
-        )
-        return dict(cursor.fetchall())
+    today = meanings.of(project)
+    counts: Counter[int] = Counter()
+    for key, total in tallies.of(project, Tally.Figure.CLASS).items():
+        counts[today.now(int(key))] += total.count
+    return dict(counts)
 
 
 def labels_by_class(project: Project) -> list[dict[str, Any]]:
@@ -63,15 +60,8 @@ def labels_by_class(project: Project) -> list[dict[str, Any]]:
 
 def labels_by_origin(project: Project) -> dict[str, int]:
     """Count labeled items by what their current label came from."""
-    confirmed = Q(current_annotation__suggestion_visible=True, current_annotation__agreed=True)
-    human = Q(current_annotation__source__in=("human", "bulk"))
-    counts = Item.objects.filter(project=project, state="labeled").aggregate(
-        person=Count("id", filter=human & ~confirmed),
-        confirmed=Count("id", filter=human & confirmed),
-        auto=Count("id", filter=Q(current_annotation__source="auto")),
-        imported=Count("id", filter=Q(current_annotation__source="import")),
-    )
-    return {origin: counts[origin] for origin in ORIGINS}
+    counts = tallies.of(project, Tally.Figure.ORIGIN)
+    return {origin: counts.get(origin, NONE).count for origin in ORIGINS}
 
 
 def labels_by_labeler(project: Project) -> list[dict[str, Any]]:
@@ -79,24 +69,23 @@ def labels_by_labeler(project: Project) -> list[dict[str, Any]]:
 
     Those to gold items count, too: labelers see these figures, and would learn how many there were.
     """
-    counts = (
-        Annotation.objects.filter(project=project, withdrawn_at=None, labeler__isnull=False, skipped=False)
-        .values("labeler")
-        .annotate(count=Count("id"), today=Count("id", filter=Q(created_at__gte=midnight())))
-        .order_by("-count")
-    )
+    standing = tallies.of(project, Tally.Figure.LABELER)
+    new = tallies.of(project, Tally.Figure.LABELER, midnight())
+    counts = Counter({int(labeler): total.count for labeler, total in standing.items()})
+    today = Counter({int(labeler): total.count for labeler, total in new.items()})
     known = Decoy.objects.filter(page__project=project, page__state="submitted", said=Decoy.Said.CLASSES)
-    hidden = known.exclude(page__kind="clustered").values(labeler=F("page__labeler"))
-    rows: dict[int, Counter[str]] = defaultdict(Counter)
-    for row in [
-        *counts,
-        *hidden.annotate(count=Count("id"), today=Count("id", filter=Q(answered_at__gte=midnight()))),
-    ]:
-        rows[row["labeler"]].update(count=row["count"], today=row["today"])
-    people = User.objects.in_bulk(rows)
+    hidden = (
+        known.exclude(page__kind="clustered")
+        .values(labeler=F("page__labeler"))
+        .annotate(count=Count("id"), today=Count("id", filter=Q(answered_at__gte=midnight())))
+    )
+    for row in hidden:
+        counts[row["labeler"]] += row["count"]
+        today[row["labeler"]] += row["today"]
+    people = User.objects.in_bulk(counts)
     return [
-        {"id": labeler, "name": people[labeler].label, "count": row["count"], "today": row["today"]}
-        for labeler, row in sorted(rows.items(), key=lambda pair: -pair[1]["count"])
+        {"id": labeler, "name": people[labeler].label, "count": count, "today": today[labeler]}
+        for labeler, count in counts.most_common()
     ]
 
 
@@ -207,21 +196,18 @@ def waiting_for(project: Project) -> int:
 
 def progress_over_time(project: Project, points: int = 60) -> list[dict[str, Any]]:
     """Return the standing labels by origin up to each of some moments, for a chart."""
-    span = Annotation.objects.filter(project=project, withdrawn_at=None, skipped=False, counted=True)
-    first = span.order_by("created_at").values_list("created_at", flat=True).first()
-    if first is None:
+    made = Tally.objects.filter(project=project, figure=Tally.Figure.ORIGIN)
+    first = made.aggregate(first=Min("at"))["first"]
+    if first is None or not any(labels_by_origin(project).values()):
         return []
     width = max((timezone.now() - first).total_seconds() / points, 1e-6)
     with connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT
-                least(%(points)s - 1, floor(extract(epoch FROM a.created_at - %(first)s) / %(width)s))::int,
-                CASE WHEN a.source = 'auto' THEN 'auto' WHEN a.source = 'import' THEN 'imported'
-                    WHEN a.suggestion_visible AND a.agreed THEN 'confirmed' ELSE 'person' END,
-                count(*)
-            FROM labeling_item i JOIN labeling_annotation a ON a.id = i.current_annotation_id
-            WHERE i.project_id = %(project)s AND i.state = 'labeled' GROUP BY 1, 2
+                least(%(points)s - 1, floor(extract(epoch FROM at - %(first)s) / %(width)s))::int,
+                key, sum(count)
+            FROM labeling_tally WHERE project_id = %(project)s AND figure = 'origin' GROUP BY 1, 2
             """,
             {"points": points, "first": first, "width": width, "project": project.pk},
         )
@@ -231,7 +217,7 @@ def progress_over_time(project: Project, points: int = 60) -> list[dict[str, Any
     for bucket in range(points):
         for at, origin, count in rows:
             if at == bucket:
-                totals[origin] += count
+                totals[origin] += int(count)
         moment = datetime.fromtimestamp(first.timestamp() + (bucket + 1) * width, tz=first.tzinfo)
         series.append({"at": moment, **totals})
     return series

@@ -26,6 +26,7 @@ RUNS_SHOWN = 12
 PACE_OVER = timedelta(hours=24)
 CHANCE_OF_CERTIFICATE = 0.7  # that an outlook comes true
 MOST_DAYS = 3_650
+LEAST_TOLD_FROM = 0.03  # of a training: before, its pace says nothing
 
 
 @register_facts
@@ -47,11 +48,13 @@ def learning(project: Project) -> dict[str, Any]:
 
 
 def next_run(project: Project, version: ModelVersion | None) -> dict[str, Any]:
-    running = loop.unfinished(project, *loop.ROUNDS) is not None
+    job = loop.unfinished(project, *loop.ROUNDS)
+    running = job is not None
+    none = {"have": 0, "need": 0, "running": running, "seconds_left": None}
     if project.task_type == Project.TaskType.SEMANTIC:
-        return {"have": 0, "need": 0, "running": False, "message": "Models for this task type come later"}
+        return {**none, "message": "Models for this task type come later"}
     if project.assist_mode == Project.AssistMode.OFF:
-        return {"have": 0, "need": 0, "running": running, "message": "The model's help is switched off"}
+        return {**none, "message": "The model's help is switched off"}
     if version is None:
         have, need = loop.labels_for_first_model(project)
         goal = "the first model"
@@ -66,7 +69,22 @@ def next_run(project: Project, version: ModelVersion | None) -> dict[str, Any]:
         message = f"{left} more {what}{'' if left == 1 else 's'} until {goal}"
     else:
         message = "Training starts in a moment"
-    return {"have": min(have, need), "need": need, "running": running, "message": message}
+    return {
+        "have": min(have, need),
+        "need": need,
+        "running": running,
+        "message": message,
+        "seconds_left": training_left(job) if job else None,
+    }
+
+
+def training_left(job: Job) -> int | None:
+    """Return for how many seconds a job will train still, None before it can be told."""
+    run = Run.objects.filter(job=job, kind=Run.Kind.TRAINING, state=Run.State.RUNNING).order_by("-id").first()
+    if run is None or run.done < LEAST_TOLD_FROM * run.total or not run.done:
+        return None
+    taken = (timezone.now() - run.started_at).total_seconds()
+    return round(taken * (run.total - run.done) / run.done)
 
 
 def model(versions: list[ModelVersion]) -> dict[str, Any] | None:

@@ -71,12 +71,13 @@ class Run(models.Model):
         DONE = "done"
         FAILED = "failed"
         CANCELLED = "cancelled"
+        INTERRUPTED = "interrupted"  # by a kill or a restart: its job starts it again
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="runs")
     job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="runs")
     kind = models.CharField(max_length=13, choices=Kind.choices)
     backbone = models.CharField(max_length=80, blank=True, help_text="whose embeddings a featurization makes")
-    state = models.CharField(max_length=9, choices=State.choices, default=State.RUNNING)
+    state = models.CharField(max_length=11, choices=State.choices, default=State.RUNNING)
     done = models.BigIntegerField(default=0)
     total = models.BigIntegerField(default=0)
     log = models.TextField(blank=True)

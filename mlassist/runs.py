@@ -16,7 +16,7 @@ from labeling.models import Job, Project
 from mlassist.models import ModelVersion, Run
 
 SECONDS_BETWEEN_WRITES = 0.5
-INTERRUPTED = "The process doing it was stopped; the step starts again."
+INTERRUPTED = "The process doing it was stopped."
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class Step:
 def recorded(
     project: Project, job: Job, kind: Run.Kind, total: int, version: ModelVersion | None = None
 ) -> Iterator[Step]:
-    """Do a step as a visible run: done, failed with the reason, or cancelled."""
+    """Do a step as a visible run: done, failed with the reason, cancelled, or interrupted by a restart."""
     step = Step(Run.objects.create(project=project, job=job, kind=kind, total=total, model_version=version))
     Job.objects.filter(pk=job.pk).update(message=f"{kind.label}…")
     if kind == Run.Kind.TRAINING:
@@ -76,7 +76,8 @@ def recorded(
         yield step
     except Told:
         step.say("Stopped before it was done.")
-        step.close(Run.State.CANCELLED)
+        is_cancelled = Job.objects.filter(pk=job.pk, cancel_requested=True).exists()
+        step.close(Run.State.CANCELLED if is_cancelled else Run.State.INTERRUPTED)
         raise
     except Exception as error:
         step.say(f"Failed: {error}")
@@ -110,9 +111,14 @@ def sentence_of(error: str) -> str:
 
 
 def close_dangling(job: Job) -> int:
-    """Mark the runs of a job that nobody does any more as failed; returns how many there were."""
+    """Close the runs of a job that nobody does any more; returns how many there were.
+
+    They are interrupted, unless the job has ended with them.
+    """
+    ended = {Job.State.FAILED: Run.State.FAILED, Job.State.CANCELLED: Run.State.CANCELLED}
+    state = ended.get(Job.State(job.state), Run.State.INTERRUPTED)
     return Run.objects.filter(job=job, state=Run.State.RUNNING).update(
-        state=Run.State.FAILED, finished_at=Now(), log=Concat("log", Value(f"{INTERRUPTED}\n"))
+        state=state, finished_at=Now(), log=Concat("log", Value(f"{INTERRUPTED}\n"))
     )
 
 

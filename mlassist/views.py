@@ -320,7 +320,7 @@ class WithheldClasses(APIView):
         wanted, classes = set(given.validated_data["classes"]), list(project.classes.all())
         unknown = wanted - {each.pk for each in classes}
         if unknown:
-            raise ValidationError(f"This project has no class with the id {min(unknown)}.")
+            raise ValidationError({"classes": [f"This project has no class with the id {min(unknown)}."]})
         for each in classes:
             steering.set_withheld(project, each, permissions.person(request), is_withheld=each.pk in wanted)
         return Response({"classes": sorted(wanted)})

@@ -89,7 +89,12 @@ class ProjectInput(serializers.Serializer[Any]):
         choices=Project.AssistMode.choices, default=Project.AssistMode.SUGGEST
     )
     promise = serializers.ChoiceField(choices=Project.Promise.choices, default=Project.Promise.EACH_LABEL)
-    target_error = NumberField(default=0.05, min_value=0.001, max_value=0.49)
+    target_error = NumberField(
+        required=False,
+        min_value=0.001,
+        max_value=0.49,
+        help_text="0.05 for classes, 0.10 for boxes and polygons, unless given",
+    )
     confidence = NumberField(default=0.95, min_value=0.5, max_value=0.999)
     labels_per_item = serializers.IntegerField(default=1, min_value=1, max_value=9)
     most_labels_per_item = serializers.IntegerField(

@@ -11,6 +11,7 @@ from labeling.models.projects import Instructions, Invitation, LabelClass, Membe
 from labeling.models.quality import AgreementReport, Disagreement, GoldItem, WorkerQuality
 from labeling.models.queueing import Claim, Page, QueueEntry
 from labeling.models.relabeling import Relabeling
+from labeling.models.tallies import Tally
 from labeling.models.webhooks import Delivery, Webhook
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "Relabeling",
     "Review",
     "Suggestion",
+    "Tally",
     "User",
     "Webhook",
     "WorkerHeartbeat",

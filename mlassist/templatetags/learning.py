@@ -21,6 +21,7 @@ STATES = {
     "done": ("badge-good", "✓"),
     "failed": ("badge-bad", "✕"),
     "cancelled": ("", "–"),
+    "interrupted": ("", "↻"),
 }
 
 Say = Callable[[Any], str]

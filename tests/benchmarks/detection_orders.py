@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.detection_orders --data ../shared/data/bccd.zip
 
-From the same 40 images on, each order picks 40 more. The backbone rests, and all are taught with as many views
-as the product gives so few images: with half of them every order ends at the same AP50.
+From the same 40 images on, each order picks 40 more. The backbone rests, and all are taught with as many
+views as the product gives so few images: with half of them every order ends at the same AP50.
 
 random       chance
 stratified   one by chance from each cluster of embeddings: what the product does below 200 images

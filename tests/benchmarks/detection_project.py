@@ -164,7 +164,9 @@ class Replay:
         shown = list(sure)
         return Case(
             Project(
-                target_error=self.target, confidence=CONFIDENCE, promise=self.promise or Project.Promise.EACH_LABEL
+                target_error=self.target,
+                confidence=CONFIDENCE,
+                promise=self.promise or Project.Promise.EACH_LABEL,
             ),
             ready,
             {},

@@ -51,6 +51,12 @@ def test_classes_called_by_digits_get_their_own_keys(manager) -> None:
     assert [each.hotkey for each in project.classes.all()] == ["0", "1", "2", "9"]
 
 
+@pytest.mark.parametrize(("task_type", "target"), [("multiclass", 0.05), ("segmentation", 0.10)])
+def test_people_who_draw_are_promised_less_unless_somebody_says(manager, api, task_type, target) -> None:
+    body = {"name": "Pets", "task_type": task_type, "classes": ["dog"]}
+    assert api(manager).post("/api/projects/", body, format="json").json()["target_error"] == target
+
+
 def test_a_name_is_never_used_again(manager, api) -> None:
     body = {"name": "Pets", "task_type": "multiclass", "classes": ["dog"]}
     first = api(manager).post("/api/projects/", body, format="json").json()

@@ -1,4 +1,5 @@
 import uuid
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -316,6 +317,21 @@ def test_killed_process_leaves_no_run_hanging(project, manager):
     assert run.log == f"so far so good\n{runs.INTERRUPTED}\n"
 
 
+def test_run_whose_job_starts_it_again_is_not_called_failed(project, manager):
+    job = Job.objects.create(project=project, kind="round", cluster="ml")
+    run = Run.objects.create(project=project, job=job, kind="training")
+    runs.close_dangling(job)
+    run.refresh_from_db()
+    assert run.state == "interrupted"
+
+
+def test_dashboard_tells_how_long_a_training_takes_still(project, manager):
+    job = Job.objects.create(project=project, kind="round", cluster="ml")
+    run = Run.objects.create(project=project, job=job, kind="training", done=100, total=300)
+    Run.objects.filter(pk=run.pk).update(started_at=timezone.now() - timedelta(seconds=120))
+    assert extensions.facts(project)["next_run"]["seconds_left"] == pytest.approx(240, abs=10)
+
+
 def test_step_records_what_went_wrong(project):
     job = Job.objects.create(project=project, kind="round", cluster="ml")
     with (
@@ -343,6 +359,7 @@ def test_facts_have_every_key_from_the_start(project):
         "have": 0,
         "need": 30,
         "running": False,
+        "seconds_left": None,
         "message": "30 more labels until the first model",
     }
     outlook = facts["certificate_outlook"]
