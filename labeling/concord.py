@@ -16,13 +16,15 @@ import numpy as np
 from django.db import connection, transaction
 from django.utils import timezone
 
-from labeling import agreement, jobs, kappa
+from labeling import agreement, jobs, kappa, worker_quality
 from labeling.answers import regions_of
-from labeling.models import AgreementReport, Disagreement, Job, Project
+from labeling.models import AgreementReport, Disagreement, Job, Project, WorkerQuality
+from labeling.worker_quality import Measured
 
 FRESH = timedelta(seconds=30)
 PATIENT = 20  # times as long as a count took, until the next one
 DIGITS = 4
+FEWEST_SHARED = 10  # items with several answers from which people can be measured
 CHUNK = 5_000
 
 ANSWERS = """
@@ -86,6 +88,8 @@ def recount(project: Project) -> AgreementReport:
     started, now = time.monotonic(), timezone.now()
     items = answers_by_item(project)
     data, disagreements = counted(project, items)
+    if project.assist_mode == Project.AssistMode.OFF:  # else a training does, which knows more
+        measure(project, items)
     with transaction.atomic():
         Project.objects.select_for_update(no_key=True).get(pk=project.pk)
         Disagreement.objects.filter(project=project).delete()
@@ -95,6 +99,23 @@ def recount(project: Project) -> AgreementReport:
             defaults={"data": data, "seconds": time.monotonic() - started, "counted_at": now},
         )
     return report
+
+
+def measure(project: Project, items: dict[int, list[Said]]) -> None:
+    """Measure people by how alike their answers are to those of others, and keep that."""
+    if len(items) < FEWEST_SHARED:
+        return
+    alike: dict[int, list[float]] = defaultdict(list)
+    for _, one, other, likeness, *_ in compared(project, items):
+        for each in (one, other):
+            alike[each.labeler].append(likeness)
+    worker_quality.store(
+        project,
+        [
+            Measured(labeler, float(np.mean(each)), len(each), WorkerQuality.Method.AGREEMENT)
+            for labeler, each in alike.items()
+        ],
+    )
 
 
 def answers_by_item(project: Project) -> dict[int, list[Said]]:

@@ -19,8 +19,9 @@ class Measured:
 
 
 def store(project: Project, measured: Sequence[Measured]) -> None:
-    """Add a measurement of several labelers, all at the same time."""
-    now = timezone.now()
+    """Add a measurement of several labelers, all at the same time; what is as it was is left out."""
+    now, before = timezone.now(), newest(project)
+    measured = [each for each in measured if differs(each, before.get(each.labeler))]
     WorkerQuality.objects.bulk_create(
         WorkerQuality(
             project=project,
@@ -32,6 +33,10 @@ def store(project: Project, measured: Sequence[Measured]) -> None:
         )
         for each in measured
     )
+
+
+def differs(one: Measured, before: WorkerQuality | None) -> bool:
+    return before is None or (one.items, one.method) != (before.items, before.method)
 
 
 def newest(project: Project) -> dict[int, WorkerQuality]:

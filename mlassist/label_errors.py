@@ -1,9 +1,9 @@
 """Which labels are likely wrong, by what a model says that has not learned from them. Pure arrays.
 
 Confident learning (Northcutt, Jiang and Chuang 2021, arXiv 1911.00068): a label is a candidate when the model
-is as sure of another class as it is, on average, of images that are labeled so. Candidates come first; all are
-ordered by the margin of the given class against the most likely other one, each measured by how sure the
-model usually is of it.
+is as sure of another class as it is, on average, of images that are labeled so. Candidates come first; all
+are ordered by how likely the given class is by itself and beside the most likely other one, measured by how
+sure the model usually is of each.
 """
 
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ def thresholds(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def of_label_sets(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Return a score for each item of several labels, (n, classes) of 0 and 1: its worst class decides.
 
-    Each class is a question of yes or no; the worst of many would always look bad, so the next ones count too.
+    Each class is a question of yes or no; the worst of many would always look bad, so the next ones count.
     """
     if not probabilities.size:
         return np.ones(len(probabilities))
@@ -92,9 +92,9 @@ class Drawn:
 
 
 def of_boxes(found: Sequence[Drawn], given: Sequence[Drawn]) -> np.ndarray:
-    """Return a score for each image, 0 for surely wrong boxes, by what a detector found that was not taught it.
+    """Return a score for each image, 0 for surely wrong boxes, by what an untaught detector found.
 
-    ObjectLab (Tkachenko, Thyagarajan and Mueller 2023, arXiv 2309.00832): the geometric mean of three scores,
+    ObjectLab (Tkachenko, Thyagarajan and Mueller 2023, arXiv 2309.00832): the geometric mean of scores
     for objects that were overlooked, boxes that are badly placed, and boxes of another class.
     """
     scores = [

@@ -42,24 +42,30 @@ def weigh(votes: Votes, probabilities: np.ndarray, consensus: np.ndarray) -> Wei
     counts = votes.counts
     several = counts > 1
     judged = several if several.any() else np.ones(votes.items, bool)
-    right = (consensus[votes.item] == votes.label)[judged[votes.item]]
+    seen = probabilities.argmax(1)
+    # Where nobody was asked twice, the model is all that answers can be compared with.
+    truth = consensus if several.any() else seen
+    right = (truth[votes.item] == votes.label)[judged[votes.item]]
     likelihood = float(np.clip(right.mean(), 1 / votes.classes + LEAST, 1 - LEAST))
     frequent = np.bincount(consensus, minlength=votes.classes).max() / votes.items
     chance = max(1 - frequent, LEAST)  # the error of always naming the most frequent class
-    agreement = agreement_with_others(votes)
+    agreement = agreement_with_others(votes, likelihood)
     labelers = np.maximum(1 - (1 - agreement) / chance, LEAST)
-    accuracy = float((probabilities.argmax(1) == consensus)[judged].mean())
+    accuracy = float((seen == consensus)[judged].mean())
     model = max(1 - (1 - accuracy) / chance, LEAST) * float(np.sqrt(counts.mean()))
     return Weights(labelers, model, likelihood)
 
 
-def agreement_with_others(votes: Votes) -> np.ndarray:
-    """Return how often each labeler says what another one says of the same item, drawn to the mean of all."""
+def agreement_with_others(votes: Votes, usual: float) -> np.ndarray:
+    """Return how often each labeler says what another one says of the same item, drawn to the mean of all.
+
+    Where nobody was asked about the same items it is the `usual` one.
+    """
     others = votes.counts[votes.item] - 1
     same = votes.tally()[votes.item, votes.label] - 1
     met = np.bincount(votes.labeler, others, minlength=votes.labelers)
     agreed = np.bincount(votes.labeler, same, minlength=votes.labelers)
-    mean = float(agreed.sum() / met.sum()) if met.sum() else 1.0
+    mean = float(agreed.sum() / met.sum()) if met.sum() else usual
     return np.asarray((agreed + FEW * mean) / (met + FEW))
 
 

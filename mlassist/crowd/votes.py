@@ -56,7 +56,7 @@ class Votes:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a method makes of votes: the chance of each class of each item, and of each labeler to be right."""
+    """What a method makes of votes: how likely each item has each class, and each labeler is right."""
 
     chances: np.ndarray
     quality: np.ndarray
@@ -76,4 +76,6 @@ def majority(votes: Votes, probabilities: np.ndarray | None = None) -> Finding:
     agreed = (chances.argmax(1)[votes.item] == votes.label).astype(float)
     several = votes.counts[votes.item] > 1
     quality = votes.by_labeler(agreed, several)
-    return Finding(chances, np.where(np.isnan(quality), agreed[several].mean() if several.any() else 1, quality))
+    return Finding(
+        chances, np.where(np.isnan(quality), agreed[several].mean() if several.any() else 1, quality)
+    )
