@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from django.db import connection
 from django.db.models import Count, Exists, F, OuterRef, QuerySet
 
 from labeling.meanings import meant
@@ -75,6 +76,39 @@ def blind_again(project: Project) -> int:
         withdrawal__in=(Annotation.Withdrawal.REJECTED, Annotation.Withdrawal.CLASSES),
     )
     return QueueEntry.objects.filter(Exists(rejected), project=project, kind="validation").count()
+
+
+@dataclass(frozen=True, slots=True)
+class Opinions:
+    """Who said what of which item: one row for each answer, class ids sorted."""
+
+    items: np.ndarray
+    labelers: np.ndarray
+    labels: list[tuple[int, ...]]
+
+
+def opinions(project: Project) -> Opinions:
+    """Return all that people answered by themselves and stand by, blind or not, counted or late.
+
+    It says how good people are, and nothing may be trained on it. Answers that agree with a proposal on
+    the screen are no opinions of their own.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(OPINIONS, {"project": project.pk})
+        rows = cursor.fetchall()
+    items, labelers = (np.fromiter((row[at] for row in rows), np.int64, len(rows)) for at in (0, 1))
+    return Opinions(items, labelers, [tuple(row[2]) for row in rows])
+
+
+OPINIONS = """
+    SELECT a.item_id, a.labeler_id, array_remove(array_agg(DISTINCT coalesce(c.means_id, c.id)), NULL)
+    FROM labeling_annotation a
+    LEFT JOIN labeling_region r ON r.annotation_id = a.id
+    LEFT JOIN labeling_labelclass c ON c.id = r.label_class_id
+    WHERE a.project_id = %(project)s AND a.labeler_id IS NOT NULL AND a.withdrawn_at IS NULL AND NOT a.skipped
+    AND NOT a.suggestion_visible AND a.source = 'human'
+    GROUP BY a.id ORDER BY a.item_id, a.id
+"""
 
 
 def unlabeled(project: Project) -> np.ndarray:

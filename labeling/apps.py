@@ -6,4 +6,12 @@ class LabelingConfig(AppConfig):
 
     def ready(self) -> None:
         # Registers jobs, ticks, and what is announced.
-        from labeling import delivering, exporting, finishing, importing, kinds, mailing  # noqa: F401
+        from labeling import (  # noqa: F401
+            concord,
+            delivering,
+            exporting,
+            finishing,
+            importing,
+            kinds,
+            mailing,
+        )

@@ -55,7 +55,7 @@ def claim(project: Project, labeler: User, holding: Collection[int] = ()) -> Che
     A page of the labeler's that is open and not among those that their screen has (`holding`) comes first,
     after a reload, say. Raises NotRunning.
     """
-    queue.refuse_paused(project)
+    queue.refuse_paused(project, labeler)
     now = timezone.now()
     with transaction.atomic():
         queue.one_at_a_time(project, labeler)

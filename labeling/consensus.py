@@ -22,13 +22,9 @@ NOT_AGREED = gettext_noop("The labelers do not agree.")
 SOON = -1  # the priority of an item of which some answers are there
 
 
-def rule_of(project: Project) -> agreement.Rule:
-    return agreement.Rule(project.agreement_share, project.match_needed, project.agreement_overlap)
-
-
 def agreed_among(project: Project, annotations: Sequence[int]) -> int | None:
     """Return the one of some annotations that is their consensus, None where people do not agree."""
-    rule = rule_of(project)
+    rule = project.agreement_rule
     if project.is_classification:
         labels = classes_of(annotations)
         alike = agreement.matrix([labels[each] for each in annotations], agreement.classes_alike)

@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from labeling import decoys
 from labeling.models import Annotation, Claim, Decoy, Item, LabelClass, Page, Project, User
+from labeling.models.queueing import QueueKind
 
 LATEST = 20
 
@@ -26,7 +27,10 @@ def latest(project: Project, labeler: User) -> list[tuple[Page, list[Shown]]]:
     mine = Page.objects.filter(project=project, labeler=labeler, state=Page.State.SUBMITTED)
     on_page = Annotation.objects.filter(page=OuterRef("pk"), withdrawn_at=None)
     # Pages are submitted in the order of their ids, but for a few; the index knows that one.
-    recent = mine.filter(Exists(on_page)).order_by("-id")[:LATEST]
+    hidden_alone = Q(kind=QueueKind.GOLD) & Exists(
+        Decoy.objects.filter(page=OuterRef("pk"), said__in=decoys.LABELED)
+    )
+    recent = mine.filter(Q(Exists(on_page)) | hidden_alone).order_by("-id")[:LATEST]
     pages = sorted(recent, key=lambda page: (page.submitted_at, page.pk), reverse=True)
     answers = by_page(pages)
     hidden = {each.page_id: each for each in decoys.answered(pages).select_related("known__item")}

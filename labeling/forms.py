@@ -251,6 +251,82 @@ class SettingsForm(forms.Form):
             self.fields["target"].label = AGREEING
 
 
+class QualityForm(forms.Form):
+    """How many people answer an image, when they agree, and what known images do; shares in percent."""
+
+    labels_per_item = forms.IntegerField(
+        min_value=1, max_value=9, label="People for each image, at the least"
+    )
+    most_labels_per_item = forms.IntegerField(
+        min_value=1,
+        max_value=9,
+        label="At the most, while they do not agree",
+        help_text="After that a reviewer decides.",
+    )
+    agreement_share = forms.FloatField(
+        min_value=50,
+        max_value=100,
+        label="Answers that must agree (%)",
+        help_text="Always more than half of them.",
+    )
+    agreement_match = forms.FloatField(min_value=1, max_value=100, label="How alike two answers must be (%)")
+    agreement_overlap = forms.FloatField(
+        min_value=5,
+        max_value=100,
+        label="Overlap of the same object (%)",
+        help_text="Shared area in all that both cover.",
+    )
+    second_labels = forms.BooleanField(required=False, label="A second label where it pays")
+    gold_rule = forms.ChoiceField(choices=Project.GoldRule.choices, widget=forms.RadioSelect)
+    gold_feedback = forms.BooleanField(required=False, label="Tell them at once what was right")
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        rule = project.agreement_rule
+        kwargs["initial"] = {
+            "labels_per_item": project.labels_per_item,
+            "most_labels_per_item": project.most_labels,
+            "agreement_share": round(100 * rule.share, 2),
+            "agreement_match": round(100 * rule.match, 2),
+            "agreement_overlap": round(100 * rule.overlap, 2),
+            "second_labels": project.second_labels,
+            "gold_rule": project.gold_rule,
+            "gold_feedback": project.gold_feedback,
+        }
+        super().__init__(*args, **kwargs)
+        if project.task_type == Project.TaskType.MULTICLASS:
+            del self.fields["agreement_match"]
+        else:
+            text = (
+                "Shared objects, as F1."
+                if project.draws_shapes
+                else "Shared classes in all that either named."
+            )
+            self.fields["agreement_match"].help_text = text
+        if project.is_classification:
+            del self.fields["agreement_overlap"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        least, most = cleaned.get("labels_per_item"), cleaned.get("most_labels_per_item")
+        if least and most and most < least:
+            self.add_error("most_labels_per_item", "Not fewer than at the least.")
+        return cleaned
+
+    def changes(self) -> dict[str, Any]:
+        """Return what was changed, as the project has it."""
+        labels = {"labels_per_item", "most_labels_per_item"}
+        changed = set(self.changed_data)
+        found = {
+            name: value
+            for name, value in self.cleaned_data.items()
+            if name in changed or (name in labels and labels & changed)
+        }
+        return {
+            name: round(value / 100, 4) if name.startswith("agreement_") else value
+            for name, value in found.items()
+        }
+
+
 class InstructionsForm(forms.Form):
     text = forms.CharField(
         required=False,

@@ -74,6 +74,24 @@ def finished(data: Data, count: int) -> str:
     return said % {"count": shown(data["labeled"])}
 
 
+def flagged(data: Data, count: int) -> str:
+    said = _("%(name)s errs too often: %(misses)s of %(asked)s known images were missed.") % {
+        "name": data["who"],
+        "misses": shown(data["misses"]),
+        "asked": shown(data["misses"] + data["hits"]),
+    }
+    return said + " " + _("Loupe has paused them.") if data.get("paused") else said
+
+
+register(
+    "flagged",
+    Kind(
+        gettext_lazy("A labeler errs too often"),
+        flagged,
+        lambda project, data: reverse("team", args=[project]),
+        usual=Choice.MAIL,
+    ),
+)
 register(
     "invited",
     Kind(

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling import bias, decoys, meanings
-from labeling.models import Annotation, Claim, Instructions, Page, Project, QueueEntry, User
+from labeling import bias, decoys, gold, meanings
+from labeling.models import Annotation, Claim, Instructions, Membership, Page, Project, QueueEntry, User
 from labeling.models.queueing import QueueKind
 from labeling.proposing import GROUPED, give_hints, to_keep
 
@@ -50,7 +50,7 @@ def claim(project: Project, labeler: User, size: int, holding: Sequence[int] = (
     `holding` names the pages that the labeler's screen has already: when the queue is empty, a page
     of theirs that is not on screen (after a reload, say) is handed out again. Raises NotRunning.
     """
-    refuse_paused(project)
+    refuse_paused(project, labeler)
     now = timezone.now()
     with transaction.atomic():
         one_at_a_time(project, labeler)
@@ -60,19 +60,21 @@ def claim(project: Project, labeler: User, size: int, holding: Sequence[int] = (
             if found:
                 return hand_out(project, labeler, kind, found, size, now)
     return (
-        Page.objects.filter(
-            project=project, labeler=labeler, state="open", claims__state="live", expires_at__gt=now
-        )
+        Page.objects.filter(Q(claims__state="live") | Q(kind=QueueKind.GOLD))
+        .filter(project=project, labeler=labeler, state="open", expires_at__gt=now)
         .exclude(pk__in=holding)
         .order_by("id")
         .first()
     )
 
 
-def refuse_paused(project: Project) -> None:
-    """Raise NotRunning unless people can label now."""
+def refuse_paused(project: Project, labeler: User) -> None:
+    """Raise NotRunning unless a labeler can label now."""
     if project.state != Project.State.RUNNING:
         raise NotRunning(_("This project is paused. Labeling goes on when a manager starts it again."))
+    paused = Membership.objects.filter(project=project, user=labeler, paused_at__isnull=False)
+    if paused.exists():
+        raise NotRunning(_("You are paused here. A manager looks at your answers and lets you go on."))
 
 
 def one_at_a_time(project: Project, labeler: User) -> None:
@@ -175,7 +177,20 @@ def pick(statement: str, params: Params) -> list[Candidate]:
 def hand_out(
     project: Project, labeler: User, kind: str, found: list[Candidate], size: int, now: datetime
 ) -> Page:
-    """Lease candidates as a page of at most `size` images, one of them hidden there to see who looks."""
+    """Lease candidates as a page of at most `size` images, one of them hidden there to see who looks.
+
+    A gold item stands among single images, or by itself, as what is asked blind does.
+    """
+    item = gold.draw(project, labeler, len(found))
+    if item is not None and not (kind == QueueKind.MANUAL and len(found) > 1 and project.is_classification):
+        page = lease(project, labeler, QueueKind.GOLD, [], now)
+        decoys.hide(page, item.truth, 0, item)
+        return page
+    if item is not None:
+        found = found[: size - 1]
+        page = lease(project, labeler, kind, found, now)
+        decoys.hide(page, item.truth, len(found), item)
+        return page
     alone = bias.single_out(project, kind, found)
     if alone is not None:
         return lease(project, labeler, QueueKind.MANUAL, [alone], now, hides=True)
@@ -199,7 +214,10 @@ def lease(
     *,
     hides: bool = False,
 ) -> Page:
-    """Turn locked candidates into a page with a claim for each; `hides` what was to be proposed."""
+    """Turn locked candidates into a page with a claim for each; `hides` what was to be proposed.
+
+    What is hidden among others has no claim.
+    """
     QueueEntry.objects.filter(pk__in=[each.item for each in found]).update(open_slots=F("open_slots") - 1)
     today = meanings.of(project)
     page = Page.objects.create(
@@ -207,7 +225,7 @@ def lease(
         labeler=labeler,
         kind=kind,
         group=found[0].group if kind == "clustered" else None,
-        proposed_class_id=today.offered(found[0].proposed_class) if kind in GROUPED else None,
+        proposed_class_id=today.offered(found[0].proposed_class) if kind in GROUPED and found else None,
         instructions=Instructions.objects.filter(project=project).order_by("-version").first(),
         expires_at=now + LEASE,
     )

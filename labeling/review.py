@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from types import MappingProxyType
 
 from django.db import transaction
@@ -12,7 +13,18 @@ from django.utils.translation import gettext_noop
 
 from labeling import announcing
 from labeling.meanings import family
-from labeling.models import Annotation, Claim, Event, Item, Membership, Project, QueueEntry, Review, User
+from labeling.models import (
+    Annotation,
+    Claim,
+    Disagreement,
+    Event,
+    Item,
+    Membership,
+    Project,
+    QueueEntry,
+    Review,
+    User,
+)
 from labeling.queue import finish
 from labeling.validation import kind_for
 
@@ -29,7 +41,8 @@ class ReviewRefused(Exception):
 class Filters:
     """What the gallery shows; each field narrows it. `source` takes an origin or `human`.
 
-    With a `kind`, what waits in that part of the queue is shown, in whatever state it is.
+    With a `kind`, what waits in that part of the queue is shown, in whatever state it is. So is what people
+    answered differently, with `disagree`: `all`, `pair:3-7` (users), `class:5` or `week:2026-11-23`.
     """
 
     state: str = ""
@@ -39,6 +52,7 @@ class Filters:
     confidence_below: float | None = None
     name: str = ""
     kind: str = ""
+    disagree: str = ""
 
 
 def of_origin(origin: str, prefix: str = "") -> Q:
@@ -61,7 +75,9 @@ def select(project: Project, filters: Filters) -> QuerySet[Item]:
     items = Item.objects.filter(project=project)
     if filters.kind:
         items = items.filter(entry__kind=filters.kind)
-    if filters.state or not filters.kind:
+    if filters.disagree:
+        items = items.filter(pk__in=disagreements(project, filters.disagree).values("item"))
+    if filters.state or not (filters.kind or filters.disagree):
         items = items.filter(state=filters.state or Item.State.LABELED)
     if filters.label_class is not None:
         items = items.filter(current_annotation__regions__label_class__in=family(filters.label_class))
@@ -74,6 +90,28 @@ def select(project: Project, filters: Filters) -> QuerySet[Item]:
     if filters.name:
         items = items.filter(path__icontains=filters.name)
     return items.distinct() if filters.label_class is not None else items
+
+
+def disagreements(project: Project, which: str) -> QuerySet[Disagreement]:
+    """Return who disagreed about what when that was counted last; none where `which` makes no sense."""
+    found = Disagreement.objects.filter(project=project)
+    kind, _, value = which.partition(":")
+    one, _, other = value.partition("-")
+    if kind == "pair" and is_number(one) and is_number(other):
+        low, high = sorted((int(one), int(other)))
+        return found.filter(one=low, other=high)
+    if kind == "class" and is_number(value):
+        return found.filter(classes__contains=[int(value)])
+    if kind == "week":
+        try:
+            return found.filter(week=date.fromisoformat(value))
+        except ValueError:
+            return found.none()
+    return found if which == "all" else found.none()
+
+
+def is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 19
 
 
 def gallery(

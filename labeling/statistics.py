@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import Aggregate, Count, Exists, FloatField, Min, OuterRef, Q
+from django.db.models import Aggregate, Count, Exists, F, FloatField, Min, OuterRef, Q
 from django.utils import timezone
 
 from labeling import bias, effort, extensions, meanings, permissions, tallies
@@ -81,7 +81,8 @@ def labels_by_labeler(project: Project) -> list[dict[str, Any]]:
     """Count each person's answers that stand, in all and today.
 
     `seconds` is the mean for one that was given by itself, `grid_seconds` for one that was confirmed in a
-    grid; `rejected` are the answers that a reviewer took back.
+    grid; `rejected` are the answers that a reviewer took back. Answers to gold items count, too: labelers
+    see these figures, and would learn how many there were.
     """
     parts = tallies.by_part(project, Tally.Figure.LABELER)
     today = tallies.of(project, Tally.Figure.LABELER, midnight())
@@ -93,16 +94,24 @@ def labels_by_labeler(project: Project) -> list[dict[str, Any]]:
         .annotate(Count("id"))
         .order_by()
     )
-    people = User.objects.in_bulk({int(labeler) for labeler, _ in parts} | rejected.keys())
+    known = Decoy.objects.filter(page__project=project, page__state="submitted", said=Decoy.Said.CLASSES)
+    gold = {
+        row["labeler"]: row
+        for row in known.exclude(page__kind="clustered")
+        .values(labeler=F("page__labeler"))
+        .annotate(count=Count("id"), today=Count("id", filter=Q(answered_at__gte=midnight())))
+    }
+    people = User.objects.in_bulk({int(labeler) for labeler, _ in parts} | rejected.keys() | gold.keys())
     rows = []
     for pk, person in people.items():
+        hidden = gold.get(pk, {"count": 0, "today": 0})
         singly, grids = (parts.get((str(pk), source), NONE) for source in ("human", "bulk"))
         rows.append(
             {
                 "id": pk,
                 "name": person.label,
-                "count": singly.count + grids.count,
-                "today": today.get(str(pk), NONE).count,
+                "count": singly.count + grids.count + hidden["count"],
+                "today": today.get(str(pk), NONE).count + hidden["today"],
                 "seconds": singly.mean,
                 "grid_seconds": grids.mean,
                 "rejected": rejected.get(pk, 0),
@@ -124,7 +133,9 @@ def grids_by_labeler(project: Project, labeler: User | None = None) -> list[dict
     if labeler is not None:
         given, returned = given.filter(labeler=labeler), returned.filter(labeler=labeler)
         checks = checks.filter(first__labeler=labeler)
-    decoys = Decoy.objects.filter(page__project=project, found__isnull=False, known__withdrawn_at=None)
+    decoys = Decoy.objects.filter(
+        page__project=project, page__kind="clustered", found__isnull=False, known__withdrawn_at=None
+    )
     hidden = {
         row["page__labeler"]: {"hidden": row["hidden"], "found": row["seen"]}
         for row in decoys.values("page__labeler").annotate(

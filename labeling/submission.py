@@ -12,7 +12,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy, gettext_noop
 
-from labeling import bias, consensus, decoys, meanings, proposing, queue, rechecks
+from labeling import bias, consensus, decoys, meanings, pausing, proposing, queue, rechecks
 from labeling.answering import Answer, InvalidAnswer, check
 from labeling.answering import RegionInput as RegionInput
 from labeling.meanings import Meanings
@@ -76,6 +76,8 @@ def submit(page: Page, labeler: User, answers: Sequence[Answer]) -> list[dict[st
                 is_open = locked.state != Page.State.SUBMITTED
                 became = take_decoy(decoy, hidden, known.values() if is_repeat else (), is_open)
                 status |= {hidden.uuid: became} if hidden else {}
+                if decoy.gold is not None:
+                    pausing.weigh(page.project, labeler, decoy.gold)
     except IntegrityError as error:
         if "uuid" not in str(error):
             raise

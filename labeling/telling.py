@@ -223,6 +223,38 @@ verb(
 verb("reject", "Labels rejected", reviewed("rejected"), items_door)
 verb("approve", "Labels approved", reviewed("approved"), items_door)
 verb("decide", "Dispute decided", "decided which answer is right", items_door)
+
+
+def items_of(doing: str, what: str = "known image") -> Words:
+    return lambda data, names: f"{doing} {number(data.get('count', 0), what, what + 's')}"
+
+
+def flagged_words(data: Data, names: Names) -> str:
+    then = ", and paused them" if data.get("paused") else ""
+    missed = number(data.get("misses", 0), "known image", "known images")
+    return f"found that {somebody(data, names)} errs too often ({missed} missed){then}"
+
+
+GOLD = Door("gold")
+verb("gold_added", "Known images added", items_of("added"), GOLD)
+verb("gold_removed", "Known images taken out", items_of("took out"), GOLD)
+verb(
+    "gold_retired",
+    "Known image retired",
+    lambda data, names: (
+        f"retired a known image: {data.get('missed')} of {data.get('asked')} good labelers missed it"
+    ),
+    GOLD,
+    by_machine=True,
+)
+verb("labeler_flagged", "Labeler errs too often", flagged_words, Door("team"), by_machine=True)
+verb("labeler_paused", "Labeler paused", lambda data, names: f"paused {somebody(data, names)}", Door("team"))
+verb(
+    "labeler_resumed",
+    "Labeler let go on",
+    lambda data, names: f"let {somebody(data, names)} go on",
+    Door("team"),
+)
 verb("export", "Labels exported", export_words, Door("exports"))
 verb(
     "download",
@@ -278,3 +310,15 @@ setting("confidence", "How sure we must be of it", percent)
 setting("hidden_share", "Proposals that are hidden", percent)
 setting("hourly_cost", "Cost of an hour", lambda value: "none" if value is None else f"{value:g}")
 setting("currency", "Currency", lambda value: value or "none")
+setting("labels_per_item", "People who answer each image, at the least")
+setting("most_labels_per_item", "At the most", lambda value: "as usual" if value is None else str(value))
+setting("agreement_share", "Share of the answers that must agree", percent)
+setting(
+    "agreement_match",
+    "How alike answers must be",
+    lambda value: "as usual" if value is None else percent(value),
+)
+setting("agreement_overlap", "Overlap of the same object", percent)
+setting("second_labels", "A second label where it pays", lambda value: "on" if value else "off")
+setting("gold_rule", "When known images show errors", of_choices(Project.GoldRule.choices))
+setting("gold_feedback", "Tell labelers at once what was right", lambda value: "on" if value else "off")

@@ -13,6 +13,7 @@ from labeling.views import (
     notifications,
     people,
     projects,
+    quality,
     settings,
     webhooks,
 )
@@ -59,6 +60,15 @@ urlpatterns = [
         people.revoke_invitation,
         name="invitation-revoke",
     ),
+    path(
+        "projects/<int:project_id>/team/<int:membership_id>/pause/", quality.pause_member, name="member-pause"
+    ),
+    path("projects/<int:project_id>/agreement/", quality.agreement, name="agreement"),
+    path(
+        "projects/<int:project_id>/agreement/<slug:table>.csv", quality.agreement_file, name="agreement-file"
+    ),
+    path("projects/<int:project_id>/gold/", quality.gold_page, name="gold"),
+    path("projects/<int:project_id>/settings/quality/", quality.settings_quality, name="settings-quality"),
     path("projects/<int:project_id>/exports/", exports.exports, name="exports"),
     path("projects/<int:project_id>/exports/live/", exports.exports_live, name="exports-live"),
     path("projects/<int:project_id>/webhooks/", webhooks.webhooks_page, name="webhooks"),

@@ -7,11 +7,13 @@ import numpy as np
 from labeling import answers
 from labeling.models import Item, Project
 from mlassist import proving, second_looks
+from mlassist.measuring import Labels
 from mlassist.models import Certificate, SecondLook
 from mlassist.pool import Pool, load_head
 from mlassist.predictions import Predictions
 from mlassist.trained import Trained
 
+GOOD = 0.7  # chance to be right from which on a label needs no other opinion
 SURE = 0.9  # confidence from which on a model's word against a person's is worth another opinion
 
 
@@ -63,14 +65,25 @@ def of_stream(
     return f"{count} blind images on which people do not agree wait for a reviewer"
 
 
-def of_training(project: Project, pool: Pool, trained: Trained) -> int:
-    """Have labels to learn from looked at again that a sure model contradicts, held out; returns how many."""
-    if project.labels_per_item > 1 or proving.is_too_early(trained.version):
+def of_training(project: Project, pool: Pool, trained: Trained, labels: Labels) -> int:
+    """Have labels to learn from looked at again where that pays; returns how many.
+
+    Those that a sure model contradicts, held out, and those that it and other people make doubtful, the
+    worst first: a few at a time, since a second label costs as much as a first one.
+    """
+    if not project.second_labels or project.labels_per_item > 1 or project.most_labels < 2:
+        return 0
+    if proving.is_too_early(trained.version):
         return 0
     seen = trained.unprompted_predictions
-    doubtful = seen.wrong(trained.unprompted_labels) & (seen.confidence >= SURE)
-    items = pool.ids[trained.rows[trained.unprompted][doubtful]]
-    return second_looks.ask_about_labels(project, items.tolist())
+    items = pool.ids[trained.rows[trained.unprompted]]
+    contradicted = seen.wrong(trained.unprompted_labels) & (seen.confidence >= SURE)
+    quality = labels.of(items)
+    doubtful = np.flatnonzero(contradicted | (quality < GOOD))
+    worst_first = np.where(contradicted, -seen.confidence, quality)[doubtful].argsort(kind="stable")
+    return second_looks.ask_about_labels(
+        project, items[doubtful[worst_first]].tolist(), at_once=second_looks.budget(len(trained.rows))
+    )
 
 
 def ask(project: Project, items: np.ndarray, wrong: np.ndarray, proof: Certificate | None) -> int:

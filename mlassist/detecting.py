@@ -34,7 +34,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from PIL import Image
 
-from labeling import answers, images
+from labeling import answers, concord, images
 from labeling.answers import Answers
 from labeling.models import Item, Job, LabelClass, Project
 from mlassist import crops, embedding, loop, meanings, objects, runs, versions
@@ -71,6 +71,7 @@ def do_round(job: Job) -> None:
     ready = load(version)
     with runs.recorded(project, job, Run.Kind.VALIDATION, total=1, version=version) as step:
         blind = objects.judge(project, version, ready, look_at, step)
+        concord.measure(project, concord.answers_by_item(project))
     with runs.recorded(project, job, Run.Kind.INFERENCE, total=1, version=version) as step:
         objects.propose(project, version, ready, blind, look_at, load, step)
         crops.ask(project, version, partial(embed_crops, project), step)

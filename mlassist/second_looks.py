@@ -10,7 +10,9 @@ which a person errs the same way (3 % of 5 % are 0.15 %, if all did). So a tenth
 at again too; and once one of these is overturned, all of them are.
 
 Labels to learn from that contradict the model where it is sure are looked at again as well, as soon as they
-do: when an attempt pays is told by them, and slips among them would count as errors of the model.
+do: when an attempt pays is told by them, and slips among them would count as errors of the model. So are
+those that the model and other people's record make doubtful (CROWDLAB), a few at a time: one label is enough
+for most images, and a second one pays where the first is in doubt.
 
 An attempt to certify waits a day at the most for opinions, and for a reviewer where people do not agree.
 After that the first answers count as they are, which makes a contradiction an error. So is an image that
@@ -19,7 +21,7 @@ one person works nothing is asked twice.
 """
 
 import random
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from django.db import transaction
@@ -27,11 +29,12 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from labeling import suggestions, workforce
-from labeling.models import Annotation, Item, Project
+from labeling.models import Annotation, Item, Project, QueueEntry
 from mlassist.models import Certificate, ModelVersion, RegionDraw, SecondLook
 
 SHARE = 0.1  # of the answers that agree with the model
 PATIENCE = timedelta(days=1)
+AT_ONCE, FEWEST_AT_ONCE = 0.05, 10  # of the labels to learn from: how many are asked again in a round
 WORTH_WAITING = 0.2  # of the errors that the target allows: answers in doubt that an attempt waits for
 
 
@@ -68,8 +71,20 @@ def ask(project: Project, given: Mapping[int, bool], certificate: Certificate | 
     return asked
 
 
-def ask_about_labels(project: Project, items: Collection[int]) -> int:
-    """Ask somebody else about labels to learn from that only one person gave; returns about how many."""
+def budget(labels: int) -> int:
+    """Return how many labels to learn from may wait for a second opinion at a time, of so many."""
+    return max(FEWEST_AT_ONCE, round(AT_ONCE * labels))
+
+
+def ask_about_labels(project: Project, items: Sequence[int], *, at_once: int) -> int:
+    """Ask somebody else about labels to learn from that only one person gave; returns about how many.
+
+    The first of them, until `at_once` of the project's images wait to be asked again.
+    """
+    asked = QueueEntry.objects.filter(project=project, kind="audit")
+    room = at_once - asked.filter(item__current_annotation__labeler__isnull=False).count()
+    if room <= 0:
+        return 0
     people = workforce.at_work(project)
     given = Annotation.objects.filter(
         project=project, item__in=items, counted=True, withdrawn_at=None, labeler__isnull=False
@@ -77,8 +92,8 @@ def ask_about_labels(project: Project, items: Collection[int]) -> int:
     opinions: dict[int, set[int | None]] = {}
     for item, labeler in given.values_list("item_id", "labeler_id"):
         opinions.setdefault(item, set()).add(labeler)
-    lone = [item for item, labelers in opinions.items() if len(labelers) == 1 and people - labelers]
-    return len(suggestions.ask_again(project, lone, probability=1.0))
+    lone = [item for item in items if len(opinions.get(item, ())) == 1 and people - opinions[item]]
+    return len(suggestions.ask_again(project, lone[:room], probability=1.0))
 
 
 def chance(project: Project, annotation: int) -> float:

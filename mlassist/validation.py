@@ -6,7 +6,7 @@ import numpy as np
 
 from labeling import answers, suggestions
 from labeling.models import Project
-from mlassist import adjudication, attempts, batches, certifying, proving, second_looks, steering
+from mlassist import adjudication, attempts, batches, certifying, measuring, proving, second_looks, steering
 from mlassist.certificates import bounds
 from mlassist.finetuning import learned_from
 from mlassist.pool import Pool
@@ -41,9 +41,10 @@ def judge(project: Project, pool: Pool, trained: Trained, step: Step) -> None:
         "blind_labels": steering.blind_labels(project),
     }
     version.save(update_fields=["metrics"])
-    doubtful = adjudication.of_training(project, pool, trained)
+    labels_in_doubt = measuring.people(project, pool, trained)
+    doubtful = adjudication.of_training(project, pool, trained, labels_in_doubt)
     if doubtful:
-        step.say(f"The model contradicts labels that it learns from: somebody looks at {doubtful} again")
+        step.say(f"The model or other people contradict labels: somebody looks at {doubtful} again")
     if proving.open_one(project) is not None or batches.being_proved(project).exists():
         return
     opinions = second_looks.waiting(project) if outlook.get("waits") else 0

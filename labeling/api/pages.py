@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import earlier, permissions, queue, statistics, submission
+from labeling import earlier, gold, permissions, queue, statistics, submission
 from labeling.api import shapes
 from labeling.models import Page, Project
 
@@ -46,13 +46,18 @@ class PageDetail(APIView):
 class PageSubmit(APIView):
     @extend_schema(operation_id="pages_submit", request=shapes.SubmitInput, responses={200: dict})
     def post(self, request: Request, project_id: int, page_id: int) -> Response:
-        """Answer a page. Repeating the same UUIDs changes nothing; late answers are kept."""
+        """Answer a page. Repeating the same UUIDs changes nothing; late answers are kept.
+
+        Where the project says so, `known` tells of an image whose answer was known, and what is right.
+        """
         page = page_or_404(request, project_id, page_id)
         given = shapes.SubmitInput(data=request.data)
         given.is_valid(raise_exception=True)
         answers = answers_from(page.project, given.validated_data["answers"])
         saved = submission.submit(page, page.labeler, answers)
-        return Response({"saved": saved, "done_today": statistics.done_today(page.project, page.labeler)})
+        told = gold.feedback(page)
+        body = {"saved": saved, "done_today": statistics.done_today(page.project, page.labeler)}
+        return Response(body | ({"known": told} if told else {}))
 
 
 class PageUndo(APIView):

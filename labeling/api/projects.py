@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 from labeling import permissions, projects, statistics, workforce
 from labeling.api import shapes
 from labeling.models import Project
+from labeling.pausing import members_quality
 
 
 class Unknown(APIView):
@@ -79,18 +80,15 @@ class ProjectState(APIView):
 class Members(APIView):
     @extend_schema(operation_id="members_list", responses={200: dict})
     def get(self, request: Request, project_id: int) -> Response:
-        """List the members with their roles."""
+        """List the members with their roles, and how well they label.
+
+        `known` are images with known answers: how many were right and wrong, and the chance to be right with
+        its middle 95 %. `quality` is that chance by the answers of others and the model's.
+        """
         project = permissions.project_or_404(request.user, project_id, "manage")
-        members = project.memberships.select_related("user").order_by("id")
-        return Response(
-            {
-                "results": [
-                    {"id": each.pk, "user": each.user_id, "email": each.user.email, "name": each.user.label,
-                     "role": each.role}
-                    for each in members
-                ]
-            }
-        )  # fmt: skip
+        members = list(project.memberships.select_related("user").order_by("id"))
+        known = members_quality(project, members)
+        return Response({"results": [shapes.member_shape(each, **known[each.user_id]) for each in members]})
 
 
 class Invitations(APIView):

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from labeling import decoys, earlier, geometry, languages, meanings, permissions, proposing, queue
+from labeling import decoys, earlier, geometry, languages, meanings, pausing, permissions, proposing, queue
 from labeling.meanings import Meanings
 from labeling.models import (
     Annotation,
@@ -20,10 +20,12 @@ from labeling.models import (
     Item,
     Job,
     LabelClass,
+    Membership,
     Page,
     Project,
     Region,
     Suggestion,
+    WorkerQuality,
 )
 from labeling.models.queueing import QueueKind
 
@@ -271,6 +273,12 @@ class FilterInput(serializers.Serializer[Any]):
     confidence_below = NumberField(required=False)
     name = serializers.CharField(required=False, allow_blank=True, max_length=200)
     kind = serializers.ChoiceField(choices=QueueKind.choices, required=False, allow_blank=True)
+    disagree = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=60,
+        help_text="what people answered differently: all, pair:3-7 (users), class:5 or week:2026-11-23",
+    )
 
     def get_fields(self) -> dict[str, Any]:
         return {"class": serializers.IntegerField(required=False), **super().get_fields()}
@@ -323,7 +331,7 @@ def project_shape(project: Project, role: str | None) -> dict[str, Any]:
         "labels_per_item": project.labels_per_item,
         "most_labels_per_item": project.most_labels,
         "agreement_share": project.agreement_share,
-        "agreement_match": project.match_needed,
+        "agreement_match": project.agreement_rule.match,
         "agreement_overlap": project.agreement_overlap,
         "second_labels": project.second_labels,
         "hourly_cost": project.hourly_cost,
@@ -383,8 +391,8 @@ def screen_shape(page: Page, claims: Sequence[Claim], decoy: Decoy | None) -> di
         )
         for each in claims
     ]
-    if decoy is not None and items:
-        like = items[0]
+    if decoy is not None and (items or page.kind == QueueKind.GOLD):
+        like = items[0] if items else {"why": "", "suggestion": None}
         items.insert(decoy.position, page_item(decoy.known.item, like["why"], like["suggestion"]))
     return {
         "page": page.pk,
@@ -500,6 +508,37 @@ def job_shape(job: Job) -> dict[str, Any]:
     }
 
 
+def member_shape(
+    membership: Membership, record: pausing.Record, measured: WorkerQuality | None
+) -> dict[str, Any]:
+    """Return a member, with what managers may know of how well they label."""
+    verdict, chance = record.verdict, record.posterior
+    return {
+        "id": membership.pk,
+        "user": membership.user_id,
+        "email": membership.user.email,
+        "name": membership.user.label,
+        "role": membership.role,
+        "flagged_at": membership.flagged_at,
+        "paused_at": membership.paused_at,
+        "known": {
+            "right": record.hits,
+            "wrong": record.misses,
+            "chance": round(chance.mean, 4),
+            "low": round(chance.low, 4),
+            "high": round(chance.high, 4),
+            "cleared": verdict.cleared,
+        },
+        "quality": measured
+        and {
+            "quality": measured.quality,
+            "items": measured.items,
+            "method": measured.method,
+            "at": measured.at,
+        },
+    }
+
+
 def invitation_shape(invitation: Invitation) -> dict[str, Any]:
     return {
         "id": invitation.pk,
@@ -545,7 +584,7 @@ def submitted_shape(page: Page) -> dict[str, Any]:
     return {
         **screen_shape(page, list(claims), decoy),
         "submitted_at": page.submitted_at,
-        "answers": given | decoy_answers(page) if given else given,
+        "answers": given | decoy_answers(page) if given or page.kind == QueueKind.GOLD else given,
     }
 
 
@@ -556,7 +595,9 @@ def decoy_answers(page: Page) -> dict[int, dict[str, Any]]:
         each.known.item_id: {
             "skipped": each.said == Decoy.Said.SKIP,
             "skip_reason": each.skip_reason,
-            "regions": [{"class": label_class} for label_class in today.all_offered(each.classes) or ()],
+            "regions": proposing.offered(each.regions, today, by_people=True)
+            if each.regions
+            else [{"class": label_class} for label_class in today.all_offered(each.classes) or ()],
         }
         for each in decoys.answered([page]).select_related("known")
     }

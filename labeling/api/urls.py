@@ -1,7 +1,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from labeling.api import checks, classes, data, events, outlines, pages, projects
+from labeling.api import checks, classes, data, events, outlines, pages, projects, quality
 
 urlpatterns = [
     path("projects/", projects.ProjectList.as_view(), name="api-projects"),
@@ -31,6 +31,19 @@ urlpatterns = [
         name="api-class-merge",
     ),
     path("projects/<int:project_id>/members/", projects.Members.as_view(), name="api-members"),
+    path(
+        "projects/<int:project_id>/members/<int:membership_id>/pause/",
+        quality.MemberPause.as_view(),
+        name="api-member-pause",
+    ),
+    path(
+        "projects/<int:project_id>/members/<int:membership_id>/resume/",
+        quality.MemberResume.as_view(),
+        name="api-member-resume",
+    ),
+    path("projects/<int:project_id>/agreement/", quality.Agreement.as_view(), name="api-agreement"),
+    path("projects/<int:project_id>/gold/", quality.Gold.as_view(), name="api-gold"),
+    path("projects/<int:project_id>/gold/<int:item_id>/", quality.GoldDetail.as_view(), name="api-gold-item"),
     path("projects/<int:project_id>/invitations/", projects.Invitations.as_view(), name="api-invitations"),
     path("projects/<int:project_id>/pages/", pages.Pages.as_view(), name="api-pages"),
     path("projects/<int:project_id>/pages/undo/", pages.PageUndo.as_view(), name="api-page-undo"),

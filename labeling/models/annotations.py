@@ -207,7 +207,7 @@ class Decoy(models.Model):
     gold = models.ForeignKey(
         "labeling.GoldItem",
         null=True,
-        on_delete=models.CASCADE,
+        on_delete=models.SET_NULL,
         related_name="shown",
         help_text="if it is one",
     )

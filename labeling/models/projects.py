@@ -9,6 +9,8 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from labeling.agreement import Rule
+
 
 class Project(models.Model):
     class TaskType(models.TextChoices):
@@ -135,11 +137,12 @@ class Project(models.Model):
         return self.USUAL_MOST_LABELS if self.labels_per_item == 1 else self.labels_per_item
 
     @property
-    def match_needed(self) -> float:
-        """Return how alike two answers must be to count as the same one."""
-        if self.agreement_match is not None:
-            return self.agreement_match
-        return self.USUAL_MATCH_OF_SHAPES if self.draws_shapes else 1.0
+    def agreement_rule(self) -> Rule:
+        """Return when answers to an item agree."""
+        match = self.agreement_match
+        if match is None:
+            match = self.USUAL_MATCH_OF_SHAPES if self.draws_shapes else 1.0
+        return Rule(self.agreement_share, match, self.agreement_overlap)
 
     @property
     def draws_shapes(self) -> bool:

@@ -61,8 +61,7 @@ class AgreementReport(models.Model):
         Project, primary_key=True, on_delete=models.CASCADE, related_name="agreement_report"
     )
     data = models.JSONField()
-    revision = models.BigIntegerField(help_text="newest answer that is in it")
-    withdrawn_at = models.DateTimeField(null=True, help_text="newest withdrawal that is in it")
+    seconds = models.FloatField(help_text="that the count took")
     counted_at = models.DateTimeField()
 
 

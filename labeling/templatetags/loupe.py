@@ -31,7 +31,14 @@ TABS = (
     ("settings", _("Settings"), "manage"),
 )
 # Pages without a tab of their own.
-INSIDE = {"certificate": "models", "run": "models", "import": "data"} | dict.fromkeys(
+INSIDE = {
+    "certificate": "models",
+    "run": "models",
+    "import": "data",
+    "agreement": "team",
+    "gold": "team",
+    "settings-quality": "settings",
+} | dict.fromkeys(
     (
         "log",
         "webhooks",

@@ -81,6 +81,7 @@ def chips(project: Project, filters: review.Filters, query: QueryDict) -> list[C
         "labeler": filters.labeler and f"labeler: {name_in(labelers(project), filters.labeler)}",
         "confidence_below": filters.confidence_below and f"confidence < {filters.confidence_below}",
         "name": filters.name and f"name: {filters.name}",
+        "disagree": filters.disagree and disagreement_words(project, filters.disagree),
     }
     found = []
     for key, text in texts.items():
@@ -89,6 +90,17 @@ def chips(project: Project, filters: review.Filters, query: QueryDict) -> list[C
             without.pop(key, None)
             found.append(Chip(str(text), without.urlencode()))
     return found
+
+
+def disagreement_words(project: Project, which: str) -> str:
+    """Say which disagreements are shown."""
+    kind, _, value = which.partition(":")
+    if kind == "pair":
+        people = [name_in(labelers(project), whole_number(each) or 0) for each in value.split("-")]
+        return f"answered differently by {' and '.join(people)}"
+    if kind == "class":
+        return f"people disagree on {name_in(project.classes, whole_number(value) or 0)}"
+    return f"people disagree, week of {value}" if kind == "week" else "people disagree"
 
 
 def labelers(project: Project) -> QuerySet[User]:
@@ -106,7 +118,7 @@ def item_panel(request: SignedIn, project_id: int, item_id: int) -> HttpResponse
     """Show one item large, with its whole history: the gallery's panel, or the gallery with it open."""
     project = permissions.project_or_404(request.user, project_id, "review")
     item = (
-        project.items.select_related("current_annotation", "suggestion", "entry")
+        project.items.select_related("current_annotation", "suggestion", "entry", "gold")
         .prefetch_related("current_annotation__regions__label_class__means")
         .filter(pk=item_id)
         .first()

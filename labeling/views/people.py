@@ -7,7 +7,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from labeling import permissions, statistics, workforce
+from labeling import pausing, permissions, statistics, workforce
 from labeling.forms import InviteForm
 from labeling.models import Membership
 from labeling.views import SignedIn
@@ -25,10 +25,12 @@ def team(request: SignedIn, project_id: int) -> HttpResponse:
         else:
             messages.success(request, sent_words(form.cleaned_data["email"]))
             return redirect("team", project.pk)
+    members = list(project.memberships.select_related("user").order_by("role", "id"))
     context = {
         "project": project,
         "form": form,
-        "members": project.memberships.select_related("user").order_by("role", "id"),
+        "members": members,
+        "quality": pausing.members_quality(project, members),
         "labels": {row["id"]: row for row in statistics.labels_by_labeler(project)},
         "grids": statistics.grids_by_labeler(project),
         "crops": statistics.crops_by_labeler(project),

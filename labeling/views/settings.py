@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from labeling import classes, extensions, permissions, projects, statistics
-from labeling.forms import ClassesForm, SettingsForm
+from labeling.forms import ClassesForm, QualityForm, SettingsForm
 from labeling.models import Project
 from labeling.views import SignedIn
 
@@ -46,6 +46,7 @@ def initial_of(project: Project) -> dict[str, Any]:
 def settings_page(request: SignedIn, project: Project, **context: Any) -> HttpResponse:
     context.setdefault("form", SettingsForm(initial=initial_of(project), draws_shapes=project.draws_shapes))
     context.setdefault("classes_form", ClassesForm())
+    context.setdefault("quality_form", QualityForm(project=project))
     instructions = project.instructions.select_related("created_by").first()
     context |= {"project": project, "extra": extensions.settings(), "instructions": instructions}
     context |= class_table(project)

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from labeling import consensus, projects, queue, submission
+from labeling import projects, queue, submission
 from labeling.models import Annotation, Claim, Item, Project, QueueEntry
 from tests import factories
 
@@ -203,6 +203,6 @@ def test_the_most_cannot_be_fewer_than_the_least(project, manager, api) -> None:
 
 
 def test_the_rule_is_the_projects_own(project) -> None:
-    assert consensus.rule_of(project).match == 1
+    assert project.agreement_rule.match == 1
     project.task_type = "detection"
-    assert consensus.rule_of(project).match == 0.8
+    assert project.agreement_rule.match == 0.8

@@ -8,9 +8,9 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from labeling import answers, extensions, review, submission
+from labeling import answers, extensions, review, submission, worker_quality
 from labeling.models import Annotation, Item, Job, Page, Project, QueueEntry, User
-from mlassist import auditing, concluding, loop, proving, steering, training
+from mlassist import auditing, concluding, loop, proving, second_looks, steering, training
 from mlassist.models import Certificate, ModelVersion, SecondLook
 from tests import factories
 from tests.mlassist.test_auditing import claim_kind, say, say_all, second, wrong  # noqa: F401
@@ -257,3 +257,36 @@ def test_blind_images_that_two_labelers_dispute_stay_in_the_evidence(manager, la
     assert len(given) == 10
     assert given.labels.count(answers.UNDECIDED) == 5
     assert sorted(given.items) == list(given.items)
+
+
+def test_a_project_may_do_without_second_labels(project, labeler, second):  # noqa: F811
+    Project.objects.filter(pk=project.pk).update(second_labels=False)
+    give(project, second, 9, "manual")
+    page = claim_kind(project, labeler, "manual")
+    say(project, labeler, page, wrong(page.claims.get().item))
+    give(project, labeler, 120, "manual")
+    play(project)
+    assert not QueueEntry.objects.filter(kind="audit").exists()
+
+
+def test_second_labels_are_asked_a_few_at_a_time(project, labeler, second, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(second_looks, "FEWEST_AT_ONCE", 2)
+    give(project, second, 9, "manual")
+    for _ in range(6):
+        page = claim_kind(project, labeler, "manual")
+        say(project, labeler, page, wrong(page.claims.get().item))
+    give(project, labeler, 120, "manual")
+    play(project)
+    most = second_looks.budget(135)
+    assert 2 <= QueueEntry.objects.filter(kind="audit").count() <= most < 10
+
+
+def test_people_are_measured_after_a_training(project, labeler, second):  # noqa: F811
+    give(project, second, 9, "manual")
+    give(project, labeler, 120, "manual")
+    for item in Item.objects.filter(annotations__labeler=labeler, annotations__kind="manual")[:40]:
+        factories.make_annotation(item, wrong(item), second)
+    play(project)
+    found = worker_quality.newest(project)
+    assert found[labeler.pk].method == "crowdlab"
+    assert found[labeler.pk].quality > 0.85 > 0.5 > found[second.pk].quality
