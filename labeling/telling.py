@@ -222,6 +222,15 @@ verb(
 )
 verb("reject", "Labels rejected", reviewed("rejected"), items_door)
 verb("approve", "Labels approved", reviewed("approved"), items_door)
+verb(
+    "undo_review",
+    "Verdicts taken back",
+    lambda data, names: (
+        f"took back {'rejecting' if data.get('verdict') == 'reject' else 'approving'}"
+        f" {number(data.get('count', 0), 'label', 'labels')}"
+    ),
+    items_door,
+)
 verb("decide", "Dispute decided", "decided which answer is right", items_door)
 verb("export", "Labels exported", export_words, Door("exports"))
 verb(

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import exporting, importing, permissions, review
+from labeling import exporting, gallery, importing, permissions, review
 from labeling.api import shapes
 from labeling.models import Event, Job
 
@@ -40,10 +40,11 @@ class Items(APIView):
         given = shapes.FilterInput(data=request.query_params)
         given.is_valid(raise_exception=True)
         limit = shapes.whole_number(request.query_params.get("limit", ""))
-        items, following = review.gallery(
+        items, following = gallery.page(
             project,
             filters_from(given.validated_data),
-            shapes.whole_number(request.query_params.get("cursor", "")),
+            "newest",
+            request.query_params.get("cursor"),
             min(limit or 60, MOST),
         )
         return Response({"results": [shapes.item_shape(each) for each in items], "next": following})

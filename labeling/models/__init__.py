@@ -1,7 +1,7 @@
 """The tables of the labeling domain, one module per noun."""
 
 from labeling.models.accounts import ApiToken, User
-from labeling.models.annotations import Annotation, Decoy, Recheck, Region, Review, Suggestion
+from labeling.models.annotations import Annotation, Decoy, Recheck, Region, Suggestion
 from labeling.models.checking import CheckPage, ObjectCheck
 from labeling.models.events import Event
 from labeling.models.items import DataSource, Item
@@ -10,6 +10,15 @@ from labeling.models.notifying import Announcement, Letter, Notification, Notifi
 from labeling.models.projects import Instructions, Invitation, LabelClass, Membership, Project
 from labeling.models.queueing import Claim, Page, QueueEntry
 from labeling.models.relabeling import Relabeling
+from labeling.models.reviewing import (
+    Comment,
+    Listing,
+    Review,
+    ReviewBatch,
+    ReviewLock,
+    SamplingRate,
+    SavedFilter,
+)
 from labeling.models.webhooks import Delivery, Webhook
 
 __all__ = [
@@ -18,6 +27,7 @@ __all__ = [
     "ApiToken",
     "CheckPage",
     "Claim",
+    "Comment",
     "DataSource",
     "Decoy",
     "Delivery",
@@ -28,6 +38,7 @@ __all__ = [
     "Job",
     "LabelClass",
     "Letter",
+    "Listing",
     "Membership",
     "Notification",
     "NotificationChoice",
@@ -39,6 +50,10 @@ __all__ = [
     "Region",
     "Relabeling",
     "Review",
+    "ReviewBatch",
+    "ReviewLock",
+    "SamplingRate",
+    "SavedFilter",
     "Suggestion",
     "User",
     "Webhook",

@@ -201,19 +201,3 @@ class Decoy(models.Model):
     )
     classes = ArrayField(models.BigIntegerField(), default=list)
     skip_reason = models.CharField(max_length=300, blank=True)
-
-
-class Review(models.Model):
-    """A reviewer's verdict on an annotation."""
-
-    class Verdict(models.TextChoices):
-        APPROVE = "approve"
-        REJECT = "reject"
-
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="reviews")
-    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="reviews")
-    annotation = models.ForeignKey(Annotation, null=True, on_delete=models.CASCADE, related_name="reviews")
-    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    verdict = models.CharField(max_length=7, choices=Verdict.choices)
-    comment = models.TextField(blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)

@@ -13,6 +13,7 @@ from django.views.decorators.vary import vary_on_headers
 from labeling import importing, permissions, review
 from labeling.api.data import filters_from
 from labeling.api.shapes import FilterInput, whole_number
+from labeling.gallery import page as gallery_page
 from labeling.models import Item, Project, User
 from labeling.templatetags.loupe import kind_name, words
 from labeling.views import SignedIn
@@ -41,7 +42,7 @@ def gallery(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "review")
     filters = filters_of(request.GET)
     cursor = request.GET.get("cursor", "")
-    items, following = review.gallery(project, filters, whole_number(cursor), BATCH)
+    items, following = gallery_page(project, filters, "newest", cursor or None, BATCH)
     query = request.GET.copy()
     query.pop("cursor", None)
     opened = whole_number(query.pop("item", [""])[-1])
