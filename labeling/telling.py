@@ -231,6 +231,28 @@ verb(
     ),
     items_door,
 )
+verb(
+    "sampling_rate",
+    "Share to review changed",
+    lambda data, names: (
+        f"has {percent(data.get('rate', 0))} of the labels of {somebody(data, names)} reviewed"
+    ),
+    Door("review"),
+)
+verb("comment", "Comment", lambda data, names: f"wrote{comment(data)}", items_door)
+verb("resolve_comment", "Comment resolved", "resolved a comment", items_door)
+verb("reopen_comment", "Comment reopened", "opened a comment again", items_door)
+for each, doing, its_title in (
+    ("save_filter", "saved", "Filter saved"),
+    ("change_filter", "changed", "Filter changed"),
+    ("delete_filter", "deleted", "Filter deleted"),
+):
+    verb(
+        each,
+        its_title,
+        lambda data, names, doing=doing: f"{doing} the filter “{data.get('name')}”",
+        Door("data"),
+    )
 verb("decide", "Dispute decided", "decided which answer is right", items_door)
 verb("export", "Labels exported", export_words, Door("exports"))
 verb(

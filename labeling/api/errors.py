@@ -9,16 +9,27 @@ from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from labeling.commenting import CommentRefused
 from labeling.exporting import ExportRefused
 from labeling.importing import ImportRefused
 from labeling.outlining import OutlineRefused
 from labeling.projects import ProjectRefused
 from labeling.queue import NotRunning
 from labeling.review import ReviewRefused
+from labeling.saved import SavingRefused
 from labeling.submission import InvalidAnswer
 from labeling.workforce import WorkforceRefused
 
-REFUSALS = (ExportRefused, ImportRefused, InvalidAnswer, OutlineRefused, ReviewRefused, WorkforceRefused)
+REFUSALS = (
+    CommentRefused,
+    ExportRefused,
+    ImportRefused,
+    InvalidAnswer,
+    OutlineRefused,
+    ReviewRefused,
+    SavingRefused,
+    WorkforceRefused,
+)
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:

@@ -31,7 +31,13 @@ TABS = (
     ("settings", _("Settings"), "manage"),
 )
 # Pages without a tab of their own.
-INSIDE = {"certificate": "models", "run": "models", "import": "data"} | dict.fromkeys(
+INSIDE = {
+    "certificate": "models",
+    "run": "models",
+    "import": "data",
+    "review": "data",
+    "item-thread": "label",
+} | dict.fromkeys(
     (
         "log",
         "webhooks",
