@@ -1,7 +1,7 @@
 """What a random sample of reviewed labels proves about their error rate: exact, by the binomial. Pure.
 
 The bound is Clopper and Pearson's (1934): the largest rate at which so few errors would still be seen in one
-of 1 / (1 - confidence) samples. No SciPy: a page needs a handful of these, not an import of a third of a second.
+of 1 / (1 - confidence) samples. Without SciPy: a page needs a handful of these, not a slow import.
 """
 
 from math import exp, lgamma, log, log1p

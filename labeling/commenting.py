@@ -32,10 +32,9 @@ def add(
         raise CommentRefused(f"A comment may have at most {LONGEST:,} characters.")
     if parent is not None and (parent.item_id != item.pk or parent.parent_id is not None):
         raise CommentRefused("This thread is about another image.")
-    if point is not None and parent is None:
-        if not (0 <= point[0] <= (item.width or 0) and 0 <= point[1] <= (item.height or 0)):
-            raise CommentRefused("This point is outside the image.")
     x, y = point if point is not None and parent is None else (None, None)
+    if x is not None and y is not None and not (0 <= x <= (item.width or 0) and 0 <= y <= (item.height or 0)):
+        raise CommentRefused("This point is outside the image.")
     with transaction.atomic():
         made = Comment.objects.create(
             project_id=item.project_id, item=item, author=author, text=text, x=x, y=y, parent=parent
@@ -51,7 +50,7 @@ def add(
 
 
 def involved(item: Item, parent: Comment | None) -> set[int]:
-    """Return the members whom a comment concerns: who labeled or reviewed the item, or spoke in the thread."""
+    """Return the members whom a comment concerns: who labeled, reviewed, or spoke in the thread."""
     people = set(
         Annotation.objects.filter(item=item, labeler__isnull=False).values_list("labeler_id", flat=True)
     )

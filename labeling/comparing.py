@@ -38,7 +38,7 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of several answers beside each other: what only it has, and which of its regions nobody else drew."""
+    """One of several answers beside each other: what only it has, and the regions that nobody else drew."""
 
     annotation: Annotation
     only: list[LabelClass]
@@ -141,7 +141,7 @@ def outline(region: Region) -> shapely.Geometry:
     if region.bbox:
         x, y, width, height = region.bbox
         return shapely.box(x, y, x + width, y + height)
-    return combined(region.polygon)
+    return combined(region.polygon or [])
 
 
 def overlap(one: shapely.Geometry, other: shapely.Geometry) -> float:

@@ -82,7 +82,7 @@ def standing_certificates(project: Project) -> set[int]:
 
 
 def register_look_alikes(provider: LookAlikes) -> LookAlikes:
-    """Let a function name the items that look most like one, nearest first; None where nothing is known yet."""
+    """Let a function name the items that look most like one, nearest first; None where it cannot yet."""
     _look_alikes.append(provider)
     return provider
 

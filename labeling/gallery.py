@@ -151,20 +151,27 @@ def on_listing(project: Project, filters: Filters, prefix: str = "") -> Q:
         found["labeler"] = filters.labeler
     if filters.source:
         found["origin__in"] = BY_ORIGIN[filters.source]
-    if filters.since:
-        found["labeled_at__gte"] = midnight(filters.since)
-    if filters.until:
-        found["labeled_at__lt"] = midnight(filters.until) + timedelta(days=1)
     if filters.disagreement:
         found |= {"differs": True} if filters.disagreement == "people" else {"model_class__isnull": False}
     if filters.group is not None:
         found["group"] = filters.group
+    if filters.reviewed:
+        found["reviewed"] = filters.reviewed == "yes"
+    found |= of_time(project, filters)
+    return Q(**{f"{prefix}{name}": value for name, value in found.items()})
+
+
+def of_time(project: Project, filters: Filters) -> dict[str, Any]:
+    """Return the conditions on when a label was given, and under which instructions."""
+    found: dict[str, Any] = {}
+    if filters.since:
+        found["labeled_at__gte"] = midnight(filters.since)
+    if filters.until:
+        found["labeled_at__lt"] = midnight(filters.until) + timedelta(days=1)
     if filters.instructions is not None:
         version = project.instructions.filter(version=filters.instructions).values_list("id", flat=True)
         found["instructions__in"] = list(version)
-    if filters.reviewed:
-        found["reviewed"] = filters.reviewed == "yes"
-    return Q(**{f"{prefix}{name}": value for name, value in found.items()})
+    return found
 
 
 def midnight(day: str) -> datetime:
@@ -241,9 +248,9 @@ def load(ids: list[int]) -> list[Item]:
 def keys(project: Project, filters: Filters, order: Sort, after: Key | None, limit: int) -> list[Key]:
     """Return id and key of the first items after one.
 
-    Few are found fast and sorted fast. Many are met soon by walking along the order's index, where looking for
-    few takes seconds; and which of both it is, the planner cannot know of filters that depend on each other.
-    So it is told: behind an offset of nothing it has to find all before it sorts.
+    Few are found fast and sorted fast. Many are met soon by walking along the order's index, where looking
+    for few takes seconds; and which of both it is, the planner cannot know of filters that depend on each
+    other. So it is told: behind an offset of nothing it has to find all before it sorts.
     """
     if order.key.startswith("listing") and not filters.kind and state_of(filters) not in LISTED:
         return []
@@ -261,7 +268,8 @@ def keys(project: Project, filters: Filters, order: Sort, after: Key | None, lim
     where = f"WHERE (key, id) {than} (%s, %s)" if after else ""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT id, key FROM ({sql} OFFSET 0) found(id, key) {where} ORDER BY key {way}, id {way} LIMIT %s",
+            f"SELECT id, key FROM ({sql} OFFSET 0) found(id, key)"  # noqa: S608  # words of our own
+            f" {where} ORDER BY key {way}, id {way} LIMIT %s",
             [*params, *(reversed(after) if after else ()), limit],
         )
         return cursor.fetchall()

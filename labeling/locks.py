@@ -24,7 +24,8 @@ def hold(project: Project, reviewer: User, items: Sequence[int]) -> dict[int, st
             SELECT i.id, i.project_id, %(reviewer)s, %(until)s FROM labeling_item i
             WHERE i.id = ANY(%(items)s) AND i.project_id = %(project)s ORDER BY i.id
             ON CONFLICT (item_id) DO UPDATE SET reviewer_id = excluded.reviewer_id, until = excluded.until
-            WHERE labeling_reviewlock.reviewer_id = excluded.reviewer_id OR labeling_reviewlock.until < %(now)s
+            WHERE labeling_reviewlock.reviewer_id = excluded.reviewer_id
+            OR labeling_reviewlock.until < %(now)s
             """,
             {
                 "reviewer": reviewer.pk,
@@ -56,4 +57,6 @@ def sentence(looked_at: dict[int, str]) -> str:
     names = list(dict.fromkeys(looked_at.values()))
     who = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
     count = len(looked_at)
-    return f"{count:,} {'is' if count == 1 else 'are'} being looked at by {who} and {'was' if count == 1 else 'were'} left out."
+    if count == 1:
+        return f"1 is being looked at by {who} and was left out."
+    return f"{count:,} are being looked at by {who} and were left out."

@@ -79,7 +79,7 @@ def add_to_bundle(announcement: Announcement, user: int, count: int) -> tuple[in
 
 
 def take_back(project: int, kind: str, counts: Mapping[int, int]) -> None:
-    """Count less in open notifications, by user: what they tell of was undone. One that tells of nothing goes."""
+    """Count less in open notifications, by user: what they tell of was undone. One of nothing goes."""
     for user, count in sorted(counts.items()):
         mine = Notification.objects.filter(project=project, kind=kind, user=user, is_open=True)
         mine.filter(count__lte=count).delete()

@@ -1,7 +1,7 @@
 """Verdicts on what is labeled: rejecting, approving, deciding.
 
-Verdicts that are given together are a batch, and each notes how its item stood: undoing.py puts it back. All of
-it is done by sets: ten thousand images are rejected in about a second.
+Verdicts that are given together are a batch, and each notes how its item stood: undoing.py puts it back. All
+of it is done by sets: ten thousand images are rejected in about a second.
 """
 
 from collections import Counter
@@ -113,7 +113,8 @@ def note(batch: ReviewBatch, items: list[int]) -> None:
         cursor.execute(
             """
             INSERT INTO labeling_review
-                (project_id, item_id, annotation_id, reviewer_id, verdict, comment, created_at, batch_id, before)
+                (project_id, item_id, annotation_id, reviewer_id, verdict, comment, created_at, batch_id,
+                before)
             SELECT i.project_id, i.id, coalesce(i.current_annotation_id, (
                     SELECT max(a.id) FROM labeling_annotation a
                     WHERE a.item_id = i.id AND a.counted AND a.withdrawn_at IS NULL)),
@@ -204,7 +205,7 @@ def answers_in_dispute(item: Item) -> QuerySet[Annotation]:
 
 
 def lock(project: Project, items: Sequence[int], states: Sequence[str] = REVIEWABLE) -> list[int]:
-    """Lock the items in some states, and return them; claims and open entries come before items, as everywhere."""
+    """Lock the items in some states, and return them; claims and entries come before items, as everywhere."""
     claims = Claim.objects.select_for_update().filter(item__in=items, state="live").order_by("id")
     list(claims.values_list("id"))
     entries = QueueEntry.objects.select_for_update().filter(item__in=items).order_by("item_id")

@@ -1,9 +1,9 @@
 """The review queue: which labels reviewers look at by chance, and what they prove about all of them.
 
-Every answer has a draw of its own, uniform in [0, 1) from the project's seed (Listing.draw). A labeler's answers
-are reviewed where it is below their rate, in the order of their draws, so that what has been reviewed at any time
-is a random sample. A newcomer's first answers are all reviewed; they are no part of the sample, and the claim is
-about the others.
+Every answer has a draw of its own, uniform in [0, 1) from the project's seed (Listing.draw). A labeler's
+answers are reviewed where it is below their rate, in the order of their draws, so that what has been reviewed
+at any time is a random sample. A newcomer's first answers are all reviewed; they are no part of the sample,
+and the claim is about the others.
 """
 
 from collections.abc import Sequence
@@ -20,13 +20,15 @@ NEWCOMER = 20  # answers of a labeler that are all reviewed
 TARGETS = (0.01, 0.02, 0.05, 0.1)
 CONFIDENCE = 0.95
 
-BY_PEOPLE = "l.project_id = %(project)s AND l.state = 'labeled' AND NOT l.reviewed AND l.origin IN ('person', 'confirmed')"
+BY_PEOPLE = """l.project_id = %(project)s AND l.state = 'labeled' AND NOT l.reviewed
+    AND l.origin IN ('person', 'confirmed')"""
 # Of each labeler the first answers, whatever became of them.
 FIRST = """
     first AS (
         SELECT a.id, a.item_id FROM unnest(%(labelers)s::bigint[]) u(labeler), LATERAL (
             SELECT a.id, a.item_id FROM labeling_annotation a
-            WHERE a.project_id = %(project)s AND a.labeler_id = u.labeler ORDER BY a.created_at LIMIT %(newcomer)s
+            WHERE a.project_id = %(project)s AND a.labeler_id = u.labeler
+            ORDER BY a.created_at LIMIT %(newcomer)s
         ) a
     )
 """

@@ -113,7 +113,7 @@ def set_label_errors(
 ) -> int:
     """Say how well the label of items fits what a model says of them, held out; returns how many changed.
 
-    The lower, the likelier it is wrong. `instead` has the class that the model says where that is another one.
+    The lower, the likelier it is wrong. `instead` has the class that the model says where it is another.
     Items that are not named have no score any more. What is being labeled at this moment is passed over.
     """
     changed = 0

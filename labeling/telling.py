@@ -138,6 +138,10 @@ def reviewed(doing: str) -> Words:
     return lambda data, names: f"{doing} {number(data.get('count', 0), 'label', 'labels')}{comment(data)}"
 
 
+def of_filter(doing: str) -> Words:
+    return lambda data, names: f"{doing} the filter “{data.get('name')}”"
+
+
 def items_door(data: Data) -> Door | None:
     items = data.get("items") or []
     return Door("item-panel", item=items[0]) if len(items) == 1 else Door("data")
@@ -242,17 +246,9 @@ verb(
 verb("comment", "Comment", lambda data, names: f"wrote{comment(data)}", items_door)
 verb("resolve_comment", "Comment resolved", "resolved a comment", items_door)
 verb("reopen_comment", "Comment reopened", "opened a comment again", items_door)
-for each, doing, its_title in (
-    ("save_filter", "saved", "Filter saved"),
-    ("change_filter", "changed", "Filter changed"),
-    ("delete_filter", "deleted", "Filter deleted"),
-):
-    verb(
-        each,
-        its_title,
-        lambda data, names, doing=doing: f"{doing} the filter “{data.get('name')}”",
-        Door("data"),
-    )
+verb("save_filter", "Filter saved", of_filter("saved"), Door("data"))
+verb("change_filter", "Filter changed", of_filter("changed"), Door("data"))
+verb("delete_filter", "Filter deleted", of_filter("deleted"), Door("data"))
 verb("decide", "Dispute decided", "decided which answer is right", items_door)
 verb("export", "Labels exported", export_words, Door("exports"))
 verb(

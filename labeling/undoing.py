@@ -66,7 +66,8 @@ def untouched(batch: ReviewBatch) -> list[int]:
             WHERE v.batch_id = %(batch)s AND v.undone_at IS NULL
             AND i.state = CASE WHEN v.verdict = 'reject' THEN 'unlabeled'
                 WHEN v.before->>'state' = 'skipped' THEN 'removed' ELSE v.before->>'state' END
-            AND (v.verdict = 'reject' OR i.current_annotation_id IS NOT DISTINCT FROM (v.before->>'current')::bigint)
+            AND (v.verdict = 'reject'
+                OR i.current_annotation_id IS NOT DISTINCT FROM (v.before->>'current')::bigint)
             AND NOT EXISTS (SELECT 1 FROM labeling_annotation a
                 WHERE a.item_id = v.item_id AND a.created_at >= v.created_at)
             AND NOT EXISTS (SELECT 1 FROM labeling_review later

@@ -1,7 +1,7 @@
 """After each training, labels are ordered by how likely they are wrong, for reviewers to look at.
 
-Only labels that were trained on, by predictions that have not seen them. Blind labels judge the model: put right
-where it contradicts them, they would flatter it.
+Only labels that were trained on, by predictions that have not seen them. Blind labels judge the model: put
+right where it contradicts them, they would flatter it.
 """
 
 import numpy as np

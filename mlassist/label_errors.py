@@ -1,7 +1,7 @@
 """Which labels are likely wrong, by what a model says of them held out. Pure functions of arrays.
 
-Confident learning (Northcutt et al. 2021, arXiv 1911.00068): a label is doubted where the model puts its image in
-another class with more than the confidence that labels of that class usually have.
+Confident learning (Northcutt et al. 2021, arXiv 1911.00068): a label is doubted where the model puts its
+image in another class with more than the confidence that labels of that class usually have.
 """
 
 import numpy as np
@@ -26,5 +26,5 @@ def scores(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def scores_of_sets(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Return (n,) the same for several classes at once: the chance of the least likely part of each answer."""
+    """Return (n,) the same for several classes at once: the chance of each answer's least likely part."""
     return np.where(targets > 0, probabilities, 1 - probabilities).min(1)

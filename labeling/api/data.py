@@ -1,7 +1,5 @@
 """Items, reviews, imports, exports, jobs."""
 
-from typing import Any
-
 from django.core.exceptions import PermissionDenied
 from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404

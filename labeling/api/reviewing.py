@@ -92,8 +92,11 @@ def outcome_shape(outcome: review.Outcome, asked: list[int] | None) -> dict[str,
 class Reviews(APIView):
     @extend_schema(operation_id="reviews_create", request=ReviewInput, responses={200: dict, 202: dict})
     def post(self, request: Request, project_id: int) -> Response:
-        """Approve or reject items, or all that a filter chooses. Rejected labels are withdrawn, kept in the
-        history, and asked again. Beyond 10,000 items this is a job. What another reviewer has open is left out."""
+        """Approve or reject items, or all that a filter chooses.
+
+        Rejected labels are withdrawn, kept in the history, and asked again. Beyond 10,000 items this is a
+        job. What another reviewer has open is left out.
+        """
         project = permissions.project_or_404(request.user, project_id, "review")
         body = given(ReviewInput, request)
         person = permissions.person(request)
@@ -111,7 +114,7 @@ class Reviews(APIView):
 class ReviewUndo(APIView):
     @extend_schema(operation_id="reviews_undo", request=None, responses={200: dict, 202: dict})
     def post(self, request: Request, project_id: int, batch_id: int) -> Response:
-        """Take verdicts back: items stand as before. Those that somebody has answered since stay as they are."""
+        """Take verdicts back: items stand as before, unless somebody has answered them since."""
         project = permissions.project_or_404(request.user, project_id, "review")
         batch = get_object_or_404(
             ReviewBatch.objects.select_related("project", "reviewer"), pk=batch_id, project=project
@@ -194,10 +197,8 @@ class Sampling(APIView):
         """Have a labeler's answers reviewed at another rate."""
         project = permissions.project_or_404(request.user, project_id, "manage")
         body = given(RateInput, request)
-        labeler = get_object_or_404(
-            User, pk__in={*sampling.rates(project), *project.memberships.values_list("user_id", flat=True)},
-            **{"id": body["labeler"]},
-        )  # fmt: skip
+        people = {*sampling.rates(project), *project.memberships.values_list("user_id", flat=True)}
+        labeler = get_object_or_404(User.objects.filter(pk__in=people), pk=body["labeler"])
         sampling.set_rate(project, labeler, body["rate"], permissions.person(request))
         return Response(
             {"labeler": labeler.pk, "rate": sampling.USUAL_RATE if body["rate"] is None else body["rate"]}

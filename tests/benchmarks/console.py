@@ -26,8 +26,8 @@ MOST_REJECTED = 10_000
 LABELED, DISPUTED, SKIPPED = 600, 610, 620
 
 ITEMS = """
-INSERT INTO labeling_item (project_id, source_id, path, state, reason, draw, sha256, size_bytes, width, height,
-    format, read_at, created_at)
+INSERT INTO labeling_item (project_id, source_id, path, state, reason, draw, sha256, size_bytes, width,
+    height, format, read_at, created_at)
 SELECT %(project)s, %(source)s, 'folder_' || n %% 40 || '/IMG_' || substr(md5(n::text), 1, 12) || '.jpg',
     'unlabeled', '', random(), '', 1000, 640, 480, 'JPEG', now(), now()
 FROM generate_series(1, %(items)s) n
@@ -36,7 +36,8 @@ ANSWERS = """
 INSERT INTO labeling_annotation (project_id, item_id, uuid, source, labeler_id, kind, "group", skipped,
     skip_reason, counted, suggestion_visible, agreed, seconds, instructions_id, created_at, withdrawal)
 SELECT i.project_id, i.id, gen_random_uuid(), CASE WHEN i.id %% 10 = 0 THEN 'import' ELSE 'human' END,
-    CASE WHEN i.id %% 10 > 0 THEN (%(people)s::bigint[])[1 + (i.id * 7 + k) %% cardinality(%(people)s::bigint[])] END,
+    CASE WHEN i.id %% 10 > 0
+        THEN (%(people)s::bigint[])[1 + (i.id * 7 + k) %% cardinality(%(people)s::bigint[])] END,
     CASE WHEN i.id %% 10 > 0 THEN 'manual' ELSE '' END, CASE WHEN i.id %% 10 = 5 THEN i.id / 90 END,
     i.id %% 1000 BETWEEN %(disputed)s AND %(skipped)s - 1, '', true, i.id %% 10 = 5,
     CASE WHEN i.id %% 10 = 5 THEN true END, 2.5, %(instructions)s,
@@ -58,7 +59,8 @@ UPDATE labeling_item i SET state = CASE WHEN i.id %% 1000 < %(labeled)s THEN 'la
 FROM labeling_annotation a WHERE a.item_id = i.id AND i.project_id = %(project)s
 """
 PROPOSALS = """
-INSERT INTO labeling_suggestion (item_id, project_id, model_version, regions, top_class_id, confidence, created_at)
+INSERT INTO labeling_suggestion (item_id, project_id, model_version, regions, top_class_id, confidence,
+    created_at)
 SELECT i.id, i.project_id, 1, '[]', (%(classes)s::bigint[])[1 + i.id %% cardinality(%(classes)s::bigint[])],
     power(random(), 0.2), now()
 FROM labeling_item i WHERE i.project_id = %(project)s
@@ -173,7 +175,8 @@ def views(parts: dict[str, Any]) -> dict[str, str]:
         "filter_many": f"class={parts['classes'][3]}&labeler={parts['people'][2]}&source=person&reviewed=no",
     }
     return found | {
-        f"sort_{each}": f"sort={each}" for each in ("newest", "oldest", "label_error", "uncertain", "name", "latest")
+        f"sort_{each}": f"sort={each}"
+        for each in ("newest", "oldest", "label_error", "uncertain", "name", "latest")
     }  # fmt: skip
 
 
