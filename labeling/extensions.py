@@ -9,6 +9,9 @@ Facts = Callable[[Project], dict[str, Any]]
 
 MeaningHandler = Callable[[Project, str], None]
 
+LookAlikes = Callable[[Project, int, int], list[int] | None]
+
+_look_alikes: list[LookAlikes] = []
 _facts: list[Facts] = []
 _standing: list[Callable[[Project], set[int]]] = []
 _meaning_handlers: list[MeaningHandler] = []
@@ -76,3 +79,18 @@ def register_standing(provider: Callable[[Project], set[int]]) -> Callable[[Proj
 
 def standing_certificates(project: Project) -> set[int]:
     return {pk for provider in _standing for pk in provider(project)}
+
+
+def register_look_alikes(provider: LookAlikes) -> LookAlikes:
+    """Let a function name the items that look most like one, nearest first; None where it cannot yet."""
+    _look_alikes.append(provider)
+    return provider
+
+
+def look_alikes(project: Project, item: int, most: int) -> list[int] | None:
+    """Return items that look like one, nearest first; None where nobody has looked at it yet."""
+    for provider in _look_alikes:
+        found = provider(project, item, most)
+        if found is not None:
+            return found
+    return None

@@ -65,6 +65,11 @@ def rejected(data: Data, count: int) -> str:
     return said
 
 
+def commented(data: Data, count: int) -> str:
+    said = _("%(name)s wrote about %(image)s: “%(text)s”")
+    return said % {"name": data["who"], "image": data["name"], "text": data["text"]}
+
+
 def finished(data: Data, count: int) -> str:
     said = ngettext(
         "Every image is done: %(count)s is labeled.",
@@ -112,6 +117,16 @@ register(
         for_managers=False,
         bundled=True,
         report=lambda data: f"{number(data['count'], 'label was', 'labels were')} rejected.",
+    ),
+)
+register(
+    "comment",
+    Kind(
+        gettext_lazy("Comments"),
+        commented,
+        lambda project, data: reverse("item-thread", args=[project, data["item"]]),
+        for_managers=False,
+        report=lambda data: f"{data['who']} wrote about {data['name']}: {data['text']}",
     ),
 )
 register(

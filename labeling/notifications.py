@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from labeling import permissions
@@ -76,6 +76,14 @@ def add_to_bundle(announcement: Announcement, user: int, count: int) -> tuple[in
         )
         notification, is_new = cursor.fetchone()
     return notification, is_new
+
+
+def take_back(project: int, kind: str, counts: Mapping[int, int]) -> None:
+    """Count less in open notifications, by user: what they tell of was undone. One of nothing goes."""
+    for user, count in sorted(counts.items()):
+        mine = Notification.objects.filter(project=project, kind=kind, user=user, is_open=True)
+        mine.filter(count__lte=count).delete()
+        mine.filter(count__gt=count).update(count=F("count") - count)
 
 
 def letter_to(user: int, due_at: datetime) -> int:

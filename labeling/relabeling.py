@@ -53,7 +53,7 @@ def send_back(project: Project, event: Event, items: Sequence[int], by: User, *,
             withdrawn_at=event.created_at, withdrawn_by=by, withdrawal=Annotation.Withdrawal.CLASSES
         )
         Item.objects.filter(pk__in=ids).update(state=Item.State.UNLABELED, current_annotation=None, reason="")
-        review.requeue(project, rows, why=WHY, ahead=review.SOON, hints=hints if hinted else {})
+        review.requeue(project, ids, why=WHY, ahead=review.SOON, hints=hints if hinted else {})
         sent += len(rows)
     return sent
 

@@ -1,36 +1,44 @@
-"""Looking over what is labeled: the gallery, rejecting, approving."""
+"""Verdicts on what is labeled: rejecting, approving, deciding.
+
+Verdicts that are given together are a batch, and each notes how its item stood: undoing.py puts it back. All
+of it is done by sets: ten thousand images are rejected in about a second.
+"""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
-from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db import connection, transaction
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from labeling import announcing
-from labeling.meanings import family
+from labeling import announcing, locks
+from labeling.gallery import ORIGINS as ORIGINS
+from labeling.gallery import Filters as Filters
+from labeling.gallery import of_origin as of_origin
+from labeling.gallery import select as select
 from labeling.models import (
     Annotation,
     Claim,
-    Disagreement,
     Event,
     Item,
+    Listing,
     Membership,
     Project,
     QueueEntry,
     Review,
+    ReviewBatch,
     User,
 )
 from labeling.queue import finish
-from labeling.validation import kind_for
 
 SENT_BACK = gettext_noop("a reviewer sent it back")
 SOON = -0.9  # a priority before all that a model orders, and after what people sent back
-ORIGINS = ("person", "confirmed", "auto", "imported")
+REVIEWABLE = (Item.State.LABELED, Item.State.SKIPPED, Item.State.NEEDS_REVIEW)
+DROPPED = "A labeler skipped it and a reviewer agreed."
 
 
 class ReviewRefused(Exception):
@@ -38,95 +46,45 @@ class ReviewRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
-    """What the gallery shows; each field narrows it. `source` takes an origin or `human`.
+class Outcome:
+    """What came of verdicts: the items that changed, and those that others were looking at, by name."""
 
-    With a `kind`, what waits in that part of the queue is shown, in whatever state it is. So is what people
-    answered differently, with `disagree`: `all`, `pair:3-7` (users), `class:5` or `week:2026-11-23`.
+    batch: ReviewBatch
+    done: list[int] = field(default_factory=list)
+    looked_at: dict[int, str] = field(default_factory=dict)
+
+
+def judge(
+    project: Project,
+    reviewer: User,
+    verdict: str,
+    items: Iterable[int],
+    comment: str = "",
+    *,
+    batch: ReviewBatch | None = None,
+) -> Outcome:
+    """Reject or approve items, as one batch or as more of one.
+
+    What another reviewer has open is left alone.
     """
-
-    state: str = ""
-    label_class: int | None = None
-    labeler: int | None = None
-    source: str = ""
-    confidence_below: float | None = None
-    name: str = ""
-    kind: str = ""
-    disagree: str = ""
-
-
-def of_origin(origin: str, prefix: str = "") -> Q:
-    """Return the condition for annotations of an origin; `human` is person or confirmed."""
-    human = Q(**{f"{prefix}source__in": ("human", "bulk")})
-    confirmed = Q(**{f"{prefix}suggestion_visible": True, f"{prefix}agreed": True})
-    conditions = {
-        "human": human,
-        "person": human & ~confirmed,
-        "confirmed": human & confirmed,
-        "auto": Q(**{f"{prefix}source": "auto"}),
-        "imported": Q(**{f"{prefix}source": "import"}),
-        "import": Q(**{f"{prefix}source": "import"}),
-    }
-    return conditions[origin]
-
-
-def select(project: Project, filters: Filters) -> QuerySet[Item]:
-    """Return the items that filters choose; without a state, the labeled ones."""
-    items = Item.objects.filter(project=project)
-    if filters.kind:
-        items = items.filter(entry__kind=filters.kind)
-    if filters.disagree:
-        items = items.filter(pk__in=disagreements(project, filters.disagree).values("item"))
-    if filters.state or not (filters.kind or filters.disagree):
-        items = items.filter(state=filters.state or Item.State.LABELED)
-    if filters.label_class is not None:
-        items = items.filter(current_annotation__regions__label_class__in=family(filters.label_class))
-    if filters.labeler is not None:
-        items = items.filter(current_annotation__labeler=filters.labeler)
-    if filters.source:
-        items = items.filter(of_origin(filters.source, "current_annotation__"))
-    if filters.confidence_below is not None:
-        items = items.filter(suggestion__confidence__lt=filters.confidence_below)
-    if filters.name:
-        items = items.filter(path__icontains=filters.name)
-    return items.distinct() if filters.label_class is not None else items
-
-
-def disagreements(project: Project, which: str) -> QuerySet[Disagreement]:
-    """Return who disagreed about what when that was counted last; none where `which` makes no sense."""
-    found = Disagreement.objects.filter(project=project)
-    kind, _, value = which.partition(":")
-    one, _, other = value.partition("-")
-    if kind == "pair" and is_number(one) and is_number(other):
-        low, high = sorted((int(one), int(other)))
-        return found.filter(one=low, other=high)
-    if kind == "class" and is_number(value):
-        return found.filter(classes__contains=[int(value)])
-    if kind == "week":
-        try:
-            return found.filter(week=date.fromisoformat(value))
-        except ValueError:
-            return found.none()
-    return found if which == "all" else found.none()
-
-
-def is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 19
-
-
-def gallery(
-    project: Project, filters: Filters, cursor: int | None = None, limit: int = 60
-) -> tuple[list[Item], int | None]:
-    """Return items, newest first, and the cursor of the next page, None at the end."""
-    items = select(project, filters)
-    if cursor is not None:
-        items = items.filter(pk__lt=cursor)
-    found = list(
-        items.select_related("current_annotation__labeler", "suggestion")
-        .prefetch_related("current_annotation__regions__label_class__means")
-        .order_by("-id")[: limit + 1]
-    )
-    return found[:limit], found[limit - 1].pk if len(found) > limit else None
+    with transaction.atomic():
+        wanted = list(dict.fromkeys(items))
+        others = locks.held_by_others(project, reviewer, wanted)
+        chosen = lock(project, [item for item in wanted if item not in others])
+        if verdict == Review.Verdict.APPROVE:
+            chosen = undisputed(chosen)
+        batch = batch or ReviewBatch.objects.create(
+            project=project, reviewer=reviewer, verdict=verdict, comment=comment
+        )
+        note(batch, chosen)
+        {Review.Verdict.REJECT: withdraw, Review.Verdict.APPROVE: settle}[Review.Verdict(verdict)](
+            batch, chosen
+        )
+        ReviewBatch.objects.filter(pk=batch.pk).update(count=batch.count + len(chosen))
+        batch.count += len(chosen)
+        if chosen:
+            record(project, reviewer, verdict, chosen, comment, batch)
+    return Outcome(batch, chosen, others)
 
 
 def reject(project: Project, items: Sequence[int], reviewer: User, comment: str = "") -> list[int]:
@@ -134,36 +92,76 @@ def reject(project: Project, items: Sequence[int], reviewer: User, comment: str 
 
     The labels stay in the history. Skipped items and those that need review go back to the queue too.
     """
-    now = timezone.now()
-    with transaction.atomic():
-        chosen = lock(project, items)
-        counted = Annotation.objects.filter(item__in=chosen, counted=True, withdrawn_at=None)
-        given = list(counted.order_by("id"))
-        latest = {each.item_id: each for each in given}
-        Review.objects.bulk_create(
-            Review(
-                project=project,
-                item=item,
-                annotation=item.current_annotation or latest.get(item.pk),
-                reviewer=reviewer,
-                verdict=Review.Verdict.REJECT,
-                comment=comment,
-            )
-            for item in chosen
-        )
-        counted.update(withdrawn_at=now, withdrawn_by=reviewer, withdrawal=Annotation.Withdrawal.REJECTED)
-        Item.objects.filter(pk__in=[item.pk for item in chosen]).update(
-            state=Item.State.UNLABELED, current_annotation=None, reason=""
-        )
-        requeue(project, chosen)
-        record(project, reviewer, "reject", chosen, comment)
-        tell_labelers(project, reviewer, given, comment)
-    return [item.pk for item in chosen]
+    return judge(project, reviewer, Review.Verdict.REJECT, items, comment).done
 
 
-def tell_labelers(project: Project, reviewer: User, rejected: list[Annotation], comment: str) -> None:
+def approve(project: Project, items: Sequence[int], reviewer: User, comment: str = "") -> list[int]:
+    """Note that labels are right; a skipped item is dropped from the project. Returns the items."""
+    return judge(project, reviewer, Review.Verdict.APPROVE, items, comment).done
+
+
+def undisputed(items: list[int]) -> list[int]:
+    """Return those of some items that people do not disagree on: a dispute is decided, not approved."""
+    disputed = Item.objects.filter(pk__in=items, state=Item.State.NEEDS_REVIEW)
+    gone = set(disputed.values_list("id", flat=True))
+    return [item for item in items if item not in gone]
+
+
+def note(batch: ReviewBatch, items: list[int]) -> None:
+    """Write verdicts down, each with how its item stands."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO labeling_review
+                (project_id, item_id, annotation_id, reviewer_id, verdict, comment, created_at, batch_id,
+                before)
+            SELECT i.project_id, i.id, coalesce(i.current_annotation_id, (
+                    SELECT max(a.id) FROM labeling_annotation a
+                    WHERE a.item_id = i.id AND a.counted AND a.withdrawn_at IS NULL)),
+                %(reviewer)s, %(verdict)s, %(comment)s, %(now)s, %(batch)s,
+                jsonb_build_object('state', i.state, 'reason', i.reason, 'current', i.current_annotation_id,
+                    'withdrawn', (SELECT coalesce(jsonb_agg(a.id), '[]') FROM labeling_annotation a
+                        WHERE a.item_id = i.id AND a.counted AND a.withdrawn_at IS NULL),
+                    'claims', (SELECT coalesce(jsonb_agg(c.id), '[]') FROM labeling_claim c
+                        WHERE c.item_id = i.id AND c.state = 'live'),
+                    'entry', (SELECT to_jsonb(e) FROM labeling_queueentry e WHERE e.item_id = i.id))
+            FROM unnest(%(items)s::bigint[]) w(id) JOIN labeling_item i ON i.id = w.id
+            """,
+            {
+                "reviewer": batch.reviewer_id,
+                "verdict": batch.verdict,
+                "comment": batch.comment,
+                "now": timezone.now(),
+                "batch": batch.pk,
+                "items": items,
+            },
+        )
+
+
+def withdraw(batch: ReviewBatch, items: list[int]) -> None:
+    """Take the labels of items back and ask people anew."""
+    counted = Annotation.objects.filter(item__in=items, counted=True, withdrawn_at=None)
+    by_people = counted.filter(labeler__isnull=False, skipped=False)
+    labels = Counter(by_people.values_list("labeler_id", flat=True))
+    counted.update(
+        withdrawn_at=timezone.now(), withdrawn_by=batch.reviewer, withdrawal=Annotation.Withdrawal.REJECTED
+    )
+    Item.objects.filter(pk__in=items).update(state=Item.State.UNLABELED, current_annotation=None, reason="")
+    requeue(batch.project, items)
+    tell_labelers(batch.project, batch.reviewer, labels, batch.comment)
+
+
+def settle(batch: ReviewBatch, items: list[int]) -> None:
+    """Drop what was skipped; of the rest, note that somebody has looked."""
+    Listing.objects.filter(item__in=items).update(reviewed=True)
+    Item.objects.filter(pk__in=items, state=Item.State.SKIPPED).update(
+        state=Item.State.REMOVED, reason=DROPPED
+    )
+
+
+def tell_labelers(project: Project, reviewer: User, rejected: Counter[int | None], comment: str) -> None:
     """Tell each labeler how many of their labels were rejected at once, but for those of the reviewer."""
-    labels = Counter(each.labeler_id for each in rejected if each.labeler_id and not each.skipped)
+    labels = Counter({labeler: count for labeler, count in rejected.items() if labeler is not None})
     labels.pop(reviewer.pk, None)
     if not labels:
         return
@@ -178,46 +176,26 @@ def tell_labelers(project: Project, reviewer: User, rejected: list[Annotation], 
     )
 
 
-def approve(project: Project, items: Sequence[int], reviewer: User, comment: str = "") -> list[int]:
-    """Note that labels are right; a skipped item is dropped from the project. Returns the items."""
-    with transaction.atomic():
-        chosen = [item for item in lock(project, items) if item.state != Item.State.NEEDS_REVIEW]
-        Review.objects.bulk_create(
-            Review(
-                project=project,
-                item=item,
-                annotation=item.current_annotation,
-                reviewer=reviewer,
-                verdict=Review.Verdict.APPROVE,
-                comment=comment,
-            )
-            for item in chosen
-        )
-        Item.objects.filter(pk__in=[item.pk for item in chosen], state=Item.State.SKIPPED).update(
-            state=Item.State.REMOVED, reason="A labeler skipped it and a reviewer agreed."
-        )
-        record(project, reviewer, "approve", chosen, comment)
-    return [item.pk for item in chosen]
-
-
 def decide(project: Project, item: int, annotation: int, reviewer: User) -> None:
     """Say which of the answers that people gave to a disputed item is right. Raises ReviewRefused."""
     with transaction.atomic():
-        chosen = [each for each in lock(project, [item]) if each.state == Item.State.NEEDS_REVIEW]
-        if not chosen:
+        locked = Item.objects.filter(pk__in=lock(project, [item]), state=Item.State.NEEDS_REVIEW)
+        chosen = locked.first()
+        if chosen is None:
             raise ReviewRefused("This image is not in dispute any more.")
-        right = answers_in_dispute(chosen[0]).filter(pk=annotation).first()
+        right = answers_in_dispute(chosen).filter(pk=annotation).first()
         if right is None:
             raise ReviewRefused("This answer was withdrawn meanwhile. Look at the image again.")
         finish({item: annotation}, audited=True)
         Review.objects.create(
             project=project,
-            item=chosen[0],
+            item=chosen,
             annotation=right,
             reviewer=reviewer,
             verdict=Review.Verdict.APPROVE,
         )
-        record(project, reviewer, "decide", chosen, "")
+        Listing.objects.filter(pk=item).update(reviewed=True)
+        record(project, reviewer, "decide", [item], "")
 
 
 def answers_in_dispute(item: Item) -> QuerySet[Annotation]:
@@ -226,35 +204,21 @@ def answers_in_dispute(item: Item) -> QuerySet[Annotation]:
     return standing.order_by("id")
 
 
-def lock(project: Project, items: Sequence[int]) -> list[Item]:
-    """Lock the items that can be reviewed; held claims and open entries come before items, as everywhere."""
-    list(
-        Claim.objects.select_for_update()
-        .filter(item__in=items, state="live")
-        .order_by("id")
-        .values_list("id")
+def lock(project: Project, items: Sequence[int], states: Sequence[str] = REVIEWABLE) -> list[int]:
+    """Lock the items in some states, and return them; claims and entries come before items, as everywhere."""
+    claims = Claim.objects.select_for_update().filter(item__in=items, state="live").order_by("id")
+    list(claims.values_list("id"))
+    entries = QueueEntry.objects.select_for_update().filter(item__in=items).order_by("item_id")
+    list(entries.values_list("item_id"))
+    found = Item.objects.select_for_update(no_key=True).filter(
+        project=project, pk__in=items, state__in=states
     )
-    list(
-        QueueEntry.objects.select_for_update()
-        .filter(item__in=items)
-        .order_by("item_id")
-        .values_list("item_id")
-    )
-    return list(
-        Item.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("current_annotation")
-        .filter(
-            project=project,
-            pk__in=items,
-            state__in=(Item.State.LABELED, Item.State.SKIPPED, Item.State.NEEDS_REVIEW),
-        )
-        .order_by("id")
-    )
+    return list(found.order_by("id").values_list("id", flat=True))
 
 
 def requeue(
     project: Project,
-    items: list[Item],
+    items: Sequence[int],
     *,
     why: str = SENT_BACK,
     ahead: float | None = None,
@@ -266,33 +230,58 @@ def requeue(
     `hints` are answers to propose, by item, to those who are not asked blind.
     What was drawn to be asked blind is asked blind again: without the hard ones a draw would be biased.
     """
-    drawn: dict[int, float | None] = {
-        item.pk: project.validation_rate for item in items if kind_for(project, item) == "validation"
-    }
-    drawn |= dict(
-        Annotation.objects.filter(item__in=items, kind="validation")
-        .order_by("-id")
-        .values_list("item_id", "inclusion_probability")
-    )
     Claim.objects.filter(item__in=items, state="live").update(state=Claim.State.EXPIRED)
     QueueEntry.objects.filter(item__in=items).delete()
-    QueueEntry.objects.bulk_create(
-        QueueEntry(
-            item=item,
-            project=project,
-            kind="validation" if item.pk in drawn else "manual",
-            priority=-1 if ahead is None else ahead + item.draw / 10,
-            why=why,
-            hint_id=None if item.pk in drawn else hints.get(item.pk),
-            inclusion_probability=drawn.get(item.pk),
-            needed=project.labels_per_item,
-            open_slots=project.labels_per_item,
+    params: dict[str, Any] = {
+        "project": project.pk,
+        "rate": project.validation_rate,
+        "needed": project.labels_per_item,
+        "why": why,
+        "ahead": ahead,
+        "items": list(items),
+        "hinted": list(hints),
+        "hints": list(hints.values()),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO labeling_queueentry (item_id, project_id, kind, priority, why, hint_id,
+                inclusion_probability, needed, open_slots)
+            SELECT i.id, %(project)s, CASE WHEN i.is_drawn THEN 'validation' ELSE 'manual' END,
+                coalesce(%(ahead)s::float8 + i.draw / 10, -1), %(why)s,
+                CASE WHEN NOT i.is_drawn THEN h.hint END, i.probability, %(needed)s, %(needed)s
+            FROM (
+                SELECT i.id, i.draw, i.draw < %(rate)s OR earlier.item_id IS NOT NULL AS is_drawn,
+                    CASE WHEN earlier.item_id IS NOT NULL THEN earlier.inclusion_probability
+                        WHEN i.draw < %(rate)s THEN %(rate)s::float8 END AS probability
+                FROM unnest(%(items)s::bigint[]) w(id) JOIN labeling_item i ON i.id = w.id
+                LEFT JOIN LATERAL (SELECT a.item_id, a.inclusion_probability FROM labeling_annotation a
+                    WHERE a.item_id = i.id AND a.kind = 'validation' ORDER BY a.id LIMIT 1) earlier ON true
+            ) i
+            LEFT JOIN unnest(%(hinted)s::bigint[], %(hints)s::bigint[]) h(item, hint) ON h.item = i.id
+            """,
+            params,
         )
-        for item in items
-    )
 
 
-def record(project: Project, reviewer: User, verb: str, items: list[Item], comment: str) -> None:
-    Event.record(
-        verb, project, reviewer, items=[item.pk for item in items][:1_000], count=len(items), comment=comment
+def record(
+    project: Project,
+    reviewer: User,
+    verb: str,
+    items: list[int],
+    comment: str,
+    batch: ReviewBatch | None = None,
+    **data: Any,
+) -> None:
+    if batch is not None:
+        data["batch"] = batch.pk
+    Event.record(verb, project, reviewer, items=items[:1_000], count=len(items), comment=comment, **data)
+
+
+def last_reasons(project: Project, reviewer: User, most: int = 6) -> list[str]:
+    """Return the reasons that somebody gave last for rejecting, the newest first."""
+    given = ReviewBatch.objects.filter(project=project, reviewer=reviewer, verdict="reject").exclude(
+        comment=""
     )
+    latest = given.values("comment").annotate(latest=Max("id")).order_by("-latest")
+    return list(latest.values_list("comment", flat=True)[:most])

@@ -127,7 +127,9 @@ def open_desk(page: Page, labeler: User, answers: Sequence[Answer]) -> _Desk:
     standing = Annotation.objects.filter(item__in=wanted, labeler=labeler, withdrawn_at=None)
     earlier = {each.item_id: each for each in standing}
     reviewed = set(
-        standing.filter(item__reviews__created_at__gte=F("created_at")).values_list("item_id", flat=True)
+        standing.filter(
+            item__reviews__created_at__gte=F("created_at"), item__reviews__undone_at=None
+        ).values_list("item_id", flat=True)
     )
     return _Desk(
         page=page,

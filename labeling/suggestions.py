@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from django.db import connection, transaction
@@ -14,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from labeling import checks, proposing, queue
-from labeling.models import Annotation, Item, ObjectCheck, Project, QueueEntry
+from labeling.models import Annotation, Item, Listing, ObjectCheck, Project, QueueEntry
 
 CHUNK = 5_000
 Row = TypeVar("Row")
@@ -105,6 +106,40 @@ def store(project: Project, model_version: int, proposals: Iterable[Proposal]) -
                 checks.write_into_proposals([each.item for each in chunk])
         count += len(chunk)
     return count
+
+
+def set_label_errors(
+    project: Project, scores: Mapping[int, float], instead: Mapping[int, int] = MappingProxyType({})
+) -> int:
+    """Say how well the label of items fits what a model says of them, held out; returns how many changed.
+
+    The lower, the likelier it is wrong. `instead` has the class that the model says where it is another.
+    Items that are not named have no score any more. What is being labeled at this moment is passed over.
+    """
+    changed = 0
+    rows = ((item, float(score), instead.get(item)) for item, score in sorted(scores.items()))
+    for chunk in chunks(rows):
+        with transaction.atomic(), connection.cursor() as cursor:
+            send(cursor, "item bigint, score float8, instead bigint", chunk)
+            cursor.execute(
+                """
+                WITH free AS (
+                    SELECT sent.* FROM labeling_listing l JOIN sent ON sent.item = l.item_id
+                    WHERE l.project_id = %s
+                    AND (l.label_error, l.model_class) IS DISTINCT FROM (sent.score, sent.instead)
+                    ORDER BY l.item_id FOR UPDATE OF l SKIP LOCKED
+                )
+                UPDATE labeling_listing l SET label_error = f.score, model_class = f.instead
+                FROM free f WHERE l.item_id = f.item
+                """,
+                [project.pk],
+            )
+            changed += cursor.rowcount
+    known = Listing.objects.filter(project=project, label_error__isnull=False)
+    gone = [item for item in known.values_list("item_id", flat=True) if item not in scores]
+    for chunk in chunks(gone):
+        changed += Listing.objects.filter(item__in=chunk).update(label_error=None, model_class=None)
+    return changed
 
 
 def ask_about_objects(project: Project, model_version: int, objects: Iterable[AskedObject]) -> int:

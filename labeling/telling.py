@@ -138,6 +138,10 @@ def reviewed(doing: str) -> Words:
     return lambda data, names: f"{doing} {number(data.get('count', 0), 'label', 'labels')}{comment(data)}"
 
 
+def of_filter(doing: str) -> Words:
+    return lambda data, names: f"{doing} the filter “{data.get('name')}”"
+
+
 def items_door(data: Data) -> Door | None:
     items = data.get("items") or []
     return Door("item-panel", item=items[0]) if len(items) == 1 else Door("data")
@@ -222,6 +226,29 @@ verb(
 )
 verb("reject", "Labels rejected", reviewed("rejected"), items_door)
 verb("approve", "Labels approved", reviewed("approved"), items_door)
+verb(
+    "undo_review",
+    "Verdicts taken back",
+    lambda data, names: (
+        f"took back {'rejecting' if data.get('verdict') == 'reject' else 'approving'}"
+        f" {number(data.get('count', 0), 'label', 'labels')}"
+    ),
+    items_door,
+)
+verb(
+    "sampling_rate",
+    "Share to review changed",
+    lambda data, names: (
+        f"has {percent(data.get('rate', 0))} of the labels of {somebody(data, names)} reviewed"
+    ),
+    Door("review"),
+)
+verb("comment", "Comment", lambda data, names: f"wrote{comment(data)}", items_door)
+verb("resolve_comment", "Comment resolved", "resolved a comment", items_door)
+verb("reopen_comment", "Comment reopened", "opened a comment again", items_door)
+verb("save_filter", "Filter saved", of_filter("saved"), Door("data"))
+verb("change_filter", "Filter changed", of_filter("changed"), Door("data"))
+verb("delete_filter", "Filter deleted", of_filter("deleted"), Door("data"))
 verb("decide", "Dispute decided", "decided which answer is right", items_door)
 
 

@@ -7,6 +7,7 @@ from labeling.views import (
     data,
     exports,
     favicon,
+    imports,
     instructions,
     label,
     log,
@@ -14,6 +15,7 @@ from labeling.views import (
     people,
     projects,
     quality,
+    reviewing,
     settings,
     webhooks,
 )
@@ -51,8 +53,15 @@ urlpatterns = [
     path("projects/<int:project_id>/label/", label.label, name="label"),
     path("projects/<int:project_id>/data/", data.gallery, name="data"),
     path("projects/<int:project_id>/data/<int:item_id>/", data.item_panel, name="item-panel"),
-    path("projects/<int:project_id>/import/", data.import_page, name="import"),
-    path("projects/<int:project_id>/import/live/", data.import_live, name="import-live"),
+    path("projects/<int:project_id>/data/count/", data.count, name="data-count"),
+    path(
+        "projects/<int:project_id>/data/<int:item_id>/look-alikes/", data.look_alikes, name="item-look-alikes"
+    ),
+    path("projects/<int:project_id>/data/<int:item_id>/thread/", data.thread, name="item-thread"),
+    path("projects/<int:project_id>/review/", reviewing.review_page, name="review"),
+    path("projects/<int:project_id>/review/next/", reviewing.review_next, name="review-next"),
+    path("projects/<int:project_id>/import/", imports.import_page, name="import"),
+    path("projects/<int:project_id>/import/live/", imports.import_live, name="import-live"),
     path("projects/<int:project_id>/team/", people.team, name="team"),
     path("projects/<int:project_id>/team/<int:membership_id>/", people.change_member, name="member"),
     path(

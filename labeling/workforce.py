@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -139,3 +139,24 @@ def keep_a_manager(membership: Membership, role: str) -> None:
     others = Membership.objects.filter(project=membership.project, role=Membership.Role.MANAGER)
     if not others.exclude(pk=membership.pk).exists():
         raise WorkforceRefused("A project needs a manager. Make somebody else one first.")
+
+
+def who_labeled(project: Project) -> list[int]:
+    """Return the people who have answered something, by one look at the index for each."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH RECURSIVE found(labeler) AS (
+                (SELECT labeler_id FROM labeling_annotation
+                WHERE project_id = %(project)s AND labeler_id IS NOT NULL ORDER BY labeler_id LIMIT 1)
+                UNION ALL
+                SELECT (SELECT a.labeler_id FROM labeling_annotation a
+                    WHERE a.project_id = %(project)s AND a.labeler_id > found.labeler
+                    ORDER BY a.labeler_id LIMIT 1)
+                FROM found WHERE found.labeler IS NOT NULL
+            )
+            SELECT labeler FROM found WHERE labeler IS NOT NULL
+            """,
+            {"project": project.pk},
+        )
+        return [labeler for (labeler,) in cursor.fetchall()]

@@ -25,7 +25,7 @@ from django.db.models import Q
 from clustering import index
 from labeling import answers
 from labeling.models import Annotation, Job, Project
-from mlassist import heads, inference, meanings, ordering, runs, validation, versions
+from mlassist import doubting, heads, inference, meanings, ordering, runs, validation, versions
 from mlassist.finetuning import learned_from
 from mlassist.heads import propagation
 from mlassist.models import Run
@@ -51,6 +51,7 @@ def do_round(job: Job) -> None:
         trained = train(project, pool, step)
     with runs.recorded(project, job, Run.Kind.VALIDATION, total=2, version=trained.version) as step:
         validation.judge(project, pool, trained, step)
+        step.say(f"{doubting.rank(project, pool, trained)} labels looked at for likely errors")
     with runs.recorded(project, job, Run.Kind.INFERENCE, total=len(pool), version=trained.version) as step:
         inference.propose(project, pool, trained, step)
 

@@ -40,7 +40,12 @@ ROUTES = {
     "figures": ("get", REVIEW),
     "label": ("get", LABEL),
     "data": ("get", REVIEW),
+    "data-count": ("get", REVIEW),
     "item-panel": ("get", REVIEW),
+    "item-look-alikes": ("get", REVIEW),
+    "item-thread": ("get", REVIEW),  # and who had the image on a page
+    "review": ("get", REVIEW),
+    "review-next": ("get", REVIEW),
     "import": ("get", MANAGE),
     "import-live": ("get", MANAGE),
     "models": ("get", REVIEW),
@@ -117,6 +122,15 @@ ROUTES = {
     "api-decision": ("post", REVIEW),
     "api-outline": ("post", REVIEW),  # and who had the image on a page
     "api-reviews": ("post", REVIEW),
+    "api-review-undo": ("post", REVIEW),
+    "api-review-queue": ("get", REVIEW),
+    "api-quality": ("get", REVIEW),
+    "api-sampling": ("post", MANAGE),
+    "api-locks": ("post", REVIEW),
+    "api-look-alikes": ("get", REVIEW),
+    "api-comments": ("get", REVIEW),
+    "api-comment": ("patch", REVIEW),
+    "api-saved-filters": ("get", REVIEW),
     "api-imports": ("get", MANAGE),
     "api-exports": ("get", REVIEW),
     "export-file": ("get", REVIEW),
@@ -135,7 +149,7 @@ ROUTES = {
 OWN = {
     "api-unknown", "api-page", "api-page-submit", "api-page-extend", "api-page-release", "api-page-undo",
     "profile-token-revoke", "run", "certificate-read", "api-check-answer",
-    "notification", "notification-read", "webhook-delete",
+    "notification", "notification-read", "webhook-delete", "api-saved-filter",
 }  # fmt: skip
 
 
@@ -156,7 +170,7 @@ def test_every_route_says_whom_it_is_for() -> None:
 @pytest.fixture
 def place(project, labeler, reviewer, manager, admin, outsider, items) -> dict[str, Any]:
     """Return a project in which something of everything exists, and what addresses need."""
-    from labeling import classes, exporting, webhooks
+    from labeling import classes, commenting, exporting, webhooks
 
     factories.answer(project, reviewer)
     boxes = factories.make_project(manager=manager, reviewer=reviewer, labeler=labeler, task_type="detection")
@@ -174,6 +188,8 @@ def place(project, labeler, reviewer, manager, admin, outsider, items) -> dict[s
         "check_id": boxes.checks.first().pk,
         "job_id": exported.pk,
         "class_id": circle.pk,
+        "batch_id": review.judge(project, manager, "approve", []).batch.pk,
+        "comment_id": commenting.add(items[0], manager, "Look here.").pk,
         "version": 1,
         "name": "people",
         "event_id": classes.edit(circle, manager, name="disc").pk,
@@ -238,6 +254,25 @@ def test_crops_are_seen_and_answered_by_those_who_got_them(manager, labeler, adm
     assert api(labeler).get(image).headers["Content-Type"] == "image/webp"
     assert api(labeler).get(reverse("image", args=[page["crops"][0]["item"]])).status_code == 404
     assert api(labeler).post(url).status_code == 200
+
+
+@pytest.mark.django_db
+def test_comments_are_read_and_answered_by_who_had_the_image(
+    project, labeler, reviewer, items, client
+) -> None:
+    from labeling import commenting
+
+    item = queue.claim(project, labeler, 1).claims.get().item
+    commenting.add(item, reviewer, "Mind the corner.")
+    url = reverse("item-thread", args=[project.pk, item.pk])
+    client.force_login(labeler)
+    assert "Mind the corner." in client.get(url).content.decode()
+    assert client.post(url, {"text": "I do."}).status_code == 302
+    assert item.comments.get(author=labeler).text == "I do."
+    other = next(each for each in items if each.pk != item.pk)
+    assert client.get(reverse("item-thread", args=[project.pk, other.pk])).status_code == 404
+    client.force_login(reviewer)
+    assert client.get(url).headers["Location"] == reverse("item-panel", args=[project.pk, item.pk])
 
 
 @pytest.mark.django_db

@@ -1,7 +1,5 @@
 """Items, reviews, imports, exports, jobs."""
 
-from typing import Any
-
 from django.core.exceptions import PermissionDenied
 from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404
@@ -12,16 +10,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import exporting, importing, permissions, review
+from labeling import exporting, gallery, importing, permissions, review
 from labeling.api import shapes
 from labeling.models import Event, Job
 
 MOST = 200
-
-
-def filters_from(given: dict[str, Any]) -> review.Filters:
-    fields = {key: value for key, value in given.items() if key != "class"}
-    return review.Filters(label_class=given.get("class"), **fields)
 
 
 class Items(APIView):
@@ -29,21 +22,24 @@ class Items(APIView):
         operation_id="items_list",
         parameters=[
             shapes.FilterInput,
-            OpenApiParameter("cursor", OpenApiTypes.INT),
+            OpenApiParameter("sort", OpenApiTypes.STR, enum=list(gallery.SORTS)),
+            OpenApiParameter("cursor", OpenApiTypes.STR, description="`next` of the page before"),
             OpenApiParameter("limit", OpenApiTypes.INT),
         ],
         responses={200: dict},
     )
     def get(self, request: Request, project_id: int) -> Response:
-        """List items, newest first, by state, class, labeler, source, confidence or name."""
+        """List items in an order, newest first, narrowed by what is known of them and their labels."""
         project = permissions.project_or_404(request.user, project_id, "review")
         given = shapes.FilterInput(data=request.query_params)
         given.is_valid(raise_exception=True)
         limit = shapes.whole_number(request.query_params.get("limit", ""))
-        items, following = review.gallery(
+        sort = request.query_params.get("sort", "")
+        items, following = gallery.page(
             project,
-            filters_from(given.validated_data),
-            shapes.whole_number(request.query_params.get("cursor", "")),
+            shapes.filters_from(given.validated_data),
+            sort if sort in gallery.SORTS else "newest",
+            request.query_params.get("cursor"),
             min(limit or 60, MOST),
         )
         return Response({"results": [shapes.item_shape(each) for each in items], "next": following})
@@ -55,14 +51,14 @@ class ItemDetail(APIView):
         """Read an item with its whole history."""
         project = permissions.project_or_404(request.user, project_id, "review")
         item = (
-            project.items.select_related("current_annotation__labeler", "suggestion")
+            project.items.select_related("current_annotation__labeler", "suggestion", "listing")
             .filter(pk=item_id)
             .first()
         )
         if item is None:
             raise Http404
         history = (
-            item.annotations.select_related("labeler")
+            item.annotations.select_related("labeler", "instructions")
             .prefetch_related("regions__label_class__means")
             .order_by("-id")
         )
@@ -73,7 +69,7 @@ class ItemDetail(APIView):
                 "history": [shapes.annotation_shape(each) for each in history],
                 "reviews": [
                     {"verdict": each.verdict, "comment": each.comment, "reviewer": each.reviewer.label,
-                     "created_at": each.created_at}
+                     "created_at": each.created_at, "undone_at": each.undone_at}
                     for each in reviews
                 ],
             }
@@ -91,19 +87,6 @@ class Decision(APIView):
         review.decide(project, item.pk, given.validated_data["annotation"], permissions.person(request))
         item = project.items.select_related("current_annotation__labeler").get(pk=item_id)
         return Response(shapes.item_shape(item))
-
-
-class Reviews(APIView):
-    @extend_schema(operation_id="reviews_create", request=shapes.ReviewInput, responses={200: dict})
-    def post(self, request: Request, project_id: int) -> Response:
-        """Approve or reject items. Rejected labels are withdrawn, kept in the history, and asked again."""
-        project = permissions.project_or_404(request.user, project_id, "review")
-        given = shapes.ReviewInput(data=request.data)
-        given.is_valid(raise_exception=True)
-        items, comment = given.validated_data["items"], given.validated_data["comment"]
-        act = review.reject if given.validated_data["verdict"] == "reject" else review.approve
-        done = act(project, items, permissions.person(request), comment)
-        return Response({"done": len(done), "items": done, "skipped": sorted(set(items) - set(done))})
 
 
 class Imports(APIView):
@@ -165,7 +148,7 @@ class Exports(APIView):
         project = permissions.project_or_404(request.user, project_id, "review")
         given = shapes.ExportInput(data=request.data)
         given.is_valid(raise_exception=True)
-        filters = filters_from(given.validated_data["filter"])
+        filters = shapes.filters_from(given.validated_data["filter"])
         job = exporting.start(project, permissions.person(request), given.validated_data["format"], filters)
         return Response(shapes.job_shape(job), status=202)
 

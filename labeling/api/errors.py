@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from labeling.commenting import CommentRefused
 from labeling.exporting import ExportRefused
 from labeling.gold import GoldRefused
 from labeling.importing import ImportRefused
@@ -16,16 +17,19 @@ from labeling.outlining import OutlineRefused
 from labeling.projects import ProjectRefused
 from labeling.queue import NotRunning
 from labeling.review import ReviewRefused
+from labeling.saved import SavingRefused
 from labeling.submission import InvalidAnswer
 from labeling.workforce import WorkforceRefused
 
 REFUSALS = (
+    CommentRefused,
     ExportRefused,
     GoldRefused,
     ImportRefused,
     InvalidAnswer,
     OutlineRefused,
     ReviewRefused,
+    SavingRefused,
     WorkforceRefused,
 )
 

@@ -10,7 +10,20 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from labeling import decoys, earlier, geometry, languages, meanings, pausing, permissions, proposing, queue
+from labeling import (
+    commenting,
+    decoys,
+    earlier,
+    gallery,
+    geometry,
+    languages,
+    meanings,
+    pausing,
+    permissions,
+    proposing,
+    queue,
+    review,
+)
 from labeling.meanings import Meanings
 from labeling.models import (
     Annotation,
@@ -42,6 +55,11 @@ DIGITS = 18  # always fit a bigint
 def whole_number(text: str) -> int | None:
     """Read a number from an address or a form; None when it is none."""
     return int(text) if text.isdecimal() and len(text) <= DIGITS else None
+
+
+def whole_numbers(text: str) -> list[int]:
+    """Read numbers between commas; what is none is passed over."""
+    return [number for part in text.split(",") if (number := whole_number(part)) is not None]
 
 
 @extend_schema_field({"oneOf": [{"type": "string"}, {"type": "object"}]})
@@ -252,12 +270,6 @@ class SubmitInput(serializers.Serializer[Any]):
     answers = serializers.ListField(child=AnswerInput(), max_length=50)
 
 
-class ReviewInput(serializers.Serializer[Any]):
-    items = serializers.ListField(child=serializers.IntegerField(), allow_empty=False, max_length=10_000)
-    verdict = serializers.ChoiceField(choices=("approve", "reject"))
-    comment = serializers.CharField(required=False, allow_blank=True, default="", max_length=2_000)
-
-
 class DecisionInput(serializers.Serializer[Any]):
     annotation = serializers.IntegerField()
 
@@ -271,6 +283,19 @@ class FilterInput(serializers.Serializer[Any]):
         allow_blank=True,
     )
     confidence_below = NumberField(required=False)
+    confidence_above = NumberField(required=False)
+    since = serializers.DateField(required=False, help_text="labeled on that day, in UTC, or later")
+    until = serializers.DateField(required=False, help_text="labeled on that day or before")
+    disagreement = serializers.ChoiceField(
+        choices=("people", "model"),
+        required=False,
+        allow_blank=True,
+        help_text="people gave different answers, or the model says another class",
+    )
+    group = serializers.IntegerField(required=False, help_text="of look-alikes")
+    instructions = serializers.IntegerField(required=False, help_text="the version it was labeled under")
+    reviewed = serializers.ChoiceField(choices=("yes", "no"), required=False, allow_blank=True)
+    comments = serializers.ChoiceField(choices=("open", "any"), required=False, allow_blank=True)
     name = serializers.CharField(required=False, allow_blank=True, max_length=200)
     kind = serializers.ChoiceField(choices=QueueKind.choices, required=False, allow_blank=True)
     disagree = serializers.CharField(
@@ -282,6 +307,13 @@ class FilterInput(serializers.Serializer[Any]):
 
     def get_fields(self) -> dict[str, Any]:
         return {"class": serializers.IntegerField(required=False), **super().get_fields()}
+
+
+def filters_from(given: dict[str, Any]) -> gallery.Filters:
+    """Return a gallery's filters from what a FilterInput has validated."""
+    fields = {key: value for key, value in given.items() if key != "class"}
+    days = {key: fields[key].isoformat() for key in ("since", "until") if fields.get(key)}
+    return gallery.Filters(label_class=given.get("class"), **(fields | days))
 
 
 class LogInput(serializers.Serializer[Any]):
@@ -383,10 +415,12 @@ def screen_shape(page: Page, claims: Sequence[Claim], decoy: Decoy | None) -> di
     # Copies of one picture without a class are asked for unprompted.
     if page.project.is_classification and (page.kind == QueueKind.PRELABELED or page.proposed_class_id):
         proposals = Suggestion.objects.in_bulk([each.item_id for each in claims])
+    back = [] if blind else [each.item_id for each in claims if each.why == review.SENT_BACK]
+    said = commenting.why_back(page.project, back) if back else {}
     items = [
         page_item(
             each.item,
-            "" if blind else languages.reason(each.why),
+            "" if blind else " ".join(filter(None, (languages.reason(each.why), said.get(each.item_id)))),
             proposal_shape(each, proposals.get(each.item_id), today),
         )
         for each in claims
@@ -445,6 +479,7 @@ def ticks_shape(claim: Claim, today: Meanings) -> dict[str, Any]:
 def item_shape(item: Item) -> dict[str, Any]:
     current = item.current_annotation
     suggestion = getattr(item, "suggestion", None)
+    listing = getattr(item, "listing", None)
     return {
         "id": item.pk,
         "file_name": item.file_name,
@@ -464,6 +499,9 @@ def item_shape(item: Item) -> dict[str, Any]:
         "regions": regions_shape(current.regions.all() if current else ()),
         "labeler": current.labeler.label if current and current.labeler else None,
         "confidence": suggestion.confidence if suggestion else None,
+        "label_error": listing.label_error if listing else None,
+        "model_class": listing.model_class if listing else None,
+        "reviewed": listing.reviewed if listing else False,
         "created_at": current.created_at if current else None,
     }
 
@@ -480,6 +518,8 @@ def annotation_shape(annotation: Annotation) -> dict[str, Any]:
         "skipped": annotation.skipped,
         "skip_reason": annotation.skip_reason,
         "counted": annotation.counted,
+        "suggestion_visible": annotation.suggestion_visible,
+        "instructions": annotation.instructions.version if annotation.instructions else None,
         "created_at": annotation.created_at,
         "withdrawn_at": annotation.withdrawn_at,
         "withdrawal": annotation.withdrawal,

@@ -1,7 +1,17 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from labeling.api import checks, classes, data, events, outlines, pages, projects, quality
+from labeling.api import (
+    checks,
+    classes,
+    data,
+    events,
+    outlines,
+    pages,
+    projects,
+    quality,
+    reviewing,
+)
 
 urlpatterns = [
     path("projects/", projects.ProjectList.as_view(), name="api-projects"),
@@ -81,7 +91,39 @@ urlpatterns = [
         outlines.Outline.as_view(),
         name="api-outline",
     ),
-    path("projects/<int:project_id>/reviews/", data.Reviews.as_view(), name="api-reviews"),
+    path(
+        "projects/<int:project_id>/items/<int:item_id>/look-alikes/",
+        reviewing.LookAlikes.as_view(),
+        name="api-look-alikes",
+    ),
+    path(
+        "projects/<int:project_id>/items/<int:item_id>/comments/",
+        reviewing.Comments.as_view(),
+        name="api-comments",
+    ),
+    path(
+        "projects/<int:project_id>/comments/<int:comment_id>/",
+        reviewing.CommentDetail.as_view(),
+        name="api-comment",
+    ),
+    path("projects/<int:project_id>/reviews/", reviewing.Reviews.as_view(), name="api-reviews"),
+    path(
+        "projects/<int:project_id>/reviews/<int:batch_id>/undo/",
+        reviewing.ReviewUndo.as_view(),
+        name="api-review-undo",
+    ),
+    path("projects/<int:project_id>/review-queue/", reviewing.ReviewQueue.as_view(), name="api-review-queue"),
+    path("projects/<int:project_id>/quality/", reviewing.Quality.as_view(), name="api-quality"),
+    path("projects/<int:project_id>/sampling/", reviewing.Sampling.as_view(), name="api-sampling"),
+    path("projects/<int:project_id>/locks/", reviewing.Locks.as_view(), name="api-locks"),
+    path(
+        "projects/<int:project_id>/saved-filters/", reviewing.SavedFilters.as_view(), name="api-saved-filters"
+    ),
+    path(
+        "projects/<int:project_id>/saved-filters/<int:filter_id>/",
+        reviewing.SavedFilterDetail.as_view(),
+        name="api-saved-filter",
+    ),
     path("projects/<int:project_id>/imports/", data.Imports.as_view(), name="api-imports"),
     path("projects/<int:project_id>/exports/", data.Exports.as_view(), name="api-exports"),
     path(

@@ -1,7 +1,7 @@
 """The tables of the labeling domain, one module per noun."""
 
 from labeling.models.accounts import ApiToken, User
-from labeling.models.annotations import Annotation, Decoy, Recheck, Region, Review, Suggestion
+from labeling.models.annotations import Annotation, Decoy, Recheck, Region, Suggestion
 from labeling.models.checking import CheckPage, ObjectCheck
 from labeling.models.events import Event
 from labeling.models.items import DataSource, Item
@@ -11,6 +11,15 @@ from labeling.models.projects import Instructions, Invitation, LabelClass, Membe
 from labeling.models.quality import AgreementReport, Disagreement, GoldItem, WorkerQuality
 from labeling.models.queueing import Claim, Page, QueueEntry
 from labeling.models.relabeling import Relabeling
+from labeling.models.reviewing import (
+    Comment,
+    Listing,
+    Review,
+    ReviewBatch,
+    ReviewLock,
+    SamplingRate,
+    SavedFilter,
+)
 from labeling.models.tallies import Tally
 from labeling.models.webhooks import Delivery, Webhook
 
@@ -21,6 +30,7 @@ __all__ = [
     "ApiToken",
     "CheckPage",
     "Claim",
+    "Comment",
     "DataSource",
     "Decoy",
     "Delivery",
@@ -33,6 +43,7 @@ __all__ = [
     "Job",
     "LabelClass",
     "Letter",
+    "Listing",
     "Membership",
     "Notification",
     "NotificationChoice",
@@ -44,6 +55,10 @@ __all__ = [
     "Region",
     "Relabeling",
     "Review",
+    "ReviewBatch",
+    "ReviewLock",
+    "SamplingRate",
+    "SavedFilter",
     "Suggestion",
     "Tally",
     "User",

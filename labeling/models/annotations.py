@@ -234,19 +234,3 @@ class Decoy(models.Model):
                 fields=["gold", "page"], condition=models.Q(gold__isnull=False), name="decoy_of_gold"
             )
         ]
-
-
-class Review(models.Model):
-    """A reviewer's verdict on an annotation."""
-
-    class Verdict(models.TextChoices):
-        APPROVE = "approve"
-        REJECT = "reject"
-
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="reviews")
-    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="reviews")
-    annotation = models.ForeignKey(Annotation, null=True, on_delete=models.CASCADE, related_name="reviews")
-    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    verdict = models.CharField(max_length=7, choices=Verdict.choices)
-    comment = models.TextField(blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)

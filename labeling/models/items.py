@@ -56,6 +56,7 @@ class Item(models.Model):
         indexes = [
             models.Index(fields=["project", "state", "id"], name="item_by_state"),
             models.Index(fields=["project", "draw"], name="item_by_draw"),
+            models.Index(fields=["project", "path", "id"], name="item_by_path"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["source", "path"], name="item_path_once"),

@@ -1,7 +1,7 @@
 """Template tags that draw the regions of an answer over a picture, and count them by class."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import shapely
@@ -26,8 +26,11 @@ def tally_as_said(regions: Iterable[Region]) -> list[tuple[LabelClass, int]]:
 
 
 @register.simple_tag
-def drawing(regions: Iterable[Region], item: Item) -> SafeString:
-    """Return regions as an SVG to lie over the picture, each with its name for the pointer."""
+def drawing(regions: Iterable[Region], item: Item, lone: Collection[int] = ()) -> SafeString:
+    """Return regions as an SVG to lie over the picture, each with its name for the pointer.
+
+    Those whose ids are `lone` are marked: nobody else has drawn them.
+    """
     shaped = [each for each in regions if each.bbox or each.polygon]
     return over(
         item,
@@ -35,10 +38,18 @@ def drawing(regions: Iterable[Region], item: Item) -> SafeString:
             "",
             '<path d="{0}" fill="{1}" fill-opacity=".16" fill-rule="evenodd"/>'
             '<path d="{0}" fill="none" stroke="#000" stroke-opacity=".55" stroke-width="3.5"/>'
-            '<path d="{0}" fill="transparent" fill-rule="evenodd" stroke="{1}" stroke-width="1.75">'
+            '<path d="{0}" fill="transparent" fill-rule="evenodd" stroke="{1}" stroke-width="{3}"{4}>'
             "<title>{2}</title></path>",
             (
-                (path(each, size_of(item) / LARGE), each.label_class.now.color, each.label_class.now.name)
+                (
+                    path(each, size_of(item) / LARGE),
+                    each.label_class.now.color,
+                    f"{each.label_class.now.name}: only here"
+                    if each.pk in lone
+                    else each.label_class.now.name,
+                    "4" if each.pk in lone else "1.75",
+                    SafeString(' stroke-dasharray="8 5"') if each.pk in lone else "",
+                )
                 for each in shaped
             ),
         ),

@@ -38,6 +38,8 @@ INSIDE = {
     "agreement": "team",
     "gold": "team",
     "settings-quality": "settings",
+    "review": "data",
+    "item-thread": "label",
 } | dict.fromkeys(
     (
         "log",

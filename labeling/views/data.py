@@ -1,23 +1,24 @@
-"""The gallery, one item's panel, and import."""
+"""The gallery, and one item's panel."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import Http404, HttpResponse, QueryDict
+from django.http import Http404, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.vary import vary_on_headers
 
-from labeling import importing, permissions, review
-from labeling.api.data import filters_from
-from labeling.api.shapes import FilterInput, whole_number
-from labeling.models import Item, Project, User
+from labeling import commenting, comparing, extensions, permissions, review, saved, workforce
+from labeling import gallery as browsing
+from labeling.api.shapes import FilterInput, filters_from, whole_number
+from labeling.models import Item, LabelClass, Project, ReviewLock, User
 from labeling.templatetags.loupe import kind_name, words
 from labeling.views import SignedIn
 
-BATCH = 60
+MOST = 600  # items at once, when somebody comes back to where they were
+ALIKE = 20
 SOURCES = {
     "person": "by people",
     "confirmed": "confirmed proposals",
@@ -26,6 +27,9 @@ SOURCES = {
     "imported": "imported",
 }
 CONFIDENCES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
+DISAGREEMENTS = {"people": "people gave different answers", "model": "the model says another class"}
+REVIEWED = {"yes": "approved by a reviewer", "no": "not reviewed"}
+COMMENTS = {"open": "open comments", "any": "any comments"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,41 +41,84 @@ class Chip:
 
 
 def gallery(request: SignedIn, project_id: int) -> HttpResponse:
-    """Show items that the address chooses; htmx asks for the next batch alone."""
+    """Show items that the address chooses; a script asks for the next ones alone."""
     project = permissions.project_or_404(request.user, project_id, "review")
-    filters = filters_of(request.GET)
+    filters, sort = filters_of(request.GET), sort_of(request.GET)
     cursor = request.GET.get("cursor", "")
-    items, following = review.gallery(project, filters, whole_number(cursor), BATCH)
-    query = request.GET.copy()
-    query.pop("cursor", None)
-    opened = whole_number(query.pop("item", [""])[-1])
-    context = {"project": project, "items": items, "next": following, "query": query.urlencode()}
-    if cursor:
+    limit = min(whole_number(request.GET.get("limit", "")) or browsing.PAGE, MOST)
+    items, following = browsing.page(project, filters, sort, cursor or None, limit)
+    query = address_of(request.GET)
+    opened = whole_number(request.GET.get("item", ""))
+    context = {"project": project, "items": items, "next": following, "sort": sort} | beside(project, items)
+    if cursor or "part" in request.GET:
         return render(request, "data/_batch.html", context)
-    context |= choices(project, filters) | {"chips": chips(project, filters, query), "opened": opened}
+    context |= choices(project, filters, request.user) | {
+        "query": query.urlencode(),
+        "chips": chips(project, filters, query),
+        "opened": opened,
+        "reasons": review.last_reasons(project, request.user),
+    }
     return render(request, "data/gallery.html", context)
 
 
-def choices(project: Project, filters: review.Filters) -> dict[str, Any]:
-    """Return what can be filtered by, and how many items there are."""
+def count(request: SignedIn, project_id: int) -> HttpResponse:
+    """Say how many items the address chooses."""
+    project = permissions.project_or_404(request.user, project_id, "review")
+    total = browsing.total(project, filters_of(request.GET))
+    return JsonResponse({"count": total.count, "exact": total.exact})
+
+
+def address_of(given: QueryDict) -> QueryDict:
+    """Return what of an address chooses a view, so that it can be sent and saved."""
+    query = given.copy()
+    for name in ("cursor", "item", "limit", "part"):
+        query.pop(name, None)
+    return query
+
+
+def beside(project: Project, items: list[Item]) -> dict[str, Any]:
+    """Return what the cells of items need besides them: who has them open, and classes by id."""
+    pks = [item.pk for item in items]
+    open_now = ReviewLock.objects.filter(item__in=pks, until__gte=timezone.now())
+    said = {item.listing.model_class for item in items if getattr(item, "listing", None)}
+    return {
+        "held": {each.item_id: each.reviewer for each in open_now.select_related("reviewer")},
+        "model_classes": LabelClass.objects.select_related("means").in_bulk(said - {None}),
+    }
+
+
+def choices(project: Project, filters: browsing.Filters, user: User) -> dict[str, Any]:
+    """Return what can be filtered and sorted by."""
+    role = getattr(project, "role", None)
+    mine = list(saved.visible(project, user))
     return {
         "filters": asdict(filters),
         "states": [state for state in Item.State.values if state != "labeled"],
         "sources": SOURCES,
         "confidences": CONFIDENCES,
+        "disagreements": DISAGREEMENTS,
+        "reviewed": REVIEWED,
+        "comments": COMMENTS,
+        "sorts": browsing.SORTS,
         "classes": project.classes.filter(means=None),
         "labelers": labelers(project),
-        "total": review.select(project, filters).count(),
+        "versions": project.instructions.values_list("version", flat=True)[:50],
+        "saved": mine,
+        "changeable": {each.pk for each in mine if saved.may_change(each, user, role)},
     }
 
 
-def filters_of(given: QueryDict) -> review.Filters:
+def filters_of(given: QueryDict) -> browsing.Filters:
     """Read filters from an address; one that makes no sense shows everything."""
     form = FilterInput(data={key: value for key, value in given.items() if value})
-    return filters_from(form.validated_data) if form.is_valid() else review.Filters()
+    return filters_from(form.validated_data) if form.is_valid() else browsing.Filters()
 
 
-def chips(project: Project, filters: review.Filters, query: QueryDict) -> list[Chip]:
+def sort_of(given: QueryDict) -> str:
+    return given["sort"] if given.get("sort") in browsing.SORTS else "newest"
+
+
+def chips(project: Project, filters: browsing.Filters, query: QueryDict) -> list[Chip]:
     """Return the filters that are on, in words."""
     texts = {
         "kind": filters.kind and f"waiting: {kind_name(filters.kind)}",
@@ -79,7 +126,17 @@ def chips(project: Project, filters: review.Filters, query: QueryDict) -> list[C
         "class": filters.label_class and f"class: {name_in(project.classes, filters.label_class)}",
         "source": filters.source and f"origin: {SOURCES.get(filters.source, filters.source)}",
         "labeler": filters.labeler and f"labeler: {name_in(labelers(project), filters.labeler)}",
-        "confidence_below": filters.confidence_below and f"confidence < {filters.confidence_below}",
+        "confidence_above": filters.confidence_above is not None
+        and f"confidence ≥ {filters.confidence_above}",
+        "confidence_below": filters.confidence_below is not None
+        and f"confidence < {filters.confidence_below}",
+        "since": filters.since and f"labeled since {filters.since}",
+        "until": filters.until and f"labeled until {filters.until}",
+        "disagreement": DISAGREEMENTS.get(filters.disagreement, ""),
+        "group": filters.group is not None and f"look-alikes: group {filters.group}",
+        "instructions": filters.instructions and f"instructions: version {filters.instructions}",
+        "reviewed": REVIEWED.get(filters.reviewed, ""),
+        "comments": COMMENTS.get(filters.comments, ""),
         "name": filters.name and f"name: {filters.name}",
         "disagree": filters.disagree and disagreement_words(project, filters.disagree),
     }
@@ -104,7 +161,7 @@ def disagreement_words(project: Project, which: str) -> str:
 
 
 def labelers(project: Project) -> QuerySet[User]:
-    return User.objects.filter(annotations__project=project).distinct().order_by("name", "email")
+    return User.objects.filter(pk__in=workforce.who_labeled(project)).order_by("name", "email")
 
 
 def name_in(rows: Any, pk: int) -> str:
@@ -117,52 +174,66 @@ def name_in(rows: Any, pk: int) -> str:
 def item_panel(request: SignedIn, project_id: int, item_id: int) -> HttpResponse:
     """Show one item large, with its whole history: the gallery's panel, or the gallery with it open."""
     project = permissions.project_or_404(request.user, project_id, "review")
-    item = (
-        project.items.select_related("current_annotation", "suggestion", "entry", "gold")
-        .prefetch_related("current_annotation__regions__label_class__means")
-        .filter(pk=item_id)
-        .first()
-    )
+    items = project.items.select_related("current_annotation", "suggestion", "entry", "listing", "gold")
+    shown = items.prefetch_related("current_annotation__regions__label_class__means").filter(pk=item_id)
+    item = shown.first()
     if item is None:
         raise Http404
     if not request.headers.get("HX-Request"):
         state = "" if item.state == Item.State.LABELED else f"state={item.state}&"
         return redirect(f"{reverse('data', args=[project.pk])}?{state}item={item.pk}")
-    history = (
-        item.annotations.select_related("labeler")
-        .prefetch_related("regions__label_class__means")
-        .order_by("-id")
+    return render(request, "data/_item.html", {"project": project, "item": item} | told_of(item))
+
+
+def told_of(item: Item) -> dict[str, Any]:
+    """Return what a panel tells of an item: history, verdicts, answers beside each other, comments."""
+    answers = item.annotations.select_related("labeler", "instructions").prefetch_related(
+        "regions__label_class__means"
     )
-    reviews = item.reviews.select_related("reviewer").order_by("-id")
+    history = comparing.history(list(answers.order_by("-id")))
     disputed = item.state == Item.State.NEEDS_REVIEW
     standing = review.answers_in_dispute(item).select_related("labeler")
-    dispute = standing.prefetch_related("regions__label_class__means") if disputed else None
-    context = {"project": project, "item": item, "history": history, "reviews": reviews, "dispute": dispute}
-    return render(request, "data/_item.html", context)
+    sides = comparing.sides(list(standing.prefetch_related("regions__label_class__means")))
+    listing = getattr(item, "listing", None)
+    instead = listing.model_class if listing else None
+    return {
+        "history": history,
+        "reviews": item.reviews.select_related("reviewer").order_by("-id"),
+        "sides": sides if disputed or len(sides) > 1 else [],
+        "disputed": disputed,
+        "threads": list(commenting.threads(item)),
+        "instead": LabelClass.objects.select_related("means").filter(pk=instead).first() if instead else None,
+    }
 
 
-def import_page(request: SignedIn, project_id: int) -> HttpResponse:
-    project = permissions.project_or_404(request.user, project_id, "manage")
+def look_alikes(request: SignedIn, project_id: int, item_id: int) -> HttpResponse:
+    """Show what looks most like an item."""
+    project = permissions.project_or_404(request.user, project_id, "review")
+    if not project.items.filter(pk=item_id).exists():
+        raise Http404
+    found = extensions.look_alikes(project, item_id, ALIKE)
+    items = [each for each in browsing.load(found or []) if each.project_id == project.pk]
+    return render(
+        request, "data/_alike.html", {"project": project, "items": items, "known": found is not None}
+    )
+
+
+def thread(request: SignedIn, project_id: int, item_id: int) -> HttpResponse:
+    """Show what is said of an item to somebody who may see it; who reviews sees it in the gallery."""
+    project = permissions.project_or_404(request.user, project_id, "label")
+    if permissions.may(getattr(project, "role", None), "review"):
+        return redirect("item-panel", project.pk, item_id)
+    item = permissions.item_or_404(request.user, item_id)
+    if item.project_id != project.pk:
+        raise Http404
+    problem = ""
     if request.method == "POST":
-        if not request.user.is_superuser:  # only a site admin may read folders of the server
-            raise Http404
+        parent = item.comments.filter(pk=whole_number(request.POST.get("parent", "")), parent=None).first()
         try:
-            importing.add_path(project, request.POST.get("path", ""), request.user)
-        except importing.ImportRefused as error:
-            messages.error(request, str(error))
-        return redirect("import", project.pk)
-    return render(request, "data/import.html", {"project": project, "imports": imports_of(project)})
-
-
-def import_live(request: SignedIn, project_id: int) -> HttpResponse:
-    project = permissions.project_or_404(request.user, project_id, "manage")
-    return render(request, "data/_imports.html", {"project": project, "imports": imports_of(project)})
-
-
-def imports_of(project: Project) -> list[dict[str, Any]]:
-    found = []
-    for source in project.sources.order_by("-id")[:20]:
-        facts = importing.summary(source)
-        taken = facts["read"] - facts["broken"] - facts["duplicates"]
-        found.append({**facts, "taken": taken, "problems": importing.problems(source)})
-    return found
+            commenting.add(item, request.user, request.POST.get("text", ""), parent=parent)
+            return redirect("item-thread", project.pk, item.pk)
+        except commenting.CommentRefused as error:
+            problem = str(error)
+    said = {"threads": list(commenting.threads(item)), "problem": problem}
+    back = item.reviews.filter(verdict="reject", undone_at=None).exclude(comment="").order_by("-id").first()
+    return render(request, "data/thread.html", {"project": project, "item": item, "back": back} | said)

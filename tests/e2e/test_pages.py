@@ -202,9 +202,58 @@ def test_the_gallery_goes_on_while_scrolling(browse, shapes, reviewer, labeler):
     factories.make_items(shapes, 70, size=24)
     factories.answer_all(shapes, labeler)
     page = browse(reviewer, f"/projects/{shapes.pk}/data/", viewport={"width": 700, "height": 500})
-    expect(page.locator(".cell")).to_have_count(60)
-    page.locator(".cell").last.scroll_into_view_if_needed()
-    expect(page.locator(".cell")).to_have_count(70)
+    oldest = Item.objects.filter(project=shapes).earliest("id")
+    last = page.locator(f'[data-item="{oldest.pk}"]')
+    expect(page.locator(".cell").first).to_be_visible()
+    assert page.locator(".cell").count() < 60  # what is far away is not in the document
+    expect(last).to_have_count(0)
+    page.wait_for_function(
+        f"""() => {{
+            scrollTo(0, document.documentElement.scrollHeight);
+            return document.querySelector('[data-item="{oldest.pk}"]');
+        }}""",
+        polling=100,
+    )
+    expect(last).to_be_in_viewport()
+    page.reload()  # back to where it was
+    expect(last).to_be_in_viewport()
+
+
+def test_a_reviewer_works_through_the_queue_by_key(browse, shapes, reviewer, labeler):
+    factories.make_items(shapes, 4)
+    factories.answer_all(shapes, labeler)
+    page = browse(reviewer, f"/projects/{shapes.pk}/review/")
+    waiting = page.locator("[data-waiting-count]")
+    expect(waiting).to_have_text("4")
+    page.keyboard.press("a")
+    expect(waiting).to_have_text("3")
+    page.keyboard.press("Shift+R")
+    page.keyboard.type("no such shape")
+    page.keyboard.press("Enter")
+    expect(waiting).to_have_text("2")
+    assert Annotation.objects.get(withdrawal="rejected").reviews.get().comment == "no such shape"
+    page.get_by_role("button", name="Undo").click()
+    expect(waiting).to_have_text("3")
+    assert not Annotation.objects.filter(withdrawal="rejected").exists()
+
+
+def test_a_comment_is_pinned_to_a_point_and_answered(browse, shapes, reviewer, labeler):
+    factories.make_items(shapes, 1)
+    factories.answer_all(shapes, labeler)
+    page = browse(reviewer, f"/projects/{shapes.pk}/data/")
+    page.locator("[data-open]").first.click()
+    panel = page.locator("[data-panel]")
+    expect(panel.get_by_role("heading", name="Comments")).to_be_visible()
+    page.keyboard.press("p")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    page.keyboard.type("What is this?")
+    panel.get_by_role("button", name="Send").click()
+    expect(panel.locator(".pin")).to_have_count(1)
+    panel.get_by_role("button", name="Resolve").click()
+    expect(panel.get_by_role("button", name="Open again")).to_be_visible()
+    page.keyboard.press("l")
+    expect(panel).to_contain_text("No backbone has looked at this image yet")
 
 
 def test_an_export_is_made_and_fetched(browse, shapes, manager, labeler):

@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from labeling import answers, queue, review, submission, suggestions
+from labeling import answers, gallery, queue, review, submission, suggestions
 from labeling.models import Annotation, Item, Page, QueueEntry, Review
 from tests import factories
 
@@ -72,7 +72,7 @@ def test_the_gallery_filters_by_class_labeler_source_and_name(project, labeler, 
     circle = project.classes.get(name="circle")
 
     def found(**fields) -> set[str]:
-        return {factories.true_class(item) for item in review.gallery(project, review.Filters(**fields))[0]}
+        return {factories.true_class(item) for item in gallery.page(project, review.Filters(**fields))[0]}
 
     assert found(label_class=circle.pk) == {"circle"}
     assert found(labeler=labeler.pk) == {"circle", "square", "triangle"}
@@ -87,7 +87,7 @@ def test_the_gallery_pages_through_everything_once(project, labeled) -> None:
     seen: list[int] = []
     cursor = None
     while True:
-        page, cursor = review.gallery(project, review.Filters(), cursor, limit=5)
+        page, cursor = gallery.page(project, review.Filters(), cursor=cursor, limit=5)
         seen += [item.pk for item in page]
         if cursor is None:
             break

@@ -1,253 +1,391 @@
-// The gallery: choose images by click, range or key, then reject or approve them.
-// A verdict is sent when its toast goes, so that Undo takes it back before anything happened.
+// The gallery: choose images by click, range or key, then reject or approve them. A verdict is sent at once, and
+// Undo takes it back on the server.
 
+import { makePanel } from "./data/panel.js";
+import { letterOf, part, send, sentence, withId } from "./data/request.js";
+import { Window } from "./data/window.js";
 import { toast } from "./toast.js";
 
 const root = /** @type {HTMLElement} */ (document.querySelector("[data-gallery]"));
 const grid = /** @type {HTMLElement|null} */ (root.querySelector("[data-grid]"));
-const panel = /** @type {HTMLElement} */ (root.querySelector("[data-panel]"));
-const bar = /** @type {HTMLElement} */ (root.querySelector("[data-selection]"));
+const bar = /** @type {HTMLElement|null} */ (root.querySelector("[data-selection]"));
 const totalNode = /** @type {HTMLElement} */ (root.querySelector("[data-total]"));
-const UNDO_FOR = 5;
-let total = Number(totalNode.textContent?.replace(/\D/g, ""));
+const panelNode = /** @type {HTMLElement|null} */ (root.querySelector("[data-panel]"));
+const UNDO_FOR = 12;
+const KEPT = `loupe:gallery:${location.pathname}${location.search}`;
+let total = { count: 0, exact: true };
 /** @type {HTMLElement|null} */
 let anchor = null;
-/** @type {{verdict: string, cells: HTMLElement[], timer: number}|null} */
-let pending = null;
+/** @type {Set<number>} */
+const selected = new Set();
+let everything = false; // all that the address chooses, loaded or not
+/** @type {(() => void)|null} */
+let takeBack = null;
 
-const cells = () => /** @type {HTMLElement[]} */ ([...(grid?.querySelectorAll(".cell:not([hidden])") ?? [])]);
-const selected = () => cells().filter((cell) => cell.classList.contains("selected"));
+const idOf = (/** @type {HTMLElement} */ cell) => Number(cell.dataset.item);
 const face = (/** @type {Element} */ cell) => /** @type {HTMLElement} */ (cell.querySelector(".cell-face"));
-
-/** @param {HTMLElement} cell @param {boolean} on */
-function select(cell, on) {
-  cell.classList.toggle("selected", on);
-  face(cell).setAttribute("aria-pressed", String(on));
-}
-
-const answers = () => /** @type {HTMLButtonElement[]} */ (panel.hidden ? [] : [...panel.querySelectorAll("[data-annotation]")]);
-
-function drawBar() {
-  const count = selected().length;
-  bar.hidden = count === 0;
-  /** @type {HTMLElement} */ (bar.querySelector("[data-count]")).textContent = String(count);
-}
-
-/** @param {HTMLElement} cell @param {boolean} range */
-function click(cell, range) {
-  const all = cells();
-  if (range && anchor && all.includes(anchor)) {
-    const [from, to] = [all.indexOf(anchor), all.indexOf(cell)].sort((one, other) => one - other);
-    for (const each of all.slice(from, to + 1)) select(each, true);
-  } else {
-    select(cell, !cell.classList.contains("selected"));
-  }
-  anchor = cell;
-  if (!panel.hidden) open(cell);
-  drawBar();
-}
-
 const addressOf = (/** @type {Element} */ cell) => /** @type {HTMLAnchorElement} */ (cell.querySelector("[data-open]")).href;
+const query = () => new URLSearchParams(location.search);
 
-/** @param {HTMLElement} cell */
-const open = (cell) => openAddress(addressOf(cell));
-
-/** @param {string} address of an item's panel; its cell need not be on the page */
-async function openAddress(address) {
-  const response = await fetch(address, { headers: { "HX-Request": "true" } });
-  if (!response.ok) return toast("This image can no longer be opened.");
-  panel.innerHTML = await response.text();
-  panel.hidden = false;
-  for (const each of cells()) each.classList.toggle("open", addressOf(each) === address);
-}
-
-function closePanel() {
-  const was = grid?.querySelector(".cell.open");
-  panel.hidden = true;
-  was?.classList.remove("open");
-  if (was) face(was).focus();
-}
-
-/** Say which answer to the open image is right, and go on with the next one. @param {HTMLElement} button */
-async function decide(button) {
-  const list = /** @type {HTMLElement} */ (button.closest("[data-decision]"));
-  const cell = /** @type {HTMLElement|null|undefined} */ (grid?.querySelector(".cell.open"));
-  for (const each of list.querySelectorAll("button")) each.disabled = true;
-  await flush();
-  try {
-    await send(list.dataset.decision ?? "", { annotation: Number(button.dataset.annotation) });
-    toast("Decided.");
-    if (!cell) return closePanel();
-    const all = cells();
-    const next = all[all.indexOf(cell) + 1] ?? all[all.indexOf(cell) - 1];
-    cell.remove();
-    count(-1);
-    drawBar();
-    if (!next) return closePanel();
-    face(next).focus();
-    await open(next);
-  } catch (error) {
-    for (const each of list.querySelectorAll("button")) each.disabled = false;
-    toast(`Nothing was changed: ${sentence(error)}`);
-  }
-}
-
-/** Post JSON; returns the reply. Throws an Error with the server's sentence. @param {string} address @param {object} body */
-async function send(address, body) {
-  const response = await fetch(address, {
-    method: "POST",
-    keepalive: true,
-    headers: {
-      "Content-Type": "application/json",
-      "X-CSRFToken": document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ?? "",
-    },
-    body: JSON.stringify(body),
-  });
-  const reply = await response.json();
-  if (!response.ok) throw new Error(reply.error.message);
-  return reply;
-}
-
-const sentence = (/** @type {unknown} */ error) => error instanceof TypeError ? "the server cannot be reached." : /** @type {Error} */ (error).message;
-
-/** @param {"reject"|"approve"} verdict */
-function judge(verdict) {
-  const focused = document.activeElement?.closest?.(".cell");
-  const chosen = selected().length ? selected() : focused ? [/** @type {HTMLElement} */ (focused)] : [];
-  if (!chosen.length) return toast("Select images first: click them, or go there with the arrow keys.");
-  flush();
-  const all = cells();
-  const after = all[all.indexOf(chosen[chosen.length - 1]) + 1];
-  for (const cell of chosen) {
-    select(cell, false);
-    if (verdict === "reject") cell.hidden = true;
-    else cell.classList.add("approved");
-  }
-  count(verdict === "reject" ? -chosen.length : 0);
+async function countAll() {
+  const response = await fetch(root.dataset.counted ?? "");
+  if (!response.ok) return;
+  total = await response.json();
+  drawTotal();
   drawBar();
-  if (after && verdict === "reject") face(after).focus();
-  const what = chosen.length === 1 ? "1 image" : `${chosen.length} images`;
-  const text = verdict === "reject" ? `${what} rejected: back to people.` : `${what} approved.`;
-  const mine = { verdict, cells: chosen, timer: window.setTimeout(flush, UNDO_FOR * 1000) };
-  pending = mine;
-  toast(text, { label: "Undo", run: () => pending === mine && takeBack() }, UNDO_FOR);
 }
+
+function said(/** @type {{count: number, exact: boolean}} */ some) {
+  if (some.exact) return some.count.toLocaleString("en");
+  const digits = 10 ** Math.max(0, Math.floor(Math.log10(some.count)) - 1);
+  return `about ${(Math.round(some.count / digits) * digits).toLocaleString("en")}`;
+}
+
+const drawTotal = () => (totalNode.textContent = said(total));
 
 /** @param {number} change */
 function count(change) {
-  total += change;
-  totalNode.textContent = total.toLocaleString("en");
+  total.count = Math.max(0, total.count + change);
+  drawTotal();
 }
 
-function restore(/** @type {string} */ verdict, /** @type {HTMLElement[]} */ chosen) {
-  for (const cell of chosen) {
-    cell.hidden = false;
-    cell.classList.remove("approved");
+countAll();
+
+if (grid && bar && panelNode) {
+  const panel = makePanel(panelNode, root.dataset.locks ?? "");
+  const answers = () => /** @type {HTMLButtonElement[]} */ (panelNode.hidden ? [] : [...panelNode.querySelectorAll("[data-annotation]")]);
+  let opened = "";
+
+  const list = new Window(
+    grid,
+    async (next, limit) => {
+      const asked = query();
+      asked.delete("item");
+      asked.set("cursor", next);
+      if (limit) asked.set("limit", String(limit));
+      return part(`?${asked}`);
+    },
+    drawCell,
+  );
+
+  function drawCell(/** @type {HTMLElement} */ cell) {
+    const on = everything || selected.has(idOf(cell));
+    cell.classList.toggle("selected", on);
+    face(cell).setAttribute("aria-pressed", String(on));
+    cell.classList.toggle("open", !panelNode?.hidden && addressOf(cell) === opened);
   }
-  count(verdict === "reject" ? chosen.length : 0);
-}
 
-function takeBack() {
-  if (!pending) return;
-  clearTimeout(pending.timer);
-  restore(pending.verdict, pending.cells);
-  pending = null;
-}
+  const redraw = () => {
+    for (const cell of list.cells.slice(...list.shown)) drawCell(cell);
+    drawBar();
+  };
 
-/** Send the verdict that waits, if there is one. */
-async function flush() {
-  if (!pending) return;
-  const { verdict, cells: chosen, timer } = pending;
-  pending = null;
-  clearTimeout(timer);
-  const items = chosen.map((cell) => Number(cell.dataset.item));
-  try {
-    const reply = await send(root.dataset.reviews ?? "", { items, verdict, comment: "" });
-    document.dispatchEvent(new CustomEvent("loupe:reviewed", { detail: reply }));
-    if (reply.skipped.length) toast(`${reply.skipped.length} had changed meanwhile and were left alone.`);
-    if (verdict === "reject") for (const cell of chosen) cell.remove();
-  } catch (error) {
-    restore(verdict, chosen);
-    toast(`Nothing was changed: ${sentence(error)}`);
+  function select(/** @type {HTMLElement} */ cell, /** @type {boolean} */ on) {
+    if (on) selected.add(idOf(cell));
+    else selected.delete(idOf(cell));
   }
-}
 
-/** @param {string} key */
-function moveFocus(key) {
-  const all = cells();
-  const here = all.findIndex((cell) => cell.contains(document.activeElement));
-  const top = all[0]?.offsetTop;
-  const columns = all.findIndex((cell) => cell.offsetTop !== top);
-  const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -(columns > 0 ? columns : all.length), ArrowDown: columns > 0 ? columns : all.length }[key] ?? 0;
-  const next = all[here < 0 ? 0 : Math.min(all.length - 1, Math.max(0, here + step))];
-  if (!next) return;
-  face(next).focus();
-  if (!panel.hidden) open(next);
-}
+  function clear() {
+    selected.clear();
+    everything = false;
+    redraw();
+  }
 
-if (grid) {
+  function click(/** @type {HTMLElement} */ cell, /** @type {boolean} */ range) {
+    if (everything) clear();
+    if (range && anchor && list.cells.includes(anchor)) {
+      const [from, to] = [list.cells.indexOf(anchor), list.cells.indexOf(cell)].sort((one, other) => one - other);
+      for (const each of list.cells.slice(from, to + 1)) select(each, true);
+    } else select(cell, !selected.has(idOf(cell)));
+    anchor = cell;
+    if (!panelNode?.hidden) open(cell);
+    redraw();
+  }
+
+  const open = (/** @type {HTMLElement} */ cell) => openAddress(addressOf(cell));
+
+  async function openAddress(/** @type {string} */ address) {
+    try {
+      await panel.open(address);
+    } catch (error) {
+      return toast(`Nothing is opened: ${sentence(error)}`);
+    }
+    opened = address;
+    list.render(true);
+    redraw();
+    panel.placePins();
+  }
+
+  function closePanel() {
+    const was = list.cells.find((cell) => addressOf(cell) === opened);
+    panel.close();
+    list.render(true);
+    redraw();
+    if (was?.isConnected) face(was).focus();
+  }
+
+  /** Say which answer to the open image is right, and go on with the next one. @param {HTMLElement} button */
+  async function decide(button) {
+    const choices = /** @type {HTMLElement} */ (button.closest("[data-decision]"));
+    const cell = list.cells.find((each) => addressOf(each) === opened);
+    for (const each of choices.querySelectorAll("button")) each.disabled = true;
+    try {
+      await send(choices.dataset.decision ?? "", { annotation: Number(button.dataset.annotation) });
+      toast("Decided.");
+      if (!cell) return closePanel();
+      const at = list.cells.indexOf(cell);
+      const next = list.cells[at + 1] ?? list.cells[at - 1];
+      list.remove([cell]);
+      count(-1);
+      if (!next) return closePanel();
+      go(next);
+      await open(next);
+    } catch (error) {
+      for (const each of choices.querySelectorAll("button")) each.disabled = false;
+      toast(`Nothing was changed: ${sentence(error)}`);
+    }
+  }
+
+  const reason = () => /** @type {HTMLInputElement} */ (/** @type {HTMLElement} */ (bar).querySelector("[data-reason]"));
+
+  /** @param {"reject"|"approve"} verdict */
+  async function judge(verdict) {
+    const focused = /** @type {HTMLElement|null|undefined} */ (document.activeElement?.closest?.(".cell"));
+    if (!everything && !selected.size && focused) selected.add(idOf(focused));
+    if (!everything && !selected.size) return toast("Select images first: click them, or go there with the arrow keys.");
+    const chosen = everything ? list.cells : list.cells.filter((cell) => selected.has(idOf(cell)));
+    const items = chosen.map(idOf);
+    const after = list.cells[list.cells.indexOf(chosen[chosen.length - 1]) + 1];
+    const comment = verdict === "reject" ? reason().value.trim() : "";
+    const body = everything ? { filter: filterOf(query()), verdict, comment } : { items, verdict, comment };
+    const all = everything;
+    clear();
+    try {
+      const reply = await send(root.dataset.reviews ?? "", body);
+      document.dispatchEvent(new CustomEvent("loupe:reviewed", { detail: reply }));
+      if (reply.job) return follow(reply.job.id, reply.batch, verdict);
+      const done = new Set(reply.items);
+      settle(verdict, chosen.filter((cell) => done.has(idOf(cell))), reply, all ? reply.done : 0, after);
+    } catch (error) {
+      toast(`Nothing was changed: ${sentence(error)}`);
+    }
+  }
+
+  const filterOf = (/** @type {URLSearchParams} */ asked) => {
+    asked.delete("item");
+    asked.delete("sort");
+    return Object.fromEntries(asked);
+  };
+
+  /** Draw what a verdict did, and offer to take it back. @param {string} verdict @param {HTMLElement[]} cells @param {any} reply @param {number} all @param {HTMLElement|undefined} after */
+  function settle(verdict, cells, reply, all, after) {
+    const places = cells.map((cell) => ({ cell, at: list.cells.indexOf(cell) }));
+    if (verdict === "reject") {
+      list.remove(cells);
+      if (after?.isConnected) face(after).focus();
+    } else for (const cell of cells) cell.classList.add("approved");
+    const number = all || cells.length;
+    if (verdict === "reject") count(-number);
+    const what = number === 1 ? "1 image" : `${number.toLocaleString("en")} images`;
+    const changed = reply.skipped.length - reply.looked_at.length;
+    const text = [
+      verdict === "reject" ? `${what} rejected: back to people.` : `${what} approved.`,
+      reply.message,
+      changed > 0 ? `${changed} had changed meanwhile and ${changed === 1 ? "was" : "were"} left alone.` : "",
+    ].filter(Boolean).join(" ");
+    const undo = async () => {
+      takeBack = null;
+      try {
+        const undone = await send(withId(root.dataset.undo ?? "", reply.batch), {});
+        if (undone.job) return toast("This is being taken back.");
+        const back = new Set(undone.items);
+        for (const { cell } of places) cell.classList.remove("approved");
+        if (verdict === "reject") {
+          list.restore(places.filter(({ cell }) => back.has(idOf(cell))));
+          count(undone.items.length);
+        }
+        toast(undone.message || "Taken back: everything is as it was.");
+      } catch (error) {
+        toast(`Nothing was taken back: ${sentence(error)}`);
+      }
+    };
+    takeBack = number ? undo : null;
+    toast(text, number ? { label: "Undo", run: () => takeBack === undo && undo() } : undefined, UNDO_FOR);
+  }
+
+  /** Watch a job until it is done. @param {number} job @param {number} batch @param {string} verdict */
+  async function follow(job, batch, verdict) {
+    const response = await fetch(withId(root.dataset.job ?? "", job));
+    const state = await response.json();
+    if (state.state === "queued" || state.state === "running") {
+      toast(`${verdict === "reject" ? "Rejecting" : "Approving"} ${state.done.toLocaleString("en")} of ${state.total ? state.total.toLocaleString("en") : said(total)}…`);
+      setTimeout(() => follow(job, batch, verdict), 1000);
+    } else if (state.state === "done") {
+      const undo = () => send(withId(root.dataset.undo ?? "", batch), {}).then(() => toast("This is being taken back. Reload to see it."), (error) => toast(sentence(error)));
+      toast(`${state.result.count.toLocaleString("en")} images ${verdict === "reject" ? "rejected: back to people" : "approved"}.`, { label: "Undo", run: undo }, 30);
+      countAll();
+    } else toast(`This did not end well: ${state.error || state.state}`);
+  }
+
+  function go(/** @type {HTMLElement} */ cell) {
+    list.show(cell);
+    face(cell).focus({ preventScroll: true });
+  }
+
+  /** @param {string} key */
+  function moveFocus(key) {
+    const here = list.cells.findIndex((cell) => cell.contains(document.activeElement));
+    const columns = list.columns();
+    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[key] ?? 0;
+    const next = list.cells[here < 0 ? list.shown[0] : Math.min(list.cells.length - 1, Math.max(0, here + step))];
+    if (!next) return;
+    go(next);
+    if (!panelNode?.hidden) open(next);
+  }
+
   grid.addEventListener("click", (event) => {
     const target = /** @type {Element} */ (event.target);
     const cell = /** @type {HTMLElement|null} */ (target.closest(".cell"));
     if (!cell) return;
     if (target.closest("[data-open]")) {
       event.preventDefault();
-      open(cell).then(() => panel.focus());
+      open(cell).then(() => panelNode.focus());
     } else if (target.closest(".cell-face")) click(cell, event.shiftKey);
   });
   grid.addEventListener("dblclick", (event) => {
     const cell = /** @type {HTMLElement|null} */ (/** @type {Element} */ (event.target).closest(".cell"));
     if (cell) open(cell);
   });
-  panel.addEventListener("click", (event) => {
+  panelNode.addEventListener("click", (event) => {
     const target = /** @type {Element} */ (event.target);
     if (target.closest("[data-close-panel]")) closePanel();
     const answer = target.closest("[data-annotation]");
     if (answer) decide(/** @type {HTMLElement} */ (answer));
+    const other = /** @type {HTMLAnchorElement|null} */ (target.closest("[data-open]"));
+    if (other) {
+      event.preventDefault();
+      openAddress(other.href);
+    }
   });
-  for (const button of bar.querySelectorAll("[data-act]")) {
-    button.addEventListener("click", () => {
-      const act = /** @type {HTMLElement} */ (button).dataset.act;
-      if (act === "clear") clear();
-      else judge(/** @type {"reject"|"approve"} */ (act));
-    });
-  }
+  bar.addEventListener("click", (event) => {
+    const act = /** @type {HTMLElement|null} */ (/** @type {Element} */ (event.target).closest("[data-act]"))?.dataset.act;
+    if (act === "clear") clear();
+    else if (act === "all") {
+      everything = true;
+      redraw();
+    } else if (act) judge(/** @type {"reject"|"approve"} */ (act));
+  });
+  reason().addEventListener("keydown", (event) => {
+    if (event.isComposing) return;
+    if (event.key === "Enter") judge("reject");
+    else if (event.key === "Escape") reason().blur();
+  });
   addEventListener("keydown", (event) => {
     const target = /** @type {Element} */ (event.target);
     if (event.repeat && /^[1-9ar]$/i.test(event.key)) return; // a held key would judge images that nobody has seen
     if (event.isComposing || target.matches("input, select, textarea") || event.altKey) return;
-    const letter = /^Key[A-Z]$/.test(event.code) ? event.code[3].toLowerCase() : event.key;
+    const letter = letterOf(event);
     const command = event.ctrlKey || event.metaKey;
-    if (command && letter === "a") cells().forEach((cell) => select(cell, true));
-    else if (command && letter === "z" && pending) takeBack();
+    if (command && letter === "a") for (const cell of list.cells) select(cell, true);
+    else if (command && letter === "z" && takeBack) takeBack();
     else if (command) return;
+    else if (panel.key(letter, event)) return event.preventDefault();
     else if (/^[1-9]$/.test(event.key) && answers()[Number(event.key) - 1]) answers()[Number(event.key) - 1].click();
-    else if (letter === "r") judge("reject");
+    else if (letter === "r" && event.shiftKey) {
+      bar.hidden = false;
+      reason().focus();
+      return event.preventDefault();
+    } else if (letter === "r") judge("reject");
     else if (letter === "a") judge("approve");
-    else if (event.key === "Escape") panel.hidden ? clear() : closePanel();
+    else if (event.key === "Escape") panelNode.hidden ? clear() : closePanel();
     else if (event.key.startsWith("Arrow")) moveFocus(event.key);
     else if (event.key === "Enter" && target.closest(".cell-face")) open(/** @type {HTMLElement} */ (target.closest(".cell")));
     else return;
     event.preventDefault();
-    drawBar();
+    redraw();
   });
-  addEventListener("pagehide", flush);
-  if (panel.dataset.opened) openAddress(new URL(panel.dataset.opened, location.href).href);
+
+  // Where somebody was is where they come back to.
+  addEventListener("pagehide", () => sessionStorage.setItem(KEPT, JSON.stringify({ count: list.cells.length, at: scrollY })));
+  const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
+  const [entry] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
+  if (kept && kept.at > 0 && entry?.type !== "navigate") {
+    history.scrollRestoration = "manual";
+    list.reach(kept.count).then(() => scrollTo({ top: kept.at }));
+  }
+  if (panelNode.dataset.opened) openAddress(new URL(panelNode.dataset.opened, location.href).href);
 }
 
-function clear() {
-  for (const cell of selected()) select(cell, false);
-  drawBar();
+function drawBar() {
+  if (!bar) return;
+  bar.hidden = !everything && selected.size === 0;
+  /** @type {HTMLElement} */ (bar.querySelector("[data-count]")).textContent = everything ? `all ${said(total)}` : String(selected.size);
+  const all = /** @type {HTMLElement} */ (bar.querySelector("[data-act=all]"));
+  all.hidden = everything || selected.size >= total.count;
+  /** @type {HTMLElement} */ (bar.querySelector("[data-all-count]")).textContent = `${said(total)} that match`;
 }
 
 const filters = /** @type {HTMLFormElement} */ (root.querySelector("[data-filters]"));
 const apply = () => {
-  const query = new URLSearchParams();
-  for (const [key, value] of new FormData(filters)) if (value) query.set(key, String(value));
-  location.search = query.toString();
+  const asked = new URLSearchParams();
+  for (const [key, value] of new FormData(filters)) if (value) asked.set(key, String(value));
+  location.search = asked.toString();
 };
 filters.addEventListener("change", apply);
 filters.addEventListener("submit", (event) => {
   event.preventDefault();
   apply();
 });
+
+// Saved filters
+const saving = /** @type {HTMLFormElement} */ (root.querySelector("[data-save]"));
+saving.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const given = new FormData(saving);
+  const asked = query();
+  asked.delete("item");
+  try {
+    await send(root.dataset.saved ?? "", { name: given.get("name"), shared: given.has("shared"), query: asked.toString() });
+    location.reload();
+  } catch (error) {
+    toast(`Nothing was saved: ${sentence(error)}`);
+  }
+});
+root.querySelector(".saved")?.addEventListener("click", async (event) => {
+  const target = /** @type {Element} */ (event.target);
+  const row = /** @type {HTMLElement|null} */ (target.closest("[data-filter-id]"));
+  if (!row) return;
+  const address = `${root.dataset.saved}${row.dataset.filterId}/`;
+  const link = /** @type {HTMLAnchorElement} */ (row.querySelector("a"));
+  try {
+    if (target.closest("[data-delete]")) {
+      await send(address, null, "DELETE");
+      const again = { name: link.textContent, query: new URL(link.href).search.slice(1), shared: row.textContent?.includes("shared") };
+      row.remove();
+      toast("The filter is deleted.", { label: "Undo", run: () => send(root.dataset.saved ?? "", again).then(() => location.reload()) });
+    } else if (target.closest("[data-rename]")) rename(row, link, address);
+  } catch (error) {
+    toast(`Nothing was changed: ${sentence(error)}`);
+  }
+});
+
+/** @param {HTMLElement} row @param {HTMLAnchorElement} link @param {string} address */
+function rename(row, link, address) {
+  const field = document.createElement("input");
+  field.value = link.textContent ?? "";
+  field.maxLength = 80;
+  field.setAttribute("aria-label", "New name");
+  link.replaceWith(field);
+  field.select();
+  field.addEventListener("keydown", async (event) => {
+    if (event.key === "Escape") return field.replaceWith(link);
+    if (event.key !== "Enter" || event.isComposing) return;
+    try {
+      const reply = await send(address, { name: field.value }, "PATCH");
+      link.textContent = reply.name;
+      field.replaceWith(link);
+    } catch (error) {
+      toast(`Nothing was changed: ${sentence(error)}`);
+    }
+  });
+}
