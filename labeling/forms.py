@@ -125,7 +125,7 @@ class NotificationsForm(forms.Form):
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         chosen = notifications.choices_of(user)
-        manages = user.memberships.filter(role=Membership.Role.MANAGER).exists()
+        manages = user.memberships.filter(role=Membership.Role.MANAGER, is_active=True).exists()
         for name, kind in announcing.kinds().items():
             if manages or not kind.for_managers:
                 choices = Notification.Choice.choices

@@ -8,6 +8,8 @@ from django.db.models import Aggregate, Count, Exists, FloatField, OuterRef, Q
 from django.utils import timezone
 
 from labeling import extensions
+from labeling.limits import done_today as done_today
+from labeling.limits import midnight
 from labeling.models import Annotation, Claim, Decoy, Item, Page, Project, QueueEntry, Recheck, User
 from labeling.models.queueing import QueueKind
 from labeling.review import ORIGINS
@@ -171,26 +173,6 @@ class Median(Aggregate):
     template = "%(function)s(0.5) WITHIN GROUP (ORDER BY %(expressions)s)"
 
 
-def done_today(project: Project, labeler: User) -> int:
-    """Count the images of which a labeler has said today for the first time what stands.
-
-    Those that are only hidden among others count here, and in no other figure: a missing one would show.
-    """
-    today = midnight()
-    before = Annotation.objects.filter(item=OuterRef("item"), labeler=labeler, created_at__lt=today)
-    answers = Annotation.objects.filter(
-        project=project, labeler=labeler, withdrawn_at=None, skipped=False, created_at__gte=today
-    )
-    hidden = Decoy.objects.filter(
-        page__project=project,
-        page__labeler=labeler,
-        page__state=Page.State.SUBMITTED,
-        page__submitted_at__gte=today,
-        said=Decoy.Said.CLASSES,
-    )
-    return answers.filter(~Exists(before)).count() + hidden.count()
-
-
 def waiting_for(project: Project) -> int:
     """Count the items that could be handed out now."""
     return QueueEntry.objects.filter(project=project, open_slots__gt=0).count()
@@ -226,7 +208,3 @@ def progress_over_time(project: Project, points: int = 60) -> list[dict[str, Any
         moment = datetime.fromtimestamp(first.timestamp() + (bucket + 1) * width, tz=first.tzinfo)
         series.append({"at": moment, **totals})
     return series
-
-
-def midnight() -> datetime:
-    return timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)

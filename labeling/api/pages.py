@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import earlier, permissions, queue, statistics, submission
+from labeling import earlier, limits, permissions, queue, statistics, submission
 from labeling.api import shapes
 from labeling.models import Page, Project
 
@@ -18,7 +18,7 @@ from labeling.models import Page, Project
 class Pages(APIView):
     @extend_schema(operation_id="pages_create", request=shapes.PageInput, responses={201: dict, 204: None})
     def post(self, request: Request, project_id: int) -> Response:
-        """Get a page of items to label; 204 when nothing is left for you."""
+        """Get a page of items to label; 204 when nothing is left for you, 409 when your limit is reached."""
         project = permissions.project_or_404(request.user, project_id, "label")
         given = shapes.PageInput(data=request.data)
         given.is_valid(raise_exception=True)
@@ -46,13 +46,17 @@ class PageDetail(APIView):
 class PageSubmit(APIView):
     @extend_schema(operation_id="pages_submit", request=shapes.SubmitInput, responses={200: dict})
     def post(self, request: Request, project_id: int, page_id: int) -> Response:
-        """Answer a page. Repeating the same UUIDs changes nothing; late answers are kept."""
-        page = page_or_404(request, project_id, page_id)
+        """Answer a page. Repeating the same UUIDs changes nothing; late answers are kept.
+
+        So are those of somebody who labels here no longer: `notice` says so then.
+        """
+        page = permissions.own_page_or_404(request.user, project_id, page_id, also_former=True)
         given = shapes.SubmitInput(data=request.data)
         given.is_valid(raise_exception=True)
         answers = answers_from(page.project, given.validated_data["answers"])
         saved = submission.submit(page, page.labeler, answers)
-        return Response({"saved": saved, "done_today": statistics.done_today(page.project, page.labeler)})
+        reply = {"saved": saved, "done_today": statistics.done_today(page.project, page.labeler)}
+        return Response(reply | notice(page))
 
 
 class PageUndo(APIView):
@@ -87,11 +91,16 @@ class PageRelease(APIView):
 
 def page_or_404(request: Request, project_id: int, page_id: int) -> Page:
     """Return one of the caller's own pages."""
-    project = permissions.project_or_404(request.user, project_id, "label")
-    page = Page.objects.select_related("project", "labeler").filter(pk=page_id, project=project).first()
-    if page is None or page.labeler_id != request.user.pk:
-        raise Http404
-    return page
+    return permissions.own_page_or_404(request.user, project_id, page_id)
+
+
+def notice(page: Page) -> dict[str, str]:
+    """Return what a labeler has to know of what they sent: that they work here no longer."""
+    try:
+        limits.member(page.project, page.labeler)
+    except limits.NotWorking as error:
+        return {"notice": str(error)}
+    return {}
 
 
 def answers_from(project: Project, given: list[dict[str, Any]]) -> list[submission.Answer]:

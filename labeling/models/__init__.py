@@ -2,6 +2,7 @@
 
 from labeling.models.accounts import ApiToken, User
 from labeling.models.annotations import Annotation, Decoy, Recheck, Region, Review, Suggestion
+from labeling.models.assigning import AssignedItem, Assignment
 from labeling.models.checking import CheckPage, ObjectCheck
 from labeling.models.events import Event
 from labeling.models.items import DataSource, Item
@@ -10,12 +11,15 @@ from labeling.models.notifying import Announcement, Letter, Notification, Notifi
 from labeling.models.projects import Instructions, Invitation, LabelClass, Membership, Project
 from labeling.models.queueing import Claim, Page, QueueEntry
 from labeling.models.relabeling import Relabeling
+from labeling.models.teams import ProjectTeam, Team, TeamMember
 from labeling.models.webhooks import Delivery, Webhook
 
 __all__ = [
     "Annotation",
     "Announcement",
     "ApiToken",
+    "AssignedItem",
+    "Assignment",
     "CheckPage",
     "Claim",
     "DataSource",
@@ -34,12 +38,15 @@ __all__ = [
     "ObjectCheck",
     "Page",
     "Project",
+    "ProjectTeam",
     "QueueEntry",
     "Recheck",
     "Region",
     "Relabeling",
     "Review",
     "Suggestion",
+    "Team",
+    "TeamMember",
     "User",
     "Webhook",
     "WorkerHeartbeat",
