@@ -1,6 +1,7 @@
 """Accounts and their API tokens: what gives access, and so is written down."""
 
 from django.db import transaction
+from django.db.models import Q
 
 from labeling import assigning, members
 from labeling.models import ApiToken, Event, Project, User
@@ -21,6 +22,15 @@ def revoke_token(user: User, token: int) -> bool:
     found.delete()
     Event.record("token_revoked", None, user, name=found.name)
     return True
+
+
+def page(wanted: str, after: str, limit: int) -> tuple[list[User], str | None]:
+    """Return accounts by address, those with a text in name or address, and after which address to go on."""
+    people = User.objects.select_related("vendor").filter(email__gt=after).order_by("email")
+    if wanted:
+        people = people.filter(Q(email__icontains=wanted) | Q(name__icontains=wanted))
+    found = list(people[: limit + 1])
+    return found[:limit], found[limit - 1].email if len(found) > limit else None
 
 
 class AccountRefused(Exception):

@@ -42,7 +42,7 @@ class AssignmentRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Which of the waiting items: of a proposed class, named or numbered ones, a pattern of names, or a share.
+    """Which of the waiting items: of a proposed class, listed ones, those of a pattern of names, or a share.
 
     `listed` has ids, file names or paths; `name` may hold * and ?; `share` is above 0 and up to 1.
     """
@@ -63,9 +63,9 @@ class Part:
     @property
     def said(self) -> str:
         if self.label_class is not None:
-            return f"look like {self.label_class.name}"[:200]
+            return f"proposed as {self.label_class.name}"[:200]
         if self.listed:
-            return "named one by one"
+            return "from a list"
         return f"named {self.name}"[:200] if self.name else f"{100 * self.share:g} % of what waited"
 
 
@@ -87,7 +87,8 @@ def of(project: Project, labeler: User) -> list[int]:
         cursor.execute(
             """
             SELECT s.id FROM labeling_assignment s
-            WHERE s.project_id = %(project)s AND s.ended_at IS NULL AND (s.labeler_id = %(labeler)s OR EXISTS (
+            WHERE s.project_id = %(project)s AND s.ended_at IS NULL
+            AND (s.labeler_id = %(labeler)s OR EXISTS (
                 SELECT 1 FROM labeling_teammember m
                 WHERE m.team_id = s.team_id AND m.user_id = %(labeler)s AND m.left_at IS NULL))
             ORDER BY s.id
@@ -104,9 +105,7 @@ def open_to(project: Project, labeler: User) -> Q:
 
 def audience(assignment: Assignment) -> set[int]:
     """Return the people who can be handed what is assigned."""
-    members = Membership.objects.filter(
-        project=assignment.project_id, is_active=True, user__is_active=True
-    )
+    members = Membership.objects.filter(project=assignment.project_id, is_active=True, user__is_active=True)
     if assignment.team_id is None:
         members = members.filter(user=assignment.labeler_id)
     else:
@@ -148,9 +147,7 @@ def refuse_nobody(assignment: Assignment) -> None:
     team = assignment.team
     if (assignment.labeler is None) == (team is None):
         raise AssignmentRefused("Choose one person or one team.")
-    if team is not None and not ProjectTeam.objects.filter(
-        project=assignment.project_id, team=team
-    ).exists():
+    if team is not None and not ProjectTeam.objects.filter(project=assignment.project_id, team=team).exists():
         raise AssignmentRefused(f"{team.name} does not work in this project.")
     if not audience(assignment):
         who = team.name if team else assignment.labeler.label  # type: ignore[union-attr]
@@ -206,7 +203,7 @@ def choose_listed(project: Project, listed: Sequence[str]) -> tuple[list[int], t
     condition = f"""
         AND (i.id = ANY(%(numbers)s) OR i.path = ANY(%(names)s) OR {FILE_NAME} = ANY(%(names)s))
     """
-    params = {"project": project.pk, "numbers": numbers, "names": wanted}
+    params: dict[str, Any] = {"project": project.pk, "numbers": numbers, "names": wanted}
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT i.id, i.path, {FILE_NAME}" + FREE.format(join="") + condition, params)
         rows = cursor.fetchall()

@@ -27,9 +27,10 @@ def member(project: Project, labeler: User) -> Membership | None:
     """
     found = Membership.objects.filter(project=project, user=labeler, is_active=True, user__is_active=True)
     membership = found.first()
-    if membership is None and not User.objects.filter(
-        pk=labeler.pk, is_active=True, is_superuser=True
-    ).exists():
+    if (
+        membership is None
+        and not User.objects.filter(pk=labeler.pk, is_active=True, is_superuser=True).exists()
+    ):
         raise NotWorking(
             _("You do not label in this project any more. What you have done is kept. Ask a manager.")
         )

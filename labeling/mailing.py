@@ -85,9 +85,11 @@ def claim() -> list[Letter]:
         taken = Letter.objects.filter(pk__in=[each.pk for each in rows])
         taken.update(attempts=F("attempts") + 1, due_at=timezone.now() + CLAIMED_FOR)
         Notification.objects.filter(letter__in=rows, is_open=True).update(is_open=False)
-    return list(taken.select_related(
-        "user", "invitation__project", "invitation__team", "invitation__account", "invitation__invited_by"
-    ).order_by("id"))
+    return list(
+        taken.select_related(
+            "user", "invitation__project", "invitation__team", "invitation__account", "invitation__invited_by"
+        ).order_by("id")
+    )
 
 
 def send(letters: Sequence[Letter]) -> int:

@@ -61,9 +61,7 @@ def settle(project: Project, by: User | None, users: Iterable[int] | None = None
         assigning.end_what_nobody_gets(project, by)
 
 
-def through_teams(
-    project: Project, users: Iterable[int] | None = None
-) -> dict[int, tuple[str, int, bool]]:
+def through_teams(project: Project, users: Iterable[int] | None = None) -> dict[int, tuple[str, int, bool]]:
     """Return by person the role and the team through which they are here, and whether they are in it now."""
     found: dict[int, tuple[str, int, bool]] = {}
     given = ProjectTeam.objects.filter(project=project).order_by("id")
@@ -144,7 +142,10 @@ def reactivate(membership: Membership, by: User) -> None:
 
 
 def set_limits(membership: Membership, by: User, **limits: Any) -> None:
-    """Set `daily_limit`, `total_limit` (images, None for none) and `only_assigned`. Raises WorkforceRefused."""
+    """Set `daily_limit` and `total_limit` in images, None for none, and `only_assigned`.
+
+    Raises WorkforceRefused.
+    """
     unknown = set(limits) - set(LIMITS)
     if unknown:
         raise WorkforceRefused(f"There is no limit {min(unknown)!r}.")
@@ -183,9 +184,7 @@ def release_all(project: Project, labeler: User) -> None:
     for page in Page.objects.filter(project=project, labeler=labeler, state="open").order_by("id"):
         release(page)
     now = timezone.now()
-    crops = CheckPage.objects.filter(
-        project=project, labeler=labeler, answered_at=None, expires_at__gt=now
-    )
+    crops = CheckPage.objects.filter(project=project, labeler=labeler, answered_at=None, expires_at__gt=now)
     held = ObjectCheck.objects.filter(page__in=crops, state=ObjectCheck.State.WAITING)
     locked = list(held.select_for_update(of=("self",)).order_by("id").values_list("id", flat=True))
     ObjectCheck.objects.filter(pk__in=locked).update(held_until=None)

@@ -90,6 +90,14 @@ def own_page_or_404(user: Visitor, project_id: int, page_id: int, *, also_former
     return page
 
 
+def only_labels(user: Visitor) -> bool:
+    """Tell whether somebody is a labeler in all of their projects, and has some."""
+    if getattr(user, "is_superuser", False):
+        return False
+    mine = Membership.objects.filter(user=user.pk, is_active=True, project__deleted_at=None)
+    return set(mine.values_list("role", flat=True).distinct()) == {LABELER}
+
+
 def may_create(user: Visitor) -> bool:
     """Tell whether somebody makes projects and teams: everybody but a vendor's people."""
     return bool(user.is_authenticated) and getattr(user, "vendor_id", None) is None

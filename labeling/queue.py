@@ -87,7 +87,7 @@ def one_at_a_time(project: Project, labeler: User) -> None:
 
 
 def turns(project: Project, labeler: User, size: int, membership: Membership | None) -> list[Turn]:
-    """Return where to look for work, in that order: what is assigned to the labeler, then what is open to all.
+    """Return where to look for work, in order: what is assigned to the labeler, then what is open to all.
 
     What is asked blind is assigned to nobody and keeps its share of everybody's answers: were it answered by
     some people alone, or last, it would measure them and not the pool. So who gets only what is assigned gets

@@ -38,7 +38,9 @@ def draw(project: Project, labeler: User, given: Iterable[Annotation]) -> None:
 def has_others(project: Project, labeler: User) -> bool:
     """Tell whether there is somebody else who labels here."""
     answered = Annotation.objects.filter(project=project, labeler=OuterRef("user"))
-    others = Membership.objects.filter(project=project, is_active=True, user__is_active=True).exclude(user=labeler)
+    others = Membership.objects.filter(project=project, is_active=True, user__is_active=True).exclude(
+        user=labeler
+    )
     return others.filter(Q(role=Membership.Role.LABELER) | Exists(answered)).exists()
 
 

@@ -39,6 +39,7 @@ class Filters:
     confidence_below: float | None = None
     name: str = ""
     kind: str = ""
+    assignment: int | None = None
 
 
 def of_origin(origin: str, prefix: str = "") -> Q:
@@ -59,6 +60,8 @@ def of_origin(origin: str, prefix: str = "") -> Q:
 def select(project: Project, filters: Filters) -> QuerySet[Item]:
     """Return the items that filters choose; without a state, the labeled ones."""
     items = Item.objects.filter(project=project)
+    if filters.assignment is not None:
+        items = items.filter(assigned__assignment=filters.assignment, assigned__is_open=True)
     if filters.kind:
         items = items.filter(entry__kind=filters.kind)
     if filters.state or not filters.kind:

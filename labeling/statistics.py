@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import Aggregate, Count, Exists, FloatField, OuterRef, Q
+from django.db.models import Aggregate, Count, Exists, FloatField, Max, OuterRef, Q
 from django.utils import timezone
 
-from labeling import extensions
+from labeling import assigning, extensions
 from labeling.limits import done_today as done_today
 from labeling.limits import midnight
-from labeling.models import Annotation, Claim, Decoy, Item, Page, Project, QueueEntry, Recheck, User
+from labeling.models import Annotation, Claim, Decoy, Item, Project, QueueEntry, Recheck, User
 from labeling.models.queueing import QueueKind
 from labeling.review import ORIGINS
 
@@ -76,11 +76,15 @@ def labels_by_origin(project: Project) -> dict[str, int]:
 
 
 def labels_by_labeler(project: Project) -> list[dict[str, Any]]:
-    """Count each person's answers that stand, in all and today."""
+    """Count each person's answers that stand, in all and today, and when the last one came."""
     counts = (
         Annotation.objects.filter(project=project, withdrawn_at=None, labeler__isnull=False, skipped=False)
         .values("labeler")
-        .annotate(count=Count("id"), today=Count("id", filter=Q(created_at__gte=midnight())))
+        .annotate(
+            count=Count("id"),
+            today=Count("id", filter=Q(created_at__gte=midnight())),
+            last=Max("created_at"),
+        )
         .order_by("-count")
     )
     people = User.objects.in_bulk([row["labeler"] for row in counts])
@@ -90,9 +94,19 @@ def labels_by_labeler(project: Project) -> list[dict[str, Any]]:
             "name": people[row["labeler"]].label,
             "count": row["count"],
             "today": row["today"],
+            "last": row["last"],
         }
         for row in counts
     ]
+
+
+def seen_by(user: Any, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return of rows by labeler what somebody may see: a vendor's people see theirs alone."""
+    vendor = getattr(user, "vendor_id", None)
+    if vendor is None:
+        return rows
+    theirs = set(User.objects.filter(vendor=vendor).values_list("pk", flat=True))
+    return [row for row in rows if row["id"] in theirs]
 
 
 def grids_by_labeler(project: Project, labeler: User | None = None) -> list[dict[str, Any]]:
@@ -173,9 +187,13 @@ class Median(Aggregate):
     template = "%(function)s(0.5) WITHIN GROUP (ORDER BY %(expressions)s)"
 
 
-def waiting_for(project: Project) -> int:
-    """Count the items that could be handed out now."""
-    return QueueEntry.objects.filter(project=project, open_slots__gt=0).count()
+def waiting_for(project: Project, user: User, only_assigned: bool = False, most: int | None = None) -> int:
+    """Count the items that could be handed out to somebody now; with `most`, no further than one more."""
+    mine = assigning.of(project, user)
+    scope = Q(assignment__in=mine) if only_assigned else Q(assignment=None) | Q(assignment__in=mine)
+    answered = Annotation.objects.filter(item=OuterRef("item"), labeler=user, withdrawn_at=None)
+    waiting = QueueEntry.objects.filter(scope, ~Exists(answered), project=project, open_slots__gt=0)
+    return waiting.count() if most is None else waiting[: most + 1].count()
 
 
 def progress_over_time(project: Project, points: int = 60) -> list[dict[str, Any]]:

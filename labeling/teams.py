@@ -96,9 +96,7 @@ def set_lead(person: TeamMember, by: User, *, is_lead: bool) -> None:
     """Say whether somebody invites people into the team and lets them go."""
     with transaction.atomic():
         if TeamMember.objects.filter(pk=person.pk).exclude(is_lead=is_lead).update(is_lead=is_lead):
-            Event.record(
-                "team_lead", None, by, team=person.team.name, user=person.user_id, is_lead=is_lead
-            )
+            Event.record("team_lead", None, by, team=person.team.name, user=person.user_id, is_lead=is_lead)
 
 
 def settle_everywhere(team: Team, by: User, user: User) -> None:

@@ -276,9 +276,7 @@ verb("resume_assignment", "Assignment resumed", assigned("assigned {count} to {w
 verb("team_made", "Team made", in_team("made the team {team}"))
 verb("team_changed", "Team changed", in_team("changed what is known of the team {team}"))
 verb("team_invite", "Somebody invited to a team", in_team("invited {email} to the team {team}"))
-verb(
-    "team_resend", "Invitation to a team sent again", in_team("renewed the invitation of {email} to {team}")
-)
+verb("team_resend", "Invitation to a team sent again", in_team("renewed the invitation of {email} to {team}"))
 verb("team_revoke", "Invitation to a team revoked", in_team("revoked the invitation of {email} to {team}"))
 verb("team_join", "Somebody joined a team", in_team("took {who} into the team {team}"))
 verb("team_leave", "Somebody left a team", in_team("took {who} out of the team {team}"))

@@ -171,7 +171,9 @@ def accept(invitation: Invitation, user: User) -> Membership | None:
         text = _("This invitation is for %(address)s. Sign in with that address.")
         raise WorkforceRefused(text % {"address": invitation.email})
     if invitation.project is not None and user.vendor_id is not None:
-        raise WorkforceRefused(_("This account belongs to a vendor, so it opens only what its team was given."))
+        raise WorkforceRefused(
+            _("This account belongs to a vendor, so it opens only what its team was given.")
+        )
     with transaction.atomic():
         claimed = Invitation.objects.filter(
             pk=invitation.pk, accepted_at=None, revoked_at=None, expires_at__gt=timezone.now()
@@ -213,12 +215,12 @@ def enroll(invitation: Invitation, email: str, password: str, name: str) -> User
         return user
 
 
-def settle_in(user: User, password: str) -> None:
+def settle_in(user: User, password: str, name: str = "") -> None:
     """Give a new account the password of its owner's choice: so it accepts the invitation that made it."""
     with transaction.atomic():
         user.set_password(password)
-        user.temporary_until = None
-        user.save(update_fields=["password", "temporary_until"])
+        user.temporary_until, user.name = None, name or user.name
+        user.save(update_fields=["password", "temporary_until", "name"])
         Event.record("password", None, user)
         mine = open_ones().filter(account=user, expires_at__gt=timezone.now())
         for invitation in mine.select_related("project", "team"):
@@ -231,7 +233,9 @@ def resend(invitation: Invitation, by: User) -> Invitation:
     Raises WorkforceRefused.
     """
     with transaction.atomic():
-        now = Invitation.objects.select_for_update(of=("self",)).select_related("account").get(pk=invitation.pk)
+        now = (
+            Invitation.objects.select_for_update(of=("self",)).select_related("account").get(pk=invitation.pk)
+        )
         if now.accepted_at is not None or now.revoked_at is not None:
             raise WorkforceRefused("This invitation was used or revoked. Make a new one.")
         now.token, now.expires_at = invitation_token(), in_two_weeks()
@@ -251,7 +255,7 @@ def revoke(invitation: Invitation, by: User) -> None:
     with transaction.atomic():
         if not open_ones().filter(pk=invitation.pk).update(revoked_at=timezone.now()):
             return
-        User.objects.filter(pk=invitation.account_id, temporary_until__isnull=False).delete()
+        User.objects.filter(invitations=invitation, temporary_until__isnull=False).delete()
         record(invitation, by, "revoke")
 
 

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from labeling.accounts import AccountRefused
 from labeling.assigning import AssignmentRefused
 from labeling.exporting import ExportRefused
 from labeling.importing import ImportRefused
@@ -21,6 +22,7 @@ from labeling.submission import InvalidAnswer
 from labeling.workforce import WorkforceRefused
 
 REFUSALS = (
+    AccountRefused,
     AssignmentRefused,
     ExportRefused,
     ImportRefused,

@@ -214,6 +214,7 @@ class FilterInput(serializers.Serializer[Any]):
     confidence_below = NumberField(required=False)
     name = serializers.CharField(required=False, allow_blank=True, max_length=200)
     kind = serializers.ChoiceField(choices=QueueKind.choices, required=False, allow_blank=True)
+    assignment = serializers.IntegerField(required=False)
 
     def get_fields(self) -> dict[str, Any]:
         return {"class": serializers.IntegerField(required=False), **super().get_fields()}
@@ -229,11 +230,6 @@ class LogInput(serializers.Serializer[Any]):
 class ExportInput(serializers.Serializer[Any]):
     format = serializers.CharField(default="coco")
     filter = FilterInput(default=dict)
-
-
-class InvitationInput(serializers.Serializer[Any]):
-    role = serializers.CharField(max_length=8)
-    email = serializers.EmailField(required=False, allow_blank=True, default="", max_length=254)
 
 
 class ImportInput(serializers.Serializer[Any]):
@@ -430,9 +426,10 @@ def job_shape(job: Job) -> dict[str, Any]:
 def invitation_shape(invitation: Invitation) -> dict[str, Any]:
     return {
         "id": invitation.pk,
-        "role": invitation.role,
+        "role": invitation.role or None,
+        "is_lead": invitation.is_lead,
         "email": invitation.email,
-        "url": reverse("invitation", args=[invitation.token]),
+        "url": None if invitation.account_id else reverse("invitation", args=[invitation.token]),
         "expires_at": invitation.expires_at,
         "open": invitation.is_open,
     }

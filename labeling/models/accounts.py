@@ -63,7 +63,8 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.UniqueConstraint(Lower("email"), name="user_email_once"),
             models.CheckConstraint(condition=models.Q(page_size__in=(1, 4, 6, 9)), name="user_page_size"),
             models.CheckConstraint(
-                condition=models.Q(vendor=None) | models.Q(is_superuser=False), name="user_of_a_vendor_is_no_admin"
+                condition=models.Q(vendor=None) | models.Q(is_superuser=False),
+                name="user_of_a_vendor_is_no_admin",
             ),
         ]
 

@@ -185,9 +185,7 @@ class Invitation(models.Model):
     """
 
     project = models.ForeignKey(Project, null=True, on_delete=models.CASCADE, related_name="invitations")
-    team = models.ForeignKey(
-        "labeling.Team", null=True, on_delete=models.CASCADE, related_name="invitations"
-    )
+    team = models.ForeignKey("labeling.Team", null=True, on_delete=models.CASCADE, related_name="invitations")
     account = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="invitations"
     )

@@ -8,7 +8,7 @@ from labeling.models.projects import Membership, Project
 
 
 class Team(models.Model):
-    """People who get work together. A vendor's team is of another company, and sees only what it was given."""
+    """People who get work together. A vendor's are of another company, and see only what they were given."""
 
     name = models.CharField(max_length=120)
     is_vendor = models.BooleanField(default=False)

@@ -31,7 +31,13 @@ TABS = (
     ("settings", _("Settings"), "manage"),
 )
 # Pages without a tab of their own.
-INSIDE = {"certificate": "models", "run": "models", "import": "data"} | dict.fromkeys(
+INSIDE = {
+    "certificate": "models",
+    "run": "models",
+    "import": "data",
+    "assignments": "team",
+    "member-limits": "team",
+} | dict.fromkeys(
     (
         "log",
         "webhooks",
@@ -86,6 +92,12 @@ def may(project: Project, verb: str) -> bool:
 @register.simple_tag
 def unread_notifications(user: User) -> int:
     return notifications.unread(user)
+
+
+@register.simple_tag
+def manages_teams(user: User) -> bool:
+    """Tell whether somebody makes teams, or leads one."""
+    return permissions.may_create(user) or permissions.led_teams(user).exists()
 
 
 @register.filter

@@ -80,6 +80,7 @@ def chips(project: Project, filters: review.Filters, query: QueryDict) -> list[C
         "source": filters.source and f"origin: {SOURCES.get(filters.source, filters.source)}",
         "labeler": filters.labeler and f"labeler: {name_in(labelers(project), filters.labeler)}",
         "confidence_below": filters.confidence_below and f"confidence < {filters.confidence_below}",
+        "assignment": filters.assignment and assignment_words(project, filters.assignment),
         "name": filters.name and f"name: {filters.name}",
     }
     found = []
@@ -89,6 +90,13 @@ def chips(project: Project, filters: review.Filters, query: QueryDict) -> list[C
             without.pop(key, None)
             found.append(Chip(str(text), without.urlencode()))
     return found
+
+
+def assignment_words(project: Project, pk: int) -> str:
+    found = project.assignments.filter(pk=pk).select_related("team", "labeler").first()
+    if found is None:
+        return "assigned: unknown"
+    return f"assigned to {found.team or found.labeler.label}"  # type: ignore[union-attr]
 
 
 def labelers(project: Project) -> QuerySet[User]:

@@ -6,14 +6,19 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
-from labeling import extensions, permissions, projects, statistics
+from labeling import extensions, permissions, portal, projects, statistics
 from labeling.forms import ProjectForm
 from labeling.models import Job, Project, User
 from labeling.views import SignedIn
 
 
 def project_list(request: SignedIn) -> HttpResponse:
-    found = permissions.visible_projects(request.user).order_by("name")
+    """Show the projects to those who manage or review some, and to others what work waits for them."""
+    found = list(permissions.visible_projects(request.user).order_by("name"))
+    creates = permissions.may_create(request.user)
+    if permissions.only_labels(request.user) or not creates:
+        cards = portal.cards(found, request.user)
+        return render(request, "projects/portal.html", {"cards": cards, "creates": creates})
     return render(request, "projects/list.html", {"cards": [card(request, each) for each in found]})
 
 
@@ -25,7 +30,7 @@ def card(request: SignedIn, project: Project) -> dict[str, Any]:
         "origins": statistics.labels_by_origin(project),
         "labeled": items["labeled"],
         "total": countable(items),
-        "waiting": statistics.waiting_for(project),
+        "waiting": statistics.waiting_for(project, request.user),
     }
 
 
@@ -35,6 +40,7 @@ def countable(items: dict[str, int]) -> int:
 
 
 def project_new(request: SignedIn) -> HttpResponse:
+    permissions.creator_or_404(request.user)
     form = ProjectForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         fields = dict(form.cleaned_data)
@@ -62,6 +68,7 @@ def dashboard_live(request: SignedIn, project_id: int) -> HttpResponse:
 
 def dashboard_facts(project: Project, user: User) -> dict[str, Any]:
     facts = statistics.overview(project)
+    facts["labels_by_labeler"] = statistics.seen_by(user, facts["labels_by_labeler"])
     items = facts["items"]
     total = countable(items)
     return {
