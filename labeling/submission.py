@@ -185,9 +185,15 @@ def take(desk: _Desk, answer: Answer) -> str:
         entry.needed -= 1
         if entry.needed:
             QueueEntry.objects.filter(pk=entry.pk).update(needed=F("needed") - 1)
-    # Nobody answers an image twice: what still needs answers needs those of others.
-    QueueEntry.objects.filter(pk=answer.item, assignment__isnull=False).update(assignment=None)
+    let_others_answer(desk, answer.item)
     return status_of(annotation)
+
+
+def let_others_answer(desk: _Desk, item: int) -> None:
+    """Let an item that still needs answers wait for everybody: whom it was assigned to answers it once."""
+    entry = desk.entries.get(item)
+    if entry is not None and entry.needed and entry.assignment_id is not None:
+        QueueEntry.objects.filter(pk=item).update(assignment=None)
 
 
 def keep(desk: _Desk, answer: Answer) -> str:

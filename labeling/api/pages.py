@@ -56,7 +56,8 @@ class PageSubmit(APIView):
         answers = answers_from(page.project, given.validated_data["answers"])
         saved = submission.submit(page, page.labeler, answers)
         reply = {"saved": saved, "done_today": statistics.done_today(page.project, page.labeler)}
-        return Response(reply | notice(page))
+        is_all_late = all(each["status"] == "kept" for each in saved)
+        return Response(reply | (notice(page) if is_all_late else {}))
 
 
 class PageUndo(APIView):
