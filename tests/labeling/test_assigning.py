@@ -120,7 +120,9 @@ def test_underscores_and_percent_signs_of_a_name_stand_for_themselves() -> None:
     assert assigning.pattern("cam") == "%cam%"
 
 
-def test_what_is_held_answered_or_asked_blind_is_passed_over(project, manager, labeler, other, waiting) -> None:
+def test_what_is_held_answered_or_asked_blind_is_passed_over(
+    project, manager, labeler, other, waiting
+) -> None:
     held = {each.item_id for each in queue.claim(project, other, 4).claims.all()}
     blind = set(suggestions.ask_blind(project, [waiting[-1].pk, waiting[-2].pk], 2, probability=0.1))
     made = assigning.assign(project, manager, Part(share=1.0), labeler=labeler)
@@ -193,7 +195,9 @@ def test_a_team_gets_what_is_assigned_to_it_also_who_joins_later(project, manage
     assert items_for(project, other).isdisjoint(pks(waiting[:2]))
 
 
-def test_an_end_gives_items_to_everybody_and_can_be_taken_back(project, manager, labeler, other, waiting) -> None:
+def test_an_end_gives_items_to_everybody_and_can_be_taken_back(
+    project, manager, labeler, other, waiting
+) -> None:
     made = assign_list(project, manager, waiting[:5], labeler=labeler)
     factories.answer(project, labeler, lambda item: "circle", size=1)
     assigning.end(made.assignment, manager)
@@ -244,7 +248,9 @@ def test_who_is_assigned_images_is_told(project, manager, labeler, waiting) -> N
     assert announcing.kind_of("assigned").say(told.data, 1) == "manager has assigned 3 images to you."
 
 
-def test_the_page_assigns_shows_how_far_it_is_and_takes_back(client, project, manager, labeler, waiting) -> None:
+def test_the_page_assigns_shows_how_far_it_is_and_takes_back(
+    client, project, manager, labeler, waiting
+) -> None:
     client.force_login(manager)
     url = reverse("assignments", args=[project.pk])
     given = {"who": f"user-{labeler.pk}", "by": "share", "share": "50"}
@@ -256,9 +262,12 @@ def test_the_page_assigns_shows_how_far_it_is_and_takes_back(client, project, ma
     assert f'state=labeled&amp;assignment={pk}">4</a>' in page.replace("&assignment", "&amp;assignment")
     gallery = client.get(reverse("data", args=[project.pk]), {"state": "labeled", "assignment": pk})
     assert gallery.context["total"] == 4
-    assert client.get(reverse("data", args=[project.pk]), {"state": "unlabeled", "assignment": pk}).context[
-        "total"
-    ] == 6
+    assert (
+        client.get(reverse("data", args=[project.pk]), {"state": "unlabeled", "assignment": pk}).context[
+            "total"
+        ]
+        == 6
+    )
     page = client.post(reverse("assignment-end", args=[project.pk, pk]), follow=True).content.decode()
     assert reverse("assignment-resume", args=[project.pk, pk]) in page
     client.post(reverse("assignment-resume", args=[project.pk, pk]))
@@ -367,7 +376,9 @@ class AssignmentMachine(RuleBasedStateMachine):
             )
             for item in items
         ]
-        assert submission.submit(page, page.labeler, answers) == submission.submit(page, page.labeler, answers)
+        assert submission.submit(page, page.labeler, answers) == submission.submit(
+            page, page.labeler, answers
+        )
 
     @rule(pick=st.integers(0, 50), how=st.sampled_from(["release", "extend", "expire"]))
     def hold(self, pick: int, how: str) -> None:
