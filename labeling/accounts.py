@@ -1,6 +1,10 @@
 """Accounts and their API tokens: what gives access, and so is written down."""
 
-from labeling.models import ApiToken, Event, User
+from django.db import transaction
+from django.db.models import Q
+
+from labeling import assigning, members
+from labeling.models import ApiToken, Event, Project, User
 
 
 def issue_token(user: User, name: str, by: User | None) -> str:
@@ -18,3 +22,39 @@ def revoke_token(user: User, token: int) -> bool:
     found.delete()
     Event.record("token_revoked", None, user, name=found.name)
     return True
+
+
+def page(wanted: str, after: str, limit: int) -> tuple[list[User], str | None]:
+    """Return accounts by address, those with a text in name or address, and after which address to go on."""
+    people = User.objects.select_related("vendor").filter(email__gt=after).order_by("email")
+    if wanted:
+        people = people.filter(Q(email__icontains=wanted) | Q(name__icontains=wanted))
+    found = list(people[: limit + 1])
+    return found[:limit], found[limit - 1].email if len(found) > limit else None
+
+
+class AccountRefused(Exception):
+    """Why an account was not switched off, in a sentence for people."""
+
+
+def deactivate(user: User, by: User) -> None:
+    """Switch an account off: its sign-in and tokens open nothing any more. Raises AccountRefused.
+
+    What it holds goes back at once, and what is assigned to it alone waits for everybody.
+    """
+    if user.pk == by.pk:
+        raise AccountRefused("You cannot switch your own account off.")
+    with transaction.atomic():
+        if not User.objects.filter(pk=user.pk, is_active=True).update(is_active=False):
+            return
+        Event.record("account_off", None, by, user=user.pk)
+        for project in Project.objects.filter(memberships__user=user).order_by("pk"):
+            members.release_all(project, user)
+            assigning.end_what_nobody_gets(project, by)
+
+
+def reactivate(user: User, by: User) -> None:
+    """Switch an account on again."""
+    with transaction.atomic():
+        if User.objects.filter(pk=user.pk, is_active=False).update(is_active=True):
+            Event.record("account_on", None, by, user=user.pk)

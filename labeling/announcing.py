@@ -80,5 +80,5 @@ def announce(
 
 
 def managers(project: Project, but: User | None = None) -> list[int]:
-    found = Membership.objects.filter(project=project, role=Membership.Role.MANAGER)
+    found = Membership.objects.filter(project=project, role=Membership.Role.MANAGER, is_active=True)
     return list(found.exclude(user=but).values_list("user_id", flat=True))

@@ -16,9 +16,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from labeling import geometry, queue
+from labeling import assigning, geometry, limits, queue
 from labeling.answering import InvalidAnswer
-from labeling.models import CheckPage, ObjectCheck, Project, QueueEntry, Suggestion, User
+from labeling.models import CheckPage, Membership, ObjectCheck, Project, QueueEntry, Suggestion, User
 from labeling.models.queueing import QueueKind
 
 MOST_ON_A_PAGE = 9
@@ -34,13 +34,16 @@ FREE = """
     JOIN labeling_queueentry e ON e.item_id = c.item_id AND e.kind = 'manual' AND e.open_slots = e.needed
     JOIN labeling_suggestion s ON s.item_id = c.item_id AND s.model_version = c.model_version
     JOIN labeling_labelclass l ON l.id = c.label_class_id AND l.retired_at IS NULL
-    WHERE c.project_id = %(project)s AND c.state = 'waiting'
+    WHERE c.project_id = %(project)s AND c.state = 'waiting' AND {of_scope}
     AND (c.held_until IS NULL OR c.held_until < %(now)s{or_mine})
 """
+# What is assigned to others is theirs here too.
+TO_ME = "(e.assignment_id IS NULL OR e.assignment_id = ANY(%(mine)s))"
+ONLY_MINE = "e.assignment_id = ANY(%(mine)s)"
 MINE = " OR EXISTS (SELECT 1 FROM labeling_checkpage p WHERE p.id = c.page_id AND p.labeler_id = %(labeler)s)"
-COUNT = "SELECT count(*)" + FREE.format(or_mine=MINE)
+COUNT = "SELECT count(*)" + FREE.replace("{or_mine}", MINE)
 IN_ORDER = " ORDER BY c.priority, c.id LIMIT %(most)s FOR UPDATE OF c SKIP LOCKED"
-NEW = 'SELECT c.id, c.model_version, c."group", c.label_class_id' + FREE.format(or_mine="")
+NEW = 'SELECT c.id, c.model_version, c."group", c.label_class_id' + FREE.replace("{or_mine}", "")
 NEXT = NEW + IN_ORDER
 NEXT_IN_GROUP = (
     NEW
@@ -53,30 +56,37 @@ def claim(project: Project, labeler: User, holding: Collection[int] = ()) -> Che
     """Lease up to nine objects that look alike; None when there is nothing to check.
 
     A page of the labeler's that is open and not among those that their screen has (`holding`) comes first,
-    after a reload, say. Raises NotRunning.
+    after a reload, say. Raises NotRunning, limits.NotWorking and limits.LimitReached.
     """
     queue.refuse_paused(project, labeler)
     now = timezone.now()
     with transaction.atomic():
         queue.one_at_a_time(project, labeler)
+        membership = limits.member(project, labeler)
+        if limits.room(project, labeler, membership) == 0:
+            return None
         left = CheckPage.objects.filter(
             project=project, labeler=labeler, answered_at=None, expires_at__gt=now
         ).exclude(pk__in=holding)
-        return left.order_by("id").first() or lease(project, labeler, now)
+        return left.order_by("id").first() or lease(project, labeler, now, scope_of(membership))
 
 
-def lease(project: Project, labeler: User, now: datetime) -> CheckPage | None:
+def scope_of(membership: Membership | None) -> str:
+    return ONLY_MINE if membership is not None and membership.only_assigned else TO_ME
+
+
+def lease(project: Project, labeler: User, now: datetime, scope: str) -> CheckPage | None:
     if project.assist_mode == Project.AssistMode.OFF:
         return None
-    params: queue.Params = {"project": project.pk, "now": now}
+    params: queue.Params = {"project": project.pk, "now": now, "mine": assigning.of(project, labeler)}
     with connection.cursor() as cursor:
-        cursor.execute(NEXT, params | {"most": 1})
+        cursor.execute(NEXT.format(of_scope=scope), params | {"most": 1})
         first = cursor.fetchone()
         if first is None:
             return None
         version, group, label_class = first[1:]
         params |= {"version": version, "group": group, "label_class": label_class, "most": MOST_ON_A_PAGE}
-        cursor.execute(NEXT_IN_GROUP, params)
+        cursor.execute(NEXT_IN_GROUP.format(of_scope=scope), params)
         checks = [row[0] for row in cursor.fetchall()]
     page = CheckPage.objects.create(
         project=project,
@@ -99,19 +109,30 @@ def waiting(project: Project, labeler: User) -> int:
     """Count the objects that a labeler could check now, or has on screen."""
     if project.assist_mode == Project.AssistMode.OFF:
         return 0
-    params: queue.Params = {"project": project.pk, "now": timezone.now(), "labeler": labeler.pk}
+    try:
+        membership = limits.member(project, labeler)
+    except limits.NotWorking:
+        return 0
+    params: queue.Params = {
+        "project": project.pk,
+        "now": timezone.now(),
+        "labeler": labeler.pk,
+        "mine": assigning.of(project, labeler),
+    }
     with connection.cursor() as cursor:
-        cursor.execute(COUNT, params)
+        cursor.execute(COUNT.format(of_scope=scope_of(membership)), params)
         return int(cursor.fetchone()[0])
 
 
 def answer(page: CheckPage, exceptions: Iterable[int], seconds: float | None) -> CheckPage:
     """Confirm the objects of a page but for some exceptions. Once: sent again, it changes nothing.
 
-    What somebody else has answered meanwhile stays as they said. Raises InvalidAnswer.
+    What somebody else has answered meanwhile stays as they said. Raises InvalidAnswer and limits.NotWorking.
     """
     wrong = sorted(set(exceptions))
     with transaction.atomic():
+        queue.one_at_a_time(page.project, page.labeler)
+        limits.member(page.project, page.labeler)
         page = CheckPage.objects.select_for_update(no_key=True).get(pk=page.pk)
         if page.answered_at is not None:
             return page

@@ -4,9 +4,10 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.conf import settings
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm
 from django.contrib.auth.password_validation import validate_password
 from django.http import QueryDict
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from labeling import announcing, notifications
@@ -39,6 +40,15 @@ class SignInForm(AuthenticationForm):
             attrs={"autofocus": True, "autocomplete": "username"}
         )
         self.fields["password"].label = _("Password")
+
+    def confirm_login_allowed(self, user: Any) -> None:
+        super().confirm_login_allowed(user)
+        until = getattr(user, "temporary_until", None)
+        if until is not None and until <= timezone.now():
+            raise forms.ValidationError(
+                _("This temporary password has expired. Ask whoever invited you for a new one."),
+                code="expired",
+            )
 
 
 class WebhookForm(forms.Form):
@@ -123,13 +133,31 @@ class JoinForm(forms.Form):
         return cleaned
 
 
+class FirstPasswordForm(SetPasswordForm):
+    """A password of one's own in place of a temporary one, which it may not be again."""
+
+    name = forms.CharField(
+        label=_("Your name"),
+        max_length=120,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+    )
+    field_order = ("name", "new_password1", "new_password2")
+
+    def clean_new_password1(self) -> str:
+        password = str(self.cleaned_data["new_password1"])
+        if self.user.check_password(password):
+            raise forms.ValidationError(_("This is the temporary password. Choose another one."))
+        return password
+
+
 class NotificationsForm(forms.Form):
     """How somebody wants to be told of each kind that can concern them."""
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         chosen = notifications.choices_of(user)
-        manages = user.memberships.filter(role=Membership.Role.MANAGER).exists()
+        manages = user.memberships.filter(role=Membership.Role.MANAGER, is_active=True).exists()
         for name, kind in announcing.kinds().items():
             if manages or not kind.for_managers:
                 choices = Notification.Choice.choices
@@ -421,8 +449,3 @@ class ClassForm(forms.Form):
         super().__init__(data, initial=initial)
         others = label_class.project.classes.filter(retired_at=None).exclude(pk=label_class.pk)
         self.fields["parent"].queryset = others  # type: ignore[attr-defined]
-
-
-class InviteForm(forms.Form):
-    role = forms.ChoiceField(choices=Membership.Role.choices, initial=Membership.Role.LABELER)
-    email = forms.EmailField(required=False, max_length=LONGEST_EMAIL, label="E-mail address (optional)")

@@ -63,6 +63,7 @@ class Filters:
     reviewed: str = ""
     comments: str = ""
     disagree: str = ""
+    assignment: int | None = None
 
     @property
     def narrow(self) -> bool:
@@ -190,6 +191,8 @@ def of_items(project: Project, items: QuerySet[Item], filters: Filters) -> Query
         confidence["suggestion__confidence__gte"] = filters.confidence_above
     if confidence:
         items = items.filter(suggestion__project=project, **confidence)
+    if filters.assignment is not None:
+        items = items.filter(assigned__assignment=filters.assignment, assigned__is_open=True)
     if filters.disagree:
         items = items.filter(pk__in=disagreements(project, filters.disagree).values("item"))
     if words(filters.name):

@@ -54,6 +54,22 @@ def invitation_address(project: int, data: Data) -> str:
     return reverse("invitation", args=[token]) if token else reverse("projects")
 
 
+def assigned(data: Data, count: int) -> str:
+    if data.get("team"):
+        text = ngettext(
+            "%(name)s has assigned %(count)s image to your team %(team)s.",
+            "%(name)s has assigned %(count)s images to your team %(team)s.",
+            data["count"],
+        )
+    else:
+        text = ngettext(
+            "%(name)s has assigned %(count)s image to you.",
+            "%(name)s has assigned %(count)s images to you.",
+            data["count"],
+        )
+    return text % {"name": data["who"], "count": shown(data["count"]), "team": data.get("team")}
+
+
 def rejected(data: Data, count: int) -> str:
     said = ngettext(
         "One of your labels was rejected. The image is asked again.",
@@ -106,6 +122,17 @@ register(
         usual=Choice.MAIL,
         for_managers=False,
         report=lambda data: f"{data['who']} invites somebody as {data['role']}.",
+    ),
+)
+register(
+    "assigned",
+    Kind(
+        gettext_lazy("Images are assigned to you"),
+        assigned,
+        lambda project, data: reverse("label", args=[project]),
+        usual=Choice.MAIL,
+        for_managers=False,
+        report=lambda data: f"{data['who']} assigned {number(data['count'], 'image', 'images')}.",
     ),
 )
 register(

@@ -17,12 +17,13 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.urls import reverse
 from django.utils import timezone, translation
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from labeling import announcing, backoff, jobs, notifications
+from labeling import announcing, backoff, jobs, notifications, workforce
 from labeling.kinds import ROLES
-from labeling.models import Job, Letter, Notification
+from labeling.models import Invitation, Job, Letter, Notification
 
 BATCH = 50
 CLAIMED_FOR = timedelta(minutes=30)  # longer than a batch takes with a server that answers late each time
@@ -84,7 +85,11 @@ def claim() -> list[Letter]:
         taken = Letter.objects.filter(pk__in=[each.pk for each in rows])
         taken.update(attempts=F("attempts") + 1, due_at=timezone.now() + CLAIMED_FOR)
         Notification.objects.filter(letter__in=rows, is_open=True).update(is_open=False)
-    return list(taken.select_related("user", "invitation__project", "invitation__invited_by").order_by("id"))
+    return list(
+        taken.select_related(
+            "user", "invitation__project", "invitation__team", "invitation__account", "invitation__invited_by"
+        ).order_by("id")
+    )
 
 
 def send(letters: Sequence[Letter]) -> int:
@@ -146,22 +151,40 @@ def postpone(letter: Letter, error: str) -> None:
 
 
 def of_invitation(letter: Letter) -> Text | None:
-    """Write to an address that has no account; None once the invitation is used, revoked or expired."""
+    """Write to an address that has no account, or a new one; None once the invitation opens nothing."""
     invitation = letter.invitation
     assert invitation is not None
-    if not invitation.is_open or invitation.project.deleted_at is not None:
+    is_gone = invitation.project is not None and invitation.project.deleted_at is not None
+    if not invitation.is_open or is_gone:
         return None
     who = invitation.invited_by.label if invitation.invited_by else "Loupe"
-    project, role = invitation.project.name, ROLES[invitation.role]
-    lines = [
-        _("%(name)s invites you to label images in the project “%(project)s”. Your role: %(role)s.")
-        % {"name": who, "project": project, "role": role},
+    if invitation.project is not None:
+        text = _("%(name)s invites you to label images in the project “%(project)s”. Your role: %(role)s.")
+        said = text % {"name": who, "project": invitation.place, "role": ROLES[invitation.role]}
+    else:
+        said = _("%(name)s invites you to label images in the team “%(team)s”.") % {
+            "name": who,
+            "team": invitation.place,
+        }
+    subject = _("%(name)s invites you to %(project)s") % {"name": who, "project": invitation.place}
+    return Text(invitation.email, subject, "\n".join([said, "", *way_in(invitation)]))
+
+
+def way_in(invitation: Invitation) -> list[str]:
+    """Return what somebody needs to get in: a link, or their new account."""
+    if invitation.account is None:
+        return [
+            _("Open this link to join. It works once, for two weeks:"),
+            absolute(reverse("invitation", args=[invitation.token])),
+        ]
+    return [
+        _("Sign in here, and choose a password of your own:"),
+        absolute(reverse("sign-in")),
         "",
-        _("Open this link to join. It works once, for two weeks:"),
-        absolute(reverse("invitation", args=[invitation.token])),
+        _("E-mail address: %(address)s") % {"address": invitation.email},
+        _("Temporary password: %(password)s") % {"password": workforce.temporary_password(invitation)},
+        _("It works until %(day)s.") % {"day": date_format(invitation.expires_at)},
     ]
-    subject = _("%(name)s invites you to %(project)s") % {"name": who, "project": project}
-    return Text(invitation.email, subject, "\n".join(lines))
 
 
 def of_notifications(letter: Letter) -> Text | None:

@@ -2,11 +2,22 @@
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest
 from rest_framework.request import Request
 
-from labeling.models import CheckPage, Decoy, Item, Membership, ObjectCheck, Project, User
+from labeling.models import (
+    CheckPage,
+    Decoy,
+    Item,
+    Membership,
+    ObjectCheck,
+    Page,
+    Project,
+    Team,
+    TeamMember,
+    User,
+)
 
 MANAGER, REVIEWER, LABELER = Membership.Role.MANAGER, Membership.Role.REVIEWER, Membership.Role.LABELER
 
@@ -34,7 +45,8 @@ def role_of(user: Visitor, project: Project) -> str | None:
         return None
     if getattr(user, "is_superuser", False):
         return MANAGER
-    return Membership.objects.filter(project=project, user_id=user.pk).values_list("role", flat=True).first()
+    mine = Membership.objects.filter(project=project, user_id=user.pk, is_active=True)
+    return mine.values_list("role", flat=True).first()
 
 
 def may(role: str | None, verb: str) -> bool:
@@ -46,7 +58,7 @@ def visible_projects(user: Visitor) -> QuerySet[Project]:
     projects = Project.objects.filter(deleted_at=None)
     if getattr(user, "is_superuser", False):
         return projects
-    return projects.filter(memberships__user=user.pk)
+    return projects.filter(memberships__user=user.pk, memberships__is_active=True)
 
 
 def project_or_404(user: Visitor, project_id: int, verb: str) -> Project:
@@ -62,6 +74,68 @@ def project_or_404(user: Visitor, project_id: int, verb: str) -> Project:
         raise Http404
     project.role = role  # type: ignore[attr-defined]
     return project
+
+
+def own_page_or_404(user: Visitor, project_id: int, page_id: int, *, also_former: bool = False) -> Page:
+    """Return one of somebody's own pages in a project where they label; Raises Http404 otherwise.
+
+    With `also_former`, also who labels there no longer gets theirs: what they send of it is kept.
+    """
+    project = Project.objects.filter(pk=project_id, deleted_at=None).first()
+    if project is None or not (also_former or may(role_of(user, project), "label")):
+        raise Http404
+    page = Page.objects.select_related("project", "labeler").filter(pk=page_id, project=project).first()
+    if page is None or page.labeler_id != user.pk:
+        raise Http404
+    return page
+
+
+def only_labels(user: Visitor) -> bool:
+    """Tell whether somebody is a labeler in all of their projects, and has some."""
+    if getattr(user, "is_superuser", False):
+        return False
+    mine = Membership.objects.filter(user=user.pk, is_active=True, project__deleted_at=None)
+    return set(mine.values_list("role", flat=True).distinct()) == {LABELER}
+
+
+def may_create(user: Visitor) -> bool:
+    """Tell whether somebody makes projects and teams: everybody but a vendor's people."""
+    return bool(user.is_authenticated) and getattr(user, "vendor_id", None) is None
+
+
+def creator_or_404(user: Visitor) -> None:
+    """Let those pass who make projects and teams."""
+    if not may_create(user):
+        raise Http404
+
+
+def led_teams(user: Visitor) -> QuerySet[Team]:
+    """Return the teams whose people somebody manages: those that they made or lead; all, for site admins."""
+    if getattr(user, "is_superuser", False):
+        return Team.objects.all()
+    leads = TeamMember.objects.filter(user=user.pk, is_lead=True, left_at=None)
+    return Team.objects.filter(Q(created_by=user.pk) | Q(pk__in=leads.values("team")))
+
+
+def known_teams(user: Visitor) -> QuerySet[Team]:
+    """Return the teams that somebody can give work to: those that they made, lead or are in."""
+    if not may_create(user):
+        return Team.objects.none()
+    inside = TeamMember.objects.filter(user=user.pk, left_at=None)
+    return led_teams(user) | Team.objects.filter(pk__in=inside.values("team"))
+
+
+def owns(user: Visitor, team: Team) -> bool:
+    """Tell whether somebody may rename a team and say who leads it: its maker, and site admins."""
+    return getattr(user, "is_superuser", False) or (may_create(user) and team.created_by_id == user.pk)
+
+
+def team_or_404(user: Visitor, team_id: int, *, owned: bool = False) -> Team:
+    """Return a team whose people somebody manages, or that is theirs. Raises Http404 otherwise."""
+    team = led_teams(user).filter(pk=team_id).first()
+    if team is None or (owned and not owns(user, team)):
+        raise Http404
+    return team
 
 
 def site_admin_or_404(user: Visitor) -> None:

@@ -5,12 +5,14 @@ afterwards. Pictures come along in the text itself (`data:`). Those of other sit
 load nothing from elsewhere: whoever runs that site would learn who reads what.
 """
 
+import html
 import re
 from collections.abc import Sequence
 from typing import Any
 
-from django.utils.html import escape
+from django.utils.html import escape, strip_tags
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import Truncator
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
@@ -68,3 +70,8 @@ def render(text: str) -> SafeString:
     levels = [int(each.tag[1]) for each in tokens if each.type == "heading_open"]
     env = {"topmost": min(levels, default=1)}
     return mark_safe(READER.renderer.render(tokens, READER.options, env))  # noqa: S308
+
+
+def excerpt(text: str, most: int) -> str:
+    """Return how Markdown begins, as plain text of at most so many characters."""
+    return Truncator(" ".join(html.unescape(strip_tags(render(text))).split())).chars(most)

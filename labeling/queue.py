@@ -10,7 +10,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling import bias, decoys, gold, meanings
+from labeling import assigning, bias, decoys, gold, limits, meanings
 from labeling.models import Annotation, Claim, Instructions, Membership, Page, Project, QueueEntry, User
 from labeling.models.queueing import QueueKind
 from labeling.proposing import GROUPED, give_hints, to_keep
@@ -25,7 +25,8 @@ BLIND = ("validation", "audit", "gold")
 LOST = (Claim.State.EXPIRED, Claim.State.RELEASED)
 
 
-Params = dict[str, int | str | datetime | None]
+Params = dict[str, int | str | datetime | list[int] | None]
+Turn = tuple[str, int | None]  # a kind, and the assignment whose items are looked at; None for all others
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +49,21 @@ def claim(project: Project, labeler: User, size: int, holding: Sequence[int] = (
     """Lease up to `size` items to a labeler as a page; None when nothing is left for them.
 
     `holding` names the pages that the labeler's screen has already: when the queue is empty, a page
-    of theirs that is not on screen (after a reload, say) is handed out again. Raises NotRunning.
+    of theirs that is not on screen (after a reload, say) is handed out again. Raises NotRunning,
+    limits.NotWorking and limits.LimitReached.
     """
     refuse_paused(project, labeler)
     now = timezone.now()
     with transaction.atomic():
         one_at_a_time(project, labeler)
+        membership = limits.member(project, labeler)
+        room = limits.room(project, labeler, membership)
         reclaim_expired(project, now)
-        for kind in order_of_kinds(project, size):
-            found = candidates(project, labeler, kind, 1 if kind in BLIND else size)
+        most = size if room is None else min(size, room)
+        for kind, assignment in turns(project, labeler, size, membership) if most else ():
+            found = candidates(project, labeler, kind, 1 if kind in BLIND else most, assignment)
             if found:
-                return hand_out(project, labeler, kind, found, size, now)
+                return hand_out(project, labeler, kind, found, most, now)
     return (
         Page.objects.filter(Q(claims__state="live") | Q(kind=QueueKind.GOLD))
         .filter(project=project, labeler=labeler, state="open", expires_at__gt=now)
@@ -83,8 +88,33 @@ def one_at_a_time(project: Project, labeler: User) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [project.pk % 2**31, labeler.pk % 2**31])
 
 
-def order_of_kinds(project: Project, size: int) -> list[str]:
-    """Return the kinds in the order to try: validation with its share of answers, the rest by weight.
+def turns(project: Project, labeler: User, size: int, membership: Membership | None) -> list[Turn]:
+    """Return where to look for work, in order: what is assigned to the labeler, then what is open to all.
+
+    What is asked blind is assigned to nobody and keeps its share of everybody's answers: were it answered by
+    some people alone, or last, it would measure them and not the pool. So who gets only what is assigned gets
+    blind items too, though none when nothing assigned is left.
+    """
+    mine = assigning.of(project, labeler)
+    waiting = kinds_waiting(project, mine)
+    blind, others = order_of_kinds(project, size)
+    found: list[Turn] = [(kind, None) for kind in blind]
+    is_assigned = any(assignment is not None for _, assignment in waiting)
+    if is_assigned:
+        found += [turn for kind in others for turn in of_kind(kind, mine)]
+    if membership is None or not membership.only_assigned:
+        found += [(kind, None) for kind in (*others, QueueKind.VALIDATION)]
+    elif not is_assigned:
+        return []
+    return [turn for turn in dict.fromkeys(found) if turn in waiting]
+
+
+def of_kind(kind: str, mine: list[int]) -> list[Turn]:
+    return [(kind, None)] if kind in BLIND else [(kind, each) for each in mine]
+
+
+def order_of_kinds(project: Project, size: int) -> tuple[list[str], list[str]]:
+    """Return the blind kinds that come first this time, if any, and the others by weight.
 
     Validation pages hold one item and others `size`, so a share s of the answers takes a share
     s·size / (1 - s + s·size) of the pages. Audits have half of it while there are any: an attempt to certify
@@ -93,25 +123,29 @@ def order_of_kinds(project: Project, size: int) -> list[str]:
     share = project.validation_share
     first = random.random() < share * size / (1 - share + share * size)
     others = sorted(WEIGHTS, key=lambda kind: random.random() ** (1 / WEIGHTS[kind]), reverse=True)
-    waiting = kinds_waiting(project)
-    blind = random.sample(["validation", "audit"], 2)
-    kinds = [*blind, *others] if first else [*others, "validation"]
-    return list(dict.fromkeys(kind for kind in kinds if kind in waiting))
+    return random.sample(["validation", "audit"], 2) if first else [], others
 
 
-def kinds_waiting(project: Project) -> set[str]:
-    """Return the kinds that have something to hand out, by one look at the index for each."""
+def kinds_waiting(project: Project, mine: list[int]) -> set[Turn]:
+    """Return where something waits to be handed out, by one look at an index for each."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT kind FROM unnest(%s::text[]) AS k(kind) WHERE EXISTS (
+            SELECT kind, NULL::bigint FROM unnest(%(kinds)s::text[]) AS k(kind) WHERE EXISTS (
                 SELECT 1 FROM labeling_queueentry e
-                WHERE e.project_id = %s AND e.kind = k.kind AND e.open_slots > 0
+                WHERE e.project_id = %(project)s AND e.kind = k.kind AND e.open_slots > 0
+                AND e.assignment_id IS NULL
+            )
+            UNION ALL
+            SELECT kind, mine FROM unnest(%(kinds)s::text[]) AS k(kind), unnest(%(mine)s::bigint[]) AS a(mine)
+            WHERE EXISTS (
+                SELECT 1 FROM labeling_queueentry e
+                WHERE e.assignment_id = a.mine AND e.kind = k.kind AND e.open_slots > 0
             )
             """,
-            [["validation", *WEIGHTS], project.pk],
+            {"kinds": ["validation", *WEIGHTS], "project": project.pk, "mine": mine},
         )
-        return {kind for (kind,) in cursor.fetchall()}
+        return set(cursor.fetchall())
 
 
 def reclaim_expired(project: Project, now: datetime) -> None:
@@ -139,12 +173,14 @@ def give_back(items: list[int]) -> None:
 
 OPEN_TO_ME = """
     FROM labeling_queueentry e
-    WHERE e.project_id = %(project)s AND e.kind = %(kind)s AND e.open_slots > 0
+    WHERE {of_scope} AND e.kind = %(kind)s AND e.open_slots > 0
     AND NOT EXISTS (SELECT 1 FROM labeling_annotation a
         WHERE a.item_id = e.item_id AND a.labeler_id = %(labeler)s AND a.withdrawn_at IS NULL)
     AND NOT EXISTS (SELECT 1 FROM labeling_claim c
         WHERE c.item_id = e.item_id AND c.labeler_id = %(labeler)s AND c.state = 'live')
 """
+TO_ALL = "e.project_id = %(project)s AND e.assignment_id IS NULL"
+ASSIGNED = "e.assignment_id = %(assignment)s"
 IN_ORDER = " ORDER BY e.priority, e.item_id LIMIT %(size)s FOR UPDATE OF e SKIP LOCKED"
 COLUMNS = """SELECT e.item_id, e.why, e."group", e.proposed_class_id, e.inclusion_probability,
     e.likely, e.doubtful, e.hint_id"""
@@ -153,9 +189,14 @@ NEXT_GROUP = COLUMNS + OPEN_TO_ME + """ AND e."group" IS NOT NULL""" + IN_ORDER
 NEXT_IN_GROUP = COLUMNS + OPEN_TO_ME + """ AND e."group" = %(group)s""" + IN_ORDER
 
 
-def candidates(project: Project, labeler: User, kind: str, size: int) -> list[Candidate]:
-    """Lock the next entries of a kind that this labeler may have, passing over what others are claiming."""
-    params: Params = {"project": project.pk, "kind": kind, "labeler": labeler.pk}
+def candidates(
+    project: Project, labeler: User, kind: str, size: int, assignment: int | None
+) -> list[Candidate]:
+    """Lock the next entries of a kind that this labeler may have, passing over what others are claiming.
+
+    They are all of an assignment, or all of none.
+    """
+    params: Params = {"project": project.pk, "kind": kind, "labeler": labeler.pk, "assignment": assignment}
     if kind not in GROUPED:
         return pick(NEXT, params | {"size": size})
     best = pick(NEXT_GROUP, params | {"size": 1})
@@ -169,8 +210,9 @@ def candidates(project: Project, labeler: User, kind: str, size: int) -> list[Ca
 
 
 def pick(statement: str, params: Params) -> list[Candidate]:
+    of_scope = TO_ALL if params["assignment"] is None else ASSIGNED
     with connection.cursor() as cursor:
-        cursor.execute(statement, params)
+        cursor.execute(statement.format(of_scope=of_scope), params)
         return [Candidate(*row) for row in cursor.fetchall()]
 
 
@@ -259,11 +301,12 @@ def extend(page: Page) -> Page:
     """Extend a page's lease, taking back what is lost of it and nobody else has; returns the page.
 
     A page that was released is opened by it again. One that was submitted stays as it is: what it left
-    unanswered is others' now.
+    unanswered is others' now. Raises limits.NotWorking.
     """
     until = timezone.now() + LEASE
     with transaction.atomic():
         one_at_a_time(page.project, page.labeler)
+        limits.member(page.project, page.labeler)
         page = Page.objects.select_for_update(no_key=True).get(pk=page.pk)
         if page.state == Page.State.SUBMITTED:
             return page
@@ -285,7 +328,8 @@ def lost(page: Page) -> list[int]:
 def take_back(page: Page, lost: Iterable[Claim]) -> list[int]:
     """Reserve a slot again for a page's lost claims where one is open; returns the claims' ids.
 
-    Left alone is what the same labeler holds on another page, or has answered, by now.
+    Left alone is what the same labeler holds on another page, or has answered, or what is assigned to others,
+    by now.
     """
     by_item = {each.item_id: each.pk for each in lost}
     mine = Claim.objects.filter(pk__in=by_item.values())
@@ -299,7 +343,7 @@ def take_back(page: Page, lost: Iterable[Claim]) -> list[int]:
     free = list(
         asked_on(page)
         .select_for_update()
-        .filter(item__in=by_item, open_slots__gt=0)
+        .filter(assigning.open_to(page.project, page.labeler), item__in=by_item, open_slots__gt=0)
         .order_by("item_id")
         .values_list("item_id", flat=True)
     )

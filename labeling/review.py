@@ -165,12 +165,12 @@ def tell_labelers(project: Project, reviewer: User, rejected: Counter[int | None
     labels.pop(reviewer.pk, None)
     if not labels:
         return
-    members = Membership.objects.filter(project=project, user__in=labels).values_list("user_id", flat=True)
+    members = Membership.objects.filter(project=project, user__in=labels, is_active=True)
     announcing.announce(
         "rejected",
         project,
         reviewer,
-        to={user: labels[user] for user in members},
+        to={user: labels[user] for user in members.values_list("user_id", flat=True)},
         count=labels.total(),
         comment=comment,
     )

@@ -5,11 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import Aggregate, Count, Exists, F, FloatField, Min, OuterRef, Q
+from django.db.models import Aggregate, Count, Exists, F, FloatField, Max, Min, OuterRef, Q
 from django.utils import timezone
 
-from labeling import bias, effort, extensions, meanings, permissions, tallies
-from labeling.models import Annotation, Claim, Decoy, Item, Page, Project, QueueEntry, Recheck, Tally, User
+from labeling import assigning, bias, effort, extensions, meanings, permissions, tallies
+from labeling.limits import done_today as done_today
+from labeling.limits import midnight
+from labeling.models import Annotation, Claim, Decoy, Item, Project, QueueEntry, Recheck, Tally, User
 from labeling.models.queueing import QueueKind
 from labeling.review import ORIGINS
 from labeling.tallies import Total
@@ -31,8 +33,9 @@ def overview(project: Project) -> dict[str, Any]:
     }
 
 
-def for_role(facts: dict[str, Any], role: str | None) -> dict[str, Any]:
-    """Leave out of an overview what labelers are not told: how they, and others, are measured."""
+def for_visitor(facts: dict[str, Any], user: Any, role: str | None) -> dict[str, Any]:
+    """Leave out of an overview what somebody is not told: labelers how they, and others, are measured."""
+    facts = facts | {"labels_by_labeler": seen_by(user, facts["labels_by_labeler"])}
     if permissions.may(role, "review"):
         return facts
     told = {name: each for name, each in facts.items() if name not in ("effort", "sway")}
@@ -81,8 +84,8 @@ def labels_by_labeler(project: Project) -> list[dict[str, Any]]:
     """Count each person's answers that stand, in all and today.
 
     `seconds` is the mean for one that was given by itself, `grid_seconds` for one that was confirmed in a
-    grid; `rejected` are the answers that a reviewer took back. Answers to gold items count, too: labelers
-    see these figures, and would learn how many there were.
+    grid; `rejected` are the answers that a reviewer took back, `last` is when about the newest came. Answers
+    to gold items count, too: labelers see these figures, and would learn how many there were.
     """
     parts = tallies.by_part(project, Tally.Figure.LABELER)
     today = tallies.of(project, Tally.Figure.LABELER, midnight())
@@ -102,6 +105,8 @@ def labels_by_labeler(project: Project) -> list[dict[str, Any]]:
         .annotate(count=Count("id"), today=Count("id", filter=Q(answered_at__gte=midnight())))
     }
     people = User.objects.in_bulk({int(labeler) for labeler, _ in parts} | rejected.keys() | gold.keys())
+    of_people = Tally.objects.filter(project=project, figure=Tally.Figure.LABELER)
+    last = dict(of_people.values_list("key").annotate(Max("at")).order_by())
     rows = []
     for pk, person in people.items():
         hidden = gold.get(pk, {"count": 0, "today": 0})
@@ -112,12 +117,22 @@ def labels_by_labeler(project: Project) -> list[dict[str, Any]]:
                 "name": person.label,
                 "count": singly.count + grids.count + hidden["count"],
                 "today": today.get(str(pk), NONE).count + hidden["today"],
+                "last": last.get(str(pk)),
                 "seconds": singly.mean,
                 "grid_seconds": grids.mean,
                 "rejected": rejected.get(pk, 0),
             }
         )
     return sorted(rows, key=lambda row: -row["count"])
+
+
+def seen_by(user: Any, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return of rows by labeler what somebody may see: a vendor's people see theirs alone."""
+    vendor = getattr(user, "vendor_id", None)
+    if vendor is None:
+        return rows
+    theirs = set(User.objects.filter(vendor=vendor).values_list("pk", flat=True))
+    return [row for row in rows if row["id"] in theirs]
 
 
 def grids_by_labeler(project: Project, labeler: User | None = None) -> list[dict[str, Any]]:
@@ -200,29 +215,13 @@ class Median(Aggregate):
     template = "%(function)s(0.5) WITHIN GROUP (ORDER BY %(expressions)s)"
 
 
-def done_today(project: Project, labeler: User) -> int:
-    """Count the images of which a labeler has said today for the first time what stands.
-
-    Those that are only hidden among others count here, and in no other figure: a missing one would show.
-    """
-    today = midnight()
-    before = Annotation.objects.filter(item=OuterRef("item"), labeler=labeler, created_at__lt=today)
-    answers = Annotation.objects.filter(
-        project=project, labeler=labeler, withdrawn_at=None, skipped=False, created_at__gte=today
-    )
-    hidden = Decoy.objects.filter(
-        page__project=project,
-        page__labeler=labeler,
-        page__state=Page.State.SUBMITTED,
-        page__submitted_at__gte=today,
-        said=Decoy.Said.CLASSES,
-    )
-    return answers.filter(~Exists(before)).count() + hidden.count()
-
-
-def waiting_for(project: Project) -> int:
-    """Count the items that could be handed out now."""
-    return QueueEntry.objects.filter(project=project, open_slots__gt=0).count()
+def waiting_for(project: Project, user: User, only_assigned: bool = False, most: int | None = None) -> int:
+    """Count the items that could be handed out to somebody now; with `most`, no further than one more."""
+    mine = assigning.of(project, user)
+    scope = Q(assignment__in=mine) if only_assigned else Q(assignment=None) | Q(assignment__in=mine)
+    answered = Annotation.objects.filter(item=OuterRef("item"), labeler=user, withdrawn_at=None)
+    waiting = QueueEntry.objects.filter(scope, ~Exists(answered), project=project, open_slots__gt=0)
+    return waiting.count() if most is None else waiting[: most + 1].count()
 
 
 def progress_over_time(project: Project, points: int = 60) -> list[dict[str, Any]]:
@@ -252,7 +251,3 @@ def progress_over_time(project: Project, points: int = 60) -> list[dict[str, Any
         moment = datetime.fromtimestamp(first.timestamp() + (bucket + 1) * width, tz=first.tzinfo)
         series.append({"at": moment, **totals})
     return series
-
-
-def midnight() -> datetime:
-    return timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)

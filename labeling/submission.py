@@ -12,7 +12,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy, gettext_noop
 
-from labeling import bias, consensus, decoys, meanings, pausing, proposing, queue, rechecks
+from labeling import bias, consensus, decoys, limits, meanings, pausing, proposing, queue, rechecks
 from labeling.answering import Answer, InvalidAnswer, check
 from labeling.answering import RegionInput as RegionInput
 from labeling.meanings import Meanings
@@ -59,25 +59,28 @@ def submit(page: Page, labeler: User, answers: Sequence[Answer]) -> list[dict[st
     Status: `counted`; `kept` when it came late and somebody else answers already; `skipped`;
     `returned` for an exception; `withdrawn` for a repeat of what was taken back since. Sending the
     same UUIDs again changes nothing. Items of the page that are not answered go back to the queue.
-    Raises InvalidAnswer.
+    What comes from somebody who works here no longer is kept for the history alone. Raises InvalidAnswer.
     """
     decoy = decoys.of(page)
     check(page, answers, decoy)
     asked = [each for each in answers if decoy is None or each.item != decoy.known.item_id]
     try:
         with transaction.atomic():
+            queue.one_at_a_time(page.project, labeler)
+            works_here = is_working(page.project, labeler)
             locked = Page.objects.select_for_update(no_key=True).get(pk=page.pk)
             known = repeated(labeler, asked)
             fresh = [each for each in asked if each.uuid not in known]
             is_repeat = bool(asked) and not fresh
-            status = known if is_repeat else known | take_all(page, labeler, fresh)
-            if decoy is not None:
+            status = known if is_repeat else known | take_all(page, labeler, fresh, works_here=works_here)
+            if decoy is not None and works_here:
                 hidden = next((each for each in answers if each not in asked), None)
                 is_open = locked.state != Page.State.SUBMITTED
                 became = take_decoy(decoy, hidden, known.values() if is_repeat else (), is_open)
                 status |= {hidden.uuid: became} if hidden else {}
                 if decoy.gold is not None:
                     pausing.weigh(page.project, labeler, decoy.gold)
+            status = {each.uuid: "kept" for each in answers if each not in asked} | status
     except IntegrityError as error:
         if "uuid" not in str(error):
             raise
@@ -102,10 +105,20 @@ def repeated(labeler: User, answers: Sequence[Answer]) -> dict[UUID, str]:
     return status
 
 
-def take_all(page: Page, labeler: User, answers: Sequence[Answer]) -> dict[UUID, str]:
+def is_working(project: Project, labeler: User) -> bool:
+    try:
+        limits.member(project, labeler)
+    except limits.NotWorking:
+        return False
+    return True
+
+
+def take_all(
+    page: Page, labeler: User, answers: Sequence[Answer], *, works_here: bool = True
+) -> dict[UUID, str]:
     """Take answers that are new, and close the page."""
     desk = open_desk(page, labeler, answers)
-    status = {each.uuid: take(desk, each) for each in answers}
+    status = {each.uuid: take(desk, each) if works_here else keep(desk, each) for each in answers}
     write(desk)
     queue.release_claims(page)
     # Sent once more, it could be undone as if nobody had looked at it since.
@@ -174,11 +187,21 @@ def take(desk: _Desk, answer: Answer) -> str:
         entry.needed -= 1
         if entry.needed:
             QueueEntry.objects.filter(pk=entry.pk).update(needed=F("needed") - 1)
+    let_others_answer(desk, answer.item)
     return status_of(annotation)
+
+
+def let_others_answer(desk: _Desk, item: int) -> None:
+    """Let an item that still needs answers wait for everybody: whom it was assigned to answers it once."""
+    entry = desk.entries.get(item)
+    if entry is not None and entry.needed and entry.assignment_id is not None:
+        QueueEntry.objects.filter(pk=item).update(assignment=None)
 
 
 def keep(desk: _Desk, answer: Answer) -> str:
     """Write an answer down for the history alone."""
+    if answer.exception:
+        return "kept"
     annotation = annotation_for(desk, answer, counted=False)
     annotation.withdrawn_at, annotation.withdrawn_by = desk.now, desk.labeler
     annotation.withdrawal = Annotation.Withdrawal.CORRECTED
@@ -340,10 +363,12 @@ def undo(project: Project, labeler: User) -> tuple[Page, dict[int, Annotation]] 
     """Reopen the labeler's last submitted page; returns it with the withdrawn answers by item.
 
     None when there is none from the last minutes. Items that somebody reviewed or checked since stay as
-    they are.
+    they are. Raises limits.NotWorking.
     """
     now = timezone.now()
     with transaction.atomic():
+        queue.one_at_a_time(project, labeler)
+        limits.member(project, labeler)
         page = (
             Page.objects.select_for_update(no_key=True)
             .filter(project=project, labeler=labeler, state="submitted", submitted_at__gte=now - UNDO_WITHIN)
@@ -373,10 +398,10 @@ def undo(project: Project, labeler: User) -> tuple[Page, dict[int, Annotation]] 
             .prefetch_related("regions__label_class__means")
         }
         entries -= rechecks.cancel([each.pk for each in answers.values()])
-        reopen(page, answers, claims, entries, held)
         Annotation.objects.filter(pk__in=[each.pk for each in answers.values()]).update(
             withdrawn_at=now, withdrawn_by=labeler, withdrawal=Annotation.Withdrawal.UNDONE
         )
+        reopen(page, answers, claims, entries, held)
         page.state, page.expires_at = Page.State.OPEN, now + queue.LEASE
         page.save(update_fields=["state", "expires_at"])
         return page, answers

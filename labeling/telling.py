@@ -207,6 +207,12 @@ verb(
     lambda data, names: f"revoked the invitation of {data.get('email') or 'whoever had the link'}",
     Door("team"),
 )
+verb(
+    "resend",
+    "Invitation sent again",
+    lambda data, names: f"renewed the invitation of {data.get('email') or 'whoever has the link'}",
+    Door("team"),
+)
 verb("join", "Somebody joined", lambda data, names: f"joined as {data.get('role')}", Door("team"))
 verb("role", "Role changed", role_words, Door("team"))
 verb(
@@ -215,6 +221,79 @@ verb(
     lambda data, names: f"removed {somebody(data, names)} from the project",
     Door("team"),
 )
+verb(
+    "deactivate",
+    "Member switched off",
+    lambda data, names: f"switched {somebody(data, names)} off in the project",
+    Door("team"),
+)
+verb(
+    "reactivate",
+    "Member switched on",
+    lambda data, names: f"switched {somebody(data, names)} on again in the project",
+    Door("team"),
+)
+LIMITS = {"daily_limit": "images a day", "total_limit": "images in all"}
+
+
+def limits_words(data: Data, names: Names) -> str:
+    said = [
+        f"{data[key]:,} {unit}" if data[key] is not None else f"any number of {unit}"
+        for key, unit in LIMITS.items()
+        if key in data
+    ]
+    if "only_assigned" in data:
+        said.append("only what is assigned" if data["only_assigned"] else "also what is not assigned")
+    return f"let {somebody(data, names)} get {', '.join(said)}"
+
+
+def in_team(doing: str) -> Words:
+    return lambda data, names: doing.format(team=data.get("team"), who=somebody(data, names), **role_of(data))
+
+
+def role_of(data: Data) -> dict[str, Any]:
+    return {"role": data.get("role"), "email": data.get("email") or "whoever has the link"}
+
+
+def assigned(doing: str) -> Words:
+    def say(data: Data, names: Names) -> str:
+        whom = f"the team {data['team']}" if data.get("team") else somebody(data, names)
+        return doing.format(count=number(data.get("count", 0), "image", "images"), whom=whom)
+
+    return say
+
+
+ASSIGNMENTS = Door("assignments")
+verb("limits", "Limits changed", limits_words, Door("team"))
+verb("give_team", "Team added", in_team("let the team {team} work here as {role}"), Door("team"))
+verb("team_role", "Role of a team changed", in_team("made the team {team} {role}"), Door("team"))
+verb("take_team", "Team taken out", in_team("took the team {team} out of the project"), Door("team"))
+verb("assign", "Images assigned", assigned("assigned {count} to {whom}"), ASSIGNMENTS)
+verb("reassign", "Images assigned anew", assigned("gave {count} to {whom} instead"), ASSIGNMENTS)
+verb(
+    "end_assignment",
+    "Assignment ended",
+    assigned("ended what was assigned to {whom}: {count} left for everybody"),
+    ASSIGNMENTS,
+)
+verb("resume_assignment", "Assignment resumed", assigned("assigned {count} to {whom} again"), ASSIGNMENTS)
+verb("team_made", "Team made", in_team("made the team {team}"))
+verb("team_changed", "Team changed", in_team("changed what is known of the team {team}"))
+verb("team_invite", "Somebody invited to a team", in_team("invited {email} to the team {team}"))
+verb("team_resend", "Invitation to a team sent again", in_team("renewed the invitation of {email} to {team}"))
+verb("team_revoke", "Invitation to a team revoked", in_team("revoked the invitation of {email} to {team}"))
+verb("team_join", "Somebody joined a team", in_team("took {who} into the team {team}"))
+verb("team_leave", "Somebody left a team", in_team("took {who} out of the team {team}"))
+verb(
+    "team_lead",
+    "Lead of a team changed",
+    lambda data, names: (
+        f"made {somebody(data, names)} {'a lead' if data.get('is_lead') else 'no lead any more'}"
+        f" of the team {data.get('team')}"
+    ),
+)
+verb("account_off", "Account switched off", in_team("switched the account of {who} off"))
+verb("account_on", "Account switched on", in_team("switched the account of {who} on again"))
 verb("import", "Images imported", imported, Door("import"))
 verb(
     "import_labels",

@@ -3,6 +3,7 @@ from django.urls import path
 from labeling.api import images
 from labeling.views import (
     accounts,
+    assignments,
     classes,
     data,
     exports,
@@ -17,6 +18,7 @@ from labeling.views import (
     quality,
     reviewing,
     settings,
+    teams,
     webhooks,
 )
 
@@ -25,6 +27,7 @@ urlpatterns = [
     path("favicon.ico", favicon.favicon, name="favicon"),
     path("sign-in/", accounts.SignIn.as_view(), name="sign-in"),
     path("sign-out/", accounts.SignOut.as_view(), name="sign-out"),
+    path("first-password/", accounts.first_password, name="first-password"),
     path("profile/", accounts.profile, name="profile"),
     path("profile/password/", accounts.change_password, name="profile-password"),
     path("profile/tokens/", accounts.make_token, name="profile-token"),
@@ -42,6 +45,17 @@ urlpatterns = [
     path("notifications/read/", notifications.read_all, name="notifications-read"),
     path("notifications/<int:notification_id>/", notifications.opened, name="notification"),
     path("notifications/<int:notification_id>/read/", notifications.read, name="notification-read"),
+    path("teams/", teams.team_list, name="teams"),
+    path("teams/<int:team_id>/", teams.site_team, name="site-team"),
+    path("teams/<int:team_id>/invite/", teams.invite, name="team-invite"),
+    path(
+        "teams/<int:team_id>/invitations/<int:invitation_id>/",
+        teams.change_invitation,
+        name="team-invitation",
+    ),
+    path("teams/<int:team_id>/people/<int:user_id>/", teams.change_person, name="team-person"),
+    path("people/", teams.site_people, name="site-people"),
+    path("people/<int:user_id>/", teams.site_person, name="site-person"),
     path("mail/", notifications.site_mail, name="site-mail"),
     path("mail/again/", notifications.site_mail_again, name="site-mail-again"),
     path("log/", log.site_log, name="site-log"),
@@ -64,6 +78,34 @@ urlpatterns = [
     path("projects/<int:project_id>/import/live/", imports.import_live, name="import-live"),
     path("projects/<int:project_id>/team/", people.team, name="team"),
     path("projects/<int:project_id>/team/<int:membership_id>/", people.change_member, name="member"),
+    path(
+        "projects/<int:project_id>/team/<int:membership_id>/limits/",
+        people.member_limits,
+        name="member-limits",
+    ),
+    path("projects/<int:project_id>/team/teams/", people.give_team, name="project-teams"),
+    path("projects/<int:project_id>/team/teams/<int:team_id>/", people.change_team, name="project-team"),
+    path("projects/<int:project_id>/assignments/", assignments.assignments, name="assignments"),
+    path(
+        "projects/<int:project_id>/assignments/<int:assignment_id>/change/",
+        assignments.change,
+        name="assignment-change",
+    ),
+    path(
+        "projects/<int:project_id>/assignments/<int:assignment_id>/end/",
+        assignments.end,
+        name="assignment-end",
+    ),
+    path(
+        "projects/<int:project_id>/assignments/<int:assignment_id>/resume/",
+        assignments.resume,
+        name="assignment-resume",
+    ),
+    path(
+        "projects/<int:project_id>/team/invitations/<int:invitation_id>/resend/",
+        people.resend_invitation,
+        name="invitation-resend",
+    ),
     path(
         "projects/<int:project_id>/team/invitations/<int:invitation_id>/revoke/",
         people.revoke_invitation,

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 from PIL import Image, ImageDraw
 
-from labeling import checks, importing, jobs, queue, submission, suggestions, validation
+from labeling import checks, importing, jobs, queue, submission, suggestions, teams, validation
 from labeling.models import (
     Annotation,
     DataSource,
@@ -22,6 +22,7 @@ from labeling.models import (
     Project,
     QueueEntry,
     Region,
+    Team,
     User,
 )
 from tests import scenes
@@ -255,3 +256,14 @@ def answer_all(project: Project, labeler: User, label: Callable[[Item], str] = t
     while given := answer(project, labeler, label, size=9):
         done += given
     return done
+
+
+def make_team(by: User, *people: User, is_vendor: bool = False, name: str = "") -> Team:
+    """Make a team with people in it; a vendor's are to be `make_user(vendor=…)`, or become so here."""
+    team = teams.create(by, name or f"Team {uuid.uuid4().hex[:6]}", is_vendor=is_vendor)
+    for person in people:
+        if is_vendor:
+            User.objects.filter(pk=person.pk).update(vendor=team)
+            person.refresh_from_db()
+        teams.join(team, person, by)
+    return team

@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from labeling import queue, review, workforce
-from labeling.models import Membership, Project
+from labeling import assigning, queue, review, teams, workforce
+from labeling.models import Membership, Project, User
 from tests import factories
 
 PUBLIC, SIGNED_IN, SEE, LABEL, REVIEW, MANAGE = "public", "signed in", "see", "label", "review", "manage"
@@ -18,7 +18,14 @@ ROLES = {
     "manager": {SIGNED_IN, SEE, LABEL, REVIEW, MANAGE},
     "admin": {SIGNED_IN, SEE, LABEL, REVIEW, MANAGE, ADMIN},
     "outsider": {SIGNED_IN},
+    "vendor": {SIGNED_IN, SEE, LABEL},
+    "vendor_elsewhere": {SIGNED_IN},
 }
+CREATOR, LEAD = "creator", "lead"  # of projects and teams; of the team at hand
+for role, rights in ROLES.items():
+    rights |= {CREATOR} if not role.startswith("vendor") else set()
+for role in ("manager", "admin"):
+    ROLES[role].add(LEAD)
 
 # route: method, what it takes. A route that is not listed here fails the test.
 ROUTES = {
@@ -28,7 +35,7 @@ ROUTES = {
     "sign-out": ("post", SIGNED_IN),
     "invitation": ("get", PUBLIC),
     "projects": ("get", SIGNED_IN),
-    "project-new": ("get", SIGNED_IN),
+    "project-new": ("get", CREATOR),
     "profile": ("get", SIGNED_IN),
     "profile-password": ("post", SIGNED_IN),
     "profile-token": ("post", SIGNED_IN),
@@ -59,12 +66,28 @@ ROUTES = {
     "preview": ("get", MANAGE),
     "team": ("get", MANAGE),
     "member": ("post", MANAGE),
+    "member-limits": ("get", MANAGE),
+    "project-teams": ("post", MANAGE),
+    "project-team": ("post", MANAGE),
     "invitation-revoke": ("post", MANAGE),
     "member-pause": ("post", MANAGE),
     "agreement": ("get", REVIEW),
     "agreement-file": ("get", REVIEW),
     "gold": ("get", REVIEW),
     "settings-quality": ("post", MANAGE),
+    "invitation-resend": ("post", MANAGE),
+    "assignments": ("get", MANAGE),
+    "assignment-change": ("post", MANAGE),
+    "assignment-end": ("post", MANAGE),
+    "assignment-resume": ("post", MANAGE),
+    "first-password": ("get", SIGNED_IN),
+    "teams": ("get", CREATOR),
+    "site-team": ("get", LEAD),
+    "team-invite": ("post", LEAD),
+    "team-invitation": ("post", LEAD),
+    "team-person": ("post", LEAD),
+    "site-people": ("get", ADMIN),
+    "site-person": ("post", ADMIN),
     "exports": ("get", REVIEW),
     "exports-live": ("get", REVIEW),
     "settings": ("get", MANAGE),
@@ -113,7 +136,24 @@ ROUTES = {
     "api-agreement": ("get", REVIEW),
     "api-gold": ("get", REVIEW),
     "api-gold-item": ("delete", REVIEW),
+    "api-member": ("patch", MANAGE),
     "api-invitations": ("get", MANAGE),
+    "api-invitation-resend": ("post", MANAGE),
+    "api-invitation-revoke": ("post", MANAGE),
+    "api-project-teams": ("get", MANAGE),
+    "api-project-team": ("delete", MANAGE),
+    "api-assignments": ("get", MANAGE),
+    "api-assignment": ("patch", MANAGE),
+    "api-assignment-end": ("post", MANAGE),
+    "api-assignment-resume": ("post", MANAGE),
+    "api-teams": ("get", SIGNED_IN),  # those that one manages
+    "api-team": ("get", LEAD),
+    "api-team-person": ("patch", LEAD),
+    "api-team-invitations": ("get", LEAD),
+    "api-team-invitation-resend": ("post", LEAD),
+    "api-team-invitation-revoke": ("post", LEAD),
+    "api-people": ("get", ADMIN),
+    "api-person": ("patch", ADMIN),
     "crop": ("get", REVIEW),  # and who had it on a page
     "api-checks": ("get", LABEL),
     "api-pages": ("post", LABEL),
@@ -176,6 +216,10 @@ def place(project, labeler, reviewer, manager, admin, outsider, items) -> dict[s
     boxes = factories.make_project(manager=manager, reviewer=reviewer, labeler=labeler, task_type="detection")
     factories.ask_about_objects(boxes, factories.make_scenes(boxes, 1, size=(64, 48)))
     circle = project.classes.get(name="circle")
+    worker = factories.make_user("night@example.com")
+    shift = factories.make_team(manager, worker)
+    teams.give(project, shift, "labeler", manager)
+    assigned = assigning.assign(project, manager, assigning.Part(share=0.5), team=shift)
     exported = exporting.start(project, manager, "coco", review.Filters())
     factories.run_jobs("quick")
     webhook = webhooks.make(project, manager, "https://example.com/hook", ["finished"])
@@ -195,15 +239,39 @@ def place(project, labeler, reviewer, manager, admin, outsider, items) -> dict[s
         "event_id": classes.edit(circle, manager, name="disc").pk,
         "membership_id": Membership.objects.get(project=project, user=labeler).pk,
         "invitation_id": workforce.invite(project, manager, "labeler").pk,
+        "team_id": shift.pk,
+        "team_invitation_id": workforce.invite_to_team(shift, manager).pk,
+        "user_id": worker.pk,
+        "assignment_id": assigned.assignment.pk,
         "token": workforce.invite(project, manager, "labeler").token,
     }
+
+
+@pytest.fixture
+def vendor(project, admin) -> User:
+    """Return somebody of the vendor that works in the project."""
+    person = factories.make_user("worker@vendor.example")
+    teams.give(project, factories.make_team(admin, person, is_vendor=True), "labeler", admin)
+    return person
+
+
+@pytest.fixture
+def vendor_elsewhere(admin) -> User:
+    """Return somebody of a vendor that works in another project."""
+    person = factories.make_user("worker@elsewhere.example")
+    elsewhere = factories.make_project(manager=admin, name="Elsewhere")
+    teams.give(elsewhere, factories.make_team(admin, person, is_vendor=True), "reviewer", admin)
+    return person
 
 
 def address(name: str, place: dict[str, Any]) -> str:
     pattern = next(
         each for each in get_resolver().reverse_dict.getlist(name) if set(each[0][0][1]) <= set(place)
     )
-    return reverse(name, kwargs={key: place[key] for key in pattern[0][0][1]})
+    keys = pattern[0][0][1]
+    if {"team_id", "invitation_id"} <= set(keys):
+        place = place | {"invitation_id": place["team_invitation_id"]}
+    return reverse(name, kwargs={key: place[key] for key in keys})
 
 
 @pytest.mark.django_db
@@ -225,6 +293,25 @@ def test_a_route_exists_just_for_those_it_is_for(name, place, request) -> None:
         assert response.status_code == 200
     else:
         assert response.status_code == 401 or response.headers["Location"].startswith("/sign-in/"), response
+
+
+@pytest.mark.django_db
+def test_a_vendors_person_reads_nothing_of_other_people_teams_and_projects(
+    place, vendor, vendor_elsewhere, reviewer, labeler
+) -> None:
+    for number, each in enumerate((reviewer, labeler)):
+        User.objects.filter(pk=each.pk).update(name=f"Unmistakable {number}")
+    secret = factories.make_team(reviewer, name="Unmistakable team")
+    factories.make_project(manager=reviewer, name="Unmistakable project")
+    for person in (vendor, vendor_elsewhere):
+        client = Client()
+        client.force_login(person)
+        for name, (method, _) in ROUTES.items():
+            if method != "get" or name in ("invitation", "api-schema", "api-docs"):
+                continue
+            response = client.get(address(name, place | {"team_id": secret.pk}))
+            content = response.content if not response.streaming else b""
+            assert b"Unmistakable" not in content, (person.email, name)
 
 
 @pytest.mark.django_db

@@ -7,6 +7,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import authentication, exceptions
 from rest_framework.request import Request
 
+from labeling.first_password import TEMPORARY
 from labeling.models import ApiToken, User
 
 
@@ -24,6 +25,8 @@ class TokenAuthentication(authentication.BaseAuthentication):
             raise exceptions.AuthenticationFailed(
                 "This token is not valid. Make a new one on your profile page."
             )
+        if token.user.temporary_until is not None:
+            raise exceptions.PermissionDenied(TEMPORARY, code="password_change_required")
         now = timezone.now()
         if token.last_used_at is None or now - token.last_used_at > timedelta(minutes=1):
             ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)

@@ -9,10 +9,13 @@ from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from labeling.accounts import AccountRefused
+from labeling.assigning import AssignmentRefused
 from labeling.commenting import CommentRefused
 from labeling.exporting import ExportRefused
 from labeling.gold import GoldRefused
 from labeling.importing import ImportRefused
+from labeling.limits import LimitReached, NotWorking
 from labeling.outlining import OutlineRefused
 from labeling.projects import ProjectRefused
 from labeling.queue import NotRunning
@@ -22,6 +25,8 @@ from labeling.submission import InvalidAnswer
 from labeling.workforce import WorkforceRefused
 
 REFUSALS = (
+    AccountRefused,
+    AssignmentRefused,
     CommentRefused,
     ExportRefused,
     GoldRefused,
@@ -44,6 +49,10 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         return answer(400, "invalid", str(error), {error.field: [str(error)]} if error.field else {})
     if isinstance(error, NotRunning):
         return answer(409, "paused", str(error))
+    if isinstance(error, LimitReached):
+        return answer(409, "limit_reached", str(error))
+    if isinstance(error, NotWorking):
+        return answer(404, "not_found", str(error))
     if isinstance(error, REFUSALS):
         return answer(400, "invalid", str(error))
     if isinstance(error, RequestDataTooBig):

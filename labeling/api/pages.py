@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import earlier, gold, permissions, queue, statistics, submission
+from labeling import earlier, gold, limits, permissions, queue, statistics, submission
 from labeling.api import shapes
 from labeling.models import Page, Project
 
@@ -18,7 +18,7 @@ from labeling.models import Page, Project
 class Pages(APIView):
     @extend_schema(operation_id="pages_create", request=shapes.PageInput, responses={201: dict, 204: None})
     def post(self, request: Request, project_id: int) -> Response:
-        """Get a page of items to label; 204 when nothing is left for you."""
+        """Get a page of items to label; 204 when nothing is left for you, 409 when your limit is reached."""
         project = permissions.project_or_404(request.user, project_id, "label")
         given = shapes.PageInput(data=request.data)
         given.is_valid(raise_exception=True)
@@ -48,16 +48,19 @@ class PageSubmit(APIView):
     def post(self, request: Request, project_id: int, page_id: int) -> Response:
         """Answer a page. Repeating the same UUIDs changes nothing; late answers are kept.
 
-        Where the project says so, `known` tells of an image whose answer was known, and what is right.
+        So are those of somebody who labels here no longer: `notice` says so then. Where the project says so,
+        `known` tells of an image whose answer was known, and what is right.
         """
-        page = page_or_404(request, project_id, page_id)
+        page = permissions.own_page_or_404(request.user, project_id, page_id, also_former=True)
         given = shapes.SubmitInput(data=request.data)
         given.is_valid(raise_exception=True)
         answers = answers_from(page.project, given.validated_data["answers"])
         saved = submission.submit(page, page.labeler, answers)
         told = gold.feedback(page)
-        body = {"saved": saved, "done_today": statistics.done_today(page.project, page.labeler)}
-        return Response(body | ({"known": told} if told else {}))
+        reply = {"saved": saved, "done_today": statistics.done_today(page.project, page.labeler)}
+        is_all_late = all(each["status"] == "kept" for each in saved)
+        reply |= {"known": told} if told else {}
+        return Response(reply | (notice(page) if is_all_late else {}))
 
 
 class PageUndo(APIView):
@@ -92,11 +95,16 @@ class PageRelease(APIView):
 
 def page_or_404(request: Request, project_id: int, page_id: int) -> Page:
     """Return one of the caller's own pages."""
-    project = permissions.project_or_404(request.user, project_id, "label")
-    page = Page.objects.select_related("project", "labeler").filter(pk=page_id, project=project).first()
-    if page is None or page.labeler_id != request.user.pk:
-        raise Http404
-    return page
+    return permissions.own_page_or_404(request.user, project_id, page_id)
+
+
+def notice(page: Page) -> dict[str, str]:
+    """Return what a labeler has to know of what they sent: that they work here no longer."""
+    try:
+        limits.member(page.project, page.labeler)
+    except limits.NotWorking as error:
+        return {"notice": str(error)}
+    return {}
 
 
 def answers_from(project: Project, given: list[dict[str, Any]]) -> list[submission.Answer]:

@@ -8,10 +8,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import permissions, projects, statistics, workforce
+from labeling import permissions, projects, statistics
 from labeling.api import shapes
 from labeling.models import Project
-from labeling.pausing import members_quality
 
 
 class Unknown(APIView):
@@ -40,6 +39,7 @@ class ProjectList(APIView):
     @extend_schema(operation_id="projects_create", request=shapes.ProjectInput, responses={201: dict})
     def post(self, request: Request) -> Response:
         """Make a project; you become its manager."""
+        permissions.creator_or_404(request.user)
         given = shapes.ProjectInput(data=request.data)
         given.is_valid(raise_exception=True)
         project = projects.create_project(permissions.person(request), **given.validated_data)
@@ -51,7 +51,7 @@ class ProjectDetail(APIView):
     def get(self, request: Request, project_id: int) -> Response:
         """Read a project with its counts, queue, next run, model, certificate and forecast."""
         project = permissions.project_or_404(request.user, project_id, "see")
-        facts = statistics.for_role(statistics.overview(project), role(project))
+        facts = statistics.for_visitor(statistics.overview(project), request.user, role(project))
         return Response({**shapes.project_shape(project, role(project)), **facts})
 
     @extend_schema(operation_id="projects_change", request=shapes.SettingsInput, responses={200: dict})
@@ -75,39 +75,6 @@ class ProjectState(APIView):
         project = permissions.project_or_404(request.user, project_id, "manage")
         projects.set_state(project, self.state, permissions.person(request))
         return Response({"state": project.state})
-
-
-class Members(APIView):
-    @extend_schema(operation_id="members_list", responses={200: dict})
-    def get(self, request: Request, project_id: int) -> Response:
-        """List the members with their roles, and how well they label.
-
-        `known` are images with known answers: how many were right and wrong, and the chance to be right with
-        its middle 95 %. `quality` is that chance by the answers of others and the model's.
-        """
-        project = permissions.project_or_404(request.user, project_id, "manage")
-        members = list(project.memberships.select_related("user").order_by("id"))
-        known = members_quality(project, members)
-        return Response({"results": [shapes.member_shape(each, **known[each.user_id]) for each in members]})
-
-
-class Invitations(APIView):
-    @extend_schema(operation_id="invitations_list", responses={200: dict})
-    def get(self, request: Request, project_id: int) -> Response:
-        """List the invitations that are open."""
-        project = permissions.project_or_404(request.user, project_id, "manage")
-        return Response(
-            {"results": [shapes.invitation_shape(each) for each in project.invitations.order_by("-id")]}
-        )
-
-    @extend_schema(operation_id="invitations_create", request=shapes.InvitationInput, responses={201: dict})
-    def post(self, request: Request, project_id: int) -> Response:
-        """Invite somebody by link."""
-        project = permissions.project_or_404(request.user, project_id, "manage")
-        given = shapes.InvitationInput(data=request.data)
-        given.is_valid(raise_exception=True)
-        invitation = workforce.invite(project, permissions.person(request), **given.validated_data)
-        return Response(shapes.invitation_shape(invitation), status=201)
 
 
 def role(project: Project) -> Any:

@@ -304,6 +304,7 @@ class FilterInput(serializers.Serializer[Any]):
         max_length=60,
         help_text="what people answered differently: all, pair:3-7 (users), class:5 or week:2026-11-23",
     )
+    assignment = serializers.IntegerField(required=False)
 
     def get_fields(self) -> dict[str, Any]:
         return {"class": serializers.IntegerField(required=False), **super().get_fields()}
@@ -326,11 +327,6 @@ class LogInput(serializers.Serializer[Any]):
 class ExportInput(serializers.Serializer[Any]):
     format = serializers.CharField(default="coco")
     filter = FilterInput(default=dict)
-
-
-class InvitationInput(serializers.Serializer[Any]):
-    role = serializers.CharField(max_length=8)
-    email = serializers.EmailField(required=False, allow_blank=True, default="", max_length=254)
 
 
 class ImportInput(serializers.Serializer[Any]):
@@ -559,6 +555,11 @@ def member_shape(
         "email": membership.user.email,
         "name": membership.user.label,
         "role": membership.role,
+        "team": membership.team_id,
+        "active": membership.is_active and membership.user.is_active,
+        "daily_limit": membership.daily_limit,
+        "total_limit": membership.total_limit,
+        "only_assigned": membership.only_assigned,
         "flagged_at": membership.flagged_at,
         "paused_at": membership.paused_at,
         "known": {
@@ -582,9 +583,10 @@ def member_shape(
 def invitation_shape(invitation: Invitation) -> dict[str, Any]:
     return {
         "id": invitation.pk,
-        "role": invitation.role,
+        "role": invitation.role or None,
+        "is_lead": invitation.is_lead,
         "email": invitation.email,
-        "url": reverse("invitation", args=[invitation.token]),
+        "url": None if invitation.account_id else reverse("invitation", args=[invitation.token]),
         "expires_at": invitation.expires_at,
         "open": invitation.is_open,
     }

@@ -2,12 +2,14 @@ from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from labeling.api import (
+    assignments,
     checks,
     classes,
     data,
     events,
     outlines,
     pages,
+    people,
     projects,
     quality,
     reviewing,
@@ -40,7 +42,59 @@ urlpatterns = [
         classes.ClassMerge.as_view(),
         name="api-class-merge",
     ),
-    path("projects/<int:project_id>/members/", projects.Members.as_view(), name="api-members"),
+    path("projects/<int:project_id>/members/", people.Members.as_view(), name="api-members"),
+    path(
+        "projects/<int:project_id>/members/<int:membership_id>/", people.Member.as_view(), name="api-member"
+    ),
+    path("projects/<int:project_id>/invitations/", people.Invitations.as_view(), name="api-invitations"),
+    path(
+        "projects/<int:project_id>/invitations/<int:invitation_id>/resend/",
+        people.InvitationAct.as_view(act="resend"),
+        name="api-invitation-resend",
+    ),
+    path(
+        "projects/<int:project_id>/invitations/<int:invitation_id>/revoke/",
+        people.InvitationAct.as_view(act="revoke"),
+        name="api-invitation-revoke",
+    ),
+    path("projects/<int:project_id>/teams/", people.ProjectTeams.as_view(), name="api-project-teams"),
+    path(
+        "projects/<int:project_id>/teams/<int:team_id>/",
+        people.ProjectTeamDetail.as_view(),
+        name="api-project-team",
+    ),
+    path("projects/<int:project_id>/assignments/", assignments.Assignments.as_view(), name="api-assignments"),
+    path(
+        "projects/<int:project_id>/assignments/<int:assignment_id>/",
+        assignments.AssignmentDetail.as_view(),
+        name="api-assignment",
+    ),
+    path(
+        "projects/<int:project_id>/assignments/<int:assignment_id>/end/",
+        assignments.AssignmentEnd.as_view(),
+        name="api-assignment-end",
+    ),
+    path(
+        "projects/<int:project_id>/assignments/<int:assignment_id>/resume/",
+        assignments.AssignmentResume.as_view(),
+        name="api-assignment-resume",
+    ),
+    path("teams/", people.Teams.as_view(), name="api-teams"),
+    path("teams/<int:team_id>/", people.TeamDetail.as_view(), name="api-team"),
+    path("teams/<int:team_id>/people/<int:user_id>/", people.TeamPerson.as_view(), name="api-team-person"),
+    path("teams/<int:team_id>/invitations/", people.TeamInvitations.as_view(), name="api-team-invitations"),
+    path(
+        "teams/<int:team_id>/invitations/<int:invitation_id>/resend/",
+        people.TeamInvitationAct.as_view(act="resend"),
+        name="api-team-invitation-resend",
+    ),
+    path(
+        "teams/<int:team_id>/invitations/<int:invitation_id>/revoke/",
+        people.TeamInvitationAct.as_view(act="revoke"),
+        name="api-team-invitation-revoke",
+    ),
+    path("people/", people.People.as_view(), name="api-people"),
+    path("people/<int:user_id>/", people.Person.as_view(), name="api-person"),
     path(
         "projects/<int:project_id>/members/<int:membership_id>/pause/",
         quality.MemberPause.as_view(),
@@ -54,7 +108,6 @@ urlpatterns = [
     path("projects/<int:project_id>/agreement/", quality.Agreement.as_view(), name="api-agreement"),
     path("projects/<int:project_id>/gold/", quality.Gold.as_view(), name="api-gold"),
     path("projects/<int:project_id>/gold/<int:item_id>/", quality.GoldDetail.as_view(), name="api-gold-item"),
-    path("projects/<int:project_id>/invitations/", projects.Invitations.as_view(), name="api-invitations"),
     path("projects/<int:project_id>/pages/", pages.Pages.as_view(), name="api-pages"),
     path("projects/<int:project_id>/pages/undo/", pages.PageUndo.as_view(), name="api-page-undo"),
     path("projects/<int:project_id>/pages/<int:page_id>/", pages.PageDetail.as_view(), name="api-page"),

@@ -2,6 +2,7 @@
 
 from labeling.models.accounts import ApiToken, User
 from labeling.models.annotations import Annotation, Decoy, Recheck, Region, Suggestion
+from labeling.models.assigning import AssignedItem, Assignment
 from labeling.models.checking import CheckPage, ObjectCheck
 from labeling.models.events import Event
 from labeling.models.items import DataSource, Item
@@ -21,6 +22,7 @@ from labeling.models.reviewing import (
     SavedFilter,
 )
 from labeling.models.tallies import Tally
+from labeling.models.teams import ProjectTeam, Team, TeamMember
 from labeling.models.webhooks import Delivery, Webhook
 
 __all__ = [
@@ -28,6 +30,8 @@ __all__ = [
     "Annotation",
     "Announcement",
     "ApiToken",
+    "AssignedItem",
+    "Assignment",
     "CheckPage",
     "Claim",
     "Comment",
@@ -50,6 +54,7 @@ __all__ = [
     "ObjectCheck",
     "Page",
     "Project",
+    "ProjectTeam",
     "QueueEntry",
     "Recheck",
     "Region",
@@ -61,6 +66,8 @@ __all__ = [
     "SavedFilter",
     "Suggestion",
     "Tally",
+    "Team",
+    "TeamMember",
     "User",
     "Webhook",
     "WorkerHeartbeat",

@@ -44,6 +44,13 @@ class User(AbstractBaseUser, PermissionsMixin):
         default=dict, help_text="combinations by the shortcut's id, where they are changed"
     )
     single_keys = models.BooleanField(default=True, help_text="whether keys without Ctrl or Alt do something")
+    vendor = models.ForeignKey(
+        "labeling.Team", null=True, on_delete=models.PROTECT, related_name="accounts",
+        help_text="whose account it is: it opens only what that team was given",
+    )  # fmt: skip
+    temporary_until = models.DateTimeField(
+        null=True, help_text="its password is a temporary one: nothing opens before it is changed"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -55,6 +62,10 @@ class User(AbstractBaseUser, PermissionsMixin):
         constraints = [
             models.UniqueConstraint(Lower("email"), name="user_email_once"),
             models.CheckConstraint(condition=models.Q(page_size__in=(1, 4, 6, 9)), name="user_page_size"),
+            models.CheckConstraint(
+                condition=models.Q(vendor=None) | models.Q(is_superuser=False),
+                name="user_of_a_vendor_is_no_admin",
+            ),
         ]
 
     def __str__(self) -> str:

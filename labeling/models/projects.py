@@ -210,6 +210,17 @@ class Membership(models.Model):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=8, choices=Role.choices)
+    team = models.ForeignKey(
+        "labeling.Team", null=True, on_delete=models.PROTECT, related_name="memberships",
+        help_text="through which the person is here; empty for who is a member by themselves",
+    )  # fmt: skip
+    is_active = models.BooleanField(default=True, help_text="whether the person can open the project now")
+    deactivated_at = models.DateTimeField(null=True, help_text="when a manager let them rest")
+    only_assigned = models.BooleanField(
+        default=False, help_text="gets only what is assigned, beside what is asked blind of everybody"
+    )
+    daily_limit = models.PositiveIntegerField(null=True, help_text="most images a day")
+    total_limit = models.PositiveIntegerField(null=True, help_text="most images in all")
     created_at = models.DateTimeField(auto_now_add=True)
     flagged_at = models.DateTimeField(null=True, help_text="when known images showed that they err too often")
     paused_at = models.DateTimeField(null=True, help_text="since when they get no images to label")
@@ -218,7 +229,16 @@ class Membership(models.Model):
     )
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["project", "user"], name="membership_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "user"], name="membership_once"),
+            models.CheckConstraint(
+                condition=models.Q(deactivated_at=None) | models.Q(is_active=False),
+                name="membership_deactivated_is_not_active",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(team=None) | ~models.Q(role="manager"), name="membership_by_team_role"
+            ),
+        ]
 
 
 def in_two_weeks() -> datetime:
@@ -230,11 +250,19 @@ def invitation_token() -> str:
 
 
 class Invitation(models.Model):
-    """A link that makes whoever opens it a member, once."""
+    """A link that makes whoever opens it a member, once; of a project or of a team.
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="invitations")
+    One with an `account` has made it, with a temporary password: it is accepted by choosing another one.
+    """
+
+    project = models.ForeignKey(Project, null=True, on_delete=models.CASCADE, related_name="invitations")
+    team = models.ForeignKey("labeling.Team", null=True, on_delete=models.CASCADE, related_name="invitations")
+    account = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="invitations"
+    )
+    is_lead = models.BooleanField(default=False, help_text="of the team")
     email = models.EmailField(blank=True, help_text="when set, only this address may accept")
-    role = models.CharField(max_length=8, choices=Membership.Role.choices)
+    role = models.CharField(max_length=8, choices=Membership.Role.choices, blank=True)
     token = models.CharField(max_length=64, unique=True, default=invitation_token)
     invited_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
@@ -246,6 +274,20 @@ class Invitation(models.Model):
     )
     accepted_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(project__isnull=False, team=None, is_lead=False) & ~models.Q(role="")
+                | models.Q(project=None, team__isnull=False, role=""),
+                name="invitation_to_one",
+            ),
+        ]
+
+    @property
+    def place(self) -> str:
+        """What it invites to, as people call it."""
+        return str(self.project or self.team)
 
     @property
     def is_open(self) -> bool:

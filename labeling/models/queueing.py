@@ -51,18 +51,38 @@ class QueueEntry(models.Model):
     )
     needed = models.PositiveSmallIntegerField(default=1)
     open_slots = models.PositiveSmallIntegerField(default=1)
+    assignment = models.ForeignKey(
+        "labeling.Assignment",
+        null=True,
+        on_delete=models.SET_NULL,
+        db_index=False,
+        related_name="entries",
+        help_text="for whom it waits; empty for everybody. The database sets it when an entry is made",
+    )
 
     class Meta:
+        # Each entry is in one of both kinds of indexes, so neither what is assigned to others nor what is
+        # open to everybody has to be passed over.
         indexes = [
             models.Index(
                 fields=["project", "kind", "priority", "item"],
-                condition=models.Q(open_slots__gt=0),
-                name="entry_next",
+                condition=models.Q(open_slots__gt=0, assignment=None),
+                name="entry_next_open",
             ),
             models.Index(
                 fields=["project", "kind", "group", "priority", "item"],
-                condition=models.Q(open_slots__gt=0, group__isnull=False),
-                name="entry_next_in_group",
+                condition=models.Q(open_slots__gt=0, group__isnull=False, assignment=None),
+                name="entry_next_open_in_group",
+            ),
+            models.Index(
+                fields=["assignment", "kind", "priority", "item"],
+                condition=models.Q(open_slots__gt=0, assignment__isnull=False),
+                name="entry_next_assigned",
+            ),
+            models.Index(
+                fields=["assignment", "kind", "group", "priority", "item"],
+                condition=models.Q(open_slots__gt=0, group__isnull=False, assignment__isnull=False),
+                name="entry_next_assigned_group",
             ),
         ]
         constraints = [
@@ -73,6 +93,10 @@ class QueueEntry(models.Model):
             models.CheckConstraint(
                 condition=models.Q(hint=None) | ~models.Q(kind__in=("validation", "audit", "gold")),
                 name="entry_asked_blind_has_no_hint",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(assignment=None) | ~models.Q(kind__in=("validation", "audit", "gold")),
+                name="entry_asked_blind_is_for_everybody",
             ),
         ]
 

@@ -40,6 +40,8 @@ INSIDE = {
     "settings-quality": "settings",
     "review": "data",
     "item-thread": "label",
+    "assignments": "team",
+    "member-limits": "team",
 } | dict.fromkeys(
     (
         "log",
@@ -95,6 +97,12 @@ def may(project: Project, verb: str) -> bool:
 @register.simple_tag
 def unread_notifications(user: User) -> int:
     return notifications.unread(user)
+
+
+@register.simple_tag
+def manages_teams(user: User) -> bool:
+    """Tell whether somebody makes teams, or leads one."""
+    return permissions.may_create(user) or permissions.led_teams(user).exists()
 
 
 @register.filter

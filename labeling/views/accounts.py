@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from labeling import accounts, languages, shortcuts, workforce
 from labeling.api.shapes import whole_number
-from labeling.forms import JoinForm, NotificationsForm, ProfileForm, SignInForm, TokenForm
+from labeling.forms import FirstPasswordForm, JoinForm, NotificationsForm, ProfileForm, SignInForm, TokenForm
 from labeling.models import ApiToken, Event, Membership, User
 from labeling.queue import SIZES
 from labeling.templatetags.loupe import role_name
@@ -50,6 +50,19 @@ def profile_page(request: SignedIn, **context: object) -> HttpResponse:
     context["password_form"].fields["old_password"].widget.attrs.pop("autofocus", None)  # type: ignore[attr-defined]
     context["tokens"] = ApiToken.objects.filter(user=request.user.pk).order_by("-id")
     return render(request, "accounts/profile.html", context)
+
+
+def first_password(request: SignedIn) -> HttpResponse:
+    """Have the temporary password changed, before which nothing else opens."""
+    if request.user.temporary_until is None:
+        return redirect("projects")
+    form = FirstPasswordForm(request.user, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        workforce.settle_in(request.user, form.cleaned_data["new_password1"], form.cleaned_data["name"])
+        update_session_auth_hash(request, request.user)
+        messages.success(request, _("Welcome. Your password is changed."))
+        return redirect("projects")
+    return render(request, "accounts/first_password.html", {"form": form})
 
 
 @require_POST
@@ -125,9 +138,9 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
             if request.user.is_authenticated:
                 return welcome(request, workforce.accept(found, request.user))
             if form.is_valid():
-                membership = workforce.enroll(found, **form.cleaned_data)
-                login(request, membership.user, backend="django.contrib.auth.backends.ModelBackend")
-                return welcome(request, membership)
+                user = workforce.enroll(found, **form.cleaned_data)
+                login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+                return welcome(request, user.memberships.filter(project=found.project).first())
         except workforce.AddressTaken as error:
             form.add_error("email", str(error))
         except workforce.WorkforceRefused as error:
@@ -135,7 +148,10 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     return render(request, "accounts/invitation.html", {"invitation": found, "form": form})
 
 
-def welcome(request: HttpRequest, membership: Membership) -> HttpResponse:
+def welcome(request: HttpRequest, membership: Membership | None) -> HttpResponse:
+    if membership is None:  # of a team, which may have any number of projects
+        messages.success(request, _("Welcome. What your team works on is here."))
+        return redirect("projects")
     text = _("Welcome to %(project)s. You are a %(role)s here.")
     role = role_name(membership.role)
     messages.success(request, text % {"project": membership.project.name, "role": role})

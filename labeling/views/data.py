@@ -137,6 +137,7 @@ def chips(project: Project, filters: browsing.Filters, query: QueryDict) -> list
         "instructions": filters.instructions and f"instructions: version {filters.instructions}",
         "reviewed": REVIEWED.get(filters.reviewed, ""),
         "comments": COMMENTS.get(filters.comments, ""),
+        "assignment": filters.assignment and assignment_words(project, filters.assignment),
         "name": filters.name and f"name: {filters.name}",
         "disagree": filters.disagree and disagreement_words(project, filters.disagree),
     }
@@ -158,6 +159,13 @@ def disagreement_words(project: Project, which: str) -> str:
     if kind == "class":
         return f"people disagree on {name_in(project.classes, whole_number(value) or 0)}"
     return f"people disagree, week of {value}" if kind == "week" else "people disagree"
+
+
+def assignment_words(project: Project, pk: int) -> str:
+    found = project.assignments.filter(pk=pk).select_related("team", "labeler").first()
+    if found is None:
+        return "assigned: unknown"
+    return f"assigned to {found.team or found.labeler.label}"  # type: ignore[union-attr]
 
 
 def labelers(project: Project) -> QuerySet[User]:

@@ -7,14 +7,19 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import content_disposition_header
 
-from labeling import extensions, figures, permissions, projects, statistics
+from labeling import extensions, figures, permissions, portal, projects, statistics
 from labeling.forms import ProjectForm
 from labeling.models import Job, Project, User
 from labeling.views import SignedIn
 
 
 def project_list(request: SignedIn) -> HttpResponse:
-    found = permissions.visible_projects(request.user).order_by("name")
+    """Show the projects to those who manage or review some, and to others what work waits for them."""
+    found = list(permissions.visible_projects(request.user).order_by("name"))
+    creates = permissions.may_create(request.user)
+    if permissions.only_labels(request.user) or not creates:
+        cards = portal.cards(found, request.user)
+        return render(request, "projects/portal.html", {"cards": cards, "creates": creates})
     return render(request, "projects/list.html", {"cards": [card(request, each) for each in found]})
 
 
@@ -26,7 +31,7 @@ def card(request: SignedIn, project: Project) -> dict[str, Any]:
         "origins": statistics.labels_by_origin(project),
         "labeled": items["labeled"],
         "total": countable(items),
-        "waiting": statistics.waiting_for(project),
+        "waiting": statistics.waiting_for(project, request.user),
     }
 
 
@@ -36,6 +41,7 @@ def countable(items: dict[str, int]) -> int:
 
 
 def project_new(request: SignedIn) -> HttpResponse:
+    permissions.creator_or_404(request.user)
     form = ProjectForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         fields = dict(form.cleaned_data)
@@ -74,7 +80,8 @@ def figures_file(request: SignedIn, project_id: int, name: str) -> HttpResponse:
 
 
 def dashboard_facts(project: Project, user: User) -> dict[str, Any]:
-    facts = statistics.for_role(statistics.overview(project), permissions.role_of(user, project))
+    role = permissions.role_of(user, project)
+    facts = statistics.for_visitor(statistics.overview(project), user, role)
     items = facts["items"]
     total = countable(items)
     return {

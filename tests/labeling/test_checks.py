@@ -152,6 +152,8 @@ class TestChecks(TestCase):
 @pytest.mark.django_db(transaction=True)
 def test_whoever_asks_at_the_same_time_gets_other_objects(drawn, asked):
     people = [factories.make_user() for _ in range(4)]
+    for person in people:
+        factories.add_member(drawn, person)
 
     def claim(person) -> list[int]:
         try:

@@ -237,6 +237,8 @@ def test_sixteen_threads_claim_a_thousand_items_without_a_duplicate(project) -> 
     items = factories.make_unread_items(project, 1_000)
     factories.open_queue(project, items)
     people = [factories.make_user() for _ in range(16)]
+    for person in people:
+        factories.add_member(project, person)
     taken: list[int] = []
     failures: list[BaseException] = []
 

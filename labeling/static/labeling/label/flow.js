@@ -25,7 +25,7 @@ const LONGEST = 600; // seconds for an image; more is an absence
 
 /**
  * @param {Config} config @param {Shared} shared @param {(host: Host) => Surface} makeSurface
- * @param {{draw: () => void, nothing: (facts: any, reason: string, offline: boolean) => void,
+ * @param {{draw: () => void, nothing: (facts: any, refusal: ApiError|null) => void,
  *   askReason: (done: (reason: string) => void, isTouched: boolean) => void}} page
  */
 export function createFlow(config, shared, makeSurface, { draw, nothing, askReason }) {
@@ -42,7 +42,8 @@ export function createFlow(config, shared, makeSurface, { draw, nothing, askReas
     saved(reply, entry) {
       shared.doneToday = reply.done_today;
       const late = reply.saved.filter((/** @type {{status: string}} */ { status }) => status === "kept").length;
-      if (late) update(() => (shared.notice = notices.late(late, corrections.has(entry.page))));
+      if (reply.notice) notify(notices.warning(reply.notice));
+      else if (late) update(() => (shared.notice = notices.late(late, corrections.has(entry.page))));
     },
     state: (saving) => update(() => (shared.saving = saving)),
     refused(error, entry) {
@@ -149,22 +150,22 @@ export function createFlow(config, shared, makeSurface, { draw, nothing, askReas
       }
       if (shared.page) return page ? prefetch.putBack(page) : undefined; // an undo was faster
       if (page) return show(page);
-      await showNothing("");
+      await showNothing(null);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (error.signedOut) {
         addEventListener("focus", next, { once: true });
         return update(() => Object.assign(shared, { notice: notices.refusal(error), waiting: false }));
       }
-      await showNothing(error.offline ? "" : error.message, error.offline);
+      await showNothing(error);
     }
   }
 
-  /** @param {string} reason from the server @param {boolean} [offline] */
-  async function showNothing(reason, offline = false) {
-    const facts = offline ? null : await api.facts().catch(() => null);
+  /** @param {ApiError|null} refusal of the server */
+  async function showNothing(refusal) {
+    const facts = refusal?.offline ? null : await api.facts().catch(() => null);
     if (shared.page) return;
-    nothing(facts, reason, offline);
+    nothing(facts, refusal);
     update(() => Object.assign(shared, { waiting: false, nothing: true }));
     clearTimeout(again);
     again = setTimeout(next, LOOK_AGAIN);

@@ -46,7 +46,7 @@ const shell = shellRenderer(root, shared, config, (action) => {
 const draw = () => shell(flow.surface);
 const flow = createFlow(config, shared, (host) => makeSurface(root, config, shared, host), {
   draw,
-  nothing: (facts, reason, offline) => drawNothing(part("nothing"), facts, reason, offline),
+  nothing: (facts, refusal) => drawNothing(part("nothing"), facts, refusal),
   askReason: skipDialog(part("skip-dialog"), draws),
 });
 

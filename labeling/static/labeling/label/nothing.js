@@ -6,12 +6,13 @@ const hasImages = (/** @type {any} */ facts) => facts && Object.values(facts.ite
 
 /**
  * @param {HTMLElement} box @param {any} facts of the project, null when they cannot be had
- * @param {string} reason from the server @param {boolean} offline
+ * @param {import("./api.js").ApiError|null} refusal of the server
  */
-export function drawNothing(box, facts, reason, offline) {
+export function drawNothing(box, facts, refusal) {
+  const offline = Boolean(refusal?.offline);
   const [title, text] = offline
     ? [t("The server cannot be reached."), t("Trying again by itself. Everything you did is kept.")]
-    : wayOn(facts, reason);
+    : wayOn(facts, refusal);
   /** @type {HTMLElement} */ (box.querySelector("h2")).textContent = title;
   /** @type {HTMLElement} */ (box.querySelector("p")).textContent = text;
   for (const node of box.querySelectorAll("[data-when]")) {
@@ -20,9 +21,11 @@ export function drawNothing(box, facts, reason, offline) {
   }
 }
 
-/** @param {any} facts of the project @param {string} reason @returns {[string, string]} */
-function wayOn(facts, reason) {
-  if (reason) return [t("Labeling is paused."), reason];
+/** @param {any} facts of the project @param {import("./api.js").ApiError|null} refusal @returns {[string, string]} */
+function wayOn(facts, refusal) {
+  if (refusal?.code === "paused") return [t("Labeling is paused."), refusal.message];
+  if (refusal?.code === "limit_reached") return [t("That is all for now."), refusal.message];
+  if (refusal) return [t("You cannot label here now."), refusal.message];
   if (!facts) return [t("Nothing is waiting for you."), t("This page looks again every few seconds.")];
   if (!hasImages(facts)) return [t("There are no images yet."), t("As soon as some are imported, the first page appears here by itself.")];
   const waiting = Object.values(facts.queue).reduce((sum, count) => sum + Number(count), 0);
