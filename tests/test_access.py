@@ -125,7 +125,6 @@ ROUTES = {
     "api-invitation-resend": ("post", MANAGE),
     "api-invitation-revoke": ("post", MANAGE),
     "api-project-teams": ("get", MANAGE),
-    "api-project-team": ("delete", MANAGE),
     "api-assignments": ("get", MANAGE),
     "api-assignment": ("patch", MANAGE),
     "api-assignment-end": ("post", MANAGE),
@@ -164,7 +163,7 @@ ROUTES = {
 OWN = {
     "api-unknown", "api-page", "api-page-submit", "api-page-extend", "api-page-release", "api-page-undo",
     "profile-token-revoke", "run", "certificate-read", "api-check-answer",
-    "notification", "notification-read", "webhook-delete",
+    "notification", "notification-read", "webhook-delete", "api-project-team",
 }  # fmt: skip
 
 
