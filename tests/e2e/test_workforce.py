@@ -35,5 +35,5 @@ def test_a_labeler_with_a_temporary_password_gets_to_work_and_to_their_limit(bro
     page.keyboard.press("Control+a")
     page.keyboard.press("1")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="That is all for now.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Nothing is waiting for you.")).to_be_visible()
     expect(page.locator("[data-part=nothing]")).to_contain_text("today’s limit of 4 images")
