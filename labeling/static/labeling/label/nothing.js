@@ -23,7 +23,7 @@ export function drawNothing(box, facts, refusal) {
 
 /** @param {any} facts of the project @param {import("./api.js").ApiError|null} refusal @returns {[string, string]} */
 function wayOn(facts, refusal) {
-  if (refusal) return [refusal.code === "paused" ? t("Labeling is paused.") : t("Nothing is waiting for you."), refusal.message];
+  if (refusal) return [t("Nothing is waiting for you."), refusal.message];
   if (!facts) return [t("Nothing is waiting for you."), t("This page looks again every few seconds.")];
   if (!hasImages(facts)) return [t("There are no images yet."), t("As soon as some are imported, the first page appears here by itself.")];
   const waiting = Object.values(facts.queue).reduce((sum, count) => sum + Number(count), 0);
