@@ -141,7 +141,6 @@ ROUTES = {
     "api-invitation-resend": ("post", MANAGE),
     "api-invitation-revoke": ("post", MANAGE),
     "api-project-teams": ("get", MANAGE),
-    "api-project-team": ("delete", MANAGE),
     "api-assignments": ("get", MANAGE),
     "api-assignment": ("patch", MANAGE),
     "api-assignment-end": ("post", MANAGE),
@@ -190,6 +189,7 @@ OWN = {
     "api-unknown", "api-page", "api-page-submit", "api-page-extend", "api-page-release", "api-page-undo",
     "profile-token-revoke", "run", "certificate-read", "api-check-answer",
     "notification", "notification-read", "webhook-delete", "api-saved-filter",
+    "api-project-team",
 }  # fmt: skip
 
 

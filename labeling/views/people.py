@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from labeling import limits, members, pausing, permissions, statistics, teams, workforce
+from labeling.api.shapes import whole_number
 from labeling.models import Invitation, Membership, Project, ProjectTeam
 from labeling.people_forms import InviteForm, LimitsForm
 from labeling.views import SignedIn
@@ -185,8 +186,11 @@ def member_limits(request: SignedIn, project_id: int, membership_id: int) -> Htt
 def give_team(request: SignedIn, project_id: int) -> HttpResponse:
     """Let a team work in the project."""
     project = permissions.project_or_404(request.user, project_id, "manage")
-    pk = request.POST.get("team", "")
-    chosen = permissions.known_teams(request.user).filter(pk=pk if pk.isdecimal() else 0).first()
+    pk = whole_number(request.POST.get("team", ""))
+    if pk is None:
+        messages.error(request, "Choose a team.")
+        return redirect("team", project.pk)
+    chosen = permissions.known_teams(request.user).filter(pk=pk).first()
     if chosen is None:
         raise Http404
     try:

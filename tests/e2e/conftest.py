@@ -19,6 +19,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 EXPECTED = (
     "net::ERR_INTERNET_DISCONNECTED",
     "400",
+    "409",
     "401",
     "404",
 )  # complaints that a test provokes on purpose

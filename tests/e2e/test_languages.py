@@ -79,10 +79,10 @@ def test_the_language_is_changed_from_the_menu(browse, shapes, labeler):
     page = browse(labeler, "/")
     page.get_by_label("Your account").click()
     page.get_by_role("button", name="한국어").click()
-    expect(page.get_by_role("heading", name="프로젝트", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="내 작업")).to_be_visible()
     page.get_by_label("내 계정").click()
     page.get_by_role("button", name="English").click()
-    expect(page.get_by_role("heading", name="Projects")).to_be_visible()
+    expect(page.get_by_role("heading", name="Your work")).to_be_visible()
 
 
 def test_the_browsers_language_is_the_first(browse, shapes):

@@ -4,11 +4,10 @@ import { t } from "./text.js";
 
 /** What the server answered, or that it could not be reached (`status` 0). */
 export class ApiError extends Error {
-  /** @param {number} status @param {string} message @param {string} [code] */
-  constructor(status, message, code = "") {
+  /** @param {number} status @param {string} message */
+  constructor(status, message) {
     super(message);
     this.status = status;
-    this.code = code;
   }
 
   get offline() {
@@ -42,7 +41,7 @@ export async function call(method, url, body, options = {}) {
   if (response.status === 204) return null;
   const reply = await response.json().catch(() => null);
   if (response.ok) return reply;
-  throw new ApiError(response.status, reply?.error?.message ?? t("The server answered {status}.", { status: response.status }), reply?.error?.code);
+  throw new ApiError(response.status, reply?.error?.message ?? t("The server answered {status}.", { status: response.status }));
 }
 
 /** @param {string} url @param {{keys: Record<string, string[]>, singleKeys: boolean}} choice @returns {Promise<boolean>} false when signed out */

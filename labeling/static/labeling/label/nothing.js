@@ -9,7 +9,7 @@ const hasImages = (/** @type {any} */ facts) => facts && Object.values(facts.ite
  * @param {import("./api.js").ApiError|null} refusal of the server
  */
 export function drawNothing(box, facts, refusal) {
-  const offline = Boolean(refusal?.offline);
+  const offline = refusal?.offline;
   const [title, text] = offline
     ? [t("The server cannot be reached."), t("Trying again by itself. Everything you did is kept.")]
     : wayOn(facts, refusal);
@@ -23,9 +23,7 @@ export function drawNothing(box, facts, refusal) {
 
 /** @param {any} facts of the project @param {import("./api.js").ApiError|null} refusal @returns {[string, string]} */
 function wayOn(facts, refusal) {
-  if (refusal?.code === "paused") return [t("Labeling is paused."), refusal.message];
-  if (refusal?.code === "limit_reached") return [t("That is all for now."), refusal.message];
-  if (refusal) return [t("You cannot label here now."), refusal.message];
+  if (refusal) return [t("Nothing is waiting for you."), refusal.message];
   if (!facts) return [t("Nothing is waiting for you."), t("This page looks again every few seconds.")];
   if (!hasImages(facts)) return [t("There are no images yet."), t("As soon as some are imported, the first page appears here by itself.")];
   const waiting = Object.values(facts.queue).reduce((sum, count) => sum + Number(count), 0);
