@@ -214,6 +214,7 @@ def test_the_gallery_goes_on_while_scrolling(browse, shapes, reviewer, labeler):
         }}""",
         polling=100,
     )
+    last.scroll_into_view_if_needed()
     expect(last).to_be_in_viewport()
     page.reload()  # back to where it was
     expect(last).to_be_in_viewport()
