@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import exporting, gallery, importing, permissions, review
-from labeling.api import shapes
+from labeling.api import filtering, shapes
 from labeling.models import Event, Job
 
 MOST = 200
@@ -21,7 +21,7 @@ class Items(APIView):
     @extend_schema(
         operation_id="items_list",
         parameters=[
-            shapes.FilterInput,
+            filtering.FilterInput,
             OpenApiParameter("sort", OpenApiTypes.STR, enum=list(gallery.SORTS)),
             OpenApiParameter("cursor", OpenApiTypes.STR, description="`next` of the page before"),
             OpenApiParameter("limit", OpenApiTypes.INT),
@@ -31,13 +31,13 @@ class Items(APIView):
     def get(self, request: Request, project_id: int) -> Response:
         """List items in an order, newest first, narrowed by what is known of them and their labels."""
         project = permissions.project_or_404(request.user, project_id, "review")
-        given = shapes.FilterInput(data=request.query_params)
+        given = filtering.FilterInput(data=request.query_params)
         given.is_valid(raise_exception=True)
         limit = shapes.whole_number(request.query_params.get("limit", ""))
         sort = request.query_params.get("sort", "")
         items, following = gallery.page(
             project,
-            shapes.filters_from(given.validated_data),
+            filtering.filters_from(given.validated_data),
             sort if sort in gallery.SORTS else "newest",
             request.query_params.get("cursor"),
             min(limit or 60, MOST),
@@ -142,13 +142,13 @@ class Exports(APIView):
         made = Job.objects.filter(project=project, kind="export").order_by("-id")[:50]
         return Response({"results": [shapes.job_shape(each) for each in made]})
 
-    @extend_schema(operation_id="exports_create", request=shapes.ExportInput, responses={202: dict})
+    @extend_schema(operation_id="exports_create", request=filtering.ExportInput, responses={202: dict})
     def post(self, request: Request, project_id: int) -> Response:
         """Start an export; follow the job to its file."""
         project = permissions.project_or_404(request.user, project_id, "review")
-        given = shapes.ExportInput(data=request.data)
+        given = filtering.ExportInput(data=request.data)
         given.is_valid(raise_exception=True)
-        filters = shapes.filters_from(given.validated_data["filter"])
+        filters = filtering.filters_from(given.validated_data["filter"])
         job = exporting.start(project, permissions.person(request), given.validated_data["format"], filters)
         return Response(shapes.job_shape(job), status=202)
 

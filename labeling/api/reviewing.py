@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import bulk, commenting, extensions, gallery, locks, permissions, review, sampling, saved
-from labeling.api import shapes
+from labeling.api import filtering, shapes
 from labeling.models import Comment, Item, Project, ReviewBatch, SavedFilter, User
 
 MOST_ALIKE = 100
@@ -22,7 +22,7 @@ class ReviewInput(serializers.Serializer[Any]):
     items = serializers.ListField(
         child=serializers.IntegerField(), required=False, allow_empty=False, max_length=bulk.AT_ONCE
     )
-    filter = shapes.FilterInput(required=False, help_text="instead of items: all that it chooses")
+    filter = filtering.FilterInput(required=False, help_text="instead of items: all that it chooses")
     verdict = serializers.ChoiceField(choices=("approve", "reject"))
     comment = serializers.CharField(required=False, allow_blank=True, default="", max_length=2_000)
 
@@ -103,7 +103,7 @@ class Reviews(APIView):
         if "items" in body:
             outcome = review.judge(project, person, body["verdict"], body["items"], body["comment"])
             return Response(outcome_shape(outcome, body["items"]))
-        filters = shapes.filters_from(body["filter"])
+        filters = filtering.filters_from(body["filter"])
         outcome, job = bulk.judge_all(project, person, body["verdict"], filters, body["comment"])
         shape = outcome_shape(outcome, None)
         if job is None:

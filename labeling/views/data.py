@@ -12,7 +12,8 @@ from django.views.decorators.vary import vary_on_headers
 
 from labeling import commenting, comparing, extensions, permissions, review, saved, workforce
 from labeling import gallery as browsing
-from labeling.api.shapes import FilterInput, filters_from, whole_number
+from labeling.api.filtering import FilterInput, filters_from
+from labeling.api.shapes import whole_number
 from labeling.models import Item, LabelClass, Project, ReviewLock, User
 from labeling.templatetags.loupe import kind_name, words
 from labeling.views import SignedIn

@@ -311,7 +311,10 @@ if (grid && bar && panelNode) {
   const [entry] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
   if (kept && kept.at > 0 && entry?.type !== "navigate") {
     history.scrollRestoration = "manual";
-    list.reach(kept.count).then(() => scrollTo({ top: kept.at }));
+    list.reach(kept.count).then(() => {
+      scrollTo({ top: kept.at });
+      list.render(true);
+    });
   }
   if (panelNode.dataset.opened) openAddress(new URL(panelNode.dataset.opened, location.href).href);
 }

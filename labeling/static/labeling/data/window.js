@@ -1,6 +1,6 @@
 // A grid of any length of which only what is near the viewport is in the document.
 
-const AHEAD = 2; // screens of cells kept above and below
+const AHEAD = 1; // screens of cells kept above and below
 
 export class Window {
   /** @param {HTMLElement} grid @param {(next: string, limit?: number) => Promise<string>} fetchPage HTML of the cells after a cursor @param {(cell: HTMLElement) => void} draw called for a cell that comes into the document */
@@ -13,7 +13,8 @@ export class Window {
     /** @type {string|null} */
     this.next = null;
     this.shown = [0, 0];
-    this.busy = false;
+    /** @type {Promise<void>|null} */
+    this.loading = null;
     this.take(grid);
     this.render(true);
     addEventListener("scroll", () => this.soon(), { passive: true });
@@ -73,23 +74,28 @@ export class Window {
       });
       if (focused?.isConnected) /** @type {HTMLElement} */ (focused.querySelector(".cell-face")).focus({ preventScroll: true });
     }
-    if (this.next && last >= this.cells.length - columns) this.more();
+    if (this.next && !this.loading && last >= this.cells.length - columns) this.more();
   }
 
-  /** Load the next cells. */
-  async more(limit = 0) {
-    if (this.busy || !this.next) return;
-    this.busy = true;
+  /** Load the next cells; whoever asks while some are under way waits for these. */
+  more(limit = 0) {
+    if (!this.next) return Promise.resolve();
+    this.loading ??= this.load(this.next, limit).finally(() => {
+      this.loading = null;
+      this.render(true);
+    });
+    return this.loading;
+  }
+
+  /** @param {string} next @param {number} limit */
+  async load(next, limit) {
     try {
       const piece = document.createElement("template");
-      piece.innerHTML = await this.fetchPage(this.next, limit);
+      piece.innerHTML = await this.fetchPage(next, limit);
       this.take(piece.content);
     } catch {
-      this.next = this.next ?? null; // asked again with the next scroll
-    } finally {
-      this.busy = false;
+      this.next = next; // asked for again with the next scroll
     }
-    this.render(true);
   }
 
   /** Load until so many are there. @param {number} count */

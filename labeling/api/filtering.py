@@ -1,0 +1,58 @@
+"""Filters of the gallery as requests have them; exports use them too."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from labeling import gallery
+from labeling.api.shapes import NumberField
+from labeling.models import Item
+from labeling.models.queueing import QueueKind
+
+
+class FilterInput(serializers.Serializer[Any]):
+    state = serializers.ChoiceField(choices=Item.State.choices, required=False, allow_blank=True)
+    labeler = serializers.IntegerField(required=False)
+    source = serializers.ChoiceField(  # type: ignore[assignment]  # DRF's own `source` is no field
+        choices=("human", "person", "confirmed", "auto", "imported", "import"),
+        required=False,
+        allow_blank=True,
+    )
+    confidence_below = NumberField(required=False)
+    confidence_above = NumberField(required=False)
+    since = serializers.DateField(required=False, help_text="labeled on that day, in UTC, or later")
+    until = serializers.DateField(required=False, help_text="labeled on that day or before")
+    disagreement = serializers.ChoiceField(
+        choices=("people", "model"),
+        required=False,
+        allow_blank=True,
+        help_text="people gave different answers, or the model says another class",
+    )
+    group = serializers.IntegerField(required=False, help_text="of look-alikes")
+    instructions = serializers.IntegerField(required=False, help_text="the version it was labeled under")
+    reviewed = serializers.ChoiceField(choices=("yes", "no"), required=False, allow_blank=True)
+    comments = serializers.ChoiceField(choices=("open", "any"), required=False, allow_blank=True)
+    name = serializers.CharField(required=False, allow_blank=True, max_length=200)
+    kind = serializers.ChoiceField(choices=QueueKind.choices, required=False, allow_blank=True)
+    disagree = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=60,
+        help_text="what people answered differently: all, pair:3-7 (users), class:5 or week:2026-11-23",
+    )
+    assignment = serializers.IntegerField(required=False)
+
+    def get_fields(self) -> dict[str, Any]:
+        return {"class": serializers.IntegerField(required=False), **super().get_fields()}
+
+
+def filters_from(given: dict[str, Any]) -> gallery.Filters:
+    """Return a gallery's filters from what a FilterInput has validated."""
+    fields = {key: value for key, value in given.items() if key != "class"}
+    days = {key: fields[key].isoformat() for key in ("since", "until") if fields.get(key)}
+    return gallery.Filters(label_class=given.get("class"), **(fields | days))
+
+
+class ExportInput(serializers.Serializer[Any]):
+    format = serializers.CharField(default="coco")
+    filter = FilterInput(default=dict)
