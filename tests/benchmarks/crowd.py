@@ -25,7 +25,7 @@ import numpy as np
 
 from tests.benchmarks import datasets
 from tests.benchmarks.backbone import DATA, rounded, say
-from tests.benchmarks.label_errors import held_out, images_of, unit_vectors
+from tests.benchmarks.label_errors import held_out, images_of
 
 PEOPLE = 20
 BEST, WORST = 0.02, 0.40
@@ -84,9 +84,10 @@ class Crowd:
 
 
 def spearman(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the rank correlation, 0 where everybody is said to be as good."""
     from scipy.stats import spearmanr
 
-    return float(spearmanr(one, other)[0])
+    return float(spearmanr(one, other)[0]) if np.ptp(one) > 0 else 0.0
 
 
 def measured(people: Crowd, vectors: np.ndarray, seed: int) -> dict[str, float]:
@@ -135,20 +136,20 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=DATA, help="cifar10.zip, or its folder")
+    parser.add_argument("--pixels", action="store_true", help="digits by their pixels, without a backbone")
     parser.add_argument("--quick", action="store_true", help="few images: shows that it works, and no more")
     options = parser.parse_args()
     datasets.set_up()
-    name, photos = images_of(options.data, 1_000 if options.quick else PHOTOS)
-    say(f"{len(photos)} images of {name}")
-    vectors = unit_vectors(photos)
+    name, vectors, truth = images_of(options.data, 1_000 if options.quick else PHOTOS, options.pixels)
+    say(f"{len(truth)} images of {name}")
     found: dict[str, list[dict[str, float]]] = defaultdict(list)
     for seed in range(1 if options.quick else SEEDS):
-        everything = np.arange(len(photos))
-        people = Crowd(photos.truth, vectors, seed)
+        everything = np.arange(len(truth))
+        people = Crowd(truth, vectors, seed)
         for times in UNIFORM:
             people.answer(everything)
             found[f"{times} each"].append(measured(people, vectors, seed))
-        people = Crowd(photos.truth, vectors, seed)
+        people = Crowd(truth, vectors, seed)
         people.answer(everything)
         where_it_pays(people, vectors, seed, 2 if options.quick else ROUNDS)
         found["where it pays"].append(measured(people, vectors, seed))
@@ -157,7 +158,7 @@ def main() -> None:
         case: {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
         for case, rows in found.items()
     }
-    print(json.dumps({"quick": options.quick, "images": name, "count": len(photos), **rounded(means)}))
+    print(json.dumps({"quick": options.quick, "images": name, "count": len(truth), **rounded(means)}))
 
 
 if __name__ == "__main__":

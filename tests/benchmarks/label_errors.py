@@ -4,10 +4,11 @@
 
 Labels of photos are flipped to another class at random; without the archive, those of scikit-learn's digits.
 Probabilities are those of the product's own head on the bundled backbone's embeddings, out of fold, trained
-on the flipped labels. `ours` is `mlassist.label_errors`, `self confidence` the probability of the given
-label alone, `cleanlab` its find_label_issues where that is installed. Precision among the first 100 and
-among as many as were flipped (there it is the recall, too), average precision, and of the candidates that a
-method names their precision and recall. The last line is one JSON object, means over seeds.
+on the flipped labels. With `--pixels` digits are 64 shades of grey with noise, and no backbone is needed.
+`ours` is `mlassist.label_errors`, `self confidence` the probability of the given label alone, `cleanlab` its
+find_label_issues where that is installed. Precision among the first 100 and among as many as were flipped
+(there it is the recall, too), average precision, and of the candidates that a method names their precision
+and recall. The last line is one JSON object, means over seeds.
 """
 
 import argparse
@@ -25,6 +26,7 @@ SHARE = 0.05
 PHOTOS = 6_000
 SEEDS = 3
 FIRST = 100
+NOISE = 0.25  # beside shades of grey from 0 to 1
 
 
 def flipped(truth: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
@@ -71,18 +73,24 @@ def by_cleanlab(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarr
     return np.concatenate([first, rest[~named[rest]]]), named
 
 
-def images_of(data: Path, photos: int) -> tuple[str, datasets.Photos]:
-    """Return photos of an archive or its folder, else digits."""
-    folder = data.parent if data.suffix == ".zip" else data
-    found = datasets.cifar10(folder, photos // 10)
-    return ("digits", datasets.digits()) if found is None else ("cifar10", found)
+def images_of(data: Path, photos: int, pixels: bool) -> tuple[str, np.ndarray, np.ndarray]:
+    """Return a name, vectors of length one, and true classes: of photos, else of digits."""
+    if pixels:
+        from sklearn.datasets import load_digits
 
-
-def unit_vectors(photos: datasets.Photos) -> np.ndarray:
-    """Return the bundled backbone's embeddings, of length one."""
+        digits = load_digits()
+        noise = NOISE * np.random.default_rng(0).normal(size=digits.data.shape)
+        vectors = digits.data / digits.data.max() + noise
+        return "digits by their pixels", unit(vectors - vectors.mean(0)), digits.target
     from mlassist.backbones import loading
 
-    vectors = vectors_of(loading.load("bundled"), photos)[0].astype(np.float32)
+    found = datasets.cifar10(data.parent if data.suffix == ".zip" else data, photos // 10)
+    name, images = ("digits", datasets.digits()) if found is None else ("cifar10", found)
+    return name, unit(vectors_of(loading.load("bundled"), images)[0]), images.truth
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    vectors = vectors.astype(np.float32)
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
@@ -91,18 +99,18 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=DATA, help="cifar10.zip, or its folder")
+    parser.add_argument("--pixels", action="store_true", help="digits by their pixels, without a backbone")
     parser.add_argument("--quick", action="store_true", help="few images: shows that it works, and no more")
     options = parser.parse_args()
     datasets.set_up()
     from mlassist import label_errors
 
-    name, photos = images_of(options.data, 1_000 if options.quick else PHOTOS)
-    say(f"{len(photos)} images of {name}")
-    vectors = unit_vectors(photos)
+    name, vectors, truth = images_of(options.data, 1_000 if options.quick else PHOTOS, options.pixels)
+    say(f"{len(truth)} images of {name}")
     found: dict[str, list[dict[str, float]]] = defaultdict(list)
     for seed in range(1 if options.quick else SEEDS):
-        labels = flipped(photos.truth, SHARE, np.random.default_rng(seed))
-        wrong = labels != photos.truth
+        labels = flipped(truth, SHARE, np.random.default_rng(seed))
+        wrong = labels != truth
         probabilities = held_out(vectors, labels, seed)
         ours = label_errors.of_classes(probabilities, labels)
         found["ours"].append(judged(ours.order, wrong, ours.is_candidate))
@@ -111,10 +119,10 @@ def main() -> None:
         theirs = by_cleanlab(probabilities, labels)
         if theirs is not None:
             found["cleanlab"].append(judged(theirs[0], wrong, theirs[1]))
-        accuracy = float((probabilities.argmax(1) == photos.truth).mean())
+        accuracy = float((probabilities.argmax(1) == truth).mean())
         found["model"].append({"accuracy out of fold": accuracy})
         say(f"seed {seed}: {found['ours'][-1]}")
-    print(json.dumps(report(name, len(photos), found, options.quick)))
+    print(json.dumps(report(name, len(truth), found, options.quick)))
 
 
 def report(name: str, images: int, found: dict[str, list[dict[str, float]]], quick: bool) -> dict[str, Any]:
