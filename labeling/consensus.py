@@ -9,7 +9,6 @@ from functools import partial
 
 from django.db import connection, transaction
 from django.db.models import F
-from django.utils.translation import gettext_noop
 
 from labeling import agreement, colleagues, rechecks, workforce
 from labeling.answers import classes_of, regions_of
@@ -18,7 +17,7 @@ from labeling.models.queueing import QueueKind
 from labeling.validation import kind_for
 
 MOST_OPINIONS = 3  # on an item that is asked again, at the least, before a reviewer has to decide
-NOT_AGREED = gettext_noop("The labelers do not agree.")
+NOT_AGREED = "The labelers do not agree."
 SOON = -1  # the priority of an item of which some answers are there
 
 

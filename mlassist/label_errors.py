@@ -1,9 +1,9 @@
 """Which labels are likely wrong, by what a model says that has not learned from them. Pure arrays.
 
 Confident learning (Northcutt, Jiang and Chuang 2021, arXiv 1911.00068): a label is a candidate when the model
-is as sure of another class as it is, on average, of images that are labeled so. Candidates come first; all
-are ordered by how likely the given class is by itself and beside the most likely other one, measured by how
-sure the model usually is of each.
+is as sure of another class as it is, on average, of images that are labeled so. The order is another one: by
+how likely the given class is, by itself and beside the most likely other one, measured by how sure the model
+usually is of each. Candidates first would be worse: most of them are right where the model is weak.
 """
 
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ def of_classes(probabilities: np.ndarray, labels: np.ndarray) -> Suspicion:
     share = own / np.maximum(own + against, LEAST)
     self_confidence = probabilities[rows, labels]
     score = np.sqrt(np.clip(share, 0, 1) * np.clip(self_confidence, 0, 1))
-    return Suspicion(np.where(is_candidate, score / 2, 0.5 + score / 2), is_candidate, likely)
+    return Suspicion(score, is_candidate, likely)
 
 
 def thresholds(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
