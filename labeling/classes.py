@@ -27,15 +27,17 @@ LONGEST = 120
 VERBS = (
     "add_classes",
     "edit_class",
+    "move_class",
     "retire_class",
     "restore_class",
     "merge_class",
     "split_class",
     "start_over",
 )  # what can be undone
+MOVE = "move_class"
 ASKED_ANEW = ("split_class", "start_over")
 UNDO = "undo_class_change"
-LISTED = 10
+LISTED = 20
 
 ClassInput = str | Mapping[str, Any]
 Values = dict[int, dict[str, Any]]  # by class: what its fields are to be
@@ -299,6 +301,8 @@ def undo(event: Event, by: User) -> Event | None:
                 for name, value in after.items()
                 if getattr(rows[int(pk)], name) == read(name, value)
             }
+        if event.verb == MOVE and not all(values.values()):
+            raise ProjectRefused("These classes were moved once more since. Undo that first.", "classes")
         said = f"Undone: {event.data['said']}"
         is_meant = event.verb in ASKED_ANEW
         undone = change(UNDO, project, by, values, said, new_meaning=is_meant, undoes=event.pk)
@@ -466,16 +470,29 @@ def in_use(project: Project) -> QuerySet[LabelClass]:
     return LabelClass.objects.filter(project=project, retired_at=None)
 
 
+def added_by(event: Event) -> QuerySet[LabelClass]:
+    """Return the classes that a change has made."""
+    made = [pk for pk, after in event.data["after"].items() if after == {"retired_at": None}]
+    return LabelClass.objects.filter(pk__in=made).order_by("position")
+
+
 def is_undone(event: Event) -> bool:
     return Event.objects.filter(project=event.project, verb=UNDO, data__undoes=event.pk).exists()
 
 
-def latest(project: Project) -> list[Done]:
-    """Return the newest changes that can be undone, newest first."""
-    events = Event.objects.filter(project=project, verb__in=VERBS, data__has_key="after")
-    found = list(events.select_related("actor").order_by("-id")[:LISTED])
+def latest(project: Project, before: int | None = None, limit: int = LISTED) -> list[Done]:
+    """Return the newest changes that can be undone, newest first; those before one, by its id."""
+    events = changes(project).select_related("actor")
+    if before is not None:
+        events = events.filter(pk__lt=before)
+    found = list(events.order_by("-id")[:limit])
     undone = undone_among(found)
     return [Done(each, each.pk in undone) for each in found]
+
+
+def changes(project: Project) -> QuerySet[Event]:
+    """Return the changes of a project's classes that can be undone, also those that were."""
+    return Event.objects.filter(project=project, verb__in=VERBS, data__has_key="after")
 
 
 def undone_among(events: Sequence[Event]) -> set[int]:

@@ -9,7 +9,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from labeling import announcing, notifications
+from labeling import announcing, notifications, splitting
 from labeling.models import LabelClass, Membership, Notification, Project, User
 from labeling.projects import CLASSES_TARGET, SHAPES_TARGET
 from labeling.workforce import ADDRESS_TAKEN
@@ -286,13 +286,8 @@ class ClassesForm(forms.Form):
 class AddClassesForm(ClassesForm):
     """New classes, and what becomes of the labels that are there."""
 
-    KEEP, HINTS, NOTHING = "keep", "hints", "nothing"
     policy = forms.ChoiceField(
-        choices=(
-            (KEEP, "Go on, and keep all labels"),
-            (HINTS, "Start over, with the old labels proposed"),
-            (NOTHING, "Start over without them"),
-        ),
+        choices=splitting.POLICIES,
         widget=forms.RadioSelect,
         label="The labels that are there",
         required=False,

@@ -10,6 +10,20 @@ from labeling import classes, proposing, relabeling
 from labeling.classes import ClassInput, ProjectRefused, Values
 from labeling.models import Event, Item, LabelClass, Project, User
 
+KEEP, HINTS, NOTHING = "keep", "hints", "nothing"
+POLICIES = (
+    (KEEP, "Go on, and keep all labels"),
+    (HINTS, "Start over, with the old labels proposed"),
+    (NOTHING, "Start over without them"),
+)  # what becomes of the labels that are there when classes are added
+
+
+def add(project: Project, given: Sequence[ClassInput], by: User, policy: str = KEEP) -> Event:
+    """Add classes, and do with the labels that are there what a policy says. Raises ProjectRefused."""
+    if policy == KEEP:
+        return classes.add(project, given, by)
+    return start_over(project, given, by, hinted=policy == HINTS)
+
 
 def split(label_class: LabelClass, given: Sequence[ClassInput], by: User, *, keep: bool = False) -> Event:
     """Add classes in place of one, and ask people again about all that was labeled with it.

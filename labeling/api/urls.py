@@ -1,7 +1,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from labeling.api import checks, classes, data, events, outlines, pages, projects
+from labeling.api import checks, class_changes, classes, data, events, outlines, pages, projects
 
 urlpatterns = [
     path("projects/", projects.ProjectList.as_view(), name="api-projects"),
@@ -10,6 +10,7 @@ urlpatterns = [
         "projects/<int:project_id>/start/", projects.ProjectState.as_view(state="running"), name="api-start"
     ),
     path("projects/<int:project_id>/pause/", projects.ProjectState.as_view(state="paused"), name="api-pause"),
+    path("projects/<int:project_id>/classes/", classes.ClassList.as_view(), name="api-classes"),
     path(
         "projects/<int:project_id>/classes/<int:class_id>/",
         classes.ClassDetail.as_view(),
@@ -29,6 +30,36 @@ urlpatterns = [
         "projects/<int:project_id>/classes/<int:class_id>/merge/",
         classes.ClassMerge.as_view(),
         name="api-class-merge",
+    ),
+    path(
+        "projects/<int:project_id>/classes/<int:class_id>/move/",
+        classes.ClassMove.as_view(),
+        name="api-class-move",
+    ),
+    path(
+        "projects/<int:project_id>/classes/<int:class_id>/split/",
+        classes.ClassSplit.as_view(),
+        name="api-class-split",
+    ),
+    path(
+        "projects/<int:project_id>/class-changes/",
+        class_changes.ClassChanges.as_view(),
+        name="api-class-changes",
+    ),
+    path(
+        "projects/<int:project_id>/class-changes/preview/",
+        class_changes.ClassChangePreview.as_view(),
+        name="api-class-change-preview",
+    ),
+    path(
+        "projects/<int:project_id>/class-changes/<int:event_id>/",
+        class_changes.ClassChange.as_view(),
+        name="api-class-change",
+    ),
+    path(
+        "projects/<int:project_id>/class-changes/<int:event_id>/undo/",
+        class_changes.ClassChangeUndo.as_view(),
+        name="api-class-change-undo",
     ),
     path("projects/<int:project_id>/members/", projects.Members.as_view(), name="api-members"),
     path("projects/<int:project_id>/invitations/", projects.Invitations.as_view(), name="api-invitations"),

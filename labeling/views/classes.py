@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 from labeling import classes, merging, permissions, relabeling, splitting, uses
 from labeling.api.shapes import whole_number
 from labeling.forms import AddClassesForm, ClassesForm, ClassForm, SplitForm
-from labeling.models import Event, LabelClass, Project, User
+from labeling.models import Event, LabelClass, Project
 from labeling.views import SignedIn
 from labeling.views.settings import class_table, settings_page
 
@@ -43,20 +43,16 @@ def add(request: SignedIn, project_id: int) -> HttpResponse:
         policy, given = form.cleaned_data["policy"], form.cleaned_data["classes"]
         images = relabeling.answered(project).count()
         if images and not policy:
-            asked = AddClassesForm({**request.POST.dict(), "policy": AddClassesForm.KEEP})
+            asked = AddClassesForm({**request.POST.dict(), "policy": splitting.KEEP})
             context = {"project": project, "form": asked, "given": given, "images": images}
             return render(request, "projects/classes_add.html", context)
         try:
-            return done(request, project, added(project, given, request.user, policy))
+            return done(
+                request, project, splitting.add(project, given, request.user, policy or splitting.KEEP)
+            )
         except classes.ProjectRefused as error:
             form.add_error("classes", str(error))
     return settings_page(request, project, classes_form=form)
-
-
-def added(project: Project, given: list[dict[str, str]], by: User, policy: str) -> Event:
-    if policy in (AddClassesForm.HINTS, AddClassesForm.NOTHING):
-        return splitting.start_over(project, given, by, hinted=policy == AddClassesForm.HINTS)
-    return classes.add(project, given, by)
 
 
 def edit(request: SignedIn, project_id: int, class_id: int) -> HttpResponse:
@@ -140,7 +136,7 @@ def restore(request: SignedIn, project_id: int, class_id: int) -> HttpResponse:
 def undo(request: SignedIn, project_id: int, event_id: int) -> HttpResponse:
     """Take back a change of classes."""
     project = permissions.project_or_404(request.user, project_id, "manage")
-    event = get_object_or_404(Event, pk=event_id, project=project, verb__in=classes.VERBS)
+    event = get_object_or_404(classes.changes(project), pk=event_id)
     try:
         return done(request, project, classes.undo(event, request.user))
     except classes.ProjectRefused as error:
