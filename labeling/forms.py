@@ -129,12 +129,10 @@ class NotificationsForm(forms.Form):
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         chosen = notifications.choices_of(user)
-        manages = user.memberships.filter(role=Membership.Role.MANAGER).exists()
-        for name, kind in announcing.kinds().items():
-            if manages or not kind.for_managers:
-                choices = Notification.Choice.choices
-                initial = chosen.get(name, kind.usual)
-                self.fields[name] = forms.ChoiceField(choices=choices, label=str(kind.title), initial=initial)
+        for name, kind in announcing.kinds_for(user).items():
+            choices = Notification.Choice.choices
+            initial = chosen.get(name, kind.usual)
+            self.fields[name] = forms.ChoiceField(choices=choices, label=str(kind.title), initial=initial)
 
 
 class TokenForm(forms.Form):
@@ -167,7 +165,7 @@ class ProjectForm(forms.Form):
         "spaces before a name make it a kind of the class above.",
     )
     instructions = forms.CharField(
-        widget=forms.Textarea(attrs={"rows": 5}),
+        widget=forms.Textarea(attrs={"rows": 10}),
         required=False,
         label="Instructions",
         help_text="What labelers read first: what counts, what does not, what to do when in doubt.",

@@ -29,6 +29,7 @@ ROUTES = {
     "invitation": ("get", PUBLIC),
     "projects": ("get", SIGNED_IN),
     "project-new": ("get", SIGNED_IN),
+    "project-new-template": ("post", SIGNED_IN),
     "profile": ("get", SIGNED_IN),
     "profile-password": ("post", SIGNED_IN),
     "profile-token": ("post", SIGNED_IN),
@@ -70,6 +71,8 @@ ROUTES = {
     "instructions-preview": ("post", MANAGE),
     "instructions-template": ("post", MANAGE),
     "instructions-restore": ("post", MANAGE),
+    "instructions-pictures": ("post", MANAGE),
+    "instructions-picture": ("get", SEE),
     "settings-state": ("post", MANAGE),
     "profile-notifications": ("post", SIGNED_IN),
     "notifications": ("get", SIGNED_IN),
@@ -104,6 +107,11 @@ ROUTES = {
     "api-class-retire": ("post", MANAGE),
     "api-class-merge": ("post", MANAGE),
     "api-class-restore": ("post", MANAGE),
+    "api-notifications": ("get", SIGNED_IN),
+    "api-notifications-read": ("post", SIGNED_IN),
+    "api-notification-choices": ("get", SIGNED_IN),
+    "api-instructions": ("get", SEE),
+    "api-instruction-pictures": ("get", MANAGE),
     "api-members": ("get", MANAGE),
     "api-invitations": ("get", MANAGE),
     "crop": ("get", REVIEW),  # and who had it on a page
@@ -132,7 +140,7 @@ ROUTES = {
 OWN = {
     "api-unknown", "api-page", "api-page-submit", "api-page-extend", "api-page-release", "api-page-undo",
     "profile-token-revoke", "run", "certificate-read", "api-check-answer",
-    "notification", "notification-read", "webhook-delete",
+    "notification", "notification-read", "api-notification-read", "webhook-delete",
 }  # fmt: skip
 
 
@@ -153,7 +161,7 @@ def test_every_route_says_whom_it_is_for() -> None:
 @pytest.fixture
 def place(project, labeler, reviewer, manager, admin, outsider, items) -> dict[str, Any]:
     """Return a project in which something of everything exists, and what addresses need."""
-    from labeling import classes, exporting, webhooks
+    from labeling import classes, exporting, illustrations, webhooks
 
     factories.answer(project, reviewer)
     boxes = factories.make_project(manager=manager, reviewer=reviewer, labeler=labeler, task_type="detection")
@@ -171,6 +179,7 @@ def place(project, labeler, reviewer, manager, admin, outsider, items) -> dict[s
         "job_id": exported.pk,
         "class_id": circle.pk,
         "version": 1,
+        "sha256": illustrations.add(project, factories.picture_file(), "a.png", manager).sha256,
         "name": "people",
         "event_id": classes.edit(circle, manager, name="disc").pk,
         "membership_id": Membership.objects.get(project=project, user=labeler).pk,

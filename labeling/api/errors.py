@@ -10,6 +10,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from labeling.exporting import ExportRefused
+from labeling.illustrations import PictureRefused
 from labeling.importing import ImportRefused
 from labeling.outlining import OutlineRefused
 from labeling.projects import ProjectRefused
@@ -18,7 +19,15 @@ from labeling.review import ReviewRefused
 from labeling.submission import InvalidAnswer
 from labeling.workforce import WorkforceRefused
 
-REFUSALS = (ExportRefused, ImportRefused, InvalidAnswer, OutlineRefused, ReviewRefused, WorkforceRefused)
+REFUSALS = (
+    ExportRefused,
+    ImportRefused,
+    InvalidAnswer,
+    OutlineRefused,
+    PictureRefused,
+    ReviewRefused,
+    WorkforceRefused,
+)
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:

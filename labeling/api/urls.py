@@ -1,7 +1,18 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from labeling.api import checks, class_changes, classes, data, events, outlines, pages, projects
+from labeling.api import (
+    checks,
+    class_changes,
+    classes,
+    data,
+    events,
+    instructions,
+    notifications,
+    outlines,
+    pages,
+    projects,
+)
 
 urlpatterns = [
     path("projects/", projects.ProjectList.as_view(), name="api-projects"),
@@ -61,6 +72,16 @@ urlpatterns = [
         class_changes.ClassChangeUndo.as_view(),
         name="api-class-change-undo",
     ),
+    path(
+        "projects/<int:project_id>/instructions/",
+        instructions.Instructions.as_view(),
+        name="api-instructions",
+    ),
+    path(
+        "projects/<int:project_id>/instructions/pictures/",
+        instructions.Pictures.as_view(),
+        name="api-instruction-pictures",
+    ),
     path("projects/<int:project_id>/members/", projects.Members.as_view(), name="api-members"),
     path("projects/<int:project_id>/invitations/", projects.Invitations.as_view(), name="api-invitations"),
     path("projects/<int:project_id>/pages/", pages.Pages.as_view(), name="api-pages"),
@@ -106,6 +127,18 @@ urlpatterns = [
         "projects/<int:project_id>/exports/<int:job_id>/file/", data.ExportFile.as_view(), name="export-file"
     ),
     path("projects/<int:project_id>/events/", events.ProjectEvents.as_view(), name="api-events"),
+    path("notifications/", notifications.Notifications.as_view(), name="api-notifications"),
+    path("notifications/read/", notifications.NotificationsRead.as_view(), name="api-notifications-read"),
+    path(
+        "notifications/choices/",
+        notifications.NotificationChoices.as_view(),
+        name="api-notification-choices",
+    ),
+    path(
+        "notifications/<int:notification_id>/read/",
+        notifications.NotificationRead.as_view(),
+        name="api-notification-read",
+    ),
     path("events/", events.SiteEvents.as_view(), name="api-site-events"),
     path("jobs/<int:job_id>/", data.JobDetail.as_view(), name="api-job"),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),

@@ -43,6 +43,7 @@ INSIDE = {"certificate": "models", "run": "models", "import": "data"} | dict.fro
         "settings-classes",
         "settings-instructions",
         "instructions-preview",
+        "instructions-pictures",
         "instructions-template",
     ),
     "settings",
