@@ -4,7 +4,7 @@ import pytest
 
 from labeling import announcing, eventlog, jobs, notifications, telling
 from labeling.models import Announcement, Event, Job
-from mlassist import loop, runs
+from mlassist import finetuning, loop, runs
 from mlassist.models import Run
 from tests.mlassist.test_loop import certified
 
@@ -72,3 +72,22 @@ def test_every_verb_of_models_has_its_words(project) -> None:
     ):
         event = Event.record(verb, project)
         assert not telling.words(event.verb, event.data, {}).startswith("did “")
+
+
+def test_fine_tuning_is_announced_with_what_came_of_it(project, manager) -> None:
+    notifications.choose(manager, {"fine_tuning_started": "app"})
+    tries = [
+        Run.objects.create(project=project, kind="fine_tuning", metrics={"adopted": i == 0}) for i in range(4)
+    ]
+    announcing.announce("fine_tuning_started", project, key=f"fine_tuning:{tries[0].pk}", run=tries[0].pk)
+    finetuning.close(tries[0], Run.State.DONE, "It is adopted.")
+    finetuning.close(tries[0], Run.State.DONE, "It is adopted.")  # a slice that the queue repeats
+    finetuning.close(tries[1], Run.State.DONE, "The backbone stays as it is.")
+    finetuning.close(tries[2], Run.State.FAILED, "Failed: All labels are of one class.")
+    finetuning.close(tries[3], Run.State.CANCELLED, "Stopped.")
+    assert told(manager) == [
+        "Fine-tuning of the backbone has started.",
+        "Fine-tuning is finished: the tuned backbone is better, and is adopted.",
+        "Fine-tuning is finished: the backbone stays as it is.",
+        "Fine-tuning failed: All labels are of one class.",
+    ]
