@@ -76,15 +76,18 @@ def test_every_verb_of_models_has_its_words(project) -> None:
 
 def test_fine_tuning_is_announced_with_what_came_of_it(project, manager) -> None:
     notifications.choose(manager, {"fine_tuning_started": "app"})
-    tries = [
-        Run.objects.create(project=project, kind="fine_tuning", metrics={"adopted": i == 0}) for i in range(4)
+    ends = [
+        (Run.State.DONE, True, "It is adopted."),
+        (Run.State.DONE, False, "The backbone stays as it is."),
+        (Run.State.FAILED, False, "Failed: All labels are of one class."),
+        (Run.State.CANCELLED, False, "Stopped."),
     ]
-    announcing.announce("fine_tuning_started", project, key=f"fine_tuning:{tries[0].pk}", run=tries[0].pk)
-    finetuning.close(tries[0], Run.State.DONE, "It is adopted.")
-    finetuning.close(tries[0], Run.State.DONE, "It is adopted.")  # a slice that the queue repeats
-    finetuning.close(tries[1], Run.State.DONE, "The backbone stays as it is.")
-    finetuning.close(tries[2], Run.State.FAILED, "Failed: All labels are of one class.")
-    finetuning.close(tries[3], Run.State.CANCELLED, "Stopped.")
+    for state, adopted, line in ends:
+        run = Run.objects.create(project=project, kind="fine_tuning", metrics={"adopted": adopted})
+        if adopted:
+            announcing.announce("fine_tuning_started", project, key=f"fine_tuning:{run.pk}", run=run.pk)
+        finetuning.close(run, state, line)
+        finetuning.close(run, state, line)  # a slice that the queue repeats
     assert told(manager) == [
         "Fine-tuning of the backbone has started.",
         "Fine-tuning is finished: the tuned backbone is better, and is adopted.",
