@@ -6,4 +6,4 @@ class LabelingConfig(AppConfig):
 
     def ready(self) -> None:
         # Registers jobs, ticks, and what is announced.
-        from labeling import delivering, exporting, finishing, importing, kinds, mailing  # noqa: F401
+        from labeling import delivering, exporting, finishing, importing, kinds, mailing, reworking  # noqa: F401

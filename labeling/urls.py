@@ -109,6 +109,7 @@ urlpatterns = [
         classes.undo,
         name="class-undo",
     ),
+    path("projects/<int:project_id>/settings/class-changes/work/", classes.work, name="class-work"),
     path(
         "projects/<int:project_id>/settings/instructions/",
         instructions.instructions,

@@ -10,9 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import classes, permissions, relabeling, uses
+from labeling import changes, permissions, relabeling, reworking, undoing, uses
 from labeling.api import shapes
-from labeling.models import Event, LabelClass
+from labeling.models import Event, LabelClass, Project
 
 MOST = 200
 ADD, RETIRE, MERGE, SPLIT = "add", "retire", "merge", "split"
@@ -30,14 +30,15 @@ class ClassChanges(APIView):
     def get(self, request: Request, project_id: int) -> Response:
         """List the changes that can be undone, newest first, and those that were."""
         project = permissions.project_or_404(request.user, project_id, "manage")
-        limit = shapes.whole_number(request.query_params.get("limit", "")) or classes.LISTED
+        limit = shapes.whole_number(request.query_params.get("limit", "")) or changes.LISTED
         limit = min(limit, MOST)
         cursor = shapes.whole_number(request.query_params.get("cursor", ""))
-        found = classes.latest(project, cursor, limit + 1)
+        found = changes.latest(project, cursor, limit + 1)
         return Response(
             {
                 "results": [change_shape(each.event, each.is_undone) for each in found[:limit]],
                 "next": found[limit - 1].event.pk if len(found) > limit else None,
+                "under_way": work_shape(project),
             }
         )
 
@@ -48,9 +49,9 @@ class ClassChange(APIView):
         """Read a change of classes, also one that undoes another."""
         project = permissions.project_or_404(request.user, project_id, "manage")
         event = get_object_or_404(
-            Event, pk=event_id, project=project, verb__in=(*classes.VERBS, classes.UNDO)
+            Event, pk=event_id, project=project, verb__in=(*changes.VERBS, changes.UNDO)
         )
-        return Response(change_shape(event, classes.is_undone(event)))
+        return Response(change_shape(event, changes.is_undone(event)))
 
 
 class ClassChangeUndo(APIView):
@@ -58,11 +59,20 @@ class ClassChangeUndo(APIView):
     def post(self, request: Request, project_id: int, event_id: int) -> Response:
         """Take a change back, but not what was changed once more since; what is undone stays so."""
         project = permissions.project_or_404(request.user, project_id, "manage")
-        event = get_object_or_404(classes.changes(project), pk=event_id)
-        undone = classes.undo(event, permissions.person(request))
+        event = get_object_or_404(changes.undoable(project), pk=event_id)
+        undone = undoing.undo(event, permissions.person(request))
         return Response(
             {"change": change_shape(event, is_undone=True), "undo": change_shape(undone) if undone else None}
         )
+
+
+class ClassChangeRetry(APIView):
+    @extend_schema(operation_id="class_changes_retry", request=None, responses={200: dict})
+    def post(self, request: Request, project_id: int) -> Response:
+        """Go on with sending images back, or with putting them back, where that has failed."""
+        project = permissions.project_or_404(request.user, project_id, "manage")
+        reworking.try_again(project)
+        return Response({"under_way": work_shape(project)})
 
 
 class PreviewInput(serializers.Serializer[Any]):
@@ -109,6 +119,12 @@ def uses_shape(*label_classes: LabelClass) -> dict[str, Any]:
     return {"labels": labels, "waiting": counts.waiting}
 
 
+def work_shape(project: Project) -> dict[str, Any] | None:
+    """Return the job that moves the images of a project after a change of its classes."""
+    job = reworking.under_way(project)
+    return shapes.job_shape(job) if job else None
+
+
 def change_shape(event: Event, is_undone: bool = False) -> dict[str, Any]:
     return {
         "id": event.pk,
@@ -118,7 +134,8 @@ def change_shape(event: Event, is_undone: bool = False) -> dict[str, Any]:
         "images": event.data.get("images"),
         "undoes": event.data.get("undoes"),
         "is_undone": is_undone,
-        "can_be_undone": event.verb in classes.VERBS and not is_undone,
+        "is_under_way": "at" in event.data,
+        "can_be_undone": event.verb in changes.VERBS and not is_undone,
         "by": event.actor_id,
         "created_at": event.created_at,
     }

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import classes, merging, permissions, splitting
+from labeling import changes, classes, merging, permissions, splitting
 from labeling.api import shapes
 from labeling.api.class_changes import change_shape, uses_shape
 from labeling.models import Event, LabelClass
@@ -159,7 +159,7 @@ def class_or_404(request: Request, project_id: int, class_id: int) -> LabelClass
 
 def added_shape(event: Event) -> dict[str, Any]:
     """Return a change that made classes, with these."""
-    made = classes.added_by(event)
+    made = changes.added_by(event)
     return {"classes": [shapes.class_shape(each) for each in made], "change": change_shape(event)}
 
 

@@ -63,6 +63,11 @@ urlpatterns = [
         name="api-class-change-preview",
     ),
     path(
+        "projects/<int:project_id>/class-changes/retry/",
+        class_changes.ClassChangeRetry.as_view(),
+        name="api-class-change-retry",
+    ),
+    path(
         "projects/<int:project_id>/class-changes/<int:event_id>/",
         class_changes.ClassChange.as_view(),
         name="api-class-change",
