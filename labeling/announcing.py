@@ -48,6 +48,18 @@ def kinds() -> dict[str, Kind]:
     return dict(_kinds)
 
 
+def kinds_for(user: User) -> dict[str, Kind]:
+    """Return the kinds that can concern somebody."""
+    manages = user.memberships.filter(role=Membership.Role.MANAGER).exists()
+    return {name: kind for name, kind in _kinds.items() if manages or not kind.for_managers}
+
+
+def sentence(notification: Notification) -> str:
+    """Return what a notification says; empty where its kind is known no more."""
+    kind = _kinds.get(notification.kind)
+    return kind.say(notification.data, notification.count) if kind else ""
+
+
 def announce(
     name: str,
     project: Project,

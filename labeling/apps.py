@@ -14,4 +14,5 @@ class LabelingConfig(AppConfig):
             importing,
             kinds,
             mailing,
+            reworking,
         )

@@ -1,7 +1,6 @@
-"""The classes of a project: adding, editing, ordering, retiring them, and taking such a change back.
+"""The classes of a project: adding, editing, ordering, retiring them.
 
-Every change is an event that says what was before and after, so that any of them can be undone, in any order:
-what somebody has changed once more since then stays.
+Every change is an event that says what was before and after, so that any of them can be undone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from labeling import meanings, proposing, relabeling, tallies
+from labeling import meanings, proposing, tallies
 from labeling.models import Event, LabelClass, Project, User
 
 # Twelve hues of equal lightness that stay apart for colour-blind eyes when used in this order.
@@ -24,18 +23,6 @@ COLORS = (
 HOTKEYS = "1234567890"
 DEEPEST = 6
 LONGEST = 120
-VERBS = (
-    "add_classes",
-    "edit_class",
-    "retire_class",
-    "restore_class",
-    "merge_class",
-    "split_class",
-    "start_over",
-)  # what can be undone
-ASKED_ANEW = ("split_class", "start_over")
-UNDO = "undo_class_change"
-LISTED = 10
 
 ClassInput = str | Mapping[str, Any]
 Values = dict[int, dict[str, Any]]  # by class: what its fields are to be
@@ -271,73 +258,6 @@ def restore(label_class: LabelClass, by: User) -> Event | None:
         return change("restore_class", label_class.project, by, values, said, label_class)
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A change of classes that was made, and whether it was undone."""
-
-    event: Event
-    is_undone: bool
-
-
-def undo(event: Event, by: User) -> Event | None:
-    """Take back a change of classes, but not what was changed once more since; None if it is undone already.
-
-    Raises ProjectRefused.
-    """
-    project = event.project
-    assert project is not None
-    with transaction.atomic():
-        lock(project)
-        if is_undone(event):
-            return None
-        rows = project.classes.in_bulk([int(pk) for pk in event.data["after"]])
-        earlier = made_before(event)
-        values: Values = {}
-        for pk, after in event.data["after"].items():
-            values[int(pk)] = {
-                name: read(name, value_before(event, earlier, pk, name))
-                for name, value in after.items()
-                if getattr(rows[int(pk)], name) == read(name, value)
-            }
-        said = f"Undone: {event.data['said']}"
-        is_meant = event.verb in ASKED_ANEW
-        undone = change(UNDO, project, by, values, said, new_meaning=is_meant, undoes=event.pk)
-        if is_meant:
-            undone.data["images"] = relabeling.put_back(event)
-            undone.data["said"] = f"{said} {put_back_words(event.data['images'], undone.data['images'])}"
-            undone.save(update_fields=["data"])
-        return undone
-
-
-def made_before(event: Event) -> list[Done]:
-    """Return the changes that came before one, the latest first."""
-    changes = Event.objects.filter(project=event.project, data__has_key="after", id__lt=event.pk)
-    found = list(changes.order_by("-id"))
-    undone = undone_among(found)
-    return [Done(each, each.pk in undone) for each in found]
-
-
-def value_before(event: Event, earlier: Sequence[Done], pk: str, name: str) -> Any:
-    """Return what a field is without a change: what an earlier one has made of it, while that stands.
-
-    When the earlier one was undone, the field had another value already and kept it.
-    """
-    value = event.data["before"][pk][name]
-    for each in earlier:
-        if name in each.event.data["after"].get(pk, {}):
-            if not each.is_undone:
-                break
-            value = each.event.data["before"][pk][name]
-    return value
-
-
-def put_back_words(sent: int, back: int) -> str:
-    """Say of how many images the labels count again."""
-    if back == sent:
-        return "All labels count again."
-    return f"The labels of {back:,} of {sent:,} images count again; the others have new ones."
-
-
 def change(
     verb: str,
     project: Project,
@@ -464,21 +384,3 @@ def lock(project: Project) -> None:
 
 def in_use(project: Project) -> QuerySet[LabelClass]:
     return LabelClass.objects.filter(project=project, retired_at=None)
-
-
-def is_undone(event: Event) -> bool:
-    return Event.objects.filter(project=event.project, verb=UNDO, data__undoes=event.pk).exists()
-
-
-def latest(project: Project) -> list[Done]:
-    """Return the newest changes that can be undone, newest first."""
-    events = Event.objects.filter(project=project, verb__in=VERBS, data__has_key="after")
-    found = list(events.select_related("actor").order_by("-id")[:LISTED])
-    undone = undone_among(found)
-    return [Done(each, each.pk in undone) for each in found]
-
-
-def undone_among(events: Sequence[Event]) -> set[int]:
-    """Return the ids of those that were undone."""
-    undoing = Event.objects.filter(verb=UNDO, data__undoes__in=[each.pk for each in events])
-    return set(undoing.values_list("data__undoes", flat=True))

@@ -105,6 +105,8 @@ def start(project: Project, by: User | None, file_format: str, filters: review.F
 def announce_end(job: Job) -> None:
     """Tell whoever started an export how it ended."""
     assert job.project is not None
+    if job.state == Job.State.CANCELLED:
+        return  # somebody stopped it and knows
     announcing.announce(
         "export_done",
         job.project,

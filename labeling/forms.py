@@ -10,8 +10,8 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from labeling import announcing, notifications
-from labeling.models import LabelClass, Membership, Notification, Project, User
+from labeling import announcing, notifications, splitting
+from labeling.models import LabelClass, Notification, Project, User
 from labeling.projects import CLASSES_TARGET, SHAPES_TARGET
 from labeling.workforce import ADDRESS_TAKEN
 
@@ -157,12 +157,10 @@ class NotificationsForm(forms.Form):
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         chosen = notifications.choices_of(user)
-        manages = user.memberships.filter(role=Membership.Role.MANAGER, is_active=True).exists()
-        for name, kind in announcing.kinds().items():
-            if manages or not kind.for_managers:
-                choices = Notification.Choice.choices
-                initial = chosen.get(name, kind.usual)
-                self.fields[name] = forms.ChoiceField(choices=choices, label=str(kind.title), initial=initial)
+        for name, kind in announcing.kinds_for(user).items():
+            choices = Notification.Choice.choices
+            initial = chosen.get(name, kind.usual)
+            self.fields[name] = forms.ChoiceField(choices=choices, label=str(kind.title), initial=initial)
 
 
 class TokenForm(forms.Form):
@@ -195,7 +193,7 @@ class ProjectForm(forms.Form):
         "spaces before a name make it a kind of the class above.",
     )
     instructions = forms.CharField(
-        widget=forms.Textarea(attrs={"rows": 5}),
+        widget=forms.Textarea(attrs={"rows": 10}),
         required=False,
         label="Instructions",
         help_text="What labelers read first: what counts, what does not, what to do when in doubt.",
@@ -390,13 +388,8 @@ class ClassesForm(forms.Form):
 class AddClassesForm(ClassesForm):
     """New classes, and what becomes of the labels that are there."""
 
-    KEEP, HINTS, NOTHING = "keep", "hints", "nothing"
     policy = forms.ChoiceField(
-        choices=(
-            (KEEP, "Go on, and keep all labels"),
-            (HINTS, "Start over, with the old labels proposed"),
-            (NOTHING, "Start over without them"),
-        ),
+        choices=splitting.POLICIES,
         widget=forms.RadioSelect,
         label="The labels that are there",
         required=False,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 from django.db import connection
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from labeling import permissions
 from labeling.models import Announcement, Letter, Notification, NotificationChoice, User
@@ -133,6 +134,15 @@ def page(user: User, before: datetime | None = None) -> tuple[list[Notification]
         rows = rows.filter(happened_at__lt=before)
     found = list(rows[: PAGE + 1])
     return found[:PAGE], found[PAGE - 1].happened_at if len(found) > PAGE else None
+
+
+def moment(text: str) -> datetime | None:
+    """Read a time from an address; None when it is none."""
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        return None
+    return found if found is not None and found.tzinfo is not None else None
 
 
 def mark_read(user: User, notification: int | None = None) -> None:

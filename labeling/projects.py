@@ -14,6 +14,10 @@ from labeling.models import Event, Instructions, Membership, Project, User
 
 CLASSES_TARGET, SHAPES_TARGET = 0.05, 0.10
 MOST_LABELS = "At the most, not fewer people can be asked than at the least, and no more than nine."
+SAME_TASK = (
+    "The task type of a project never changes, since its labels would not fit another one. "
+    "Make a new project for that, with the same images."
+)
 
 
 def create_project(
@@ -62,12 +66,13 @@ def create_project(
         if "project_most_labels_per_item" in str(error):
             raise ProjectRefused(MOST_LABELS, "most_labels_per_item") from error
         if "project_name_once" in str(error):
-            raise ProjectRefused(
-                f"The name “{name}” is taken. Names are never used again, even after a project is deleted.",
-                "name",
-            ) from error
+            raise ProjectRefused(taken(name), "name") from error
         raise
     return project
+
+
+def taken(name: str) -> str:
+    return f"The name “{name}” is taken. Names are never used again, even after a project is deleted."
 
 
 def usual_target(task_type: str) -> float:
@@ -112,9 +117,9 @@ def change_settings(project: Project, by: User, **changes: Any) -> None:
     except IntegrityError as error:
         if "project_most_labels_per_item" in str(error):
             raise ProjectRefused(MOST_LABELS, "most_labels_per_item") from error
-        raise ProjectRefused(
-            "That name is taken, or a number is out of range.", next(iter(changes))
-        ) from error
+        if "project_name_once" in str(error):
+            raise ProjectRefused(taken(changes["name"]), "name") from error
+        raise ProjectRefused("A number is out of range.", next(iter(changes))) from error
     validation.settle_rate(project)
 
 

@@ -1,5 +1,7 @@
 """A template for instructions: the questions that labelers run into, with the project's classes filled in."""
 
+from collections.abc import Iterable
+
 from labeling.models import Project
 
 START = """## What to label
@@ -57,13 +59,18 @@ SHAPES = """
 
 def template(project: Project) -> str:
     """Return the outline of instructions, in Markdown."""
-    names = "\n".join(
-        f"- **{each.name}**: {each.description or '…'}" for each in project.classes.filter(retired_at=None)
-    )
+    in_use = project.classes.filter(retired_at=None).values_list("name", "description")
+    return outline(project.task_type, in_use)
+
+
+def outline(task_type: str, classes: Iterable[tuple[str, str]]) -> str:
+    """Return the outline for a task type and classes, each with its description."""
+    names = "\n".join(f"- **{name}**: {description or '…'}" for name, description in classes)
     several = (
         "An image has exactly one class: which goes before the other?"
-        if project.task_type == Project.TaskType.MULTICLASS
+        if task_type == Project.TaskType.MULTICLASS
         else "All that apply, or only the most exact one? Also the class that another one belongs to?"
     )
     questions = QUESTIONS.format(several=several)
-    return START.format(classes=names) + ("" if project.is_classification else SHAPES) + questions
+    is_drawn = task_type not in (Project.TaskType.MULTICLASS, Project.TaskType.MULTILABEL)
+    return START.format(classes=names or "- …") + (SHAPES if is_drawn else "") + questions

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db.models import F, QuerySet
@@ -15,6 +16,16 @@ from labeling.models.queueing import QueueKind
 GROUPED = (QueueKind.CLUSTERED, QueueKind.PRELABELED)
 AS_BEFORE = gettext_noop("as it was labeled before; the classes have changed")
 DIGITS = 3  # of a coordinate that count: screens calculate in floats
+
+PLAIN: dict[str, Any] = {
+    "kind": QueueKind.MANUAL,
+    "group": None,
+    "proposed_class": None,
+    "certificate": None,
+    "likely": None,
+    "doubtful": None,
+    "why": "",
+}  # an entry of which nobody has said anything
 
 Region = tuple[int, tuple[float, ...], tuple[tuple[float, ...], ...]]
 Answer = Counter[Region]  # regions in any order; two that are the same are two
@@ -113,21 +124,23 @@ def by_meaning(answer: Answer, meanings: Meanings) -> Answer:
     return found
 
 
-def forget(project: Project) -> None:
-    """Propose nothing that a model has said so far; screens stay."""
-    Suggestion.objects.filter(project=project).delete()
-    ObjectCheck.objects.filter(project=project, state=ObjectCheck.State.WAITING, held_until=None).delete()
-    QueueEntry.objects.filter(
+def forget(project: Project, most: int | None = None, before: datetime | None = None) -> int:
+    """Propose nothing that a model has said so far; screens stay. Returns how much there was.
+
+    With `most`, no more than that is forgotten; `before` spares what was said since.
+    """
+    entries = QueueEntry.objects.filter(
         project=project, kind__in=(QueueKind.MANUAL, *GROUPED), open_slots=F("needed")
-    ).update(
-        kind=QueueKind.MANUAL,
-        group=None,
-        proposed_class=None,
-        certificate=None,
-        likely=None,
-        doubtful=None,
-        why="",
-    )
+    ).exclude(**PLAIN)
+    plain = list(entries.select_for_update().order_by("pk").values_list("pk", flat=True)[:most])
+    QueueEntry.objects.filter(pk__in=plain).update(**PLAIN)
+    said = Suggestion.objects.filter(project=project)
+    if before is not None:
+        said = said.filter(created_at__lt=before)
+    gone = list(said.order_by("pk").values_list("pk", flat=True)[:most])
+    Suggestion.objects.filter(pk__in=gone).delete()
+    waiting = ObjectCheck.objects.filter(project=project, state=ObjectCheck.State.WAITING, held_until=None)
+    return len(gone) + len(plain) + waiting.delete()[0]
 
 
 def take_back(label_class: LabelClass) -> None:

@@ -1,8 +1,9 @@
 """Markdown that people write, as HTML that can do no harm.
 
 HTML in it shows as it was typed: every tag comes from the renderer, so there is nothing to take out
-afterwards. Pictures come along in the text itself (`data:`). Those of other sites become links, since pages
-load nothing from elsewhere: whoever runs that site would learn who reads what.
+afterwards. Pictures are those that were added to the same project, or come along in the text (`data:`).
+All others become links: pages load nothing from other sites, since whoever runs one would learn who reads
+what, and nothing from elsewhere in Loupe, since a picture that is fetched may be any address.
 """
 
 import html
@@ -19,6 +20,7 @@ from markdown_it.token import Token
 
 TOP = 3  # the level of the topmost heading: it stands below those of the page
 LINK = re.compile(r"(https?:|mailto:|#|/)", re.IGNORECASE)
+OWN = re.compile(r"/projects/[0-9]+/instructions/pictures/[0-9a-f]{64}/")
 PICTURE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,", re.IGNORECASE)
 
 
@@ -44,7 +46,7 @@ class Renderer(RendererHTML):
     def image(self, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
         token = tokens[at]
         source = str(token.attrs.get("src", ""))
-        if PICTURE.match(source):
+        if PICTURE.match(source) or is_own(source, env["project"]):
             return str(super().image(tokens, at, options, env))
         link = Token("link_open", "a", 1, attrs={"href": source})
         inside = self.renderInlineAsText(token.children or [], options, env) or source
@@ -64,11 +66,21 @@ READER.enable(["table", "strikethrough"])
 READER.validateLink = is_harmless  # type: ignore[assignment, method-assign]
 
 
-def render(text: str) -> SafeString:
-    """Return Markdown as HTML. Line breaks are kept, as in texts from before there was Markdown."""
+def is_own(address: str, project: int | None) -> bool:
+    """Tell whether an address is that of a picture of a project's instructions."""
+    if project is None or not OWN.fullmatch(address):
+        return False
+    return address.startswith(f"/projects/{project}/")
+
+
+def render(text: str, project: int | None = None) -> SafeString:
+    """Return Markdown as HTML; pictures of a project's instructions show where its id is given.
+
+    Line breaks are kept, as in texts from before there was Markdown.
+    """
     tokens = READER.parse(text)
     levels = [int(each.tag[1]) for each in tokens if each.type == "heading_open"]
-    env = {"topmost": min(levels, default=1)}
+    env = {"topmost": min(levels, default=1), "project": project}
     return mark_safe(READER.renderer.render(tokens, READER.options, env))  # noqa: S308
 
 

@@ -3,12 +3,26 @@
 from collections.abc import Sequence
 
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
-from labeling import classes, proposing, relabeling
+from labeling import classes, meanings, proposing, reworking
 from labeling.classes import ClassInput, ProjectRefused, Values
-from labeling.models import Event, Item, LabelClass, Project, User
+from labeling.models import Event, LabelClass, Project, User
+from labeling.reworking import Work
+
+KEEP, HINTS, NOTHING = "keep", "hints", "nothing"
+POLICIES = (
+    (KEEP, "Go on, and keep all labels"),
+    (HINTS, "Start over, with the old labels proposed"),
+    (NOTHING, "Start over without them"),
+)  # what becomes of the labels that are there when classes are added
+
+
+def add(project: Project, given: Sequence[ClassInput], by: User, policy: str = KEEP) -> Event:
+    """Add classes, and do with the labels that are there what a policy says. Raises ProjectRefused."""
+    if policy == KEEP:
+        return classes.add(project, given, by)
+    return start_over(project, given, by, hinted=policy == HINTS)
 
 
 def split(label_class: LabelClass, given: Sequence[ClassInput], by: User, *, keep: bool = False) -> Event:
@@ -19,6 +33,7 @@ def split(label_class: LabelClass, given: Sequence[ClassInput], by: User, *, kee
     project = label_class.project
     with transaction.atomic():
         classes.lock(project)
+        reworking.refuse_while_busy(project)
         classes.refuse_retired(label_class)
         label_class.refresh_from_db()
         names = [{"name": each} if isinstance(each, str) else dict(each) for each in given]
@@ -28,14 +43,14 @@ def split(label_class: LabelClass, given: Sequence[ClassInput], by: User, *, kee
         if not added:
             raise ProjectRefused("Name at least one new class.", "classes")
         values: Values = {} if keep else {label_class.pk: {"retired_at": timezone.now()}}
-        items = ids(relabeling.answered(project, label_class))
+        named = meanings.family(label_class.pk)
         into = classes.listed([label_class, *added] if keep else added)
         said = f"“{label_class.name}” is split into {into}."
         event = classes.change(
             "split_class", project, by, values, said, label_class, added=added, new_meaning=True, keep=keep
         )
         proposing.take_back(label_class)
-        return sent_back(event, relabeling.send_back(project, event, items, by, hinted=True))
+        return reworking.begin(event, Work(named, hinted=True))
 
 
 def start_over(project: Project, given: Sequence[ClassInput], by: User, *, hinted: bool) -> Event:
@@ -45,24 +60,10 @@ def start_over(project: Project, given: Sequence[ClassInput], by: User, *, hinte
     """
     with transaction.atomic():
         classes.lock(project)
+        reworking.refuse_while_busy(project)
         added = classes.add_classes(project, given)
-        items = ids(relabeling.answered(project))
         said = f"Added: {classes.listed(added)}. All images are labeled anew."
         event = classes.change(
             "start_over", project, by, {}, said, added=added, new_meaning=True, hinted=hinted
         )
-        if not hinted:
-            proposing.forget(project)
-        return sent_back(event, relabeling.send_back(project, event, items, by, hinted=hinted))
-
-
-def ids(items: QuerySet[Item]) -> list[int]:
-    return list(items.order_by("id").values_list("id", flat=True))
-
-
-def sent_back(event: Event, images: int) -> Event:
-    """Say in an event how many images it sent back."""
-    went = "One image goes" if images == 1 else f"{images:,} images go"
-    event.data |= {"images": images, "said": f"{event.data['said']} {went} back to people."}
-    event.save(update_fields=["data"])
-    return event
+        return reworking.begin(event, Work(None, hinted=hinted, forgets=not hinted))

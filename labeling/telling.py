@@ -187,6 +187,12 @@ verb(
     lambda data, names: f"wrote version {data.get('version')} of the instructions",
     Door("settings", fragment="instructions"),
 )
+verb(
+    "picture",
+    "Picture added to the instructions",
+    lambda data, names: f"added the picture “{data.get('name')}” for the instructions",
+    Door("settings", fragment="instructions"),
+)
 CLASS_VERBS = {
     "add_classes": "Classes added",
     "edit_class": "Class edited",

@@ -1,6 +1,7 @@
 from django.urls import path
 
 from labeling.api import images
+from labeling.api import instructions as written
 from labeling.views import (
     accounts,
     assignments,
@@ -61,6 +62,7 @@ urlpatterns = [
     path("log/", log.site_log, name="site-log"),
     path("log/file/", log.site_log_file, name="site-log-file"),
     path("projects/new/", projects.project_new, name="project-new"),
+    path("projects/new/template/", projects.project_new_template, name="project-new-template"),
     path("projects/<int:project_id>/", projects.dashboard, name="project"),
     path("projects/<int:project_id>/live/", projects.dashboard_live, name="project-live"),
     path("projects/<int:project_id>/figures/<slug:name>.csv", projects.figures_file, name="figures"),
@@ -168,6 +170,7 @@ urlpatterns = [
         classes.undo,
         name="class-undo",
     ),
+    path("projects/<int:project_id>/settings/class-changes/work/", classes.work, name="class-work"),
     path(
         "projects/<int:project_id>/settings/instructions/",
         instructions.instructions,
@@ -182,6 +185,16 @@ urlpatterns = [
         "projects/<int:project_id>/settings/instructions/template/",
         instructions.template,
         name="instructions-template",
+    ),
+    path(
+        "projects/<int:project_id>/settings/instructions/pictures/",
+        instructions.pictures,
+        name="instructions-pictures",
+    ),
+    path(
+        "projects/<int:project_id>/instructions/pictures/<slug:sha256>/",
+        written.PictureFile.as_view(),
+        name="instructions-picture",
     ),
     path(
         "projects/<int:project_id>/settings/instructions/<int:version>/restore/",

@@ -23,9 +23,9 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from clustering import embeddings
-from labeling import answers, jobs
+from labeling import announcing, answers, jobs
 from labeling.models import Event, Job, Project, User
-from mlassist import lessons, survey, switching
+from mlassist import lessons, runs, survey, switching
 from mlassist.backbones import catalog
 from mlassist.lessons import Lesson
 from mlassist.models import BackboneOffer, ModelVersion, Run, TunedBackbone
@@ -149,6 +149,7 @@ def start(project: Project, by: User | None) -> Run:
         if by is not None:
             Event.record("fine_tune", locked, by)
         queue(run, 0, "", by)
+        announcing.announce("fine_tuning_started", locked, by, key=f"fine_tuning:{run.pk}", run=run.pk)
     return run
 
 
@@ -191,9 +192,21 @@ def queue(run: Run, step: int, state: str, by: User | None = None) -> None:
 
 
 def close(run: Run, state: Run.State, line: str) -> None:
-    Run.objects.filter(pk=run.pk, state=Run.State.RUNNING).update(
-        state=state, finished_at=Now(), metrics=run.metrics, done=run.done, log=f"{run.log}{line}\n"
-    )
+    """End a try, and tell the managers how it ended, unless somebody stopped it and knows."""
+    with transaction.atomic():
+        still_open = Run.objects.filter(pk=run.pk, state=Run.State.RUNNING)
+        ended = still_open.update(
+            state=state, finished_at=Now(), metrics=run.metrics, done=run.done, log=f"{run.log}{line}\n"
+        )
+        if ended and state in (Run.State.DONE, Run.State.FAILED):
+            announcing.announce(
+                "fine_tuning_finished",
+                run.project,
+                key=f"fine_tuned:{run.pk}",
+                run=run.pk,
+                adopted=bool(run.metrics.get("adopted")),
+                error=runs.sentence_of(line) if state == Run.State.FAILED else "",
+            )
 
 
 def close_orphans() -> None:

@@ -88,6 +88,14 @@ def training_finished(data: Data, count: int) -> str:
     return _("A training is finished: model %(number)s is in use.") % {"number": data["model"]}
 
 
+def fine_tuning_finished(data: Data, count: int) -> str:
+    if data.get("error"):
+        return _("Fine-tuning failed: %(error)s") % {"error": data["error"]}
+    if data.get("adopted"):
+        return _("Fine-tuning is finished: the tuned backbone is better, and is adopted.")
+    return _("Fine-tuning is finished: the backbone stays as it is.")
+
+
 def certificate_passed(data: Data, count: int) -> str:
     share = f"{100 * data['coverage']:.0f} %"
     return _("The model has earned a certificate, for %(share)s of the images.") % {"share": share}
@@ -120,6 +128,23 @@ register(
     Kind(
         gettext_lazy("A training is finished"),
         training_finished,
+        lambda project, data: reverse("run", args=[project, data["run"]]),
+    ),
+)
+register(
+    "fine_tuning_started",
+    Kind(
+        gettext_lazy("Fine-tuning starts"),
+        lambda data, count: _("Fine-tuning of the backbone has started."),
+        lambda project, data: reverse("run", args=[project, data["run"]]),
+        usual=Choice.NOTHING,
+    ),
+)
+register(
+    "fine_tuning_finished",
+    Kind(
+        gettext_lazy("Fine-tuning is finished"),
+        fine_tuning_finished,
         lambda project, data: reverse("run", args=[project, data["run"]]),
     ),
 )

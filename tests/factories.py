@@ -1,5 +1,6 @@
 """Plain functions that make what tests need, through the same code that people use."""
 
+import io
 import random
 import uuid
 from collections.abc import Callable, Sequence
@@ -86,6 +87,13 @@ def write_image(path: Path, shape: str = "circle", *, size: int = 32, seed: int 
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path, **save)
     return path
+
+
+def picture_file(size: tuple[int, int] = (48, 32), kind: str = "PNG", **save: Any) -> bytes:
+    """Return a picture as a file."""
+    out = io.BytesIO()
+    Image.linear_gradient("L").resize(size).convert("RGB").save(out, kind, **save)
+    return out.getvalue()
 
 
 def write_folder(folder: Path, count: int, classes: Sequence[str] = CLASSES, **image: Any) -> Path:

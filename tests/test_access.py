@@ -36,6 +36,7 @@ ROUTES = {
     "invitation": ("get", PUBLIC),
     "projects": ("get", SIGNED_IN),
     "project-new": ("get", CREATOR),
+    "project-new-template": ("post", CREATOR),
     "profile": ("get", SIGNED_IN),
     "profile-password": ("post", SIGNED_IN),
     "profile-token": ("post", SIGNED_IN),
@@ -99,10 +100,13 @@ ROUTES = {
     "class-split": ("get", MANAGE),
     "class-restore": ("post", MANAGE),
     "class-undo": ("post", MANAGE),
+    "class-work": ("get", MANAGE),
     "settings-instructions": ("get", MANAGE),
     "instructions-preview": ("post", MANAGE),
     "instructions-template": ("post", MANAGE),
     "instructions-restore": ("post", MANAGE),
+    "instructions-pictures": ("post", MANAGE),
+    "instructions-picture": ("get", SEE),
     "settings-state": ("post", MANAGE),
     "profile-notifications": ("post", SIGNED_IN),
     "notifications": ("get", SIGNED_IN),
@@ -126,10 +130,23 @@ ROUTES = {
     "api-project": ("get", SEE),
     "api-start": ("post", MANAGE),
     "api-pause": ("post", MANAGE),
+    "api-classes": ("get", MANAGE),
     "api-class": ("get", MANAGE),
+    "api-class-move": ("post", MANAGE),
+    "api-class-split": ("post", MANAGE),
+    "api-class-changes": ("get", MANAGE),
+    "api-class-change-preview": ("get", MANAGE),
+    "api-class-change": ("get", MANAGE),
+    "api-class-change-retry": ("post", MANAGE),
+    "api-class-change-undo": ("post", MANAGE),
     "api-class-retire": ("post", MANAGE),
     "api-class-merge": ("post", MANAGE),
     "api-class-restore": ("post", MANAGE),
+    "api-notifications": ("get", SIGNED_IN),
+    "api-notifications-read": ("post", SIGNED_IN),
+    "api-notification-choices": ("get", SIGNED_IN),
+    "api-instructions": ("get", SEE),
+    "api-instruction-pictures": ("get", MANAGE),
     "api-members": ("get", MANAGE),
     "api-member-pause": ("post", MANAGE),
     "api-member-resume": ("post", MANAGE),
@@ -188,7 +205,7 @@ ROUTES = {
 OWN = {
     "api-unknown", "api-page", "api-page-submit", "api-page-extend", "api-page-release", "api-page-undo",
     "profile-token-revoke", "run", "certificate-read", "api-check-answer",
-    "notification", "notification-read", "webhook-delete", "api-saved-filter",
+    "notification", "notification-read", "api-notification-read", "webhook-delete", "api-saved-filter",
     "api-project-team",
 }  # fmt: skip
 
@@ -210,7 +227,7 @@ def test_every_route_says_whom_it_is_for() -> None:
 @pytest.fixture
 def place(project, labeler, reviewer, manager, admin, outsider, items) -> dict[str, Any]:
     """Return a project in which something of everything exists, and what addresses need."""
-    from labeling import classes, commenting, exporting, webhooks
+    from labeling import classes, commenting, exporting, illustrations, webhooks
 
     factories.answer(project, reviewer)
     boxes = factories.make_project(manager=manager, reviewer=reviewer, labeler=labeler, task_type="detection")
@@ -235,6 +252,7 @@ def place(project, labeler, reviewer, manager, admin, outsider, items) -> dict[s
         "batch_id": review.judge(project, manager, "approve", []).batch.pk,
         "comment_id": commenting.add(items[0], manager, "Look here.").pk,
         "version": 1,
+        "sha256": illustrations.add(project, factories.picture_file(), "a.png", manager).sha256,
         "name": "people",
         "event_id": classes.edit(circle, manager, name="disc").pk,
         "membership_id": Membership.objects.get(project=project, user=labeler).pk,

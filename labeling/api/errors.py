@@ -14,6 +14,7 @@ from labeling.assigning import AssignmentRefused
 from labeling.commenting import CommentRefused
 from labeling.exporting import ExportRefused
 from labeling.gold import GoldRefused
+from labeling.illustrations import PictureRefused
 from labeling.importing import ImportRefused
 from labeling.limits import LimitReached, NotWorking
 from labeling.outlining import OutlineRefused
@@ -33,6 +34,7 @@ REFUSALS = (
     ImportRefused,
     InvalidAnswer,
     OutlineRefused,
+    PictureRefused,
     ReviewRefused,
     SavingRefused,
     WorkforceRefused,

@@ -56,10 +56,12 @@ class ProjectDetail(APIView):
 
     @extend_schema(operation_id="projects_change", request=shapes.SettingsInput, responses={200: dict})
     def patch(self, request: Request, project_id: int) -> Response:
-        """Change name, mode of assistance, promise, target or confidence."""
+        """Change name, mode of assistance, promise, target or confidence; the task type never changes."""
         project = permissions.project_or_404(request.user, project_id, "manage")
         given = shapes.SettingsInput(data=request.data)
         given.is_valid(raise_exception=True)
+        if request.data.get("task_type", project.task_type) != project.task_type:
+            raise projects.ProjectRefused(projects.SAME_TASK, "task_type")
         if given.validated_data:
             projects.change_settings(project, permissions.person(request), **given.validated_data)
         return Response(shapes.project_shape(project, role(project)))

@@ -4,9 +4,12 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from labeling.api import (
     assignments,
     checks,
+    class_changes,
     classes,
     data,
     events,
+    instructions,
+    notifications,
     outlines,
     pages,
     people,
@@ -22,6 +25,7 @@ urlpatterns = [
         "projects/<int:project_id>/start/", projects.ProjectState.as_view(state="running"), name="api-start"
     ),
     path("projects/<int:project_id>/pause/", projects.ProjectState.as_view(state="paused"), name="api-pause"),
+    path("projects/<int:project_id>/classes/", classes.ClassList.as_view(), name="api-classes"),
     path(
         "projects/<int:project_id>/classes/<int:class_id>/",
         classes.ClassDetail.as_view(),
@@ -108,6 +112,51 @@ urlpatterns = [
     path("projects/<int:project_id>/agreement/", quality.Agreement.as_view(), name="api-agreement"),
     path("projects/<int:project_id>/gold/", quality.Gold.as_view(), name="api-gold"),
     path("projects/<int:project_id>/gold/<int:item_id>/", quality.GoldDetail.as_view(), name="api-gold-item"),
+    path(
+        "projects/<int:project_id>/classes/<int:class_id>/move/",
+        classes.ClassMove.as_view(),
+        name="api-class-move",
+    ),
+    path(
+        "projects/<int:project_id>/classes/<int:class_id>/split/",
+        classes.ClassSplit.as_view(),
+        name="api-class-split",
+    ),
+    path(
+        "projects/<int:project_id>/class-changes/",
+        class_changes.ClassChanges.as_view(),
+        name="api-class-changes",
+    ),
+    path(
+        "projects/<int:project_id>/class-changes/preview/",
+        class_changes.ClassChangePreview.as_view(),
+        name="api-class-change-preview",
+    ),
+    path(
+        "projects/<int:project_id>/class-changes/retry/",
+        class_changes.ClassChangeRetry.as_view(),
+        name="api-class-change-retry",
+    ),
+    path(
+        "projects/<int:project_id>/class-changes/<int:event_id>/",
+        class_changes.ClassChange.as_view(),
+        name="api-class-change",
+    ),
+    path(
+        "projects/<int:project_id>/class-changes/<int:event_id>/undo/",
+        class_changes.ClassChangeUndo.as_view(),
+        name="api-class-change-undo",
+    ),
+    path(
+        "projects/<int:project_id>/instructions/",
+        instructions.Instructions.as_view(),
+        name="api-instructions",
+    ),
+    path(
+        "projects/<int:project_id>/instructions/pictures/",
+        instructions.Pictures.as_view(),
+        name="api-instruction-pictures",
+    ),
     path("projects/<int:project_id>/pages/", pages.Pages.as_view(), name="api-pages"),
     path("projects/<int:project_id>/pages/undo/", pages.PageUndo.as_view(), name="api-page-undo"),
     path("projects/<int:project_id>/pages/<int:page_id>/", pages.PageDetail.as_view(), name="api-page"),
@@ -183,6 +232,18 @@ urlpatterns = [
         "projects/<int:project_id>/exports/<int:job_id>/file/", data.ExportFile.as_view(), name="export-file"
     ),
     path("projects/<int:project_id>/events/", events.ProjectEvents.as_view(), name="api-events"),
+    path("notifications/", notifications.Notifications.as_view(), name="api-notifications"),
+    path("notifications/read/", notifications.NotificationsRead.as_view(), name="api-notifications-read"),
+    path(
+        "notifications/choices/",
+        notifications.NotificationChoices.as_view(),
+        name="api-notification-choices",
+    ),
+    path(
+        "notifications/<int:notification_id>/read/",
+        notifications.NotificationRead.as_view(),
+        name="api-notification-read",
+    ),
     path("events/", events.SiteEvents.as_view(), name="api-site-events"),
     path("jobs/<int:job_id>/", data.JobDetail.as_view(), name="api-job"),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),

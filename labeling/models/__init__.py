@@ -8,6 +8,7 @@ from labeling.models.events import Event
 from labeling.models.items import DataSource, Item
 from labeling.models.jobs import Job, WorkerHeartbeat
 from labeling.models.notifying import Announcement, Letter, Notification, NotificationChoice
+from labeling.models.pictures import InstructionPicture
 from labeling.models.projects import Instructions, Invitation, LabelClass, Membership, Project
 from labeling.models.quality import AgreementReport, Disagreement, GoldItem, WorkerQuality
 from labeling.models.queueing import Claim, Page, QueueEntry
@@ -41,6 +42,7 @@ __all__ = [
     "Disagreement",
     "Event",
     "GoldItem",
+    "InstructionPicture",
     "Instructions",
     "Invitation",
     "Item",

@@ -54,6 +54,7 @@ INSIDE = {
         "settings-classes",
         "settings-instructions",
         "instructions-preview",
+        "instructions-pictures",
         "instructions-template",
     ),
     "settings",

@@ -8,10 +8,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from labeling import classes, merging, permissions, relabeling, splitting, uses
+from labeling import changes, classes, merging, permissions, relabeling, reverting, reworking, splitting, uses
 from labeling.api.shapes import whole_number
 from labeling.forms import AddClassesForm, ClassesForm, ClassForm, SplitForm
-from labeling.models import Event, LabelClass, Project, User
+from labeling.models import Event, LabelClass, Project
 from labeling.views import SignedIn
 from labeling.views.settings import class_table, settings_page
 
@@ -25,7 +25,7 @@ def class_or_404(request: SignedIn, project_id: int, class_id: int) -> LabelClas
 
 def done(request: SignedIn, project: Project, event: Event | None) -> HttpResponse:
     """Show the list of classes with what was done, and how to take it back."""
-    undo = reverse("class-undo", args=[project.pk, event.pk]) if event and event.verb in classes.VERBS else ""
+    undo = reverse("class-undo", args=[project.pk, event.pk]) if event and event.verb in changes.VERBS else ""
     if request.headers.get("HX-Request"):
         context = {"project": project, "classes_form": ClassesForm(), "done": event, "undo": undo}
         return render(request, "projects/_classes.html", context | class_table(project))
@@ -43,20 +43,16 @@ def add(request: SignedIn, project_id: int) -> HttpResponse:
         policy, given = form.cleaned_data["policy"], form.cleaned_data["classes"]
         images = relabeling.answered(project).count()
         if images and not policy:
-            asked = AddClassesForm({**request.POST.dict(), "policy": AddClassesForm.KEEP})
+            asked = AddClassesForm({**request.POST.dict(), "policy": splitting.KEEP})
             context = {"project": project, "form": asked, "given": given, "images": images}
             return render(request, "projects/classes_add.html", context)
         try:
-            return done(request, project, added(project, given, request.user, policy))
+            return done(
+                request, project, splitting.add(project, given, request.user, policy or splitting.KEEP)
+            )
         except classes.ProjectRefused as error:
             form.add_error("classes", str(error))
     return settings_page(request, project, classes_form=form)
-
-
-def added(project: Project, given: list[dict[str, str]], by: User, policy: str) -> Event:
-    if policy in (AddClassesForm.HINTS, AddClassesForm.NOTHING):
-        return splitting.start_over(project, given, by, hinted=policy == AddClassesForm.HINTS)
-    return classes.add(project, given, by)
 
 
 def edit(request: SignedIn, project_id: int, class_id: int) -> HttpResponse:
@@ -136,13 +132,29 @@ def restore(request: SignedIn, project_id: int, class_id: int) -> HttpResponse:
     return done(request, label_class.project, classes.restore(label_class, request.user))
 
 
+def work(request: SignedIn, project_id: int) -> HttpResponse:
+    """Return how far the images have come that a change moves, for polling; posted, try again what failed."""
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    if request.method == "POST":
+        reworking.try_again(project)
+    if not request.headers.get("HX-Request"):
+        return redirect("settings", project.pk)
+    context: dict[str, Any] = {"project": project, "work": reworking.progress(project)}
+    if context["work"] is None:  # the sentences say by now how many images there were
+        context |= {"classes_form": ClassesForm()} | class_table(project)
+        response = render(request, "projects/_classes.html", context)
+        response["HX-Retarget"], response["HX-Reswap"] = "#classes", "outerHTML"
+        return response
+    return render(request, "projects/_class_work.html", context)
+
+
 @require_POST
 def undo(request: SignedIn, project_id: int, event_id: int) -> HttpResponse:
     """Take back a change of classes."""
     project = permissions.project_or_404(request.user, project_id, "manage")
-    event = get_object_or_404(Event, pk=event_id, project=project, verb__in=classes.VERBS)
+    event = get_object_or_404(changes.undoable(project), pk=event_id)
     try:
-        return done(request, project, classes.undo(event, request.user))
+        return done(request, project, reverting.undo(event, request.user))
     except classes.ProjectRefused as error:
         messages.error(request, str(error))
         return redirect("settings", project.pk)

@@ -5,7 +5,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
-from labeling import permissions, projects, prompts
+from labeling import illustrations, permissions, projects, prompts
 from labeling.forms import InstructionsForm
 from labeling.models import Project
 from labeling.views import SignedIn
@@ -30,6 +30,7 @@ def page(
 ) -> HttpResponse:
     versions = project.instructions.select_related("created_by")
     context = {"project": project, "form": form, "versions": versions, "preview": preview}
+    context["most_bytes"] = illustrations.MAX_BYTES
     return render(request, "projects/instructions.html", context)
 
 
@@ -39,7 +40,8 @@ def preview(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "manage")
     text = request.POST.get("text", "")
     if request.headers.get("HX-Request"):
-        return render(request, "projects/_instructions_preview.html", {"preview": text})
+        context = {"preview": text, "project": project}
+        return render(request, "projects/_instructions_preview.html", context)
     return page(request, project, InstructionsForm(request.POST), text)
 
 
@@ -50,6 +52,27 @@ def template(request: SignedIn, project_id: int) -> HttpResponse:
     text = request.POST.get("text", "").rstrip()
     given = {**request.POST.dict(), "text": f"{text}\n\n{prompts.template(project)}".lstrip()}
     return page(request, project, InstructionsForm(given))
+
+
+@require_POST
+def pictures(request: SignedIn, project_id: int) -> HttpResponse:
+    """Add pictures below what is being written, where no script adds them; the text is not saved."""
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    parts, refused = [request.POST.get("text", "").rstrip()], []
+    for file in request.FILES.getlist("pictures"):
+        try:
+            if (file.size or 0) > illustrations.MAX_BYTES:
+                raise illustrations.PictureRefused(illustrations.too_large(file.size or 0))
+            picture = illustrations.add(project, file.read(), file.name or "", request.user)
+            parts.append(illustrations.markdown(picture))
+        except illustrations.PictureRefused as error:
+            refused.append(f"{file.name}: {error}")
+    if len(parts) + len(refused) == 1:
+        refused.append("Choose a picture first.")
+    form = InstructionsForm({**request.POST.dict(), "text": "\n\n".join(filter(None, parts))})
+    for sentence in refused:
+        form.add_error("text", sentence)
+    return page(request, project, form)
 
 
 @require_POST

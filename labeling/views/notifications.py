@@ -1,44 +1,26 @@
 """What somebody is told: the bell, the list, their choices; and for site admins the mail that got stuck."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from labeling import announcing, mailing, notifications, permissions
 from labeling.forms import NotificationsForm
-from labeling.models import Notification
 from labeling.views import SignedIn
 
 
 def listed(request: SignedIn) -> HttpResponse:
-    before = moment(request.GET.get("before", ""))
+    before = notifications.moment(request.GET.get("before", ""))
     found, older = notifications.page(request.user, before)
     context = {
-        "rows": [(each, said) for each in found if (said := sentence(each))],
+        "rows": [(each, said) for each in found if (said := announcing.sentence(each))],
         "older": older and older.isoformat(),
         "unread": notifications.unread(request.user),
         "is_newest": before is None,
     }
     return render(request, "notifications/list.html", context)
-
-
-def moment(text: str) -> Any:
-    """Read a time from an address; None when it is none."""
-    try:
-        found = parse_datetime(text)
-    except ValueError:
-        return None
-    return found if found is not None and found.tzinfo is not None else None
-
-
-def sentence(notification: Notification) -> str:
-    kind = announcing.kind_of(notification.kind)
-    return kind.say(notification.data, notification.count) if kind else ""
 
 
 def bell(request: SignedIn) -> HttpResponse:

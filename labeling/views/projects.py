@@ -3,12 +3,14 @@
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import content_disposition_header
+from django.views.decorators.http import require_POST
 
-from labeling import extensions, figures, permissions, portal, projects, statistics
-from labeling.forms import ProjectForm
+from labeling import extensions, figures, permissions, portal, projects, prompts, statistics
+from labeling.forms import ProjectForm, parse_classes
 from labeling.models import Job, Project, User
 from labeling.views import SignedIn
 
@@ -54,6 +56,21 @@ def project_new(request: SignedIn) -> HttpResponse:
             messages.success(request, f"{made.name} is there. Now give it images.")
             return redirect("import", made.pk)
     return render(request, "projects/new.html", {"form": form})
+
+
+@require_POST
+def project_new_template(request: SignedIn) -> HttpResponse:
+    """Add the questions of the template to the instructions of a project that is being made."""
+    typed = request.POST.dict()
+    try:
+        classes = [(each["name"], each["description"]) for each in parse_classes(typed.get("classes", ""))]
+    except ValidationError:
+        classes = []
+    written = typed.get("instructions", "").rstrip()
+    typed["instructions"] = f"{written}\n\n{prompts.outline(typed.get('task_type', ''), classes)}".lstrip()
+    form = ProjectForm(initial=typed)
+    is_part = bool(request.headers.get("HX-Request"))
+    return render(request, f"projects/{'_new_instructions' if is_part else 'new'}.html", {"form": form})
 
 
 def dashboard(request: SignedIn, project_id: int) -> HttpResponse:

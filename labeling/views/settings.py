@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
-from labeling import classes, extensions, permissions, projects, statistics
+from labeling import changes, classes, extensions, permissions, projects, reworking, statistics
 from labeling.forms import ClassesForm, QualityForm, SettingsForm
 from labeling.models import Project
 from labeling.views import SignedIn
@@ -59,7 +59,8 @@ def class_table(project: Project) -> dict[str, Any]:
         "rows": classes.tree(project),
         "retired": project.classes.exclude(retired_at=None).select_related("means"),
         "counts": statistics.images_by_class(project),
-        "changes": classes.latest(project),
+        "changes": changes.latest(project),
+        "work": reworking.progress(project),
     }
 
 

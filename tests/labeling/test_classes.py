@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from django.urls import reverse
 
-from labeling import classes, queue, submission, uses
+from labeling import classes, queue, reverting, submission, uses
 from labeling.models import Annotation, Event, Item, LabelClass, QueueEntry
 from tests import factories
 
@@ -31,15 +31,15 @@ def test_a_key_that_another_class_has_is_swapped_and_undone(project, manager) ->
     assert event.data["said"] == (
         "“circle” is called “disc” now. Its key was that of “triangle”, which has 1 now."
     )
-    classes.undo(event, manager)
+    reverting.undo(event, manager)
     assert keys(project) == {"circle": "1", "square": "2", "triangle": "3"}
 
 
 def test_undoing_leaves_what_was_changed_once_more(project, manager) -> None:
     first = classes.edit(named(project, "circle"), manager, name="disc", description="round")
     classes.edit(named(project, "disc"), manager, name="ring")
-    classes.undo(first, manager)
-    assert (named(project, "ring").description, classes.undo(first, manager)) == ("", None)
+    reverting.undo(first, manager)
+    assert (named(project, "ring").description, reverting.undo(first, manager)) == ("", None)
 
 
 def test_classes_change_places_within_their_parent(project, manager) -> None:
@@ -68,7 +68,7 @@ def test_a_retired_class_is_no_choice_but_stays_in_labels(project, manager, labe
     assert circle not in [each.label_class.pk for each in classes.tree(project)]
     with pytest.raises(classes.ProjectRefused, match="Restore it"):
         classes.add(project, ["Circle"], manager)
-    classes.undo(event, manager)
+    reverting.undo(event, manager)
     assert named(project, "circle").retired_at is None
 
 

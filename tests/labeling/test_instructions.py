@@ -1,13 +1,17 @@
 """Instructions: Markdown that can do no harm, every version kept, and questions to begin with."""
 
+import hashlib
+import io
 from html.parser import HTMLParser
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from labeling import projects, prompts, prose
+from labeling import illustrations, projects, prompts, prose
 from tests import factories
 
 TAGS = {
@@ -114,3 +118,106 @@ def test_another_link_is_another_version(project, manager) -> None:
     same = projects.set_instructions(project, "Name the shape.", manager)
     other = projects.set_instructions(project, "Name the shape.", manager, link="https://example.com/")
     assert (same.version, other.version) == (1, 2)
+
+
+def shown_on(client, project) -> list[str]:
+    return Seen(client.get(reverse("label", args=[project.pk])).content.decode()).addresses
+
+
+@pytest.mark.django_db
+def test_a_picture_is_kept_without_what_its_file_says(project, manager) -> None:
+    """A photo from a phone lies on its side and says where it was taken."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # orientation: turn it to the right
+    exif[0x010E] = "our secret hall"
+    data = factories.picture_file((2_000, 1_000), "JPEG", exif=exif)
+    picture = illustrations.add(project, data, "C:\\photos\\[hall] *A*.jpg", manager)
+    kept = illustrations.stored(picture)
+    image = Image.open(io.BytesIO(kept))
+    assert (image.format, image.size, picture.name) == ("WEBP", (800, 1_600), "hall A")
+    assert b"secret" not in kept
+    assert not image.getexif()
+    assert picture.sha256 == hashlib.sha256(kept).hexdigest()
+    assert illustrations.add(project, data, "again.jpg", manager).pk == picture.pk
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "WEBP", "JPEG"])
+def test_pictures_of_common_kinds_are_taken(project, manager, kind) -> None:
+    picture = illustrations.add(project, factories.picture_file(kind=kind), "a", manager)
+    assert (picture.width, picture.height) == (48, 32)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a PNG, JPEG, WebP or GIF"),
+        (factories.picture_file(kind="TIFF"), "not a PNG, JPEG, WebP or GIF"),
+        (factories.picture_file((400, 400), "JPEG")[:-900], "damaged"),
+        (b"x" * (illustrations.MAX_BYTES + 1), "a picture may have 8 MB"),
+        (b"", "not a PNG, JPEG, WebP or GIF"),
+    ],
+)
+def test_what_is_no_picture_is_refused_in_a_sentence(api, project, manager, data, sentence) -> None:
+    file = SimpleUploadedFile("a.png", data, "image/png")
+    response = api(manager).post(f"/api/projects/{project.pk}/instructions/pictures/", {"file": file})
+    assert response.status_code == 400
+    assert project.instruction_pictures.count() == 0
+    with pytest.raises(illustrations.PictureRefused, match=sentence):
+        illustrations.add(project, data, "a.png", manager)
+
+
+@pytest.mark.django_db
+def test_a_picture_shows_in_its_project_and_to_members_alone(
+    client, api, project, manager, outsider, labeler
+) -> None:
+    url = f"/api/projects/{project.pk}/instructions/"
+    file = SimpleUploadedFile("a dog.png", factories.picture_file(), "image/png")
+    added = api(manager).post(f"{url}pictures/", {"file": file}).json()
+    assert added["markdown"] == f"![a dog]({added['image']})"
+    assert [each["name"] for each in api(manager).get(f"{url}pictures/").json()["results"]] == ["a dog"]
+    written = api(manager).put(url, {"text": f"As here:\n{added['markdown']}"}, format="json").json()
+    assert written["version"] == 2
+    client.force_login(labeler)
+    assert added["image"] in shown_on(client, project)
+    sent = client.get(added["image"])
+    assert (sent.headers["Content-Type"], sent.headers["X-Content-Type-Options"]) == ("image/webp", "nosniff")
+    assert "immutable" in sent.headers["Cache-Control"]
+    client.force_login(outsider)
+    assert client.get(added["image"]).status_code == 404
+    other = factories.make_project(manager=outsider)
+    projects.set_instructions(other, added["markdown"], outsider)
+    elsewhere = added["image"].replace(f"/{project.pk}/", f"/{other.pk}/", 1)
+    assert client.get(elsewhere).status_code == 404
+    assert "<img" not in prose.render(added["markdown"], other.pk)
+
+
+@pytest.mark.django_db
+def test_without_a_script_pictures_are_added_below_the_text(client, project, manager) -> None:
+    client.force_login(manager)
+    url = reverse("instructions-pictures", args=[project.pk])
+    files = [
+        SimpleUploadedFile("good.gif", factories.picture_file(kind="GIF")),
+        SimpleUploadedFile("bad.gif", b"nothing"),
+    ]
+    answer = client.post(url, {"text": "What I typed", "pictures": files}).content.decode()
+    picture = project.instruction_pictures.get()
+    assert f"What I typed\n\n{illustrations.markdown(picture)}" in answer
+    assert "bad.gif: This is not a PNG, JPEG, WebP or GIF picture." in answer
+    assert project.instructions.count() == 1
+    assert "Choose a picture first." in client.post(url, {"text": "x"}).content.decode()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/sign-out/",
+        f"/projects/1/instructions/pictures/{'a' * 64}/../../../",
+        f"/projects/2/instructions/pictures/{'a' * 64}/",
+        f"//projects/1/instructions/pictures/{'a' * 64}/",
+        f"/projects/1/instructions/pictures/{'a' * 63}/",
+    ],
+)
+def test_other_addresses_of_loupe_are_fetched_by_nobody(address: str) -> None:
+    assert Seen(prose.render(f"![x]({address})", 1)).tags == {"p", "a"}

@@ -17,6 +17,7 @@ from labeling import (
     merging,
     queue,
     rechecks,
+    reverting,
     review,
     statistics,
     submission,
@@ -83,7 +84,7 @@ def merge_and_undo(project, steps, order) -> None:
             if is_merge:
                 made.append(merging.merge(everyone[one], everyone[other], project.created_by))
             elif made:
-                classes.undo(made.pop(order.randrange(len(made))), project.created_by)
+                reverting.undo(made.pop(order.randrange(len(made))), project.created_by)
         except classes.ProjectRefused:
             continue
         counted = statistics.images_by_class(project)
@@ -91,7 +92,7 @@ def merge_and_undo(project, steps, order) -> None:
         assert set(counted) <= {each.label_class.pk for each in classes.tree(project)}
     order.shuffle(made)
     for event in made:
-        classes.undo(event, project.created_by)
+        reverting.undo(event, project.created_by)
     assert figures(project) == before
 
 
@@ -190,7 +191,7 @@ def test_what_belonged_to_the_class_belongs_to_the_other_one(project, manager) -
         ("oval", 0),
         ("egg", 1),
     ]
-    classes.undo(event, manager)
+    reverting.undo(event, manager)
     assert [each.depth for each in classes.tree(project)] == [0, 1, 2, 0, 0]
 
 

@@ -361,3 +361,48 @@ def test_what_is_told_belongs_to_the_act(project, reviewer, labeler, items) -> N
         review.reject(project, [items[0].pk], reviewer)
         raise ZeroDivisionError
     assert told(labeler) == []
+
+
+# The API
+
+
+def test_programs_list_read_and_choose_as_their_person_does(
+    api, project, manager, reviewer, labeler, items
+) -> None:
+    exporting.start(project, manager, "coco", review.Filters(state="unlabeled"))
+    factories.run_jobs("quick")
+    listed = api(manager).get("/api/notifications/").json()
+    assert [each["sentence"] for each in listed["results"]] == [
+        "The export of 0 images is ready.", "12 images are imported."
+    ]  # fmt: skip
+    assert (listed["unread"], listed["next"]) == (2, None)
+    newest = listed["results"][0]
+    assert newest["url"] == reverse("exports", args=[project.pk])
+    older = api(manager).get("/api/notifications/", {"before": newest["happened_at"]}).json()["results"]
+    assert [each["kind"] for each in older] == ["import_done"]
+    url = f"/api/notifications/{newest['id']}/read/"
+    assert api(reviewer).post(url).status_code == 404
+    assert api(manager).post(url).json() == {"unread": 1}
+    assert api(manager).post("/api/notifications/read/").json() == {"unread": 0}
+    assert all(each["read_at"] for each in api(manager).get("/api/notifications/").json()["results"])
+
+
+def test_programs_choose_among_what_can_concern_their_person(api, project, manager, labeler) -> None:
+    url = "/api/notifications/choices/"
+    chosen = api(manager).patch(url, {"choices": {"import_done": "mail"}}, format="json").json()["results"]
+    assert {each["kind"]: each["choice"] for each in chosen}["import_done"] == "mail"
+    assert notifications.choices_of(manager) == {"import_done": "mail"}
+    assert "import_done" not in {each["kind"] for each in api(labeler).get(url).json()["results"]}
+    for wrong in ({"import_done": "mail"}, {"rejected": "pigeon"}, {"nothing_known": "app"}):
+        refused = api(labeler).patch(url, {"choices": wrong}, format="json")
+        assert (refused.status_code, list(refused.json()["error"]["fields"])) == (400, ["choices"])
+
+
+def test_an_export_that_is_stopped_or_fails_is_not_called_ready(project, manager) -> None:
+    stopped = exporting.start(project, manager, "coco", review.Filters())
+    failed = exporting.start(project, manager, "coco", review.Filters())
+    Job.objects.filter(pk=stopped.pk).update(state="cancelled")
+    Job.objects.filter(pk=failed.pk).update(state="failed", error="The disk is full.")
+    for job in Job.objects.filter(kind="export"):
+        exporting.announce_end(job)
+    assert told(manager) == [("export_done", "The export failed: The disk is full.")]

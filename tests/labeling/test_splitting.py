@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 
-from labeling import answers, classes, queue, splitting, statistics, submission, validation
+from labeling import answers, classes, queue, reverting, splitting, statistics, submission, validation
 from labeling.models import Annotation, Item, LabelClass, Project, QueueEntry
 from tests import factories
 
@@ -111,7 +111,7 @@ def test_undone_all_stands_as_it_stood(project, labeled, labeler, reviewer) -> N
     events.append(splitting.start_over(project, ["star"], project.created_by, hinted=False))
     assert standing() == set()
     for event in reversed(events):
-        classes.undo(event, project.created_by)
+        reverting.undo(event, project.created_by)
     assert (state_of(project), standing()) == (before, stood)
     assert [each.label_class.name for each in classes.tree(project)] == ["circle", "square", "triangle"]
 
@@ -119,7 +119,7 @@ def test_undone_all_stands_as_it_stood(project, labeled, labeler, reviewer) -> N
 def test_undone_what_was_answered_since_stays_answered(project, labeled, labeler) -> None:
     event = split(project, "circle", ["disc", "ring"])
     factories.answer(project, labeler, lambda _: "ring")
-    undone = classes.undo(event, project.created_by)
+    undone = reverting.undo(event, project.created_by)
     assert undone.data["said"].endswith("The labels of 3 of 4 images count again; the others have new ones.")
     ring = named(project, "ring")
     assert ring.retired_at is not None
@@ -133,7 +133,7 @@ def test_half_asked_images_go_on_where_they_were(manager, labeler, reviewer) -> 
     factories.answer(project, labeler)
     event = splitting.start_over(project, ["star"], manager, hinted=True)
     assert QueueEntry.objects.get().needed == 3
-    classes.undo(event, manager)
+    reverting.undo(event, manager)
     assert QueueEntry.objects.get().needed == 2
     assert factories.answer(project, labeler) == 0
     assert factories.answer(project, reviewer) == 1
@@ -142,7 +142,7 @@ def test_half_asked_images_go_on_where_they_were(manager, labeler, reviewer) -> 
 def test_whoever_has_an_image_on_screen_meanwhile_loses_no_answer(project, labeled, labeler) -> None:
     event = split(project, "circle", ["disc"])
     page = queue.claim(project, labeler, 1)
-    classes.undo(event, project.created_by)
+    reverting.undo(event, project.created_by)
     disc = named(project, "disc").pk
     answer = submission.Answer(page.claims.get().item_id, uuid.uuid4(), (submission.RegionInput(disc),))
     submission.submit(page, labeler, [answer])

@@ -3,7 +3,7 @@
 import pytest
 from django.db import IntegrityError, transaction
 
-from labeling import answers, classes, merging, suggestions
+from labeling import answers, classes, merging, reverting, suggestions
 from labeling.models import Annotation, QueueEntry
 from mlassist import meanings, training
 from mlassist.models import Certificate, ModelVersion
@@ -50,7 +50,7 @@ def test_a_merge_ends_the_certificate_and_the_next_model_learns_one_class(projec
     assert sorted(newest.classes) == sorted([known["square"], known["triangle"]])
     assert not meanings.is_outdated(newest)
     assert answers.objects_of(project).keys() == {known["square"], known["triangle"]}
-    classes.undo(event, project.created_by)
+    reverting.undo(event, project.created_by)
     project.refresh_from_db()
     assert meanings.is_outdated(newest)
     assert play(project) == "round"

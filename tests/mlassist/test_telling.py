@@ -4,7 +4,7 @@ import pytest
 
 from labeling import announcing, eventlog, jobs, notifications, telling
 from labeling.models import Announcement, Event, Job
-from mlassist import loop, runs
+from mlassist import finetuning, loop, runs
 from mlassist.models import Run
 from tests.mlassist.test_loop import certified
 
@@ -72,3 +72,25 @@ def test_every_verb_of_models_has_its_words(project) -> None:
     ):
         event = Event.record(verb, project)
         assert not telling.words(event.verb, event.data, {}).startswith("did “")
+
+
+def test_fine_tuning_is_announced_with_what_came_of_it(project, manager) -> None:
+    notifications.choose(manager, {"fine_tuning_started": "app"})
+    ends = [
+        (Run.State.DONE, True, "It is adopted."),
+        (Run.State.DONE, False, "The backbone stays as it is."),
+        (Run.State.FAILED, False, "Failed: All labels are of one class."),
+        (Run.State.CANCELLED, False, "Stopped."),
+    ]
+    for state, adopted, line in ends:
+        run = Run.objects.create(project=project, kind="fine_tuning", metrics={"adopted": adopted})
+        if adopted:
+            announcing.announce("fine_tuning_started", project, key=f"fine_tuning:{run.pk}", run=run.pk)
+        finetuning.close(run, state, line)
+        finetuning.close(run, state, line)  # a slice that the queue repeats
+    assert told(manager) == [
+        "Fine-tuning of the backbone has started.",
+        "Fine-tuning is finished: the tuned backbone is better, and is adopted.",
+        "Fine-tuning is finished: the backbone stays as it is.",
+        "Fine-tuning failed: All labels are of one class.",
+    ]

@@ -6,6 +6,7 @@ const buttons = [.../** @type {NodeListOf<HTMLButtonElement>} */ (form.querySele
 const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (form.querySelector(`[data-${name}]`));
 const field = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (form.elements.namedItem(name));
 const COLORS = 12;
+const MOST_NAMED = 100;
 let at = 0;
 let furthest = 0;
 const label = /** @type {HTMLLabelElement} */ (field("target").labels?.[0]);
@@ -114,7 +115,7 @@ function summarize() {
   const rows = [
     ["Name", field("name").value.trim(), 0],
     ["Each image gets", chosen("task_type"), 0],
-    [`${names.length} ${names.length === 1 ? "class" : "classes"}`, names.slice(0, 12).join(", ") + (names.length > 12 ? ", …" : ""), 1],
+    [`${names.length} ${names.length === 1 ? "class" : "classes"}`, names.slice(0, MOST_NAMED).join(", ") + (names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : ""), 1],
     ["Instructions", field("instructions").value.trim() || "none yet", 2],
     ["Help from a model", chosen("assist_mode"), 3],
     ["Promise", `at least ${field("target").value} % ${drawsShapes() ? "agreement with people" : "right"}, ${field("confidence").value} % sure, ${chosen("promise").toLowerCase()}`, 3],
