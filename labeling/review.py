@@ -142,7 +142,7 @@ def withdraw(batch: ReviewBatch, items: list[int]) -> None:
     """Take the labels of items back and ask people anew."""
     counted = Annotation.objects.filter(item__in=items, counted=True, withdrawn_at=None)
     by_people = counted.filter(labeler__isnull=False, skipped=False)
-    labels = Counter(by_people.values_list("labeler_id", flat=True))
+    labels: Counter[int | None] = Counter(by_people.values_list("labeler_id", flat=True))
     counted.update(
         withdrawn_at=timezone.now(), withdrawn_by=batch.reviewer, withdrawal=Annotation.Withdrawal.REJECTED
     )

@@ -8,6 +8,7 @@ and the claim is about the others.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Count, Q
@@ -118,7 +119,7 @@ def waiting(project: Project, reviewer: User) -> int:
     return count
 
 
-def parameters(project: Project, reviewer: User) -> dict[str, object]:
+def parameters(project: Project, reviewer: User) -> dict[str, Any]:
     theirs = {labeler: rate for labeler, rate in rates(project).items() if labeler != reviewer.pk}
     return {
         "project": project.pk,

@@ -137,8 +137,8 @@ def set_label_errors(
             changed += cursor.rowcount
     known = Listing.objects.filter(project=project, label_error__isnull=False)
     gone = [item for item in known.values_list("item_id", flat=True) if item not in scores]
-    for chunk in chunks(gone):
-        changed += Listing.objects.filter(item__in=chunk).update(label_error=None, model_class=None)
+    for some in chunks(gone):
+        changed += Listing.objects.filter(item__in=some).update(label_error=None, model_class=None)
     return changed
 
 

@@ -46,7 +46,9 @@ class CommentInput(serializers.Serializer[Any]):
     text = serializers.CharField(max_length=commenting.LONGEST)
     x = shapes.NumberField(required=False, allow_null=True, help_text="pixels of the upright image")
     y = shapes.NumberField(required=False, allow_null=True)
-    parent = serializers.IntegerField(required=False, allow_null=True, help_text="the thread's first comment")
+    parent = serializers.IntegerField(  # type: ignore[assignment]  # DRF's own `parent` is no field
+        required=False, allow_null=True, help_text="the thread's first comment"
+    )
 
 
 class ResolvedInput(serializers.Serializer[Any]):

@@ -116,7 +116,8 @@ def filters_of(given: QueryDict) -> browsing.Filters:
 
 
 def sort_of(given: QueryDict) -> str:
-    return given["sort"] if given.get("sort") in browsing.SORTS else "newest"
+    chosen = given.get("sort", "")
+    return chosen if chosen in browsing.SORTS else "newest"
 
 
 def chips(project: Project, filters: browsing.Filters, query: QueryDict) -> list[Chip]:
@@ -237,7 +238,9 @@ def thread(request: SignedIn, project_id: int, item_id: int) -> HttpResponse:
         raise Http404
     problem = ""
     if request.method == "POST":
-        parent = item.comments.filter(pk=whole_number(request.POST.get("parent", "")), parent=None).first()
+        parent = item.comments.filter(
+            pk=whole_number(request.POST.get("parent", "")) or 0, parent=None
+        ).first()
         try:
             commenting.add(item, request.user, request.POST.get("text", ""), parent=parent)
             return redirect("item-thread", project.pk, item.pk)
