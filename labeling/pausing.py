@@ -46,7 +46,7 @@ def records(project: Project, members: Iterable[Membership]) -> dict[int, Record
     said = gold.answers_of(project, since).values_list("page__labeler", "found", "answered_at")
     for user, right, at in said:
         looked = since[user]
-        answers[user].append((bool(right), looked is None or at > looked))
+        answers[user].append((bool(right), looked is None or (at is not None and at > looked)))
     found = {}
     for user in since:
         rights = [right for right, _ in answers[user]]
@@ -70,7 +70,7 @@ def flag(membership: Membership, record: Record) -> None:
     fresh = Membership.objects.filter(pk=membership.pk, flagged_at=None)
     if not fresh.update(flagged_at=now, paused_at=paused or membership.paused_at):
         return
-    facts = {"user": user.pk, "hits": record.verdict.hits, "misses": record.verdict.misses}
+    facts: dict[str, Any] = {"user": user.pk, "hits": record.verdict.hits, "misses": record.verdict.misses}
     Event.record("labeler_flagged", project, None, **facts, paused=paused is not None)
     if project.gold_rule != Project.GoldRule.OFF:
         announcing.announce("flagged", project, None, **facts, who=user.label, paused=paused is not None)
