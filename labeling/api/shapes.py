@@ -378,7 +378,7 @@ def screen_shape(page: Page, claims: Sequence[Claim], decoy: Decoy | None) -> di
         for each in claims
     ]
     if decoy is not None and (items or page.kind == QueueKind.GOLD):
-        like = items[0] if items else {"why": "", "suggestion": None}
+        like: dict[str, Any] = items[0] if items else {"why": "", "suggestion": None}
         items.insert(decoy.position, page_item(decoy.known.item, like["why"], like["suggestion"]))
     return {
         "page": page.pk,
