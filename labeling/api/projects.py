@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import permissions, projects, statistics, workforce
-from labeling.api import shapes
+from labeling.api import project_shapes, shapes
 from labeling.models import Project
 from labeling.pausing import members_quality
 
@@ -32,18 +32,19 @@ class ProjectList(APIView):
         return Response(
             {
                 "results": [
-                    shapes.project_shape(each, permissions.role_of(request.user, each)) for each in found
+                    project_shapes.project_shape(each, permissions.role_of(request.user, each))
+                    for each in found
                 ]
             }
         )
 
-    @extend_schema(operation_id="projects_create", request=shapes.ProjectInput, responses={201: dict})
+    @extend_schema(operation_id="projects_create", request=project_shapes.ProjectInput, responses={201: dict})
     def post(self, request: Request) -> Response:
         """Make a project; you become its manager."""
-        given = shapes.ProjectInput(data=request.data)
+        given = project_shapes.ProjectInput(data=request.data)
         given.is_valid(raise_exception=True)
         project = projects.create_project(permissions.person(request), **given.validated_data)
-        return Response(shapes.project_shape(project, "manager"), status=201)
+        return Response(project_shapes.project_shape(project, "manager"), status=201)
 
 
 class ProjectDetail(APIView):
@@ -51,18 +52,20 @@ class ProjectDetail(APIView):
     def get(self, request: Request, project_id: int) -> Response:
         """Read a project with its counts, queue, next run, model, certificate and forecast."""
         project = permissions.project_or_404(request.user, project_id, "see")
-        body = {**shapes.project_shape(project, role(project)), **statistics.overview(project)}
+        body = {**project_shapes.project_shape(project, role(project)), **statistics.overview(project)}
         return Response(body)
 
-    @extend_schema(operation_id="projects_change", request=shapes.SettingsInput, responses={200: dict})
+    @extend_schema(
+        operation_id="projects_change", request=project_shapes.SettingsInput, responses={200: dict}
+    )
     def patch(self, request: Request, project_id: int) -> Response:
         """Change name, mode of assistance, promise, target or confidence."""
         project = permissions.project_or_404(request.user, project_id, "manage")
-        given = shapes.SettingsInput(data=request.data)
+        given = project_shapes.SettingsInput(data=request.data)
         given.is_valid(raise_exception=True)
         if given.validated_data:
             projects.change_settings(project, permissions.person(request), **given.validated_data)
-        return Response(shapes.project_shape(project, role(project)))
+        return Response(project_shapes.project_shape(project, role(project)))
 
 
 class ProjectState(APIView):
@@ -88,7 +91,9 @@ class Members(APIView):
         project = permissions.project_or_404(request.user, project_id, "manage")
         members = list(project.memberships.select_related("user").order_by("id"))
         known = members_quality(project, members)
-        return Response({"results": [shapes.member_shape(each, **known[each.user_id]) for each in members]})
+        return Response(
+            {"results": [project_shapes.member_shape(each, **known[each.user_id]) for each in members]}
+        )
 
 
 class Invitations(APIView):
