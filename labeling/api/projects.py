@@ -9,7 +9,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import permissions, projects, statistics, workforce
-from labeling.api import project_shapes, shapes
+from labeling.api import project_shapes as told
+from labeling.api import shapes
 from labeling.models import Project
 from labeling.pausing import members_quality
 
@@ -30,21 +31,16 @@ class ProjectList(APIView):
         """List the projects that you are a member of."""
         found = permissions.visible_projects(request.user).prefetch_related("classes").order_by("name")
         return Response(
-            {
-                "results": [
-                    project_shapes.project_shape(each, permissions.role_of(request.user, each))
-                    for each in found
-                ]
-            }
+            {"results": [told.project_shape(each, permissions.role_of(request.user, each)) for each in found]}
         )
 
-    @extend_schema(operation_id="projects_create", request=project_shapes.ProjectInput, responses={201: dict})
+    @extend_schema(operation_id="projects_create", request=told.ProjectInput, responses={201: dict})
     def post(self, request: Request) -> Response:
         """Make a project; you become its manager."""
-        given = project_shapes.ProjectInput(data=request.data)
+        given = told.ProjectInput(data=request.data)
         given.is_valid(raise_exception=True)
         project = projects.create_project(permissions.person(request), **given.validated_data)
-        return Response(project_shapes.project_shape(project, "manager"), status=201)
+        return Response(told.project_shape(project, "manager"), status=201)
 
 
 class ProjectDetail(APIView):
@@ -52,20 +48,18 @@ class ProjectDetail(APIView):
     def get(self, request: Request, project_id: int) -> Response:
         """Read a project with its counts, queue, next run, model, certificate and forecast."""
         project = permissions.project_or_404(request.user, project_id, "see")
-        body = {**project_shapes.project_shape(project, role(project)), **statistics.overview(project)}
+        body = {**told.project_shape(project, role(project)), **statistics.overview(project)}
         return Response(body)
 
-    @extend_schema(
-        operation_id="projects_change", request=project_shapes.SettingsInput, responses={200: dict}
-    )
+    @extend_schema(operation_id="projects_change", request=told.SettingsInput, responses={200: dict})
     def patch(self, request: Request, project_id: int) -> Response:
         """Change name, mode of assistance, promise, target or confidence."""
         project = permissions.project_or_404(request.user, project_id, "manage")
-        given = project_shapes.SettingsInput(data=request.data)
+        given = told.SettingsInput(data=request.data)
         given.is_valid(raise_exception=True)
         if given.validated_data:
             projects.change_settings(project, permissions.person(request), **given.validated_data)
-        return Response(project_shapes.project_shape(project, role(project)))
+        return Response(told.project_shape(project, role(project)))
 
 
 class ProjectState(APIView):
@@ -91,9 +85,7 @@ class Members(APIView):
         project = permissions.project_or_404(request.user, project_id, "manage")
         members = list(project.memberships.select_related("user").order_by("id"))
         known = members_quality(project, members)
-        return Response(
-            {"results": [project_shapes.member_shape(each, **known[each.user_id]) for each in members]}
-        )
+        return Response({"results": [told.member_shape(each, **known[each.user_id]) for each in members]})
 
 
 class Invitations(APIView):
