@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import accounts, members, permissions, teams, workforce
-from labeling.api import shapes
+from labeling.api import project_shapes, shapes
 from labeling.models import Invitation, Membership, ProjectTeam, Team, TeamMember, User
 from labeling.pausing import members_quality
 
@@ -81,7 +81,7 @@ def shapes_of(found: list[Membership]) -> list[dict[str, Any]]:
     if not found:
         return []
     known = members_quality(found[0].project, found)
-    return [shapes.member_shape(each, **known[each.user_id]) for each in found]
+    return [project_shapes.member_shape(each, **known[each.user_id]) for each in found]
 
 
 # Invitations

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import permissions, projects, statistics
-from labeling.api import shapes
+from labeling.api import project_shapes as told
 from labeling.models import Project
 
 
@@ -30,21 +30,17 @@ class ProjectList(APIView):
         """List the projects that you are a member of."""
         found = permissions.visible_projects(request.user).prefetch_related("classes").order_by("name")
         return Response(
-            {
-                "results": [
-                    shapes.project_shape(each, permissions.role_of(request.user, each)) for each in found
-                ]
-            }
+            {"results": [told.project_shape(each, permissions.role_of(request.user, each)) for each in found]}
         )
 
-    @extend_schema(operation_id="projects_create", request=shapes.ProjectInput, responses={201: dict})
+    @extend_schema(operation_id="projects_create", request=told.ProjectInput, responses={201: dict})
     def post(self, request: Request) -> Response:
         """Make a project; you become its manager."""
         permissions.creator_or_404(request.user)
-        given = shapes.ProjectInput(data=request.data)
+        given = told.ProjectInput(data=request.data)
         given.is_valid(raise_exception=True)
         project = projects.create_project(permissions.person(request), **given.validated_data)
-        return Response(shapes.project_shape(project, "manager"), status=201)
+        return Response(told.project_shape(project, "manager"), status=201)
 
 
 class ProjectDetail(APIView):
@@ -53,19 +49,19 @@ class ProjectDetail(APIView):
         """Read a project with its counts, queue, next run, model, certificate and forecast."""
         project = permissions.project_or_404(request.user, project_id, "see")
         facts = statistics.for_visitor(statistics.overview(project), request.user, role(project))
-        return Response({**shapes.project_shape(project, role(project)), **facts})
+        return Response({**told.project_shape(project, role(project)), **facts})
 
-    @extend_schema(operation_id="projects_change", request=shapes.SettingsInput, responses={200: dict})
+    @extend_schema(operation_id="projects_change", request=told.SettingsInput, responses={200: dict})
     def patch(self, request: Request, project_id: int) -> Response:
         """Change name, mode of assistance, promise, target or confidence; the task type never changes."""
         project = permissions.project_or_404(request.user, project_id, "manage")
-        given = shapes.SettingsInput(data=request.data)
+        given = told.SettingsInput(data=request.data)
         given.is_valid(raise_exception=True)
         if cast(Mapping[str, Any], request.data).get("task_type", project.task_type) != project.task_type:
             raise projects.ProjectRefused(projects.SAME_TASK, "task_type")
         if given.validated_data:
             projects.change_settings(project, permissions.person(request), **given.validated_data)
-        return Response(shapes.project_shape(project, role(project)))
+        return Response(told.project_shape(project, role(project)))
 
 
 class ProjectState(APIView):

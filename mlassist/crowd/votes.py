@@ -23,8 +23,8 @@ class Votes:
     def of(
         cls, item: np.ndarray, labeler: np.ndarray, label: np.ndarray, items: int, labelers: int, classes: int
     ) -> "Votes":
-        one, other, third = (np.asarray(each, np.int64) for each in (item, labeler, label))
-        return cls(one, other, third, items, labelers, classes)
+        rows = [np.asarray(each, np.int64) for each in (item, labeler, label)]
+        return cls(rows[0], rows[1], rows[2], items, labelers, classes)
 
     def __len__(self) -> int:
         return len(self.item)

@@ -62,8 +62,10 @@ def judged(order: np.ndarray, wrong: np.ndarray, named: np.ndarray | None = None
 def by_cleanlab(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """Return cleanlab's order (candidates first) and its candidates; None where it is not installed."""
     try:
-        from cleanlab.filter import find_label_issues  # type: ignore[import-not-found]
-        from cleanlab.rank import get_self_confidence_for_each_label  # type: ignore[import-not-found]
+        from cleanlab.filter import find_label_issues
+        from cleanlab.rank import (
+            get_self_confidence_for_each_label,
+        )
     except ImportError:
         return None
     first = find_label_issues(labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1)
