@@ -59,6 +59,7 @@ class ProjectDetail(APIView):
         project = permissions.project_or_404(request.user, project_id, "manage")
         given = shapes.SettingsInput(data=request.data)
         given.is_valid(raise_exception=True)
+        assert isinstance(request.data, dict)  # or it would not be valid
         if request.data.get("task_type", project.task_type) != project.task_type:
             raise projects.ProjectRefused(projects.SAME_TASK, "task_type")
         if given.validated_data:
