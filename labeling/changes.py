@@ -57,6 +57,11 @@ def undoable(project: Project) -> QuerySet[Event]:
     return Event.objects.filter(project=project, verb__in=VERBS, data__has_key="after")
 
 
+def latest_that_moves_images(project: Project) -> Event | None:
+    """Return the newest change that sends images back to people, or undoes one that did."""
+    return Event.objects.filter(project=project, data__has_keys=["after", "images"]).order_by("-id").first()
+
+
 def undone_among(events: Sequence[Event]) -> set[int]:
     """Return the ids of those that were undone."""
     undoing = Event.objects.filter(verb=UNDO, data__undoes__in=[each.pk for each in events])

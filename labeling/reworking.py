@@ -17,7 +17,7 @@ from labeling.classes import ProjectRefused
 from labeling.models import Event, Job, Project, Suggestion
 
 AT_ONCE = 1_000  # images, about a second
-CHUNK = 1_000
+CHUNK = 500
 SEND_BACK, PUT_BACK = "send_back", "put_back"
 KINDS = (SEND_BACK, PUT_BACK)
 OPEN = (Job.State.QUEUED, Job.State.RUNNING, Job.State.FAILED)  # one that failed can be tried again

@@ -1,7 +1,6 @@
 """Projects: list, create, look at, change, start, pause."""
 
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
@@ -57,7 +56,8 @@ class ProjectDetail(APIView):
         project = permissions.project_or_404(request.user, project_id, "manage")
         given = told.SettingsInput(data=request.data)
         given.is_valid(raise_exception=True)
-        if cast(Mapping[str, Any], request.data).get("task_type", project.task_type) != project.task_type:
+        assert isinstance(request.data, dict)  # or it would not be valid
+        if request.data.get("task_type", project.task_type) != project.task_type:
             raise projects.ProjectRefused(projects.SAME_TASK, "task_type")
         if given.validated_data:
             projects.change_settings(project, permissions.person(request), **given.validated_data)

@@ -139,12 +139,12 @@ def work(request: SignedIn, project_id: int) -> HttpResponse:
         reworking.try_again(project)
     if not request.headers.get("HX-Request"):
         return redirect("settings", project.pk)
-    context: dict[str, Any] = {"project": project, "work": reworking.progress(project)}
-    if context["work"] is None:  # the sentences say by now how many images there were
-        context |= {"classes_form": ClassesForm()} | class_table(project)
-        response = render(request, "projects/_classes.html", context)
-        response["HX-Retarget"], response["HX-Reswap"] = "#classes", "outerHTML"
-        return response
+    # What somebody is writing beside it stays, so the list is not shown anew when all is done.
+    context = {
+        "project": project,
+        "work": reworking.progress(project),
+        "moved": changes.latest_that_moves_images(project),
+    }
     return render(request, "projects/_class_work.html", context)
 
 

@@ -6,6 +6,7 @@ const text = /** @type {HTMLTextAreaElement} */ (document.querySelector("#instru
 const chosen = /** @type {HTMLInputElement} */ (part("files"));
 const MOST = Number(box.dataset.most);
 let adding = 0;
+let touched = false; // else the caret is wherever the browser has put it
 
 /** @param {File} file @returns {Promise<string>} the Markdown that shows it */
 async function send(file) {
@@ -42,7 +43,7 @@ function replace(words, other) {
 }
 
 /** @param {File[]} files @param {number} [from] @param {number} [to] */
-async function add(files, from = text.selectionStart, to = text.selectionEnd) {
+async function add(files, from = touched ? text.selectionStart : text.value.length, to = touched ? text.selectionEnd : from) {
   part("problem").textContent = "";
   const waiting = files.map((file) => ({ file, words: `![adding ${file.name.replace(/[[\]()]/g, " ")}, ${++adding}…]()` }));
   write(waiting.map(({ words }) => words).join("\n\n"), from, to);
@@ -66,6 +67,7 @@ async function add(files, from = text.selectionStart, to = text.selectionEnd) {
 /** @param {DataTransfer|null} from @returns {File[]} */
 const pictures = (from) => [...(from?.files ?? [])].filter((file) => file.type.startsWith("image/"));
 
+text.addEventListener("focus", () => (touched = true));
 text.addEventListener("paste", (event) => {
   const files = pictures(event.clipboardData);
   // A copied cell or page comes as a picture and as text: the text is meant.
