@@ -190,7 +190,7 @@ NEXT_IN_GROUP = COLUMNS + OPEN_TO_ME + """ AND e."group" = %(group)s""" + IN_ORD
 
 
 def candidates(
-    project: Project, labeler: User, kind: str, size: int, assignment: int | None
+    project: Project, labeler: User, kind: str, size: int, assignment: int | None = None
 ) -> list[Candidate]:
     """Lock the next entries of a kind that this labeler may have, passing over what others are claiming.
 

@@ -37,7 +37,7 @@ from PIL import Image
 from labeling import answers, concord, images
 from labeling.answers import Answers
 from labeling.models import Item, Job, LabelClass, Project
-from mlassist import crops, embedding, loop, meanings, objects, runs, versions
+from mlassist import crops, doubting, embedding, loop, meanings, objects, runs, versions
 from mlassist.backbones import loading
 from mlassist.backbones.loading import bundled_stages
 from mlassist.detectors import storing, teaching, zoo
@@ -129,6 +129,9 @@ def teach(project: Project, step: Step) -> ModelVersion:
     items = [int(given.items[at]) for at in places]
     step.metrics = measures(taught, items)
     version = keep(project, taught, classes, items, given, withdrawn, meaning, step)
+    if taught.seen:
+        found, given_there = [each.found for each in taught.seen], [truth[at] for at in places]
+        doubting.rank_objects(project, items, found, given_there)
     shutil.rmtree(folder, ignore_errors=True)
     return version
 

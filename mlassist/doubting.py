@@ -4,11 +4,14 @@ Only labels that were trained on, by predictions that have not seen them. Blind 
 right where it contradicts them, they would flatter it.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from labeling import suggestions
 from labeling.models import Project
 from mlassist import heads, label_errors
+from mlassist.detectors.shapes import Shapes
 from mlassist.pool import Pool
 from mlassist.trained import Trained
 
@@ -30,3 +33,14 @@ def rank(project: Project, pool: Pool, trained: Trained) -> int:
     classes = trained.head.classes[worst].tolist()
     instead = {item: each for item, each, is_so in zip(items, classes, doubted, strict=True) if is_so}
     return suggestions.set_label_errors(project, dict(zip(items, found.tolist(), strict=True)), instead)
+
+
+def rank_objects(
+    project: Project, items: Sequence[int], found: Sequence[Shapes], given: Sequence[Shapes]
+) -> int:
+    """Write down how likely the objects that people drew on images are wrong; returns how many changed.
+
+    `found` is what a detector that has not seen the images finds there.
+    """
+    scores = label_errors.of_boxes(found, given).tolist()
+    return suggestions.set_label_errors(project, dict(zip(items, scores, strict=True)), {})

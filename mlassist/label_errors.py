@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlassist.detectors.shapes import Shapes
+
 LEAST = 1e-6
 UNSURE = 0.5  # a class that no label names is said from here on
 
@@ -82,16 +84,7 @@ def mean_of(values: np.ndarray, chosen: np.ndarray) -> float:
     return float(values[chosen].mean()) if chosen.any() else UNSURE
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """Objects of one image: boxes (n, 4) as left, top, right, bottom; class columns; scores if found."""
-
-    boxes: np.ndarray
-    classes: np.ndarray
-    scores: np.ndarray
-
-
-def of_boxes(found: Sequence[Drawn], given: Sequence[Drawn]) -> np.ndarray:
+def of_boxes(found: Sequence[Shapes], given: Sequence[Shapes]) -> np.ndarray:
     """Return a score for each image, 0 for surely wrong boxes, by what an untaught detector found.
 
     ObjectLab (Tkachenko, Thyagarajan and Mueller 2023, arXiv 2309.00832): the geometric mean of scores
@@ -138,7 +131,7 @@ def similarity(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.asarray(ALPHA * overlap + (1 - ALPHA) * near)
 
 
-def overlooked(found: Drawn, given: Drawn) -> float:
+def overlooked(found: Shapes, given: Shapes) -> float:
     """Return a low score where the detector is sure of an object that nobody drew."""
     sure = found.scores >= SURE_OF_MISSED
     if not sure.any():
@@ -149,7 +142,7 @@ def overlooked(found: Drawn, given: Drawn) -> float:
     return softmin(1 - found.scores[sure] * (1 - best))
 
 
-def badly_placed(found: Drawn, given: Drawn) -> float:
+def badly_placed(found: Shapes, given: Shapes) -> float:
     """Return a low score where a drawn box lies beside what the detector found of its class."""
     sure = found.scores >= SURE_OF_OTHERS
     if not len(given.classes) or not sure.any():
@@ -160,7 +153,7 @@ def badly_placed(found: Drawn, given: Drawn) -> float:
     return softmin(np.where(same.any(1), best, 1.0))
 
 
-def swapped(found: Drawn, given: Drawn) -> float:
+def swapped(found: Shapes, given: Shapes) -> float:
     """Return a low score where the detector is sure of another class at a drawn box."""
     sure = found.scores >= SURE_OF_OTHERS
     if not len(given.classes) or not sure.any():

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlassist import crowd, label_errors
-from mlassist.label_errors import Drawn
+from mlassist.detectors.shapes import Shapes
 
 CLASSES, PEOPLE = 5, 8
 
@@ -95,9 +95,9 @@ def test_a_missing_and_a_surplus_label_of_several_come_first() -> None:
     assert set(order[:5]) == set(range(5))
 
 
-def drawn(*rows: tuple[float, float, float, float, int, float]) -> Drawn:
+def drawn(*rows: tuple[float, float, float, float, int, float]) -> Shapes:
     table = np.array(rows, float).reshape(-1, 6)
-    return Drawn(table[:, :4], table[:, 4].astype(int), table[:, 5])
+    return Shapes(table[:, :4], table[:, 4].astype(int), table[:, 5])
 
 
 def test_boxes_that_are_missing_misplaced_or_of_another_class_come_first() -> None:

@@ -7,8 +7,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from clustering import embeddings
-from labeling import answers, extensions, projects, queue, review, submission, suggestions
-from labeling.models import Annotation, Item, Job, QueueEntry, Suggestion
+from labeling import answers, extensions, gallery, projects, queue, review, submission, suggestions
+from labeling.models import Annotation, Item, Job, QueueEntry, Region, Suggestion
 from labeling.queue import GROUPED
 from mlassist import loop, ordering, runs, training, triggers
 from mlassist.models import Audit, Certificate, ModelVersion, Run
@@ -330,6 +330,18 @@ def test_dashboard_tells_how_long_a_training_takes_still(project, manager):
     run = Run.objects.create(project=project, job=job, kind="training", done=100, total=300)
     Run.objects.filter(pk=run.pk).update(started_at=timezone.now() - timedelta(seconds=120))
     assert extensions.facts(project)["next_run"]["seconds_left"] == pytest.approx(240, abs=10)
+
+
+def test_wrong_labels_come_first_in_the_gallery_once_a_model_has_learned(project, pool, labeler):
+    play(project)
+    give(project, labeler, 60, "manual")
+    wrong = project.classes.get(name="circle")
+    labels = Region.objects.filter(annotation__project=project).exclude(label_class=wrong)
+    flipped = list(labels.order_by("id")[:3].values_list("annotation__item", flat=True))
+    Region.objects.filter(annotation__item__in=flipped).update(label_class=wrong)
+    assert play(project) == "round"
+    first = gallery.page(project, gallery.Filters(), "label_error", limit=12)[0]
+    assert set(flipped) <= {each.pk for each in first}
 
 
 def test_step_records_what_went_wrong(project):
