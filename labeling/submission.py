@@ -407,6 +407,15 @@ def undo(project: Project, labeler: User) -> tuple[Page, dict[int, Annotation]] 
         return page, answers
 
 
+def put_down(page: Page, items: Sequence[int]) -> None:
+    """Give back what the labeler holds on other pages of items that they answered late on this one."""
+    live = Claim.objects.filter(item__in=items, labeler=page.labeler, state=Claim.State.LIVE)
+    elsewhere = dict(live.exclude(page=page).values_list("pk", "item_id"))
+    if elsewhere:
+        queue.give_back(list(elsewhere.values()))
+        Claim.objects.filter(pk__in=elsewhere).update(state=Claim.State.RELEASED)
+
+
 def reopen(
     page: Page,
     answers: dict[int, Annotation],
@@ -416,6 +425,7 @@ def reopen(
 ) -> None:
     """Give the labeler the items of a page back, as far as they can be had. All rows are locked."""
     until = timezone.now() + queue.LEASE
+    put_down(page, [item for item, each in answers.items() if each.counted])
     mine = queue.take_back(page, [each for item, each in claims.items() if item not in answers])
     for item in sorted(item for item, each in answers.items() if each.counted):
         mine.append(claims[item].pk)

@@ -79,7 +79,7 @@ def do_round(job: Job) -> None:
 
 def is_worth_teaching(project: Project, version: ModelVersion, job: Job) -> bool:
     """Tell whether to teach anew: it takes minutes, and another target or a few answers need no new model."""
-    if Run.objects.filter(job=job, kind=Run.Kind.TRAINING, state=Run.State.DONE).exists():
+    if job.pk and Run.objects.filter(job=job, kind=Run.Kind.TRAINING, state=Run.State.DONE).exists():
         return False  # it was interrupted afterwards
     if job.created_by_id is not None:  # somebody asked for it
         return objects.has_news(project, version)

@@ -61,6 +61,7 @@ def project_new(request: SignedIn) -> HttpResponse:
 @require_POST
 def project_new_template(request: SignedIn) -> HttpResponse:
     """Add the questions of the template to the instructions of a project that is being made."""
+    permissions.creator_or_404(request.user)
     typed = request.POST.dict()
     try:
         classes = [(each["name"], each["description"]) for each in parse_classes(typed.get("classes", ""))]

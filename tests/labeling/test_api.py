@@ -202,7 +202,8 @@ def test_reviews_say_what_was_done_and_what_was_not(reviewer, labeler, project, 
     other = Item.objects.filter(state="unlabeled").first()
     body = {"items": [labeled.pk, other.pk], "verdict": "reject", "comment": "wrong"}
     response = api(reviewer).post(f"/api/projects/{project.pk}/reviews/", body, format="json")
-    assert response.json() == {"done": 1, "items": [labeled.pk], "skipped": [other.pk]}
+    told = {"done": 1, "items": [labeled.pk], "skipped": [other.pk]}
+    assert response.json().items() >= told.items()
 
 
 def test_an_export_is_followed_to_its_file(reviewer, labeler, project, items, api) -> None:

@@ -3,6 +3,7 @@
 import uuid
 from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,7 +60,7 @@ def told(project: Project) -> dict[str, object]:
         "queue": only(statistics.queue_by_kind(project)),
         "origins": statistics.labels_by_origin(project),
         "classes": only(statistics.images_by_class(project)),
-        "labelers": {row["id"]: row["count"] for row in statistics.labels_by_labeler(project)},
+        "labelers": only({row["id"]: row["count"] for row in statistics.labels_by_labeler(project)}),
         "seconds": pytest.approx(
             sum(each.amount for each in tallies.of(project, Tally.Figure.LABELER).values())
         ),
@@ -85,7 +86,9 @@ def do(act: str, project: Project, manager: User, labeler: User) -> None:
     chosen = list(labeled.values_list("id", flat=True))
     classes = list(project.classes.filter(retired_at=None))
     if act == "answer":
-        factories.answer(project, labeler, lambda item: classes[item.pk % len(classes)].name, size=4)
+        factories.answer(
+            project, labeler, lambda item: classes[int(Path(item.path).stem) % len(classes)].name, size=4
+        )
     elif act == "skip":
         page = queue.claim(project, labeler, 1)
         if page is not None:

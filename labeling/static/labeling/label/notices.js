@@ -30,17 +30,6 @@ export function late(count, corrected) {
     "The page was open so long that it went to somebody else. {count} answers came second: kept, but not counted."));
 }
 
-/**
- * What was right on an image whose answer was known.
- * @param {{right: boolean, regions: {class: number}[]}} told @param {import("./types.js").LabelClass[]} classes @returns {Notice}
- */
-export function known(told, classes) {
-  if (told.right) return { ...warning(t("The answer to that image was known: you were right.")), tone: "good" };
-  const names = [...new Set(told.regions.map((each) => classes.find(({ id }) => id === each.class)?.name ?? "?"))];
-  return warning(names.length ? t("The answer to an image of the last page was known. Right is: {names}.", { names: names.join(", ") })
-    : t("The answer to an image of the last page was known. Right is: none of these."));
-}
-
 /** @param {number} count of images whose lease ran out @returns {Notice} */
 export function lost(count) {
   return warning(tn(count, "While you were away, one image of this page went to somebody else. Go on and submit: your answer is kept, and counts if it is still needed.",

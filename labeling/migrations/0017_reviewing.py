@@ -100,7 +100,7 @@ DROP FUNCTION labeling_words;
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0017_dashboard'),
+        ('labeling', '0016_dashboard'),
     ]
 
     operations = [

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0019_workforce'),
+        ('labeling', '0018_workforce'),
     ]
 
     operations = [

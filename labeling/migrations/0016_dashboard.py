@@ -150,7 +150,7 @@ DROP FUNCTION labeling_tally_labels(bigint[], bigint[]);
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0016_consensus_and_gold'),
+        ('labeling', '0015_consensus_and_gold'),
     ]
 
     operations = [

@@ -60,7 +60,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('labeling', '0018_reviewing'),
+        ('labeling', '0017_reviewing'),
     ]
 
     operations = [
