@@ -44,7 +44,7 @@ export function createFlow(config, shared, makeSurface, { draw, nothing, askReas
       const late = reply.saved.filter((/** @type {{status: string}} */ { status }) => status === "kept").length;
       if (reply.notice) notify(notices.warning(reply.notice));
       else if (late) update(() => (shared.notice = notices.late(late, corrections.has(entry.page))));
-      else if (reply.known) import("./known.js").then(({ known }) => notify(known(reply.known[0], config.classes)));
+      else if (reply.known) import("./gold/known.js").then((it) => notify(it.known(reply.known[0], config.classes)));
     },
     state: (saving) => update(() => (shared.saving = saving)),
     refused(error, entry) {

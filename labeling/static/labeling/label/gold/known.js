@@ -1,13 +1,13 @@
 // What is said of an image whose answer was known, where a project tells it; most never load this.
 
-import { warning } from "./notices.js";
-import { t } from "./text.js";
+import { warning } from "../notices.js";
+import { t } from "../text.js";
 
-/** @typedef {import("./types.js").Notice} Notice */
+/** @typedef {import("../types.js").Notice} Notice */
 
 /**
  * What was right on an image whose answer was known.
- * @param {{right: boolean, regions: {class: number}[]}} told @param {import("./types.js").LabelClass[]} classes @returns {Notice}
+ * @param {{right: boolean, regions: {class: number}[]}} told @param {import("../types.js").LabelClass[]} classes @returns {Notice}
  */
 export function known(told, classes) {
   if (told.right) return { ...warning(t("The answer to that image was known: you were right.")), tone: "good" };
