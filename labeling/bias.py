@@ -16,6 +16,7 @@ from labeling.answering import Answer
 from labeling.meanings import Meanings
 from labeling.models import Claim, Project, QueueEntry, Suggestion, Tally
 from labeling.models.queueing import QueueKind
+from labeling.tallies import Total
 
 USUAL_SHARE = 0.02
 FEWEST = 30  # hidden proposals, before anything is said
@@ -107,12 +108,11 @@ class Sway:
         return self.shown - self.hidden
 
 
-def measured(project: Project) -> Sway | None:
+def measured(project: Project, counts: Mapping[str, Total]) -> Sway | None:
     """Return by how much proposals sway people, None before enough were hidden.
 
     A proposal that was refused, and its image sent to somebody else, was seen and not followed.
     """
-    counts = tallies.of(project, Tally.Figure.SWAY)
     shown, hidden = counts.get("shown"), counts.get("hidden")
     if shown is None or hidden is None or hidden.count < FEWEST:
         return None
@@ -125,8 +125,8 @@ def measured(project: Project) -> Sway | None:
 
 def shape(project: Project) -> dict[str, Any]:
     """Return what the dashboard and the API say of it: the counts at once, the rest when it can be told."""
-    found = measured(project)
-    hidden = tallies.of(project, Tally.Figure.SWAY).get("hidden")
+    counts = tallies.of(project, Tally.Figure.SWAY)
+    found, hidden = measured(project, counts), counts.get("hidden")
     waiting = {"hidden_images": hidden.count if hidden else 0, "hidden_needed": FEWEST, "difference": None}
     if found is None:
         return waiting

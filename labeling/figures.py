@@ -35,7 +35,11 @@ def as_file(project: Project, name: str) -> str | None:
     table = _tables.get(name)
     if table is None:
         return None
-    return BOM + as_csv([table.head, *([text(cell) for cell in row] for row in table.rows(project))])
+    return csv_of(table.head, table.rows(project))
+
+
+def csv_of(head: Sequence[str], rows: Rows) -> str:
+    return BOM + as_csv([head, *([text(cell) for cell in row] for row in rows)])
 
 
 def text(cell: Any) -> str:

@@ -170,7 +170,7 @@ urlpatterns = [
         classes.undo,
         name="class-undo",
     ),
-    path("projects/<int:project_id>/settings/class-changes/work/", classes.work, name="class-work"),
+    path("projects/<int:project_id>/settings/class-changes/progress/", classes.work, name="class-work"),
     path(
         "projects/<int:project_id>/settings/instructions/",
         instructions.instructions,

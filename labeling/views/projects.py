@@ -4,15 +4,15 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
-from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_POST
 
 from labeling import extensions, figures, permissions, portal, projects, prompts, statistics
 from labeling.forms import ProjectForm, parse_classes
 from labeling.models import Job, Project, User
 from labeling.views import SignedIn
+from labeling.views.log import as_file
 
 
 def project_list(request: SignedIn) -> HttpResponse:
@@ -85,16 +85,13 @@ def dashboard_live(request: SignedIn, project_id: int) -> HttpResponse:
     return render(request, "projects/_dashboard.html", dashboard_facts(project, request.user))
 
 
-def figures_file(request: SignedIn, project_id: int, name: str) -> HttpResponse:
+def figures_file(request: SignedIn, project_id: int, name: str) -> StreamingHttpResponse:
     """Return one of the dashboard's tables as CSV."""
     project = permissions.project_or_404(request.user, project_id, "review")
     content = figures.as_file(project, name)
     if content is None:
         raise Http404
-    disposition = content_disposition_header(True, f"{project.name} {name}.csv") or ""
-    return HttpResponse(
-        content, content_type="text/csv; charset=utf-8", headers={"Content-Disposition": disposition}
-    )
+    return as_file(iter([content]), f"{project.name} {name}.csv")
 
 
 def dashboard_facts(project: Project, user: User) -> dict[str, Any]:

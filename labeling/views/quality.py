@@ -3,15 +3,16 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 from django.views.decorators.vary import vary_on_headers
 
-from labeling import concord, eventlog, gold, pausing, permissions, projects
+from labeling import concord, figures, gold, pausing, permissions, projects
 from labeling.forms import QualityForm
 from labeling.models import Decoy, Project, User
 from labeling.views import SignedIn
+from labeling.views.log import as_file
 from labeling.views.settings import settings_page
 
 SHOWN = 200  # known images on the page
@@ -54,7 +55,7 @@ def named(project: Project, data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def agreement_file(request: SignedIn, project_id: int, table: str) -> HttpResponse:
+def agreement_file(request: SignedIn, project_id: int, table: str) -> StreamingHttpResponse:
     """Send one of the report's tables as CSV."""
     project = permissions.project_or_404(request.user, project_id, "review")
     report, _ = concord.report_of(project)
@@ -65,14 +66,8 @@ def agreement_file(request: SignedIn, project_id: int, table: str) -> HttpRespon
     classes = dict(project.classes.values_list("id", "name"))
     names = {"one": people, "other": people, "class": classes}
     columns = concord.TABLES[table]
-    lines = [
-        [str(names.get(column, {}).get(row[column], "" if row[column] is None else row[column]))
-         for column in columns]
-        for row in rows
-    ]  # fmt: skip
-    response = HttpResponse("\ufeff" + eventlog.as_csv([columns, *lines]), content_type="text/csv")
-    response["Content-Disposition"] = f'attachment; filename="agreement-{table}.csv"'
-    return response
+    named = [[names.get(column, {}).get(row[column], row[column]) for column in columns] for row in rows]
+    return as_file(iter([figures.csv_of(columns, named)]), f"{project.name} agreement {table}.csv")
 
 
 def gold_page(request: SignedIn, project_id: int) -> HttpResponse:

@@ -127,7 +127,7 @@ def test_tables_of_the_dashboard_come_as_files(project, labeler, manager, items,
         answer = client.get(reverse("figures", args=[project.pk, name]))
         assert answer.status_code == 200
         assert answer["Content-Type"].startswith("text/csv")
-    people = client.get(reverse("figures", args=[project.pk, "people"])).content.decode("utf-8-sig")
+    people = client.get(reverse("figures", args=[project.pk, "people"])).getvalue().decode("utf-8-sig")
     rows = list(csv.reader(people.splitlines()))
     assert rows[0][:3] == ["id", "name", "count"]
     assert rows[1][2] == str(Annotation.objects.count())

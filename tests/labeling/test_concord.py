@@ -136,7 +136,7 @@ def test_the_page_counts_in_the_background_and_its_tables_are_files(
     assert f"disagree=pair:{crowd[0].pk}-{crowd[2].pk}" in page
     assert "every 2s" not in page
     for table, rows in (("pairs", 3), ("classes", 3), ("weeks", 2)):
-        body = client.get(f"{address}{table}.csv").content.decode("utf-8-sig")
+        body = client.get(f"{address}{table}.csv").getvalue().decode("utf-8-sig")
         assert len(list(csv.DictReader(io.StringIO(body)))) == rows
     assert client.get(f"{address}others.csv").status_code == 404
     AgreementReport.objects.update(counted_at=timezone.now() - timedelta(hours=1))
