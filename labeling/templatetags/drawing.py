@@ -8,6 +8,7 @@ import shapely
 from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from labeling import meanings
 from labeling.geometry import points_of
@@ -44,7 +45,7 @@ def drawing(regions: Iterable[Region], item: Item, lone: Collection[int] = ()) -
                 (
                     path(each, size_of(item) / LARGE),
                     each.label_class.now.color,
-                    f"{each.label_class.now.name}: only here"
+                    _("%(name)s: only here") % {"name": each.label_class.now.name}
                     if each.pk in lone
                     else each.label_class.now.name,
                     "4" if each.pk in lone else "1.75",

@@ -19,7 +19,7 @@ LARGE = SimpleNamespace(width=4_000, height=3_000)
 def region(color: str = "#2f6fde", **geometry):
     label_class = SimpleNamespace(color=color, name="<cell>")
     label_class.now = label_class
-    return SimpleNamespace(**{"bbox": None, "polygon": None, "label_class": label_class, **geometry})
+    return SimpleNamespace(pk=None, **{"bbox": None, "polygon": None, "label_class": label_class, **geometry})
 
 
 def test_a_polygon_of_thousands_of_points_is_drawn_with_few() -> None:
