@@ -254,10 +254,16 @@ def resend(invitation: Invitation, by: User) -> Invitation:
 def revoke(invitation: Invitation, by: User) -> None:
     """Let an invitation open nothing any more; an account that it made, and nobody has used, goes with it."""
     with transaction.atomic():
-        if not open_ones().filter(pk=invitation.pk).update(revoked_at=timezone.now()):
-            return
-        User.objects.filter(invitations=invitation, temporary_until__isnull=False).delete()
-        record(invitation, by, "revoke")
+        if close(invitation):
+            record(invitation, by, "revoke")
+
+
+def close(invitation: Invitation) -> bool:
+    """End an invitation; tells whether it was open."""
+    if not open_ones().filter(pk=invitation.pk).update(revoked_at=timezone.now()):
+        return False
+    User.objects.filter(invitations=invitation, temporary_until__isnull=False).delete()
+    return True
 
 
 def record(invitation: Invitation, by: User, verb: str) -> None:

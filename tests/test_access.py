@@ -7,8 +7,8 @@ from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from labeling import assigning, queue, review, teams, workforce
-from labeling.models import Membership, Project, User
+from labeling import assigning, deleting, queue, review, teams, workforce
+from labeling.models import Event, Job, Membership, Project, User
 from tests import factories
 
 PUBLIC, SIGNED_IN, SEE, LABEL, REVIEW, MANAGE = "public", "signed in", "see", "label", "review", "manage"
@@ -109,6 +109,7 @@ ROUTES = {
     "instructions-pictures": ("post", MANAGE),
     "instructions-picture": ("get", SEE),
     "settings-state": ("post", MANAGE),
+    "project-delete": ("post", MANAGE),
     "profile-notifications": ("post", SIGNED_IN),
     "notifications": ("get", SIGNED_IN),
     "notifications-read": ("post", SIGNED_IN),
@@ -401,10 +402,20 @@ def test_nobody_touches_the_page_of_somebody_else(project, labeler, manager, ite
 
 
 @pytest.mark.django_db
-def test_a_deleted_project_is_gone_for_everybody(project, manager, client) -> None:
-    from labeling import projects
-
+def test_a_deleted_project_is_gone_for_everybody_and_leaves_its_log(place, project, manager, client) -> None:
     client.force_login(manager)
-    projects.delete(project, manager)
-    assert client.get(reverse("project", args=[project.pk])).status_code == 404
-    assert Project.objects.filter(pk=project.pk).exists()
+    deleting.delete(project, manager, project.name)
+    for name, (method, needs) in ROUTES.items():
+        if needs in (SEE, LABEL, REVIEW, MANAGE):
+            url = address(name, place)
+            if f"/{project.pk}/" in url and "/projects/" in url:
+                assert getattr(client, method)(url).status_code == 404, name
+    factories.run_jobs("quick")
+    project.refresh_from_db()
+    assert project.emptied_at
+    left = {
+        model: model.objects.filter(**{field: project}).count()
+        for model, field in deleting.owned_by(Project)
+        if model is not Job
+    }
+    assert {model for model, count in left.items() if count} == {Event, Membership}

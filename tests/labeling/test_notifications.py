@@ -13,12 +13,12 @@ from django.utils import timezone
 
 from labeling import (
     announcing,
+    deleting,
     exporting,
     finishing,
     jobs,
     mailing,
     notifications,
-    projects,
     review,
     workforce,
 )
@@ -107,7 +107,7 @@ def test_nothing_is_told_of_projects_that_one_may_not_see_any_more(project, mana
     assert notifications.unread(labeler) == 1
     workforce.remove(project.memberships.get(user=labeler), manager)
     assert notifications.unread(labeler) == 0
-    projects.delete(project, manager)
+    deleting.delete(project, manager, project.name)
     assert told(manager) == []
 
 

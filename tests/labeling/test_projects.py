@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from labeling import projects
+from labeling import deleting, projects
 from labeling.models import Project
 from tests import factories
 
@@ -57,7 +57,7 @@ def test_the_wizard_offers_the_template_with_the_classes_that_were_typed(client,
 
 
 def test_a_name_is_gone_for_good(api, project, manager) -> None:
-    projects.delete(project, manager)
+    deleting.delete(project, manager, project.name)
     body = {"name": project.name.upper(), "task_type": "multiclass", "classes": ["a"]}
     refused = api(manager).post("/api/projects/", body, format="json")
     assert refused.json()["error"]["fields"].keys() == {"name"}
