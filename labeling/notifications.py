@@ -117,10 +117,10 @@ def next_digest(now: datetime) -> datetime:
 
 
 def visible(user: User) -> QuerySet[Notification]:
-    """Return somebody's notifications of projects that they may see; invitations are to others."""
+    """Return somebody's notifications: of teams, of projects that they may see, and invitations to others."""
     projects = permissions.visible_projects(user).values("pk")
     mine = Notification.objects.filter(user=user, project__deleted_at=None)
-    return mine.filter(Q(kind="invited") | Q(project__in=projects))
+    return mine.filter(Q(kind="invited") | Q(project=None) | Q(project__in=projects))
 
 
 def unread(user: User) -> int:
