@@ -148,6 +148,22 @@ def known_teams(user: Visitor) -> QuerySet[Team]:
     return led_teams(user) | Team.objects.filter(pk__in=inside.values("team"))
 
 
+def known_people(user: Visitor) -> QuerySet[User]:
+    """Return the others whom somebody can name without their address: of their teams, and where they manage.
+
+    A vendor's people come with their team alone.
+    """
+    if not may_create(user):
+        return User.objects.none()
+    managed = Membership.objects.filter(
+        user=user.pk, role=MANAGER, is_active=True, project__deleted_at=None
+    ).values("project")
+    beside = Membership.objects.filter(project__in=managed, is_active=True).values("user")
+    inside = TeamMember.objects.filter(team__in=known_teams(user), left_at=None).values("user")
+    known = User.objects.filter(Q(pk__in=beside) | Q(pk__in=inside), is_active=True, vendor=None)
+    return known.exclude(email=getattr(user, "email", ""))
+
+
 def owns(user: Visitor, team: Team) -> bool:
     """Tell whether somebody may rename a team and say who leads it: its maker, and site admins."""
     return getattr(user, "is_superuser", False) or (may_create(user) and team.created_by_id == user.pk)
