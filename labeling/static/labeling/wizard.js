@@ -112,12 +112,12 @@ function previewClasses() {
 function people() {
   const chosen = [.../** @type {NodeListOf<HTMLElement>} */ (form.querySelectorAll("[data-worker]"))].flatMap((row) => {
     const role = /** @type {HTMLSelectElement} */ (row.querySelector("select"));
-    return role.value ? [`${row.querySelector("label")?.textContent} (${role.selectedOptions[0].text.toLowerCase()})`] : [];
+    return role.value ? [`${row.querySelector("label")?.textContent}: ${role.selectedOptions[0].text.toLowerCase()}`] : [];
   });
   const addresses = field("people-email").value.split(/[\n,;]+/).filter((each) => each.trim()).length;
   const role = /** @type {HTMLSelectElement} */ (/** @type {unknown} */ (field("people-role"))).selectedOptions[0]?.text.toLowerCase();
-  if (addresses) chosen.push(`${addresses} ${addresses === 1 ? "address" : "addresses"} to invite (${role})`);
-  return ["you (manager)", ...chosen].join(", ");
+  if (addresses) chosen.push(`${addresses} ${addresses === 1 ? "address" : "addresses"} to invite: ${role}`);
+  return ["you: manager", ...chosen].join("; ");
 }
 
 function summarize() {
