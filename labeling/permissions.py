@@ -164,6 +164,15 @@ def known_people(user: Visitor) -> QuerySet[User]:
     return known.exclude(email=getattr(user, "email", ""))
 
 
+def knows(viewer: Visitor | None, person: User) -> bool:
+    """Tell whether somebody is told who a person is: a vendor's people know those of their team alone.
+
+    Nobody in particular, such as the command line, is told.
+    """
+    vendor = getattr(viewer, "vendor_id", None)
+    return vendor is None or person.vendor_id == vendor
+
+
 def owns(user: Visitor, team: Team) -> bool:
     """Tell whether somebody may rename a team and say who leads it: its maker, and site admins."""
     return getattr(user, "is_superuser", False) or (may_create(user) and team.created_by_id == user.pk)

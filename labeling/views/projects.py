@@ -118,7 +118,7 @@ def dashboard_live(request: SignedIn, project_id: int) -> HttpResponse:
 def figures_file(request: SignedIn, project_id: int, name: str) -> StreamingHttpResponse:
     """Return one of the dashboard's tables as CSV."""
     project = permissions.project_or_404(request.user, project_id, "review")
-    content = figures.as_file(project, name)
+    content = figures.as_file(project, name, request.user)
     if content is None:
         raise Http404
     return as_file(iter([content]), f"{project.name} {name}.csv")
