@@ -390,7 +390,7 @@ def test_a_vendors_reviewer_is_told_of_no_person_outside_of_the_vendors_team(
     client = Client()
     client.force_login(vendor)
     pair = "-".join(str(pk) for pk in sorted((labeler.pk, reviewer.pk)))
-    chosen = f"?labeler={labeler.pk}&assignment={place['assignment_id']}&disagree=pair:{pair}"
+    chosen = f"?labeler={labeler.pk}&assignment={place['assignment_id']}&disagreement=pair:{pair}"
     urls = {
         (name, ""): address(name, place)
         for name, (method, _) in ROUTES.items()

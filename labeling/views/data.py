@@ -97,7 +97,7 @@ def choices(project: Project, filters: browsing.Filters, user: User) -> dict[str
         "states": [state for state in Item.State.values if state != "labeled"],
         "sources": SOURCES,
         "confidences": CONFIDENCES,
-        "disagreements": DISAGREEMENTS,
+        "disagreements": disagreements(project, filters.disagreement, user),
         "reviewed": REVIEWED,
         "comments": COMMENTS,
         "sorts": browsing.SORTS,
@@ -134,14 +134,13 @@ def chips(project: Project, filters: browsing.Filters, query: QueryDict, viewer:
         and f"confidence < {filters.confidence_below}",
         "since": filters.since and f"labeled since {filters.since}",
         "until": filters.until and f"labeled until {filters.until}",
-        "disagreement": DISAGREEMENTS.get(filters.disagreement, ""),
+        "disagreement": filters.disagreement and disagreement_words(project, filters.disagreement, viewer),
         "group": filters.group is not None and f"look-alikes: group {filters.group}",
         "instructions": filters.instructions and f"instructions: version {filters.instructions}",
         "reviewed": REVIEWED.get(filters.reviewed, ""),
         "comments": COMMENTS.get(filters.comments, ""),
         "assignment": filters.assignment and assignment_words(project, filters.assignment, viewer),
         "name": filters.name and f"name: {filters.name}",
-        "disagree": filters.disagree and disagreement_words(project, filters.disagree, viewer),
     }
     found = []
     for key, text in texts.items():
@@ -152,8 +151,15 @@ def chips(project: Project, filters: browsing.Filters, query: QueryDict, viewer:
     return found
 
 
+def disagreements(project: Project, which: str, viewer: User) -> dict[str, str]:
+    """Return the disagreements to choose from: also the one that is shown."""
+    return DISAGREEMENTS | ({which: disagreement_words(project, which, viewer)} if which else {})
+
+
 def disagreement_words(project: Project, which: str, viewer: User) -> str:
     """Say which disagreements are shown."""
+    if which in DISAGREEMENTS:
+        return DISAGREEMENTS[which]
     kind, _, value = which.partition(":")
     if kind == "pair":
         people = [person_in(project, whole_number(each) or 0, viewer) for each in value.split("-")]
