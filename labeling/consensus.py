@@ -128,11 +128,12 @@ def ask_as_many_as_wanted(project: Project) -> None:
         )
 
 
-def still_needed(project: Project, item: int, others: int) -> tuple[int, int]:
-    """Return (needed, open slots) of an item that `others` have answered and one more person holds again.
+def slots(item: int, wanted: int) -> dict[str, int]:
+    """Return the slots of an item's entry: so many answers are wanted, and one more person holds it again.
 
-    The holder's own slot is not open; their claim is not among the live ones yet.
+    The holder's own slot is not open; their claim is not among the live ones yet. Others may hold it still,
+    also where it had left the queue: who skips an item takes it from nobody's screen.
     """
     live = Claim.objects.filter(item=item, state=Claim.State.LIVE).count()
-    needed = max(project.labels_per_item - others, live + 1)
-    return needed, needed - live - 1
+    needed = max(wanted, live + 1)
+    return {"needed": needed, "open_slots": needed - live - 1}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -341,8 +341,8 @@ def take_back(page: Page, lost: Iterable[Claim]) -> list[int]:
     for item in taken:
         del by_item[item]
     free = list(
-        asked_on(page)
-        .select_for_update()
+        QueueEntry.objects.select_for_update()
+        .exclude(kind__in=asked_elsewhere(page))
         .filter(assigning.open_to(page.project, page.labeler), item__in=by_item, open_slots__gt=0)
         .order_by("item_id")
         .values_list("item_id", flat=True)
@@ -351,10 +351,9 @@ def take_back(page: Page, lost: Iterable[Claim]) -> list[int]:
     return [by_item[item] for item in free]
 
 
-def asked_on(page: Page) -> QuerySet[QueueEntry]:
-    """Return the entries that a page's answers may serve: what is asked blind is for a page made for it."""
-    others = [kind for kind in (QueueKind.AUDIT, QueueKind.VALIDATION) if kind != page.kind]
-    return QueueEntry.objects.exclude(kind__in=others)
+def asked_elsewhere(page: Page) -> list[QueueKind]:
+    """Return the kinds whose entries a page's answers cannot serve: what is asked blind has its own pages."""
+    return [kind for kind in (QueueKind.AUDIT, QueueKind.VALIDATION) if kind != page.kind]
 
 
 def release(page: Page) -> None:

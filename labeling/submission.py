@@ -129,12 +129,15 @@ def take_all(
 
 
 def open_desk(page: Page, labeler: User, answers: Sequence[Answer]) -> _Desk:
-    """Lock what the answers touch: claims, then entries, then items, each by id."""
-    wanted = [each.item for each in answers]
-    claims = Claim.objects.select_for_update(no_key=True).filter(page=page, item__in=wanted).order_by("id")
-    claims_by_item = {each.item_id: each for each in claims}
-    entries = queue.asked_on(page).select_for_update().filter(item__in=wanted).order_by("item_id")
-    entries_by_item = {each.pk: each for each in entries}
+    """Lock what the answers touch, and what goes back unanswered: claims, then entries, then items, by id."""
+    wanted = {each.item for each in answers}
+    held = Claim.objects.filter(Q(item__in=wanted) | Q(state=Claim.State.LIVE), page=page)
+    claims = list(held.select_for_update(no_key=True).order_by("id"))
+    claims_by_item = {each.item_id: each for each in claims if each.item_id in wanted}
+    touched = [each.item_id for each in claims]
+    entries = QueueEntry.objects.select_for_update().filter(item__in=touched).order_by("item_id")
+    not_for_it = queue.asked_elsewhere(page)
+    entries_by_item = {each.pk: each for each in entries if each.kind not in not_for_it}
     items = Item.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("id")
     items_by_id = {each.pk: each for each in items}
     standing = Annotation.objects.filter(item__in=wanted, labeler=labeler, withdrawn_at=None)
@@ -434,20 +437,20 @@ def reopen(
         kind = page.kind if page.kind in ("audit", "validation") else kind_for(page.project, items[item])
         if item in entries and page.kind == "audit":
             QueueEntry.objects.filter(pk=item).update(needed=F("needed") + 1)
-        elif item in entries:
-            needed, left = consensus.still_needed(page.project, item, others)
-            QueueEntry.objects.filter(pk=item).update(needed=needed, open_slots=left)
         else:
-            needed = 1 if kind == "audit" else max(1, page.project.labels_per_item - others)
-            QueueEntry.objects.create(
-                item_id=item,
-                project=page.project,
-                kind=kind,
-                priority=-1,
-                needed=needed,
-                open_slots=needed - 1,
-                inclusion_probability=claims[item].inclusion_probability,
-            )
+            wanted = 1 if kind == "audit" else page.project.labels_per_item - others
+            slots = consensus.slots(item, wanted)
+            if item in entries:
+                QueueEntry.objects.filter(pk=item).update(**slots)
+            else:
+                QueueEntry.objects.create(
+                    item_id=item,
+                    project=page.project,
+                    kind=kind,
+                    priority=-1,
+                    inclusion_probability=claims[item].inclusion_probability,
+                    **slots,
+                )
         before = rechecks.reopen(answers[item]) or standing.filter(source="auto").first()
         if before is None and page.kind == "audit":  # of somebody else, that was asked again
             before = standing.exclude(pk=answers[item].pk).order_by("id").first()

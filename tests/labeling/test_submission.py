@@ -192,6 +192,22 @@ def test_undo_leaves_alone_what_a_reviewer_has_touched(project, labeler, reviewe
     assert Item.objects.get(pk=answers[0].item).state == "labeled"
 
 
+def test_a_skip_that_is_undone_leaves_no_more_room_than_there_are_answers_wanted(
+    project, labeler, reviewer
+) -> None:
+    Project.objects.filter(pk=project.pk).update(labels_per_item=2, most_labels_per_item=2, validation_rate=0)
+    project.refresh_from_db()
+    (item,) = factories.make_unread_items(project, 1)
+    factories.open_queue(project, [item])
+    mine, theirs = (queue.claim(project, person, 1) for person in (labeler, reviewer))
+    assert mine and theirs
+    submission.submit(mine, labeler, [submission.Answer(item.pk, uuid.uuid4(), (), skipped=True)])
+    submission.undo(project, labeler)
+    entry = QueueEntry.objects.get(pk=item.pk)
+    assert Claim.objects.filter(item=item, state="live").count() == 2
+    assert (entry.needed, entry.open_slots) == (2, 0)
+
+
 def test_confirming_a_proposal_is_told_apart_from_answering(project, labeler, many, circle) -> None:
     square = project.classes.get(name="square").pk
     for item in many:
@@ -316,6 +332,7 @@ def test_a_storm_of_everything_at_once_neither_deadlocks_nor_miscounts(project, 
 
     acts = [
         lambda page, person, some: submission.submit(page, person, answers_for(page, circle)),
+        lambda page, person, some: submission.submit(page, person, answers_for(page, circle)[3:5]),
         lambda page, person, some: submission.undo(project, person),
         lambda page, person, some: review.reject(project, some, reviewer),
         lambda page, person, some: queue.extend(page),
