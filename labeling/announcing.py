@@ -50,7 +50,7 @@ def kinds() -> dict[str, Kind]:
 
 def kinds_for(user: User) -> dict[str, Kind]:
     """Return the kinds that can concern somebody."""
-    manages = user.memberships.filter(role=Membership.Role.MANAGER).exists()
+    manages = user.memberships.filter(role=Membership.Role.MANAGER, project__deleted_at=None).exists()
     return {name: kind for name, kind in _kinds.items() if manages or not kind.for_managers}
 
 
