@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from labeling import announcing, notifications, splitting
 from labeling.models import LabelClass, Notification, Project, User
 from labeling.projects import CLASSES_TARGET, SHAPES_TARGET
-from labeling.workforce import ADDRESS_TAKEN
+from labeling.workforce import ADDRESS_TAKEN, TOO_LATE
 
 RIGHT, AGREEING = "At least this share right (%)", "At least this much agreement (%)"
 LONGEST_EMAIL = 254  # RFC 5321, and the column
@@ -45,10 +45,7 @@ class SignInForm(AuthenticationForm):
         super().confirm_login_allowed(user)
         until = getattr(user, "temporary_until", None)
         if until is not None and until <= timezone.now():
-            raise forms.ValidationError(
-                _("This temporary password has expired. Ask whoever invited you for a new one."),
-                code="expired",
-            )
+            raise forms.ValidationError(TOO_LATE, code="expired")
 
 
 class WebhookForm(forms.Form):

@@ -25,6 +25,7 @@ READABLE = "abcdefghjkmnpqrstuvwxyz23456789"  # no two that look alike
 ADDRESS = re.compile(r"[^\s,;<>\"()]+@[^\s,;<>\"()]+")
 MOST_ADDRESSES = 200
 
+TOO_LATE = gettext_lazy("This temporary password has expired. Ask whoever invited you for a new one.")
 ADDRESS_TAKEN = gettext_lazy("This address has an account already. Sign in above to accept with it.")
 
 
@@ -238,14 +239,21 @@ def enroll(invitation: Invitation, email: str, password: str, name: str) -> User
 
 
 def settle_in(user: User, password: str, name: str = "") -> None:
-    """Give a new account the password of its owner's choice: so it accepts the invitation that made it."""
+    """Give a new account the password of its owner's choice: so it accepts the invitation that made it.
+
+    Raises WorkforceRefused for who has signed in, but is too late: the invitation has expired or was revoked.
+    """
     with transaction.atomic():
+        mine = open_ones().filter(account=user, expires_at__gt=timezone.now())
+        found = list(mine.select_for_update(of=("self",)).select_related("project", "team"))
+        waits = User.objects.select_for_update().filter(pk=user.pk, temporary_until__gt=timezone.now())
+        if not waits.exists():
+            raise WorkforceRefused(str(TOO_LATE))
         user.set_password(password)
         user.temporary_until, user.name = None, name or user.name
         user.save(update_fields=["password", "temporary_until", "name"])
         Event.record("password", None, user)
-        mine = open_ones().filter(account=user, expires_at__gt=timezone.now())
-        for invitation in mine.select_related("project", "team"):
+        for invitation in found:
             accept(invitation, user)
 
 
@@ -258,7 +266,8 @@ def resend(invitation: Invitation, by: User) -> Invitation:
         now = (
             Invitation.objects.select_for_update(of=("self",)).select_related("account").get(pk=invitation.pk)
         )
-        if now.accepted_at is not None or now.revoked_at is not None:
+        is_settled = now.account is not None and now.account.temporary_until is None
+        if now.accepted_at is not None or now.revoked_at is not None or is_settled:
             raise WorkforceRefused("This invitation was used or revoked. Make a new one.")
         now.token, now.expires_at = invitation_token(), in_two_weeks()
         now.save(update_fields=["token", "expires_at"])

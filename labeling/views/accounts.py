@@ -58,10 +58,14 @@ def first_password(request: SignedIn) -> HttpResponse:
         return redirect("projects")
     form = FirstPasswordForm(request.user, request.POST or None)
     if request.method == "POST" and form.is_valid():
-        workforce.settle_in(request.user, form.cleaned_data["new_password1"], form.cleaned_data["name"])
-        update_session_auth_hash(request, request.user)
-        messages.success(request, _("Welcome. Your password is changed."))
-        return redirect("projects")
+        try:
+            workforce.settle_in(request.user, form.cleaned_data["new_password1"], form.cleaned_data["name"])
+        except workforce.WorkforceRefused as error:
+            form.add_error("new_password1", str(error))
+        else:
+            update_session_auth_hash(request, request.user)
+            messages.success(request, _("Welcome. Your password is changed."))
+            return redirect("projects")
     return render(request, "accounts/first_password.html", {"form": form})
 
 
@@ -123,7 +127,8 @@ def choose_language(request: SignedIn) -> HttpResponse:
         User.objects.filter(pk=request.user.pk).update(language=chosen)
     back = request.POST.get("next", "")
     is_ours = url_has_allowed_host_and_scheme(back, {request.get_host()}, request.is_secure())
-    return redirect(back if is_ours else "projects")
+    # Without the slash it would be taken for the name of a route.
+    return redirect(back if is_ours and back.startswith("/") else "projects")
 
 
 @login_not_required

@@ -65,6 +65,10 @@ def test_a_temporary_password_runs_out_and_is_renewed(project, manager) -> None:
     User.objects.filter(temporary_until__isnull=False).update(temporary_until=past)
     page = Client().post(reverse("sign-in"), {"username": "new@example.com", "password": old})
     assert "has expired" in page.content.decode()
+    client = Client()  # that of somebody who had signed in before
+    client.force_login(User.objects.get(email="new@example.com"))
+    late = client.post(reverse("first-password"), {"new_password1": OWN, "new_password2": OWN})
+    assert "has expired" in late.content.decode()
     fresh = workforce.resend(invitation, manager)
     assert not is_in(sign_in("new@example.com", old))
     assert is_in(sign_in("new@example.com", workforce.temporary_password(fresh)))
@@ -88,6 +92,17 @@ def test_revoking_takes_an_account_away_that_nobody_has_used(project, manager) -
     workforce.settle_in(User.objects.get(email="new@example.com"), OWN)
     workforce.revoke(used, manager)
     assert User.objects.filter(email="new@example.com").exists()
+
+
+def test_a_password_of_ones_own_is_never_set_anew_by_who_sent_the_temporary_one(project, manager) -> None:
+    invitation = invite(project, manager)
+    person = User.objects.get(email="new@example.com")
+    person.set_password(OWN)
+    person.temporary_until = None
+    person.save()
+    with pytest.raises(workforce.WorkforceRefused, match="used or revoked"):
+        workforce.resend(invitation, manager)
+    assert is_in(sign_in("new@example.com", OWN))
 
 
 def test_who_has_an_account_keeps_their_password_and_gets_a_link(project, manager, outsider) -> None:

@@ -29,7 +29,7 @@ def test_the_choice_goes_before_the_browser(client, labeler) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example", ""])
+@pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example", "", "sign-in", "a\0b"])
 def test_choosing_a_language_never_leads_elsewhere(client, labeler, elsewhere: str) -> None:
     client.force_login(labeler)
     answer = client.post(reverse("language"), {"language": "xx", "next": elsewhere})
