@@ -125,6 +125,7 @@ def assign(
     Passed over is what somebody holds or has answered, what is assigned already, and what is asked blind.
     """
     with transaction.atomic():
+        alone(project.pk)
         assignment = Assignment(
             project=project, labeler=labeler, team=team, by=part.by, said=part.said, created_by=by
         )
@@ -140,6 +141,14 @@ def assign(
         record("assign", assignment, by, count=len(items))
         tell(assignment, by, len(items))
     return Made(assignment, len(items), unknown)
+
+
+def alone(project: int) -> None:
+    """Let nobody else give images of a project to anybody until the end of the transaction.
+
+    Else two could give the same one, which both have seen to be nobody's.
+    """
+    Project.objects.select_for_update(no_key=True).get(pk=project)
 
 
 def refuse_nobody(assignment: Assignment) -> None:
@@ -309,6 +318,7 @@ def resume(assignment: Assignment, by: User) -> int:
     Raises AssignmentRefused.
     """
     with transaction.atomic():
+        alone(assignment.project_id)
         now = Assignment.objects.select_for_update().get(pk=assignment.pk)
         if now.ended_at is None:
             return 0

@@ -1,9 +1,11 @@
 """What is assigned goes to nobody else, and never gets stuck."""
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.db import connection, transaction
 from django.urls import reverse
 from django.utils import timezone
 from hypothesis import HealthCheck, Phase, settings
@@ -207,6 +209,32 @@ def test_an_end_gives_items_to_everybody_and_can_be_taken_back(
     assert taken.count == 1
     assert assigning.resume(made.assignment, manager) == 3
     assert items_for(project, other) & pks(waiting[:5]) == {min(rest)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_managers_at_once_do_not_give_an_image_to_two(project, manager, labeler, other, waiting) -> None:
+    made = assign_list(project, manager, waiting[:5], labeler=labeler)
+    assigning.end(made.assignment, manager)
+
+    def resume() -> int:
+        try:
+            return assigning.resume(made.assignment, manager)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            assign_list(project, manager, waiting[:3], labeler=other)
+            resumed = pool.submit(resume)
+            while not is_somebody_waiting():
+                assert not resumed.done()
+        assert resumed.result() == 2
+
+
+def is_somebody_waiting() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return cursor.fetchone()[0] > 0
 
 
 @pytest.mark.parametrize("how", ["member off", "member out", "account off", "team out", "left the team"])
