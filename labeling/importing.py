@@ -6,7 +6,7 @@ import random
 import shutil
 import uuid
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -130,11 +130,20 @@ def shorten(part: str) -> str:
 
 
 def free_name(folder: Path, name: str) -> str:
+    """Return where a file can lie: under a name that nothing has, in folders that are no files."""
+    *folders, last = PurePosixPath(name).parts
+    place = PurePosixPath()
+    for each in folders:
+        place /= numbered(folder / place, each, Path.is_file)
+    return str(place / numbered(folder / place, last, Path.exists))
+
+
+def numbered(folder: Path, name: str, is_taken: Callable[[Path], bool]) -> str:
     path = PurePosixPath(name)
     tries = 1
-    while (folder / name).exists():
+    while is_taken(folder / name):
         tries += 1
-        name = str(path.with_name(f"{path.stem} ({tries}){path.suffix}"))
+        name = f"{path.stem} ({tries}){path.suffix}"
     return name
 
 

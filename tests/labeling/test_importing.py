@@ -114,12 +114,12 @@ def test_a_folder_chosen_in_the_browser_keeps_its_folders(project, manager, fold
 
 
 def test_two_uploads_of_one_name_are_two_items(project, manager, folder) -> None:
-    one, two = (path.read_bytes() for path in list(folder.rglob("*.png"))[:2])
-    importing.add_uploads(
-        project, [SimpleUploadedFile("a.png", one), SimpleUploadedFile("a.png", two)], manager
-    )
+    pictures = [path.read_bytes() for path in list(folder.rglob("*.png"))[:3]]
+    files = [SimpleUploadedFile("a.png", each) for each in pictures]
+    # The third one is in a folder that is called like the first one.
+    importing.add_uploads(project, files, manager, ["a.png", "a.png", "a.png/b.png"])
     factories.run_jobs("quick")
-    assert sorted(Item.objects.values_list("path", flat=True)) == ["a (2).png", "a.png"]
+    assert sorted(Item.objects.values_list("path", flat=True)) == ["a (2).png", "a (3).png/b.png", "a.png"]
 
 
 def test_reading_goes_on_where_it_stopped(project, manager, folder, monkeypatch) -> None:
