@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from django.db.models import QuerySet
@@ -51,12 +51,17 @@ def select(project: Project | None, filters: Filters) -> QuerySet[Event]:
     if filters.since is not None:
         events = events.filter(created_at__gte=midnight(filters.since))
     if filters.until is not None:
-        events = events.filter(created_at__lt=midnight(filters.until) + timedelta(days=1))
+        events = events.filter(created_at__lte=end_of(filters.until))
     return events
 
 
 def midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
+
+
+def end_of(day: date) -> datetime:
+    """Return the last moment of a day, which the last of all days has as well."""
+    return datetime.combine(day, time.max, UTC)
 
 
 def page(

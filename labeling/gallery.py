@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
@@ -156,7 +156,7 @@ def on_listing(project: Project, filters: Filters, prefix: str = "") -> Q:
     if state_of(filters):
         found["state"] = state_of(filters)
     if filters.label_class is not None:
-        found["classes__overlap"] = list(family(filters.label_class))
+        found["classes__overlap"] = family(filters.label_class)
     if filters.labeler is not None:
         found["labeler"] = filters.labeler
     if filters.source:
@@ -177,7 +177,8 @@ def of_time(project: Project, filters: Filters) -> dict[str, Any]:
     if filters.since:
         found["labeled_at__gte"] = midnight(filters.since)
     if filters.until:
-        found["labeled_at__lt"] = midnight(filters.until) + timedelta(days=1)
+        # Not the next midnight: the last of all days has none.
+        found["labeled_at__lte"] = datetime.combine(date.fromisoformat(filters.until), time.max, UTC)
     if filters.instructions is not None:
         version = project.instructions.filter(version=filters.instructions).values_list("id", flat=True)
         found["instructions__in"] = list(version)

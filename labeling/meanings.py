@@ -54,10 +54,10 @@ def meant() -> Coalesce:
 
 
 def family(label_class: int) -> list[int]:
-    """Return the classes whose labels count as what a class counts as; that one comes first."""
+    """Return the classes whose labels count as what a class counts as, that one first; none without it."""
     now = LabelClass.objects.filter(pk=label_class).values_list(Coalesce("means_id", "id"), flat=True).first()
     if now is None:
-        return [label_class]
+        return []
     return [now, *LabelClass.objects.filter(means=now).values_list("id", flat=True)]
 
 

@@ -345,3 +345,26 @@ def test_texts_with_nul_get_a_sentence_next_to_their_field(client, manager, proj
     token = client.post(reverse("profile-token"), {"name": "a\0b"})
     assert b"Null characters are not allowed." in token.content
     assert not ApiToken.objects.exists()
+
+
+def test_what_no_column_can_hold_is_looked_for_and_not_found(client, admin, project, items, labeler) -> None:
+    factories.answer(project, labeler)
+    client.force_login(admin)
+    for path, found in (
+        (f"/api/projects/{project.pk}/items/?class={2**63}", 0),
+        (f"/api/projects/{project.pk}/items/?until=9999-12-31", 1),
+        ("/api/people/?q=%00", 0),
+        ("/api/people/?after=%00", 0),
+    ):
+        assert len(client.get(path).json()["results"]) == found, path
+    for path in (f"/projects/{project.pk}/data/?class={2**63}", "/log/?until=9999-12-31", "/people/?q=%00"):
+        assert client.get(path).status_code == 200, path
+
+
+def test_a_form_in_another_encoding_than_it_says_is_refused(client, manager) -> None:
+    client.force_login(manager)
+    form = b'--b\r\nContent-Disposition: form-data; name="name"\r\n\r\nx\xff\r\n--b--\r\n'
+    header = "multipart/form-data; boundary=b; charset=punycode"
+    response = client.generic("POST", "/api/projects/", form, header)
+    assert response.status_code == 400
+    assert response.json()["error"]["message"] == "The form is not in the encoding that it names."
