@@ -7,11 +7,13 @@ goes chunk by chunk, files before the rows that name them, so that a job that wa
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.apps import apps
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from labeling import extensions, jobs, leavings, statistics, workforce
@@ -24,6 +26,7 @@ UNFINISHED = (Job.State.QUEUED, Job.State.RUNNING)
 CHUNK = 500  # images, with all that is said of them
 ROWS = 2_000  # of anything else
 PATIENCE = timedelta(hours=1)  # until what has failed is tried again
+LATE = timedelta(days=1)  # during which what was begun before may still write
 OTHER_NAME = "This is not the name of the project. Type it as it stands: {name}"
 
 
@@ -65,8 +68,19 @@ def running(project: Project) -> models.QuerySet[Job]:
 @jobs.periodic(10)
 def go_on() -> None:
     """Empty deleted projects: those for which something ran, and what a crash has left."""
+    came_late().update(emptied_at=None)
     for project in Project.objects.filter(deleted_at__isnull=False, emptied_at=None):
         begin(project)
+
+
+def came_late() -> models.QuerySet[Project]:
+    """Return the emptied projects that have something again: of an upload, say, that went on for minutes."""
+    rows: list[models.QuerySet[Any]] = [Job.objects.filter(project=OuterRef("pk")).exclude(kind=EMPTY)]
+    for model, field in owned_by(Project):
+        if model is not Job and model not in KEPT:
+            rows.append(model.objects.filter(**{field: OuterRef("pk")}))
+    has_any = reduce(or_, (Q(Exists(each)) for each in rows))
+    return Project.objects.filter(has_any, emptied_at__gt=timezone.now() - LATE)
 
 
 @jobs.handler(EMPTY, cluster="quick", priority=9)
@@ -130,7 +144,7 @@ def rest_of(project: Project, own: Job) -> Iterator[models.QuerySet[Any]]:
 
 
 def is_empty(project: Project, own: Job) -> bool:
-    """Tell whether nothing is left, and note it so. Whoever was still writing has written or never will."""
+    """Tell whether nothing is left, and note it so; what comes later nevertheless, `go_on` sees."""
     with transaction.atomic():
         Project.objects.select_for_update().get(pk=project.pk)
         if project.items.exists() or any(rows.exists() for rows in rest_of(project, own)):

@@ -117,6 +117,21 @@ def test_what_runs_is_stopped_before_anything_is_removed(project, manager, items
     assert factories.run_jobs() == 0
 
 
+def test_what_was_sent_before_and_comes_after_all_goes_too(project, manager, items) -> None:
+    deleting.delete(project, manager, project.name)
+    factories.run_jobs("quick")
+    assert Project.objects.get(pk=project.pk).emptied_at
+    upload(project, 1)  # its view has looked whether the project is there before it read the files
+    assert Item.objects.filter(project=project).exists()
+    deleting.go_on()
+    factories.run_jobs("quick")
+    assert not Item.objects.filter(project=project).exists()
+    assert files() == set()
+    assert Project.objects.get(pk=project.pk).emptied_at
+    deleting.go_on()
+    assert factories.run_jobs() == 0
+
+
 def test_a_killed_job_goes_on_where_it_was(project, manager, labeler, items, monkeypatch) -> None:
     factories.answer_all(project, labeler)
     Item.objects.filter(pk=items[-1].pk).update(duplicate_of=items[0])
