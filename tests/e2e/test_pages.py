@@ -54,7 +54,7 @@ def test_from_signing_in_to_the_first_label(browse, manager, tmp_path: Path):
 
 
 def test_the_wizard_shows_the_colours_that_classes_get():
-    styles = (Path(settings.BASE_DIR) / "labeling/static/labeling/projects.css").read_text()
+    styles = (Path(settings.BASE_DIR) / "labeling/static/labeling/wizard.css").read_text()
     assert tuple(re.findall(r"--class-\d+: (#\w+);", styles)) == classes.COLORS
 
 
