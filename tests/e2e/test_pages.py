@@ -226,6 +226,7 @@ def test_a_reviewer_works_through_the_queue_by_key(browse, shapes, reviewer, lab
     page = browse(reviewer, f"/projects/{shapes.pk}/review/")
     waiting = page.locator("[data-waiting-count]")
     expect(waiting).to_have_text("4")
+    expect(page.locator("[data-proved]")).to_contain_text("to claim at most 1 % error at 95 %")
     page.keyboard.press("a")
     expect(waiting).to_have_text("3")
     page.keyboard.press("Shift+R")
