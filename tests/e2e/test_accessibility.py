@@ -6,7 +6,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from labeling import assigning, commenting, concord, exporting, gold, review, teams, webhooks, workforce
-from labeling.models import Delivery, Letter, Project
+from labeling.models import Comment, Delivery, Letter, Project
 from tests import factories
 from tests.e2e.conftest import queue_as
 
@@ -115,7 +115,7 @@ def test_pages_have_no_faults(browse, busy, manager, scheme, pages):
         "hook": busy.webhooks.get().pk,
         "team": busy.teams.get().team_id,
         "member": busy.memberships.get(user__email="labeler@example.com").pk,
-        "item": busy.comments.first().item_id,
+        "item": Comment.objects.filter(parent=None).get().item_id,
     }
     for address in pages:
         page.goto(address.format(busy.pk, *busy.classes.values_list("id", flat=True), **ids))
