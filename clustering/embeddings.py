@@ -190,6 +190,7 @@ def discard(*names: str) -> None:
     """Delete arrays that nothing refers to any more; open memory maps of them stay readable."""
     for name in names:
         default_storage.delete(name)
+        copy_of(name).unlink(missing_ok=True)
 
 
 def delete(embedding_set: EmbeddingSet) -> None:
@@ -209,7 +210,7 @@ def local_copy(name: str) -> Path:
     try:
         return Path(default_storage.path(name))
     except NotImplementedError:
-        copy = settings.LOUPE_HOME / "cache" / name
+        copy = copy_of(name)
         if not copy.exists():
             copy.parent.mkdir(parents=True, exist_ok=True)
             partial = copy.with_suffix(f".{os.getpid()}")
@@ -217,6 +218,11 @@ def local_copy(name: str) -> Path:
                 partial.write_bytes(remote.read())
             partial.replace(copy)
         return copy
+
+
+def copy_of(name: str) -> Path:
+    """Return where this machine keeps an array of a remote storage."""
+    return Path(settings.LOUPE_HOME / "cache" / name)
 
 
 def shards(project: Project, backbone: str | None = None) -> Iterator[np.ndarray]:

@@ -3,6 +3,8 @@ from django.urls import include, path
 from deploy.health import healthz
 from labeling.api.projects import Unknown
 
+handler404 = "labeling.views.missing.not_found"
+
 urlpatterns = [
     path("healthz/", healthz, name="healthz"),
     path("api/", include("labeling.api.urls")),

@@ -26,7 +26,7 @@ class Kind:
 
     title: str | Promise  # translated when it is shown
     say: Callable[[Data, int], str]  # of the data, and of how many it stands for
-    address: Callable[[int, Data], str]  # of the project's id and the data
+    address: Callable[[int | None, Data], str]  # of the project's id, if it is of one, and the data
     usual: Choice = Choice.APP  # how people are told who have not chosen
     for_managers: bool = True
     bundled: bool = False  # while unread, more of it adds to the count
@@ -50,7 +50,7 @@ def kinds() -> dict[str, Kind]:
 
 def kinds_for(user: User) -> dict[str, Kind]:
     """Return the kinds that can concern somebody."""
-    manages = user.memberships.filter(role=Membership.Role.MANAGER).exists()
+    manages = user.memberships.filter(role=Membership.Role.MANAGER, project__deleted_at=None).exists()
     return {name: kind for name, kind in _kinds.items() if manages or not kind.for_managers}
 
 
@@ -89,6 +89,17 @@ def announce(
         with translation.override(settings.LANGUAGE_CODE):
             webhooks.queue(said, kind.report(data) if kind.report else kind.say(data, 1))
     return said
+
+
+def tell(name: str, to: int, /, *, team: str, **data: Any) -> None:
+    """Tell one person what happened in a team, which is of no project and no webhook's business."""
+    said = Announcement(kind=name, data={"team": team, **data})
+    notifications.give(said, {to: 1}, usual=_kinds[name].usual, bundled=False)
+
+
+def address(notification: Notification) -> str:
+    """Return where the page is that a notification is about."""
+    return _kinds[notification.kind].address(notification.project_id, notification.data)
 
 
 def managers(project: Project, but: User | None = None) -> list[int]:

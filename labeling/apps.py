@@ -8,6 +8,7 @@ class LabelingConfig(AppConfig):
         # Registers jobs, ticks, and what is announced.
         from labeling import (  # noqa: F401
             concord,
+            deleting,
             delivering,
             exporting,
             finishing,

@@ -10,9 +10,10 @@ from typing import Any
 
 from django.core.files import File
 from django.core.files.storage import default_storage
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from labeling import announcing, jobs, review
+from labeling import announcing, jobs, naming, review
 from labeling.formats import coco
 from labeling.models import Annotation, Event, Item, Job, LabelClass, Project, User
 
@@ -31,8 +32,8 @@ class Pictures:
     people go on working.
     """
 
-    def __init__(self, project: Project, filters: review.Filters) -> None:
-        self.project = project
+    def __init__(self, project: Project, filters: review.Filters, viewer: User | None = None) -> None:
+        self.project, self.viewer = project, viewer
         chosen = review.select(project, filters)
         rows = (
             chosen.exclude(current_annotation=None).order_by("id").values_list("id", "current_annotation_id")
@@ -57,10 +58,12 @@ class Pictures:
             )
             for item, annotation in pairs:
                 self.counts[annotations[annotation].origin] += 1
-                yield picture(items[item], annotations[annotation], self.merged)
+                yield picture(items[item], annotations[annotation], self.merged, self.viewer)
 
 
-def picture(item: Item, annotation: Annotation, merged: Mapping[int, LabelClass]) -> coco.Picture:
+def picture(
+    item: Item, annotation: Annotation, merged: Mapping[int, LabelClass], viewer: User | None
+) -> coco.Picture:
     """Return an image with its labels by the classes of today; of two that have become one, one is left."""
     shapes: dict[object, coco.Shape] = {}
     for each in annotation.regions.all():
@@ -70,16 +73,16 @@ def picture(item: Item, annotation: Annotation, merged: Mapping[int, LabelClass]
         origin, labeled_as = each.origin if is_shaped else "", said.name if said else ""
         shape = coco.Shape(category, each.bbox, each.polygon, origin, labeled_as)
         shapes.setdefault(f"region {each.pk}" if is_shaped else category, shape)
-    made_by = provenance(annotation)
+    made_by = provenance(annotation, viewer)
     return coco.Picture(item.pk, item.path, item.width or 0, item.height or 0, [*shapes.values()], made_by)
 
 
-def provenance(annotation: Annotation) -> dict[str, Any]:
-    """Say who or what made a label, when, and under what."""
+def provenance(annotation: Annotation, viewer: User | None) -> dict[str, Any]:
+    """Say who or what made a label, when, and under what, for somebody who exports it."""
     return {
         "origin": annotation.origin,
         "annotation_id": annotation.pk,
-        "labeler": annotation.labeler.email if annotation.labeler else None,
+        "labeler": naming.address(viewer, annotation.labeler) if annotation.labeler else None,
         "created_at": annotation.created_at.isoformat(),
         "queue_kind": annotation.kind or None,
         "in_bulk": annotation.source == Annotation.Source.BULK,
@@ -92,6 +95,12 @@ def provenance(annotation: Annotation) -> dict[str, Any]:
         "confidence": annotation.confidence,
         "threshold": annotation.threshold,
     }
+
+
+def made(project: Project, viewer: User) -> QuerySet[Job]:
+    """Return the exports that somebody may fetch: a vendor's people theirs, for files name who labeled."""
+    found = Job.objects.filter(project=project, kind="export")
+    return found if viewer.vendor_id is None else found.filter(created_by__vendor=viewer.vendor_id)
 
 
 def start(project: Project, by: User | None, file_format: str, filters: review.Filters) -> Job:
@@ -127,7 +136,7 @@ def export(job: jobs.RunningJob) -> dict[str, Any]:
     filters = review.Filters(**job.payload["filter"])
     with tempfile.TemporaryDirectory(prefix="loupe-export-") as folder:
         path = Path(folder, "export.json")
-        report = write_coco(project, filters, path, job.progress)
+        report = write_coco(project, filters, path, job.progress, job.row.created_by)
         name = f"exports/{project.pk}/{report['sha256'][:16]}-{job.row.pk}.json"
         with path.open("rb") as finished:
             report["name"] = default_storage.save(name, File(finished))
@@ -135,10 +144,14 @@ def export(job: jobs.RunningJob) -> dict[str, Any]:
 
 
 def write_coco(
-    project: Project, filters: review.Filters, path: Path, progress: Any = lambda done, total: None
+    project: Project,
+    filters: review.Filters,
+    path: Path,
+    progress: Any = lambda done, total: None,
+    viewer: User | None = None,
 ) -> dict[str, Any]:
     """Write a COCO file; returns its sha256, bytes, images, annotations and counts by origin."""
-    pictures = Pictures(project, filters)
+    pictures = Pictures(project, filters, viewer)
     classes = list(project.classes.filter(means=None).select_related("parent"))
     info = {
         "description": project.name,

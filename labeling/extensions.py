@@ -7,6 +7,8 @@ from labeling.models import Project
 
 Facts = Callable[[Project], dict[str, Any]]
 
+Emptying = Callable[[Project], None]
+
 MeaningHandler = Callable[[Project, str], None]
 
 LookAlikes = Callable[[Project, int, int], list[int] | None]
@@ -15,6 +17,7 @@ _look_alikes: list[LookAlikes] = []
 _facts: list[Facts] = []
 _standing: list[Callable[[Project], set[int]]] = []
 _meaning_handlers: list[MeaningHandler] = []
+_emptying: list[Emptying] = []
 _panels: list[str] = []
 _settings: list[str] = []
 _notices: list[str] = []
@@ -69,6 +72,20 @@ def register_meaning(handler: MeaningHandler) -> MeaningHandler:
 def meaning_changed(project: Project, why: str) -> None:
     for handler in _meaning_handlers:
         handler(project, why)
+
+
+def register_emptying(handler: Emptying) -> Emptying:
+    """Have a function delete what an app has stored outside of tables for a project that was deleted.
+
+    It is called before the rows are, and again when the job was interrupted.
+    """
+    _emptying.append(handler)
+    return handler
+
+
+def emptying(project: Project) -> None:
+    for handler in _emptying:
+        handler(project)
 
 
 def register_standing(provider: Callable[[Project], set[int]]) -> Callable[[Project], set[int]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from labeling import statistics
 from labeling.eventlog import BOM, as_csv
-from labeling.models import Project
+from labeling.models import Project, User
 
 Cell = str | int | float | None
 Rows = Iterable[Sequence[Any]]
@@ -30,12 +30,16 @@ def names() -> list[str]:
     return list(_tables)
 
 
-def as_file(project: Project, name: str) -> str | None:
+def as_file(project: Project, name: str, viewer: User) -> str | None:
     """Return a table as CSV, None where there is none of that name."""
     table = _tables.get(name)
     if table is None:
         return None
-    return csv_of(table.head, table.rows(project))
+    rows = table.rows(project)
+    if name == "people":
+        known = {row["id"] for row in statistics.seen_by(viewer, [{"id": row[0]} for row in rows])}
+        rows = [row for row in rows if row[0] in known]
+    return csv_of(table.head, rows)
 
 
 def csv_of(head: Sequence[str], rows: Rows) -> str:
@@ -54,7 +58,7 @@ def of_mappings(
     keys: Sequence[str], find: Callable[[Project], Iterable[dict[str, Any]]]
 ) -> Callable[[Project], Rows]:
     """Return what makes rows of mappings, in the order of their keys."""
-    return lambda project: ([row[key] for key in keys] for row in find(project))
+    return lambda project: [[row[key] for key in keys] for row in find(project)]
 
 
 PROGRESS = ("at", "person", "confirmed", "auto", "imported")

@@ -282,6 +282,16 @@ class SettingsForm(forms.Form):
             self.fields["target"].label = AGREEING
 
 
+class DeleteForm(forms.Form):
+    """The name of a project, typed by somebody who wants it deleted."""
+
+    prefix = "delete"
+    name = forms.CharField(
+        label="Type its name to delete it",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+
 class QualityForm(forms.Form):
     """How many people answer an image, when they agree, and what known images do; shares in percent."""
 

@@ -29,6 +29,7 @@ BY_ORIGIN = {
     "human": ("person", "confirmed"),
     "import": ("imported",),
 } | {each: (each,) for each in ORIGINS}
+OF_A_LABEL = ("", "people", "model")  # disagreements that each label has by itself
 DIGITS = 18  # always fit a bigint
 NOT_IN_WORDS = re.compile(r"[\W_]+")
 
@@ -41,10 +42,10 @@ class Filters:
     """What the gallery shows; each field narrows it. `source` takes an origin or `human`.
 
     With a `kind`, what waits in that part of the queue is shown, in whatever state it is. Days are UTC, as
-    2030-12-31, the last one included. `disagreement` is `people` or `model`; `reviewed` is `yes` or `no`;
-    `comments` is `open` or `any`; `instructions` is their version. `name` has beginnings of words. With
-    `disagree`, what people answered differently is shown, in whatever state: `all`, `pair:3-7` (users),
-    `class:5` or `week:2026-11-23`.
+    2030-12-31, the last one included. `reviewed` is `yes` or `no`; `comments` is `open` or `any`;
+    `instructions` is their version. `name` has beginnings of words. `disagreement` is `people` or `model`
+    for labels, or part of what the agreement of people was counted by, in whatever state: `all`, `pair:3-7`
+    (users), `class:5` or `week:2026-11-23`.
     """
 
     state: str = ""
@@ -62,7 +63,6 @@ class Filters:
     instructions: int | None = None
     reviewed: str = ""
     comments: str = ""
-    disagree: str = ""
     assignment: int | None = None
 
     @property
@@ -71,13 +71,19 @@ class Filters:
         return replace(self, state="") != Filters()
 
     @property
+    def counted(self) -> str:
+        """The part of what the agreement of people was counted by; empty for none."""
+        return "" if self.disagreement in OF_A_LABEL else self.disagreement
+
+    @property
     def of_labels(self) -> bool:
         """Tell whether a filter speaks of labels, which only listed items have."""
         return any(
             each not in ("", None)
             for each in (
-                self.label_class, self.labeler, self.source, self.since, self.until, self.disagreement,
-                self.group, self.instructions, self.reviewed,
+                self.label_class, self.labeler, self.source, self.since, self.until,
+                self.disagreement if self.disagreement in OF_A_LABEL else "", self.group, self.instructions,
+                self.reviewed,
             )
         )  # fmt: skip
 
@@ -141,7 +147,7 @@ def select(project: Project, filters: Filters) -> QuerySet[Item]:
 
 
 def state_of(filters: Filters) -> str:
-    return filters.state or ("" if filters.kind or filters.disagree else Item.State.LABELED)
+    return filters.state or ("" if filters.kind or filters.counted else Item.State.LABELED)
 
 
 def on_listing(project: Project, filters: Filters, prefix: str = "") -> Q:
@@ -155,7 +161,7 @@ def on_listing(project: Project, filters: Filters, prefix: str = "") -> Q:
         found["labeler"] = filters.labeler
     if filters.source:
         found["origin__in"] = BY_ORIGIN[filters.source]
-    if filters.disagreement:
+    if filters.disagreement in ("people", "model"):
         found |= {"differs": True} if filters.disagreement == "people" else {"model_class__isnull": False}
     if filters.group is not None:
         found["group"] = filters.group
@@ -193,8 +199,8 @@ def of_items(project: Project, items: QuerySet[Item], filters: Filters) -> Query
         items = items.filter(suggestion__project=project, **confidence)
     if filters.assignment is not None:
         items = items.filter(assigned__assignment=filters.assignment, assigned__is_open=True)
-    if filters.disagree:
-        items = items.filter(pk__in=disagreements(project, filters.disagree).values("item"))
+    if filters.counted:
+        items = items.filter(pk__in=disagreements(project, filters.counted).values("item"))
     if words(filters.name):
         items = items.filter(Begins(F("path"), words(filters.name)))
     if filters.comments:

@@ -44,12 +44,20 @@ def export_done(data: Data, count: int) -> str:
 
 
 def invited(data: Data, count: int) -> str:
+    if data.get("team"):
+        said = _("%(name)s invites you to the team %(team)s.")
+        return said % {"name": data["who"], "team": data["team"]}
     said = _("%(name)s invites you to this project. Your role: %(role)s.")
     return said % {"name": data["who"], "role": ROLES.get(data["role"], data["role"])}
 
 
-def invitation_address(project: int, data: Data) -> str:
-    """Return the link, which is looked up: it opens the project, so no other table keeps it."""
+def joined_team(data: Data, count: int) -> str:
+    said = _("%(name)s has taken you into the team %(team)s. What it works on is among your projects.")
+    return said % {"name": data["who"], "team": data["team"]}
+
+
+def invitation_address(project: int | None, data: Data) -> str:
+    """Return the link, which is looked up: it opens what it invites to, so no other table keeps it."""
     token = Invitation.objects.filter(pk=data["invitation"]).values_list("token", flat=True).first()
     return reverse("invitation", args=[token]) if token else reverse("projects")
 
@@ -122,6 +130,16 @@ register(
         usual=Choice.MAIL,
         for_managers=False,
         report=lambda data: f"{data['who']} invites somebody as {data['role']}.",
+    ),
+)
+register(
+    "joined_team",
+    Kind(
+        gettext_lazy("You are taken into a team"),
+        joined_team,
+        lambda project, data: reverse("projects"),
+        usual=Choice.MAIL,
+        for_managers=False,
     ),
 )
 register(

@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.db import connection
 from django.utils import timezone
 
+from labeling import naming
 from labeling.models import Project, ReviewLock, User
 
 HELD_FOR = timedelta(minutes=2)
@@ -47,7 +48,7 @@ def held_by_others(project: Project, reviewer: User, items: Sequence[int]) -> di
     live = ReviewLock.objects.filter(project=project, until__gte=timezone.now()).exclude(reviewer=reviewer)
     wanted = set(items)
     found = live.select_related("reviewer")  # a handful in a project at a time
-    return {each.item_id: each.reviewer.label for each in found if each.item_id in wanted}
+    return {each.item_id: naming.called(reviewer, each.reviewer) for each in found if each.item_id in wanted}
 
 
 def sentence(looked_at: dict[int, str]) -> str:

@@ -214,15 +214,15 @@ def lines_of(notification: Notification) -> list[str]:
     if kind is None:  # of an app that is not installed any more
         return []
     said = kind.say(notification.data, notification.count)
-    address = kind.address(notification.project_id, notification.data)
-    return [f"{notification.project.name}: {said}", absolute(address), ""]
+    address = announcing.address(notification)
+    return [f"{notification.place}: {said}", absolute(address), ""]
 
 
 def subject_of(held: QuerySet[Notification], count: int) -> str:
     only = held.first() if count == 1 else None
     kind = announcing.kind_of(only.kind) if only else None
     if only and kind:
-        return f"{only.project.name}: {kind.title}"
+        return f"{only.place}: {kind.title}"
     return ngettext("%(count)s notification from Loupe", "%(count)s notifications from Loupe", count) % {
         "count": count
     }

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 
 from django.db import connection
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from labeling import permissions
+from labeling import naming, permissions
 from labeling.models import Announcement, Letter, Notification, NotificationChoice, User
 
 PAGE = 50
@@ -43,12 +44,20 @@ def give_one(announcement: Announcement, user: int, count: int, choice: str, *, 
         notification, is_new = add_to_bundle(announcement, user, count)
     else:
         fields = {"project_id": announcement.project_id, "kind": announcement.kind, "count": count}
-        made = Notification.objects.create(user_id=user, data=announcement.data, **fields)
+        made = Notification.objects.create(user_id=user, data=data_for(user, announcement), **fields)
         notification, is_new = made.pk, True
     if is_new and choice in (Choice.MAIL, Choice.DIGEST):
         wait = BUNDLING if bundled else timedelta()
         letter = digest_of(user) if choice == Choice.DIGEST else letter_to(user, timezone.now() + wait)
         Notification.objects.filter(pk=notification).update(letter=letter)
+
+
+def data_for(user: int, announcement: Announcement) -> dict[str, Any]:
+    """Return what somebody is told: who wrote is a name to those who know them."""
+    data, author = announcement.data, announcement.actor
+    if announcement.kind != "comment" or author is None:
+        return data
+    return data | {"who": naming.called(User.objects.get(pk=user), author)}
 
 
 def add_to_bundle(announcement: Announcement, user: int, count: int) -> tuple[int, bool]:
@@ -117,10 +126,10 @@ def next_digest(now: datetime) -> datetime:
 
 
 def visible(user: User) -> QuerySet[Notification]:
-    """Return somebody's notifications of projects that they may see; invitations are to others."""
+    """Return somebody's notifications: of teams, of projects that they may see, and invitations to others."""
     projects = permissions.visible_projects(user).values("pk")
     mine = Notification.objects.filter(user=user, project__deleted_at=None)
-    return mine.filter(Q(kind="invited") | Q(project__in=projects))
+    return mine.filter(Q(kind="invited") | Q(project=None) | Q(project__in=projects))
 
 
 def unread(user: User) -> int:

@@ -5,13 +5,17 @@ from typing import Any, ClassVar
 from django import forms
 from django.db.models import Exists, OuterRef, QuerySet
 
-from labeling import workforce
+from labeling import permissions, workforce
 from labeling.assigning import Part
 from labeling.models import Assignment, LabelClass, Membership, Project, ProjectTeam, Team, TeamMember, User
 from labeling.models.projects import Membership as Member
 
 MOST_IMAGES = 10_000_000
+MOST_KNOWN = 100  # people to choose from by name
 Role = Member.Role
+NOBODY = ("", "not here")
+PERSON_ROLES = (NOBODY, *Role.choices)
+TEAM_ROLES = (NOBODY, *(each for each in Role.choices if each[0] != Role.MANAGER))
 
 
 class InviteForm(forms.Form):
@@ -38,6 +42,51 @@ class InviteForm(forms.Form):
         if cleaned.get("with_password") and not cleaned.get("email") and not self.errors:
             self.add_error("email", "A temporary password is for one person: write the e-mail address.")
         return cleaned
+
+
+class WorkforceForm(InviteForm):
+    """Who works in a new project: teams, people whom its maker knows, and addresses; all of it optional."""
+
+    prefix = "people"
+
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.teams = {f"team-{each.pk}": each for each in permissions.known_teams(user).order_by("name")}
+        known = permissions.known_people(user).order_by("name", "email")
+        self.people = {f"person-{each.pk}": each for each in known[:MOST_KNOWN]}
+        for name, team in self.teams.items():
+            label = f"{team.name} (vendor)" if team.is_vendor else team.name
+            self.fields[name] = forms.ChoiceField(choices=TEAM_ROLES, required=False, label=label)
+        for name, person in self.people.items():
+            label = f"{person.label} · {person.email}"
+            self.fields[name] = forms.ChoiceField(choices=PERSON_ROLES, required=False, label=label)
+        self.fields["role"].required = False
+
+    @property
+    def team_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.teams]
+
+    @property
+    def person_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.people]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        vendors = [team for team, _ in self.chosen_teams() if team.is_vendor]
+        if len(vendors) > 1:
+            raise forms.ValidationError("One vendor works in a project. Choose one of them.")
+        return cleaned
+
+    def chosen_teams(self) -> list[tuple[Team, str]]:
+        given = self.cleaned_data
+        return [(team, given[name]) for name, team in self.teams.items() if given.get(name)]
+
+    def invitees(self) -> dict[str, str]:
+        """Return the role of each address; who is chosen by name has the role chosen there."""
+        given = self.cleaned_data
+        found = dict.fromkeys(given["email"], given["role"] or Role.LABELER)
+        chosen = {each.email: given[name] for name, each in self.people.items() if given.get(name)}
+        return found | chosen
 
 
 class InviteToTeamForm(InviteForm):

@@ -4,6 +4,8 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
 from labeling.models import (
@@ -31,6 +33,10 @@ ROLES_THAT_MAY: dict[str, frozenset[str]] = {
 }
 
 Visitor = AbstractBaseUser | AnonymousUser
+
+
+class ProjectDeleted(Http404):
+    """The project is there no more; said to those who worked in it, and to nobody else."""
 
 
 def person(request: HttpRequest | Request) -> User:
@@ -66,14 +72,27 @@ def project_or_404(user: Visitor, project_id: int, verb: str) -> Project:
 
     The project carries the user's role as `role`.
     """
-    project = Project.objects.filter(pk=project_id, deleted_at=None).first()
+    project = Project.objects.filter(pk=project_id).first()
     if project is None:
         raise Http404
     role = role_of(user, project)
+    refuse_deleted(project, role)
     if not may(role, verb):
         raise Http404
     project.role = role  # type: ignore[attr-defined]
     return project
+
+
+def refuse_deleted(project: Project, role: str | None) -> None:
+    """Let nobody into a deleted project, and tell those who were members. Raises Http404."""
+    if project.deleted_at is None:
+        return
+    if role is None:
+        raise Http404
+    text = _(
+        "This project was deleted on %(day)s, with all that was in it. Your other projects are as before."
+    )
+    raise ProjectDeleted(text % {"day": date_format(project.deleted_at, "DATE_FORMAT")})
 
 
 def own_page_or_404(user: Visitor, project_id: int, page_id: int, *, also_former: bool = False) -> Page:
@@ -81,8 +100,12 @@ def own_page_or_404(user: Visitor, project_id: int, page_id: int, *, also_former
 
     With `also_former`, also who labels there no longer gets theirs: what they send of it is kept.
     """
-    project = Project.objects.filter(pk=project_id, deleted_at=None).first()
-    if project is None or not (also_former or may(role_of(user, project), "label")):
+    project = Project.objects.filter(pk=project_id).first()
+    if project is None:
+        raise Http404
+    role = role_of(user, project)
+    refuse_deleted(project, role)
+    if not (also_former or may(role, "label")):
         raise Http404
     page = Page.objects.select_related("project", "labeler").filter(pk=page_id, project=project).first()
     if page is None or page.labeler_id != user.pk:
@@ -123,6 +146,31 @@ def known_teams(user: Visitor) -> QuerySet[Team]:
         return Team.objects.none()
     inside = TeamMember.objects.filter(user=user.pk, left_at=None)
     return led_teams(user) | Team.objects.filter(pk__in=inside.values("team"))
+
+
+def known_people(user: Visitor) -> QuerySet[User]:
+    """Return the others whom somebody can name without their address: of their teams, and where they manage.
+
+    A vendor's people come with their team alone.
+    """
+    if not may_create(user):
+        return User.objects.none()
+    managed = Membership.objects.filter(
+        user=user.pk, role=MANAGER, is_active=True, project__deleted_at=None
+    ).values("project")
+    beside = Membership.objects.filter(project__in=managed, is_active=True).values("user")
+    inside = TeamMember.objects.filter(team__in=known_teams(user), left_at=None).values("user")
+    known = User.objects.filter(Q(pk__in=beside) | Q(pk__in=inside), is_active=True, vendor=None)
+    return known.exclude(email=getattr(user, "email", ""))
+
+
+def knows(viewer: Visitor | None, person: User) -> bool:
+    """Tell whether somebody is told who a person is: a vendor's people know those of their team alone.
+
+    Nobody in particular, such as the command line, is told.
+    """
+    vendor = getattr(viewer, "vendor_id", None)
+    return vendor is None or person.vendor_id == vendor
 
 
 def owns(user: Visitor, team: Team) -> bool:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from labeling import bias, consensus, validation
 from labeling.classes import ClassInput, add_classes
@@ -135,9 +134,3 @@ def set_instructions(project: Project, text: str, by: User, *, link: str = "") -
         return Instructions.objects.create(
             project=project, version=version, text=text, link=link, created_by=by
         )
-
-
-def delete(project: Project, by: User) -> None:
-    """Take a project out of sight; its rows stay, and so does its name."""
-    Project.objects.filter(pk=project.pk).update(deleted_at=timezone.now(), state=Project.State.PAUSED)
-    Event.record("delete", project, by)

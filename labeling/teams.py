@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling import members
+from labeling import announcing, members
 from labeling.members import WorkforceRefused
 from labeling.models import Annotation, Event, Membership, Project, ProjectTeam, Team, TeamMember, User
 
@@ -74,6 +74,8 @@ def join(team: Team, user: User, by: User, *, is_lead: bool = False) -> TeamMemb
         TeamMember.objects.filter(pk=person.pk).update(left_at=None)
         Event.record("team_join", None, by, team=team.name, user=user.pk)
         settle_everywhere(team, by, user)
+        if by != user:
+            announcing.tell("joined_team", user.pk, team=team.name, who=by.label)
     return person
 
 

@@ -179,7 +179,16 @@ def percent(share: float, digits: int = 4) -> str:
 verb("create", "Project made", "made the project", Door("project"))
 verb("start", "Labeling resumed", "resumed labeling", Door("settings"))
 verb("pause", "Labeling paused", "paused labeling", Door("settings"))
-verb("delete", "Project deleted", "deleted the project")
+verb(
+    "delete",
+    "Project deleted",
+    lambda data, names: (
+        f"deleted the project with {number(data['images'], 'image', 'images')}"
+        if data.get("images")
+        else "deleted the project"
+    ),
+)
+verb("emptied", "Deleted project emptied", "removed what the deleted project held", by_machine=True)
 verb("settings", "Settings changed", settings_words, Door("settings"))
 verb(
     "instructions",

@@ -201,5 +201,6 @@ urlpatterns = [
         instructions.restore,
         name="instructions-restore",
     ),
+    path("projects/<int:project_id>/settings/delete/", settings.delete, name="project-delete"),
     path("projects/<int:project_id>/settings/state/", settings.set_state, name="settings-state"),
 ]

@@ -1,7 +1,7 @@
 """Who can be asked, and inviting people: by a link, or with an account and a temporary password."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from django.core.exceptions import ValidationError
@@ -85,6 +85,23 @@ def invite_to_team(
     return made
 
 
+def staff(
+    project: Project,
+    by: User,
+    given: Iterable[tuple[Team, str]],
+    invitees: Mapping[str, str],
+    *,
+    with_password: bool = False,
+) -> list[Invitation]:
+    """Let teams work in a project, and invite addresses, all or none. Raises WorkforceRefused."""
+    with transaction.atomic():
+        for team, role in given:
+            teams.give(project, team, role, by)
+        return [
+            invite(project, by, role, email, with_password=with_password) for email, role in invitees.items()
+        ]
+
+
 def send(invitation: Invitation, by: User, *, with_password: bool) -> Invitation:
     """Keep a new invitation, with an account where one is asked for and the address has none, and tell."""
     known = User.objects.filter(email=invitation.email).exists()
@@ -130,10 +147,14 @@ def temporary_password(invitation: Invitation) -> str:
 
 
 def tell_invited(invitation: Invitation, by: User) -> None:
-    """Tell who is invited: in Loupe, or by a letter to an address that has no account yet."""
+    """Tell who is invited: as they chose, or by a letter to an address that has no account."""
     known = User.objects.filter(email=invitation.email).first() if invitation.email else None
-    to_known = known is not None and invitation.account_id is None and invitation.project is not None
-    if invitation.project is not None:
+    to_known = known is not None and invitation.account_id is None
+    if invitation.team is not None and known is not None and to_known:
+        announcing.tell(
+            "invited", known.pk, team=invitation.team.name, invitation=invitation.pk, who=by.label
+        )
+    elif invitation.project is not None:
         announcing.announce(
             "invited",
             invitation.project,
@@ -254,10 +275,16 @@ def resend(invitation: Invitation, by: User) -> Invitation:
 def revoke(invitation: Invitation, by: User) -> None:
     """Let an invitation open nothing any more; an account that it made, and nobody has used, goes with it."""
     with transaction.atomic():
-        if not open_ones().filter(pk=invitation.pk).update(revoked_at=timezone.now()):
-            return
-        User.objects.filter(invitations=invitation, temporary_until__isnull=False).delete()
-        record(invitation, by, "revoke")
+        if close(invitation):
+            record(invitation, by, "revoke")
+
+
+def close(invitation: Invitation) -> bool:
+    """End an invitation; tells whether it was open."""
+    if not open_ones().filter(pk=invitation.pk).update(revoked_at=timezone.now()):
+        return False
+    User.objects.filter(invitations=invitation, temporary_until__isnull=False).delete()
+    return True
 
 
 def record(invitation: Invitation, by: User, verb: str) -> None:

@@ -6,4 +6,14 @@ class MlassistConfig(AppConfig):
 
     def ready(self) -> None:
         # Registers jobs, ticks, panels, and what the log says.
-        from mlassist import facts, featurization, finetuning, loop, meanings, survey, switching, telling  # noqa: F401
+        from mlassist import (  # noqa: F401
+            facts,
+            featurization,
+            finetuning,
+            leavings,
+            loop,
+            meanings,
+            survey,
+            switching,
+            telling,
+        )

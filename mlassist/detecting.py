@@ -29,7 +29,6 @@ if __name__ == "__main__":
     django.setup()
 
 import torch
-from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from PIL import Image
@@ -97,7 +96,7 @@ def teach(project: Project, step: Step) -> ModelVersion:
         .order_by("position")
         .values_list("id", flat=True)
     )
-    folder = workplace(project)
+    folder = runs.workplace(project)
     given = as_begun(folder, given, classes, step.row.job_id)
     rng = np.random.default_rng(project.seed % 2**32)
     chosen = np.sort(rng.permutation(len(given))[:MOST_IMAGES])
@@ -134,11 +133,6 @@ def teach(project: Project, step: Step) -> ModelVersion:
         doubting.rank_objects(project, items, found, given_there)
     shutil.rmtree(folder, ignore_errors=True)
     return version
-
-
-def workplace(project: Project) -> Path:
-    """Return where a teaching keeps its state until it is over."""
-    return Path(settings.LOUPE_HOME) / "work" / f"detector-{project.pk}"
 
 
 def as_begun(folder: Path, given: Answers, classes: Sequence[int], job: int | None) -> Answers:

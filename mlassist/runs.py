@@ -5,9 +5,11 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Value
 from django.db.models.functions import Concat, Now
 
@@ -19,6 +21,11 @@ SECONDS_BETWEEN_WRITES = 0.5
 INTERRUPTED = "The process doing it was stopped."
 
 log = logging.getLogger(__name__)
+
+
+def workplace(project: Project) -> Path:
+    """Return where the teaching of a detector keeps its state until it is over."""
+    return Path(settings.LOUPE_HOME) / "work" / f"detector-{project.pk}"
 
 
 class Told(SystemExit):

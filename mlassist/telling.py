@@ -110,7 +110,7 @@ def certificate_withdrawn(data: Data, count: int) -> str:
     return said % {"count": intcomma(data["labels"])}
 
 
-def certificate_address(project: int, data: Data) -> str:
+def certificate_address(project: int | None, data: Data) -> str:
     return f"{reverse('certificate', args=[project])}?attempt={data['attempt']}"
 
 

@@ -7,8 +7,20 @@ from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from labeling import assigning, queue, review, teams, workforce
-from labeling.models import Membership, Project, User
+from labeling import (
+    assigning,
+    commenting,
+    concord,
+    deleting,
+    exporting,
+    locks,
+    queue,
+    review,
+    saved,
+    teams,
+    workforce,
+)
+from labeling.models import Event, Item, Job, Membership, Project, User
 from tests import factories
 
 PUBLIC, SIGNED_IN, SEE, LABEL, REVIEW, MANAGE = "public", "signed in", "see", "label", "review", "manage"
@@ -109,6 +121,7 @@ ROUTES = {
     "instructions-pictures": ("post", MANAGE),
     "instructions-picture": ("get", SEE),
     "settings-state": ("post", MANAGE),
+    "project-delete": ("post", MANAGE),
     "profile-notifications": ("post", SIGNED_IN),
     "notifications": ("get", SIGNED_IN),
     "notifications-read": ("post", SIGNED_IN),
@@ -228,7 +241,7 @@ def test_every_route_says_whom_it_is_for() -> None:
 @pytest.fixture
 def place(project, labeler, reviewer, manager, admin, outsider, items) -> dict[str, Any]:
     """Return a project in which something of everything exists, and what addresses need."""
-    from labeling import classes, commenting, exporting, illustrations, webhooks
+    from labeling import classes, illustrations, webhooks
 
     factories.answer(project, reviewer)
     boxes = factories.make_project(manager=manager, reviewer=reviewer, labeler=labeler, task_type="detection")
@@ -344,6 +357,69 @@ def test_a_vendors_person_reads_nothing_of_other_people_teams_and_projects(
 
 
 @pytest.mark.django_db
+def test_a_vendors_reviewer_is_told_of_no_person_outside_of_the_vendors_team(
+    place, project, items, vendor, manager, reviewer, labeler, admin
+) -> None:
+    for each in User.objects.exclude(vendor=vendor.vendor):
+        name = f"unmistakable-{each.pk}"
+        User.objects.filter(pk=each.pk).update(name=name, email=f"{name}@example.com")
+    people = User.objects.in_bulk()
+    manager, reviewer, labeler = (people[each.pk] for each in (manager, reviewer, labeler))
+    colleague = factories.make_user("c@vendor.example", name="Known colleague", vendor=vendor.vendor)
+    teams.join(vendor.vendor, colleague, admin)
+    teams.give(project, vendor.vendor, "reviewer", admin)
+    shown = items[0]
+    for label, person in (("disc", labeler), ("square", reviewer), ("disc", colleague)):
+        if not shown.annotations.filter(labeler=person).exists():
+            factories.make_annotation(shown, label, person)
+    thread = commenting.add(shown, labeler, "Is it?")
+    for author in (reviewer, vendor, manager):
+        commenting.add(shown, author, "It is.", parent=thread)
+    commenting.resolve(thread, manager, resolved=True)
+    factories.answer(project, labeler, lambda _: "disc", size=4)
+    factories.answer(project, colleague, lambda _: "disc")
+    labeled = [each.pk for each in Item.objects.filter(project=project, state="labeled").exclude(pk=shown.pk)]
+    review.judge(project, reviewer, "approve", [*labeled[:1], shown.pk])
+    review.reject(project, labeled[-1:], reviewer, "Look again.")
+    Item.objects.filter(pk=shown.pk).update(state="needs_review")
+    locks.hold(project, reviewer, [each.pk for each in items])
+    saved.save(project, reviewer, "Shared view", "", is_shared=True)
+    concord.report_of(project)
+    mine = exporting.start(project, vendor, "coco", review.Filters())
+    factories.run_jobs("quick")
+    client = Client()
+    client.force_login(vendor)
+    pair = "-".join(str(pk) for pk in sorted((labeler.pk, reviewer.pk)))
+    chosen = f"?labeler={labeler.pk}&assignment={place['assignment_id']}&disagreement=pair:{pair}"
+    urls = {
+        (name, ""): address(name, place)
+        for name, (method, _) in ROUTES.items()
+        if method == "get" and name not in ("invitation", "api-schema", "api-docs")
+    }
+    urls["export-file", "mine"] = address("export-file", place | {"job_id": mine.pk})
+    for name in ("data", "api-items"):
+        urls[name, "chosen"] = address(name, place) + chosen
+        urls[name, "disputed"] = address(name, place) + "?state=needs_review"
+    seen = {}
+    for which, url in urls.items():
+        # The panel of an image is a part of the gallery, which a script asks for.
+        headers = {"HX-Request": "true"} if which[0] == "item-panel" else {}
+        response = client.get(url, headers=headers)
+        body = b"".join(response.streaming_content) if response.streaming else response.content
+        seen[which] = response.status_code, body.decode(errors="replace")
+    looked = client.post(reverse("api-locks", args=[project.pk]), {"items": [shown.pk]}, "application/json")
+    seen["api-locks", ""] = looked.status_code, looked.content.decode()
+    assert {key for key, (_, text) in seen.items() if "unmistakable" in text.lower()} == set()
+    assert (seen["export-file", ""][0], seen["export-file", "mine"][0]) == (404, 200)
+    for name in ("item-panel", "data", "agreement", "agreement-file", "review", "export-file", "api-item",
+                 "api-quality"):  # fmt: skip
+        texts = [text for (each, *_), (status, text) in seen.items() if each == name and status == 200]
+        assert any(f"person {labeler.pk}" in text for text in texts), name
+    assert f"person {reviewer.pk}" in seen["api-locks", ""][1]
+    assert "Known colleague" in seen["data", ""][1]
+
+
+@pytest.mark.django_db
 def test_a_labeler_sees_only_pictures_that_were_handed_out_to_them(project, labeler, items, client) -> None:
     client.force_login(labeler)
     assert client.get(reverse("image", args=[items[0].pk])).status_code == 404
@@ -401,10 +477,20 @@ def test_nobody_touches_the_page_of_somebody_else(project, labeler, manager, ite
 
 
 @pytest.mark.django_db
-def test_a_deleted_project_is_gone_for_everybody(project, manager, client) -> None:
-    from labeling import projects
-
+def test_a_deleted_project_is_gone_for_everybody_and_leaves_its_log(place, project, manager, client) -> None:
     client.force_login(manager)
-    projects.delete(project, manager)
-    assert client.get(reverse("project", args=[project.pk])).status_code == 404
-    assert Project.objects.filter(pk=project.pk).exists()
+    deleting.delete(project, manager, project.name)
+    for name, (method, needs) in ROUTES.items():
+        if needs in (SEE, LABEL, REVIEW, MANAGE):
+            url = address(name, place)
+            if f"/{project.pk}/" in url and "/projects/" in url:
+                assert getattr(client, method)(url).status_code == 404, name
+    factories.run_jobs("quick")
+    project.refresh_from_db()
+    assert project.emptied_at
+    left = {
+        model: model.objects.filter(**{field: project}).count()
+        for model, field in deleting.owned_by(Project)
+        if model is not Job
+    }
+    assert {model for model, count in left.items() if count} == {Event, Membership}

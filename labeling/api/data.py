@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import exporting, gallery, importing, permissions, review
+from labeling import exporting, gallery, importing, naming, permissions, review
 from labeling.api import filtering, shapes
 from labeling.models import Event, Job
 
@@ -42,7 +42,9 @@ class Items(APIView):
             request.query_params.get("cursor"),
             min(limit or 60, MOST),
         )
-        return Response({"results": [shapes.item_shape(each) for each in items], "next": following})
+        return Response(
+            {"results": [shapes.item_shape(each, request.user) for each in items], "next": following}
+        )
 
 
 class ItemDetail(APIView):
@@ -65,10 +67,11 @@ class ItemDetail(APIView):
         reviews = item.reviews.select_related("reviewer").order_by("-id")
         return Response(
             {
-                **shapes.item_shape(item),
-                "history": [shapes.annotation_shape(each) for each in history],
+                **shapes.item_shape(item, request.user),
+                "history": [shapes.annotation_shape(each, request.user) for each in history],
                 "reviews": [
-                    {"verdict": each.verdict, "comment": each.comment, "reviewer": each.reviewer.label,
+                    {"verdict": each.verdict, "comment": each.comment,
+                     "reviewer": naming.called(request.user, each.reviewer),
                      "created_at": each.created_at, "undone_at": each.undone_at}
                     for each in reviews
                 ],
@@ -86,7 +89,7 @@ class Decision(APIView):
         given.is_valid(raise_exception=True)
         review.decide(project, item.pk, given.validated_data["annotation"], permissions.person(request))
         item = project.items.select_related("current_annotation__labeler").get(pk=item_id)
-        return Response(shapes.item_shape(item))
+        return Response(shapes.item_shape(item, request.user))
 
 
 class Imports(APIView):
@@ -139,7 +142,7 @@ class Exports(APIView):
     def get(self, request: Request, project_id: int) -> Response:
         """List the exports that were made."""
         project = permissions.project_or_404(request.user, project_id, "review")
-        made = Job.objects.filter(project=project, kind="export").order_by("-id")[:50]
+        made = exporting.made(project, permissions.person(request)).order_by("-id")[:50]
         return Response({"results": [shapes.job_shape(each) for each in made]})
 
     @extend_schema(operation_id="exports_create", request=filtering.ExportInput, responses={202: dict})
@@ -158,7 +161,8 @@ class ExportFile(APIView):
     def get(self, request: Request, project_id: int, job_id: int) -> FileResponse:
         """Download an export."""
         project = permissions.project_or_404(request.user, project_id, "review")
-        job = Job.objects.filter(project=project, kind="export", state="done", pk=job_id).first()
+        made = exporting.made(project, permissions.person(request))
+        job = made.filter(state="done", pk=job_id).first()
         if job is None:
             raise Http404
         Event.record("download", project, permissions.person(request), export=job.pk)

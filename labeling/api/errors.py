@@ -18,6 +18,7 @@ from labeling.illustrations import PictureRefused
 from labeling.importing import ImportRefused
 from labeling.limits import LimitReached, NotWorking
 from labeling.outlining import OutlineRefused
+from labeling.permissions import ProjectDeleted
 from labeling.projects import ProjectRefused
 from labeling.queue import NotRunning
 from labeling.review import ReviewRefused
@@ -43,6 +44,8 @@ REFUSALS = (
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """Turn an exception into a response; None lets it become a 500."""
+    if isinstance(error, ProjectDeleted):
+        return answer(404, "deleted", str(error))
     if isinstance(error, Http404):
         return answer(404, "not_found", _("There is nothing here that you can see."))
     if isinstance(error, PermissionDenied):

@@ -22,11 +22,13 @@ class FilterInput(serializers.Serializer[Any]):
     confidence_above = NumberField(required=False)
     since = serializers.DateField(required=False, help_text="labeled on that day, in UTC, or later")
     until = serializers.DateField(required=False, help_text="labeled on that day or before")
-    disagreement = serializers.ChoiceField(
-        choices=("people", "model"),
+    disagreement = serializers.RegexField(
+        r"^(people|model|all|pair:\d{1,18}-\d{1,18}|class:\d{1,18}|week:\d{4}-\d{2}-\d{2})\Z",
         required=False,
         allow_blank=True,
-        help_text="people gave different answers, or the model says another class",
+        help_text="`people` gave different answers, or the `model` says another class; or what was counted"
+        " for the agreement of people, in whatever state: `all`, `pair:3-7` (users), `class:5` or"
+        " `week:2026-11-23`",
     )
     group = serializers.IntegerField(required=False, help_text="of look-alikes")
     instructions = serializers.IntegerField(required=False, help_text="the version it was labeled under")
@@ -34,12 +36,6 @@ class FilterInput(serializers.Serializer[Any]):
     comments = serializers.ChoiceField(choices=("open", "any"), required=False, allow_blank=True)
     name = serializers.CharField(required=False, allow_blank=True, max_length=200)
     kind = serializers.ChoiceField(choices=QueueKind.choices, required=False, allow_blank=True)
-    disagree = serializers.CharField(
-        required=False,
-        allow_blank=True,
-        max_length=60,
-        help_text="what people answered differently: all, pair:3-7 (users), class:5 or week:2026-11-23",
-    )
     assignment = serializers.IntegerField(required=False)
 
     def get_fields(self) -> dict[str, Any]:

@@ -85,14 +85,13 @@ class NotificationChoices(APIView):
 
 
 def shape(notification: Notification) -> dict[str, Any]:
-    kind = announcing.kinds()[notification.kind]
     return {
         "id": notification.pk,
         "kind": notification.kind,
-        "project": notification.project_id,
+        "project": notification.project_id,  # none where it is about a team
         "sentence": announcing.sentence(notification),
         "count": notification.count,
-        "url": kind.address(notification.project_id, notification.data),
+        "url": announcing.address(notification),
         "happened_at": notification.happened_at,
         "read_at": notification.read_at,
     }

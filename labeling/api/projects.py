@@ -3,12 +3,12 @@
 from typing import Any
 
 from django.http import Http404
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import permissions, projects, statistics
+from labeling import deleting, permissions, projects, statistics
 from labeling.api import project_shapes as told
 from labeling.models import Project
 
@@ -62,6 +62,20 @@ class ProjectDetail(APIView):
         if given.validated_data:
             projects.change_settings(project, permissions.person(request), **given.validated_data)
         return Response(told.project_shape(project, role(project)))
+
+    @extend_schema(
+        operation_id="projects_delete",
+        parameters=[OpenApiParameter("name", str, required=True, description="of the project, as it stands")],
+        responses={204: None},
+    )
+    def delete(self, request: Request, project_id: int) -> Response:
+        """Delete a project for good with its images, labels and models; its files follow in the background.
+
+        Its name is never free again, and the audit log stays.
+        """
+        project = permissions.project_or_404(request.user, project_id, "manage")
+        deleting.delete(project, permissions.person(request), request.query_params.get("name", ""))
+        return Response(status=204)
 
 
 class ProjectState(APIView):

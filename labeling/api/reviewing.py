@@ -11,7 +11,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import bulk, commenting, extensions, gallery, locks, permissions, review, sampling, saved
+from labeling import (
+    bulk,
+    commenting,
+    extensions,
+    gallery,
+    locks,
+    naming,
+    permissions,
+    review,
+    sampling,
+    saved,
+)
 from labeling.api import filtering, shapes
 from labeling.models import Comment, Item, Project, ReviewBatch, SavedFilter, User
 
@@ -146,7 +157,7 @@ class ReviewQueue(APIView):
         return Response(
             {
                 "waiting": sampling.waiting(project, person),
-                "item": {**shapes.item_shape(items[0]), "drawn_at_random": found[0].is_random}
+                "item": {**shapes.item_shape(items[0], person), "drawn_at_random": found[0].is_random}
                 if items
                 else None,
             }
@@ -172,16 +183,16 @@ class Quality(APIView):
         return Response(
             {
                 "confidence": sampling.CONFIDENCE,
-                "project": claim_shape(of_all),
-                "labelers": [claim_shape(each) for each in by_labeler],
+                "project": claim_shape(of_all, request.user),
+                "labelers": [claim_shape(each, request.user) for each in by_labeler],
             }
         )
 
 
-def claim_shape(found: sampling.Claim) -> dict[str, Any]:
+def claim_shape(found: sampling.Claim, viewer: Any) -> dict[str, Any]:
     return {
         "labeler": found.labeler.pk if found.labeler else None,
-        "name": found.labeler.label if found.labeler else None,
+        "name": naming.called(viewer, found.labeler) if found.labeler else None,
         "rate": found.rate,
         "reviewed": found.reviewed,
         "wrong": found.wrong,
@@ -228,7 +239,7 @@ class Comments(APIView):
     def get(self, request: Request, project_id: int, item_id: int) -> Response:
         """List the threads of an item."""
         item = item_in(request, project_id, item_id)
-        return Response({"results": [thread_shape(each) for each in commenting.threads(item)]})
+        return Response({"results": [thread_shape(each, request.user) for each in commenting.threads(item)]})
 
     @extend_schema(operation_id="comments_create", request=CommentInput, responses={201: dict})
     def post(self, request: Request, project_id: int, item_id: int) -> Response:
@@ -239,7 +250,7 @@ class Comments(APIView):
         has_point = body.get("x") is not None and body.get("y") is not None
         point = (body["x"], body["y"]) if has_point else None
         made = commenting.add(item, permissions.person(request), body["text"], point=point, parent=parent)
-        return Response(comment_shape(made), status=201)
+        return Response(comment_shape(made, request.user), status=201)
 
 
 class CommentDetail(APIView):
@@ -251,7 +262,7 @@ class CommentDetail(APIView):
         person = permissions.person(request)
         commenting.resolve(comment, person, resolved=given(ResolvedInput, request)["resolved"])
         comment.refresh_from_db()
-        return Response(comment_shape(comment))
+        return Response(comment_shape(comment, request.user))
 
 
 def item_in(request: Request, project_id: int, item_id: int) -> Item:
@@ -259,10 +270,10 @@ def item_in(request: Request, project_id: int, item_id: int) -> Item:
     return get_object_or_404(project.items.select_related("project"), pk=item_id)
 
 
-def comment_shape(comment: Comment) -> dict[str, Any]:
+def comment_shape(comment: Comment, viewer: Any) -> dict[str, Any]:
     return {
         "id": comment.pk,
-        "author": comment.author.label,
+        "author": naming.called(viewer, comment.author),
         "text": comment.text,
         "x": comment.x,
         "y": comment.y,
@@ -271,8 +282,9 @@ def comment_shape(comment: Comment) -> dict[str, Any]:
     }
 
 
-def thread_shape(comment: Comment) -> dict[str, Any]:
-    return {**comment_shape(comment), "answers": [comment_shape(each) for each in comment.answers.all()]}
+def thread_shape(comment: Comment, viewer: Any) -> dict[str, Any]:
+    answers = [comment_shape(each, viewer) for each in comment.answers.all()]
+    return {**comment_shape(comment, viewer), "answers": answers}
 
 
 class SavedFilters(APIView):
@@ -281,7 +293,7 @@ class SavedFilters(APIView):
         """List your saved filters of the gallery, and those that others share."""
         project = permissions.project_or_404(request.user, project_id, "review")
         found = saved.visible(project, permissions.person(request))
-        return Response({"results": [saved_shape(each) for each in found]})
+        return Response({"results": [saved_shape(each, request.user) for each in found]})
 
     @extend_schema(operation_id="saved_filters_create", request=SavedFilterInput, responses={201: dict})
     def post(self, request: Request, project_id: int) -> Response:
@@ -291,7 +303,7 @@ class SavedFilters(APIView):
         made = saved.save(
             project, permissions.person(request), body["name"], body["query"], is_shared=body["shared"]
         )
-        return Response(saved_shape(made), status=201)
+        return Response(saved_shape(made, request.user), status=201)
 
 
 class SavedFilterDetail(APIView):
@@ -301,7 +313,7 @@ class SavedFilterDetail(APIView):
         found = changeable(request, project_id, filter_id)
         body = given(SavedFilterChange, request)
         saved.change(found, permissions.person(request), name=body.get("name"), is_shared=body.get("shared"))
-        return Response(saved_shape(found))
+        return Response(saved_shape(found, request.user))
 
     @extend_schema(operation_id="saved_filters_delete", responses={204: None})
     def delete(self, request: Request, project_id: int, filter_id: int) -> Response:
@@ -319,13 +331,13 @@ def changeable(request: Request, project_id: int, filter_id: int) -> SavedFilter
     return found
 
 
-def saved_shape(each: SavedFilter) -> dict[str, Any]:
+def saved_shape(each: SavedFilter, viewer: Any) -> dict[str, Any]:
     return {
         "id": each.pk,
         "name": each.name,
         "query": each.query,
         "shared": each.is_shared,
-        "owner": each.owner.label,
+        "owner": naming.called(viewer, each.owner),
     }
 
 
@@ -341,4 +353,6 @@ class LookAlikes(APIView):
         limit = min(shapes.whole_number(request.query_params.get("limit", "")) or 20, MOST_ALIKE)
         found = extensions.look_alikes(item.project, item.pk, limit)
         items = [each for each in gallery.load(found or []) if each.project_id == item.project_id]
-        return Response({"known": found is not None, "results": [shapes.item_shape(each) for each in items]})
+        return Response(
+            {"known": found is not None, "results": [shapes.item_shape(each, request.user) for each in items]}
+        )

@@ -17,6 +17,7 @@ from labeling import (
     geometry,
     languages,
     meanings,
+    naming,
     proposing,
     queue,
     review,
@@ -306,7 +307,7 @@ def ticks_shape(claim: Claim, today: Meanings) -> dict[str, Any]:
     }
 
 
-def item_shape(item: Item) -> dict[str, Any]:
+def item_shape(item: Item, viewer: Any) -> dict[str, Any]:
     current = item.current_annotation
     suggestion = getattr(item, "suggestion", None)
     listing = getattr(item, "listing", None)
@@ -327,7 +328,7 @@ def item_shape(item: Item) -> dict[str, Any]:
             for _ in range(count)
         ],
         "regions": regions_shape(current.regions.all() if current else ()),
-        "labeler": current.labeler.label if current and current.labeler else None,
+        "labeler": naming.called(viewer, current.labeler) if current and current.labeler else None,
         "confidence": suggestion.confidence if suggestion else None,
         "label_error": listing.label_error if listing else None,
         "model_class": listing.model_class if listing else None,
@@ -336,12 +337,12 @@ def item_shape(item: Item) -> dict[str, Any]:
     }
 
 
-def annotation_shape(annotation: Annotation) -> dict[str, Any]:
+def annotation_shape(annotation: Annotation, viewer: Any) -> dict[str, Any]:
     """Return one entry of an item's history."""
     return {
         "id": annotation.pk,
         "origin": annotation.origin,
-        "labeler": annotation.labeler.label if annotation.labeler else None,
+        "labeler": naming.called(viewer, annotation.labeler) if annotation.labeler else None,
         "labels": [each.label_class.name for each in annotation.regions.all()],
         "labels_now": [each.label_class.now.name for each in annotation.regions.all()],
         "regions": regions_shape(annotation.regions.all()),

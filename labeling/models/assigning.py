@@ -44,7 +44,7 @@ class AssignedItem(models.Model):
     """An item of an assignment. What people answered of it stays its part; what has ended is not open."""
 
     assignment = models.ForeignKey(Assignment, on_delete=models.CASCADE, related_name="items")
-    item = models.ForeignKey(Item, on_delete=models.CASCADE, db_index=False, related_name="assigned")
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="assigned")
     is_open = models.BooleanField(default=True)
 
     class Meta:

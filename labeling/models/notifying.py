@@ -80,7 +80,10 @@ class Notification(models.Model):
         MAIL = "mail", _("In Loupe, and by e-mail at once")
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notifications")
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="notifications")
+    project = models.ForeignKey(
+        Project, null=True, on_delete=models.CASCADE, related_name="notifications",
+        help_text="empty where it is about a team",
+    )  # fmt: skip
     kind = models.CharField(max_length=40)
     data = models.JSONField(default=dict)
     count = models.PositiveIntegerField(default=1)
@@ -101,10 +104,19 @@ class Notification(models.Model):
                 name="notification_one_open",
             ),
             models.CheckConstraint(
+                condition=models.Q(project__isnull=False) | models.Q(data__has_key="team"),
+                name="notification_is_of_something",
+            ),
+            models.CheckConstraint(
                 condition=models.Q(is_open=False) | models.Q(read_at=None),
                 name="notification_open_is_unread",
             ),
         ]
+
+    @property
+    def place(self) -> str:
+        """What it is about, as people call it."""
+        return self.project.name if self.project else str(self.data["team"])
 
 
 class NotificationChoice(models.Model):

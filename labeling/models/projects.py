@@ -83,11 +83,16 @@ class Project(models.Model):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(null=True)
+    emptied_at = models.DateTimeField(null=True, help_text="when nothing but its name and log was left")
 
     class Meta:
         constraints = [
             # Deleted projects keep their row, so that a name is never used again.
             models.UniqueConstraint(Lower("name"), name="project_name_once"),
+            models.CheckConstraint(
+                condition=models.Q(emptied_at=None) | models.Q(deleted_at__isnull=False),
+                name="project_emptied_is_deleted",
+            ),
             models.CheckConstraint(
                 condition=models.Q(target_error__gt=0, target_error__lt=0.5), name="project_target_error"
             ),

@@ -84,6 +84,8 @@ class QueueEntry(models.Model):
                 condition=models.Q(open_slots__gt=0, group__isnull=False, assignment__isnull=False),
                 name="entry_next_assigned_group",
             ),
+            # A label that is deleted must not look through all entries.
+            models.Index(fields=["hint"], condition=models.Q(hint__isnull=False), name="entry_by_hint"),
         ]
         constraints = [
             models.CheckConstraint(

@@ -19,4 +19,6 @@ class Relabeling(models.Model):
     reason = models.CharField(max_length=300, blank=True)
 
     class Meta:
+        # A label that is deleted must not look through all of them.
+        indexes = [models.Index(fields=["annotation"], name="relabeling_by_annotation")]
         constraints = [models.UniqueConstraint(fields=["event", "item"], name="relabeling_once")]

@@ -15,7 +15,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from labeling import announcing, charts, languages, notifications, permissions, prose
+from labeling import announcing, charts, languages, naming, notifications, permissions, prose
 from labeling.kinds import ROLES
 from labeling.models import LabelClass, Project, User
 
@@ -117,6 +117,12 @@ def kind_title(kind: str) -> str:
 def role_name(role: str) -> str:
     """Return a role as it stands in a sentence."""
     return str(ROLES[role])
+
+
+@register.filter
+def called(person: User | None, viewer: object) -> str:
+    """Return how a person is called before somebody."""
+    return naming.called(viewer, person)
 
 
 @register.simple_tag

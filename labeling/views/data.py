@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.vary import vary_on_headers
 
-from labeling import commenting, comparing, extensions, permissions, review, saved, workforce
+from labeling import commenting, comparing, extensions, naming, permissions, review, saved, workforce
 from labeling import gallery as browsing
 from labeling.api.filtering import FilterInput, filters_from
 from labeling.api.shapes import whole_number
@@ -55,7 +55,7 @@ def gallery(request: SignedIn, project_id: int) -> HttpResponse:
         return render(request, "data/_batch.html", context)
     context |= choices(project, filters, request.user) | {
         "query": query.urlencode(),
-        "chips": chips(project, filters, query),
+        "chips": chips(project, filters, query, request.user),
         "opened": opened,
         "reasons": review.last_reasons(project, request.user),
     }
@@ -97,7 +97,7 @@ def choices(project: Project, filters: browsing.Filters, user: User) -> dict[str
         "states": [state for state in Item.State.values if state != "labeled"],
         "sources": SOURCES,
         "confidences": CONFIDENCES,
-        "disagreements": DISAGREEMENTS,
+        "disagreements": disagreements(project, filters.disagreement, user),
         "reviewed": REVIEWED,
         "comments": COMMENTS,
         "sorts": browsing.SORTS,
@@ -120,28 +120,27 @@ def sort_of(given: QueryDict) -> str:
     return chosen if chosen in browsing.SORTS else "newest"
 
 
-def chips(project: Project, filters: browsing.Filters, query: QueryDict) -> list[Chip]:
+def chips(project: Project, filters: browsing.Filters, query: QueryDict, viewer: User) -> list[Chip]:
     """Return the filters that are on, in words."""
     texts = {
         "kind": filters.kind and f"waiting: {kind_name(filters.kind)}",
         "state": filters.state and f"state: {words(filters.state)}",
         "class": filters.label_class and f"class: {name_in(project.classes, filters.label_class)}",
         "source": filters.source and f"origin: {SOURCES.get(filters.source, filters.source)}",
-        "labeler": filters.labeler and f"labeler: {name_in(labelers(project), filters.labeler)}",
+        "labeler": filters.labeler and f"labeler: {person_in(project, filters.labeler, viewer)}",
         "confidence_above": filters.confidence_above is not None
         and f"confidence ≥ {filters.confidence_above}",
         "confidence_below": filters.confidence_below is not None
         and f"confidence < {filters.confidence_below}",
         "since": filters.since and f"labeled since {filters.since}",
         "until": filters.until and f"labeled until {filters.until}",
-        "disagreement": DISAGREEMENTS.get(filters.disagreement, ""),
+        "disagreement": filters.disagreement and disagreement_words(project, filters.disagreement, viewer),
         "group": filters.group is not None and f"look-alikes: group {filters.group}",
         "instructions": filters.instructions and f"instructions: version {filters.instructions}",
         "reviewed": REVIEWED.get(filters.reviewed, ""),
         "comments": COMMENTS.get(filters.comments, ""),
-        "assignment": filters.assignment and assignment_words(project, filters.assignment),
+        "assignment": filters.assignment and assignment_words(project, filters.assignment, viewer),
         "name": filters.name and f"name: {filters.name}",
-        "disagree": filters.disagree and disagreement_words(project, filters.disagree),
     }
     found = []
     for key, text in texts.items():
@@ -152,22 +151,32 @@ def chips(project: Project, filters: browsing.Filters, query: QueryDict) -> list
     return found
 
 
-def disagreement_words(project: Project, which: str) -> str:
+def disagreements(project: Project, which: str, viewer: User) -> dict[str, str]:
+    """Return the disagreements to choose from: also the one that is shown."""
+    return DISAGREEMENTS | ({which: disagreement_words(project, which, viewer)} if which else {})
+
+
+def disagreement_words(project: Project, which: str, viewer: User) -> str:
     """Say which disagreements are shown."""
+    if which in DISAGREEMENTS:
+        return DISAGREEMENTS[which]
     kind, _, value = which.partition(":")
     if kind == "pair":
-        people = [name_in(labelers(project), whole_number(each) or 0) for each in value.split("-")]
+        people = [person_in(project, whole_number(each) or 0, viewer) for each in value.split("-")]
         return f"answered differently by {' and '.join(people)}"
     if kind == "class":
         return f"people disagree on {name_in(project.classes, whole_number(value) or 0)}"
     return f"people disagree, week of {value}" if kind == "week" else "people disagree"
 
 
-def assignment_words(project: Project, pk: int) -> str:
+def assignment_words(project: Project, pk: int, viewer: User) -> str:
     found = project.assignments.filter(pk=pk).select_related("team", "labeler").first()
     if found is None:
         return "assigned: unknown"
-    return f"assigned to {found.team or found.labeler.label}"  # type: ignore[union-attr]
+    if found.team is not None:
+        is_known = viewer.vendor_id in (None, found.team.pk)
+        return f"assigned to {found.team if is_known else 'another team'}"
+    return f"assigned to {naming.called(viewer, found.labeler)}"
 
 
 def labelers(project: Project) -> QuerySet[User]:
@@ -177,7 +186,11 @@ def labelers(project: Project) -> QuerySet[User]:
 def name_in(rows: Any, pk: int) -> str:
     """Return how a row of the project is called; other projects' names stay theirs."""
     row = rows.filter(pk=pk).first()
-    return "unknown" if row is None else getattr(row, "label", row.__str__())
+    return "unknown" if row is None else str(row)
+
+
+def person_in(project: Project, pk: int, viewer: User) -> str:
+    return naming.called(viewer, labelers(project).filter(pk=pk).first()) or "unknown"
 
 
 @vary_on_headers("HX-Request")

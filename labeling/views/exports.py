@@ -5,7 +5,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from labeling import exporting, permissions, statistics
-from labeling.models import Job, Project
+from labeling.models import Job, Project, User
 from labeling.views import SignedIn
 from labeling.views.data import SOURCES, filters_of
 
@@ -22,7 +22,7 @@ def exports(request: SignedIn, project_id: int) -> HttpResponse:
         return redirect("exports", project.pk)
     context = {
         "project": project,
-        "jobs": made(project),
+        "jobs": made(project, request.user),
         "sources": SOURCES,
         "origins": statistics.labels_by_origin(project),
         "classes": project.classes.filter(means=None),
@@ -32,10 +32,8 @@ def exports(request: SignedIn, project_id: int) -> HttpResponse:
 
 def exports_live(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "review")
-    return render(request, "exports/_exports.html", {"project": project, "jobs": made(project)})
+    return render(request, "exports/_exports.html", {"project": project, "jobs": made(project, request.user)})
 
 
-def made(project: Project) -> list[Job]:
-    return list(
-        Job.objects.filter(project=project, kind="export").select_related("created_by").order_by("-id")[:50]
-    )
+def made(project: Project, user: User) -> list[Job]:
+    return list(exporting.made(project, user).select_related("created_by").order_by("-id")[:50])

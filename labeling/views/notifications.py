@@ -31,11 +31,10 @@ def bell(request: SignedIn) -> HttpResponse:
 def opened(request: SignedIn, notification_id: int) -> HttpResponse:
     """Go to the page that a notification is about; it counts as read from now on."""
     found = notifications.visible(request.user).filter(pk=notification_id).first()
-    kind = announcing.kind_of(found.kind) if found else None
-    if found is None or kind is None:
+    if found is None or announcing.kind_of(found.kind) is None:
         raise Http404
     notifications.mark_read(request.user, found.pk)
-    return redirect(kind.address(found.project_id, found.data))
+    return redirect(announcing.address(found))
 
 
 @require_POST

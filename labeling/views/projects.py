@@ -4,15 +4,18 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
-from labeling import extensions, figures, permissions, portal, projects, prompts, statistics
+from labeling import extensions, figures, permissions, portal, projects, prompts, statistics, workforce
 from labeling.forms import ProjectForm, parse_classes
-from labeling.models import Job, Project, User
+from labeling.models import Invitation, Job, Project, User
+from labeling.people_forms import InviteForm, WorkforceForm
 from labeling.views import SignedIn
 from labeling.views.log import as_file
+from labeling.views.people import team_page, to_copy
 
 
 def project_list(request: SignedIn) -> HttpResponse:
@@ -45,17 +48,39 @@ def countable(items: dict[str, int]) -> int:
 def project_new(request: SignedIn) -> HttpResponse:
     permissions.creator_or_404(request.user)
     form = ProjectForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        fields = dict(form.cleaned_data)
-        target_error = fields.pop("target")
+    people = WorkforceForm(request.user, request.POST or None)
+    if request.method == "POST" and form.is_valid() and people.is_valid():
         try:
-            made = projects.create_project(request.user, target_error=target_error, **fields)
+            made, sent = make(request.user, form, people)
         except projects.ProjectRefused as error:
             form.add_error(error.field or None, str(error))
+        except workforce.WorkforceRefused as error:
+            people.add_error("email", str(error))
         else:
-            messages.success(request, f"{made.name} is there. Now give it images.")
-            return redirect("import", made.pk)
-    return render(request, "projects/new.html", {"form": form})
+            return made_page(request, made, sent)
+    return render(request, "projects/new.html", {"form": form, "people": people})
+
+
+def make(user: User, form: ProjectForm, people: WorkforceForm) -> tuple[Project, list[Invitation]]:
+    """Make a project with its people, or neither. Raises ProjectRefused and WorkforceRefused."""
+    fields = dict(form.cleaned_data)
+    target_error = fields.pop("target")
+    with transaction.atomic():
+        made = projects.create_project(user, target_error=target_error, **fields)
+        with_password = people.cleaned_data["with_password"]
+        given, invitees = people.chosen_teams(), people.invitees()
+        return made, workforce.staff(made, user, given, invitees, with_password=with_password)
+
+
+def made_page(request: SignedIn, made: Project, sent: list[Invitation]) -> HttpResponse:
+    """Go on to the images of a new project; first, passwords are shown that no mail server brings."""
+    if passwords := to_copy(sent):
+        messages.success(request, f"{made.name} is there. Hand the passwords on; then give it images.")
+        made.role = "manager"  # type: ignore[attr-defined]
+        return team_page(request, made, form=InviteForm(), passwords=passwords)
+    invited = f" Invited: {len(sent)}, see the Team page." if sent else ""
+    messages.success(request, f"{made.name} is there. Now give it images.{invited}")
+    return redirect("import", made.pk)
 
 
 @require_POST
@@ -70,8 +95,13 @@ def project_new_template(request: SignedIn) -> HttpResponse:
     written = typed.get("instructions", "").rstrip()
     typed["instructions"] = f"{written}\n\n{prompts.outline(typed.get('task_type', ''), classes)}".lstrip()
     form = ProjectForm(initial=typed)
+    people = WorkforceForm(request.user, request.POST)
     is_part = bool(request.headers.get("HX-Request"))
-    return render(request, f"projects/{'_new_instructions' if is_part else 'new'}.html", {"form": form})
+    return render(
+        request,
+        f"projects/{'_new_instructions' if is_part else 'new'}.html",
+        {"form": form, "people": people},
+    )
 
 
 def dashboard(request: SignedIn, project_id: int) -> HttpResponse:
@@ -88,7 +118,7 @@ def dashboard_live(request: SignedIn, project_id: int) -> HttpResponse:
 def figures_file(request: SignedIn, project_id: int, name: str) -> StreamingHttpResponse:
     """Return one of the dashboard's tables as CSV."""
     project = permissions.project_or_404(request.user, project_id, "review")
-    content = figures.as_file(project, name)
+    content = figures.as_file(project, name, request.user)
     if content is None:
         raise Http404
     return as_file(iter([content]), f"{project.name} {name}.csv")

@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 from django.views.decorators.vary import vary_on_headers
 
-from labeling import concord, figures, gold, pausing, permissions, projects
+from labeling import concord, figures, gold, naming, pausing, permissions, projects
 from labeling.forms import QualityForm
 from labeling.models import Decoy, Project, User
 from labeling.views import SignedIn
@@ -26,18 +26,19 @@ def agreement(request: SignedIn, project_id: int) -> HttpResponse:
     report, is_counting = concord.report_of(project)
     context = {"project": project, "report": report, "counting": is_counting}
     if report is not None:
-        context |= named(project, report.data)
+        context |= named(project, report.data, request.user)
     template = "quality/_agreement.html" if request.headers.get("HX-Request") else "quality/agreement.html"
     return render(request, template, context)
 
 
-def named(project: Project, data: dict[str, Any]) -> dict[str, Any]:
+def named(project: Project, data: dict[str, Any], viewer: User) -> dict[str, Any]:
     """Return the report's tables with people and classes in place of their ids."""
     wanted = {row[side] for row in data["pairs"] for side in ("one", "other")}
     people = User.objects.in_bulk(wanted)
     classes = project.classes.in_bulk()
     pairs = {(row["one"], row["other"]): row for row in data["pairs"]}
-    order = sorted(people.values(), key=lambda user: user.label.lower())
+    names = {pk: naming.called(viewer, user) for pk, user in people.items()}
+    order = sorted(people.values(), key=lambda user: names[user.pk].lower())
     matrix = [
         (one, [pairs.get((min(one.pk, other.pk), max(one.pk, other.pk))) for other in order]) for one in order
     ]
@@ -46,7 +47,7 @@ def named(project: Project, data: dict[str, Any]) -> dict[str, Any]:
         "people": order,
         "matrix": matrix,
         "pairs": [
-            {**row, "first": people[row["one"]].label, "second": people[row["other"]].label}
+            {**row, "first": names[row["one"]], "second": names[row["other"]]}
             for row in data["pairs"]
             if row["one"] in people and row["other"] in people
         ],
@@ -64,7 +65,8 @@ def agreement_file(request: SignedIn, project_id: int, table: str) -> StreamingH
     if table not in concord.TABLES:
         raise Http404
     rows = report.data[table] if report else []
-    people = {user.pk: user.email for user in User.objects.filter(memberships__project=project)}
+    members = User.objects.filter(memberships__project=project)
+    people = {user.pk: naming.address(request.user, user) for user in members}
     classes = dict(project.classes.values_list("id", "name"))
     names = {"one": people, "other": people, "class": classes}
     columns = concord.TABLES[table]

@@ -7,8 +7,8 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
-from labeling import changes, classes, extensions, permissions, projects, reworking, statistics
-from labeling.forms import ClassesForm, QualityForm, SettingsForm
+from labeling import changes, classes, deleting, extensions, permissions, projects, reworking, statistics
+from labeling.forms import ClassesForm, DeleteForm, QualityForm, SettingsForm
 from labeling.models import Project
 from labeling.views import SignedIn
 
@@ -46,10 +46,12 @@ def initial_of(project: Project) -> dict[str, Any]:
 def settings_page(request: SignedIn, project: Project, **context: Any) -> HttpResponse:
     context.setdefault("form", SettingsForm(initial=initial_of(project), draws_shapes=project.draws_shapes))
     context.setdefault("classes_form", ClassesForm())
+    context.setdefault("delete_form", DeleteForm())
     context.setdefault("quality_form", QualityForm(project=project))
     instructions = project.instructions.select_related("created_by").first()
     context |= {"project": project, "extra": extensions.settings(), "instructions": instructions}
     context |= class_table(project)
+    context |= {"images": sum(statistics.items_by_state(project).values()), "busy": deleting.running(project)}
     return render(request, "projects/settings.html", context)
 
 
@@ -62,6 +64,22 @@ def class_table(project: Project) -> dict[str, Any]:
         "changes": changes.latest(project),
         "work": reworking.progress(project),
     }
+
+
+@require_POST
+def delete(request: SignedIn, project_id: int) -> HttpResponse:
+    """Delete the project for somebody who has typed its name."""
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    form = DeleteForm(request.POST)
+    if form.is_valid():
+        try:
+            deleting.delete(project, request.user, form.cleaned_data["name"])
+        except projects.ProjectRefused as error:
+            form.add_error("name", str(error))
+        else:
+            messages.success(request, f"{project.name} is deleted.")
+            return redirect("projects")
+    return settings_page(request, project, delete_form=form)
 
 
 @require_POST

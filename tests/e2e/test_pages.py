@@ -26,7 +26,7 @@ def test_from_signing_in_to_the_first_label(browse, manager, tmp_path: Path):
     page.get_by_label("Name", exact=True).fill("Birds of 서울")
     page.keyboard.press("Enter")
     page.get_by_role("textbox", name="Classes").fill("circle: round\nsquare\n삼각형")
-    for _ in range(3):
+    for _ in range(4):
         page.get_by_role("button", name="Next").click()
     expect(page.locator("[data-summary]")).to_contain_text("circle, square, 삼각형")
     page.get_by_role("button", name="Create project").click()

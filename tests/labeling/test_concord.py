@@ -84,7 +84,7 @@ def test_each_figure_opens_the_images_that_it_counts(project, crowd, answered) -
     odd = {each.pk for each in answered[1::2]}
 
     def found(which: str) -> set[int]:
-        return set(review.select(project, review.Filters(disagree=which)).values_list("id", flat=True))
+        return set(review.select(project, review.Filters(disagreement=which)).values_list("id", flat=True))
 
     assert found("all") == odd
     assert found(f"pair:{crowd[2].pk}-{crowd[0].pk}") == odd
@@ -133,7 +133,7 @@ def test_the_page_counts_in_the_background_and_its_tables_are_files(
     assert Job.objects.filter(kind="agreement").count() == 1
     factories.run_jobs("quick")
     page = client.get(address).content.decode()
-    assert f"disagree=pair:{crowd[0].pk}-{crowd[2].pk}" in page
+    assert f"disagreement=pair:{crowd[0].pk}-{crowd[2].pk}" in page
     assert "every 2s" not in page
     for table, rows in (("pairs", 3), ("classes", 3), ("weeks", 2)):
         body = client.get(f"{address}{table}.csv").getvalue().decode("utf-8-sig")

@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from labeling import classes, eventlog, projects, review, workforce
+from labeling import classes, deleting, eventlog, projects, review, workforce
 from labeling.models import Event, Membership, User
 from tests import factories
 
@@ -38,9 +38,9 @@ def test_every_administrative_act_is_a_sentence(project, manager, labeler, outsi
     membership = workforce.accept(invitation, outsider)
     client.post(reverse("member", args=[project.pk, membership.pk]), {"role": "reviewer"})
     client.post(reverse("member", args=[project.pk, membership.pk]), {"role": "remove"})
-    projects.delete(project, manager)
+    deleting.delete(project, manager, project.name)
     assert told(project) == [
-        "manager deleted the project.",
+        "manager deleted the project with 12 images.",
         "manager removed outsider from the project.",
         "manager changed the role of outsider from labeler to reviewer.",
         "outsider joined as labeler.",

@@ -13,13 +13,14 @@ from django.utils import timezone
 
 from labeling import (
     announcing,
+    deleting,
     exporting,
     finishing,
     jobs,
     mailing,
     notifications,
-    projects,
     review,
+    teams,
     workforce,
 )
 from labeling.models import Announcement, Job, Letter, Notification, User
@@ -107,7 +108,7 @@ def test_nothing_is_told_of_projects_that_one_may_not_see_any_more(project, mana
     assert notifications.unread(labeler) == 1
     workforce.remove(project.memberships.get(user=labeler), manager)
     assert notifications.unread(labeler) == 0
-    projects.delete(project, manager)
+    deleting.delete(project, manager, project.name)
     assert told(manager) == []
 
 
@@ -406,3 +407,26 @@ def test_an_export_that_is_stopped_or_fails_is_not_called_ready(project, manager
     for job in Job.objects.filter(kind="export"):
         exporting.announce_end(job)
     assert told(manager) == [("export_done", "The export failed: The disk is full.")]
+
+
+def test_who_has_an_account_is_told_of_a_team_as_they_chose(manager, labeler, reviewer, client) -> None:
+    shift = factories.make_team(manager, name="Night shift")
+    workforce.invite_to_team(shift, manager, labeler.email)
+    notifications.choose(reviewer, {"invited": "app"})
+    workforce.invite_to_team(shift, manager, reviewer.email)
+    assert told(labeler) == told(reviewer) == [("invited", "manager invites you to the team Night shift.")]
+    assert Letter.objects.filter(user=labeler).exists()
+    assert not Letter.objects.exclude(user=labeler).exists()
+    client.force_login(labeler)
+    page = client.get(reverse("notifications")).content.decode()
+    assert "manager invites you to the team Night shift." in page
+    opened = client.get(reverse("notification", args=[labeler.notifications.get().pk]))
+    assert opened.headers["Location"] == reverse("invitation", args=[shift.invitations.first().token])
+    client.post(opened.headers["Location"])
+    assert len(told(labeler)) == 1  # nobody is told what they did themselves
+    person = shift.people.select_related("team", "user").get(user=labeler)
+    teams.leave(person, manager)
+    teams.come_back(person, manager)
+    assert told(labeler)[-1][1].startswith("manager has taken you into the team Night shift.")
+    [letter] = [text for _, text in mailing.written(Letter.objects.filter(user=labeler).order_by("id")[:1])]
+    assert letter.subject == "Night shift: An invitation"

@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from labeling import projects
+from labeling import deleting, projects
 from labeling.models import Project
 from tests import factories
 
@@ -57,7 +57,7 @@ def test_the_wizard_offers_the_template_with_the_classes_that_were_typed(client,
 
 
 def test_a_name_is_gone_for_good(api, project, manager) -> None:
-    projects.delete(project, manager)
+    deleting.delete(project, manager, project.name)
     body = {"name": project.name.upper(), "task_type": "multiclass", "classes": ["a"]}
     refused = api(manager).post("/api/projects/", body, format="json")
     assert refused.json()["error"]["fields"].keys() == {"name"}
@@ -89,3 +89,35 @@ def test_a_project_is_paused_and_goes_on(api, project, manager, labeler, items) 
     assert (paused.status_code, paused.json()["error"]["code"]) == (409, "paused")
     assert api(manager).post(f"{url}start/").json() == {"state": "running"}
     assert api(labeler).post(f"{url}pages/", {"size": 1}, format="json").status_code == 201
+
+
+def test_people_come_with_a_new_project(client, manager, reviewer, labeler, settings) -> None:
+    shift = factories.make_team(manager, labeler, name="Night shift")
+    factories.make_team(reviewer, name="Not theirs")
+    client.force_login(manager)
+    page = client.get(reverse("project-new")).content.decode()
+    assert ("Night shift" in page, labeler.email in page) == (True, True)
+    assert ("Not theirs" in page, reviewer.email in page) == (False, False)
+    chosen = {
+        "people-email": f"new@example.com, {reviewer.email}",
+        "people-role": "reviewer",
+        f"people-team-{shift.pk}": "labeler",
+    }
+    refused = client.post(reverse("project-new"), TYPED | chosen | {"people-email": manager.email})
+    assert "is a member already" in refused.content.decode()
+    assert not Project.objects.exists()
+    client.post(reverse("project-new"), TYPED | chosen)
+    made = Project.objects.get()
+    assert set(made.memberships.values_list("user__email", "role")) == {
+        (manager.email, "manager"),
+        (labeler.email, "labeler"),
+    }
+    assert set(made.invitations.values_list("email", "role")) == {
+        ("new@example.com", "reviewer"),
+        (reviewer.email, "reviewer"),
+    }
+    assert reviewer.notifications.get().kind == "invited"
+    settings.SENDS_MAIL = False
+    second = TYPED | {"name": "Second", "people-email": "b@example.com", "people-with_password": "on"}
+    assert "b@example.com" in client.post(reverse("project-new"), second).content.decode()
+    assert Project.objects.get(name="Second").invitations.get().account

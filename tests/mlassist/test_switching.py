@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from clustering import embeddings
 from clustering.models import EmbeddingSet, Shard
-from labeling import extensions, jobs, projects
+from labeling import deleting, extensions, jobs, projects
 from labeling.models import Event, Job, Project
 from mlassist import choices, featurization, loop, survey, switching
 from mlassist.models import BackboneOffer, Run, TunedBackbone
@@ -294,7 +294,7 @@ def test_a_project_that_needs_no_model_for_a_while_goes_on_later(looked_at, item
 def test_a_deleted_project_is_left_alone(looked_at, manager):
     switching.choose(looked_at, OTHER, manager)
     featurization.pull()
-    projects.delete(looked_at, manager)
+    deleting.delete(looked_at, manager, looked_at.name)
     featurize(looked_at)
     tick(looked_at)
     assert looked_at.backbone == "bundled"
@@ -404,7 +404,7 @@ def test_a_set_stays_while_a_certificate_was_proven_on_it_and_its_project_lives(
 
     assert left(project) == {"bundled", OTHER, "file/third"}
     assert left(twin) == {"bundled"}
-    projects.delete(project, manager)
+    deleting.delete(project, manager, project.name)
     assert left(project) == set()
     assert left(twin) == {"bundled"}
 

@@ -59,7 +59,7 @@ function go(step, focus = true) {
     return complain(/** @type {HTMLElement} */ (found[0]), /** @type {string} */ (found[1]));
   }
   show(step);
-  if (focus) /** @type {HTMLElement|null} */ (steps[step].querySelector("input:not([type=radio]), textarea, input:checked"))?.focus();
+  if (focus) /** @type {HTMLElement|null} */ (steps[step].querySelector("input:not([type=radio]), textarea, select, input:checked"))?.focus();
 }
 
 const drawsShapes = () => ["detection", "segmentation"].includes(field("task_type").value);
@@ -108,6 +108,18 @@ function previewClasses() {
   );
 }
 
+/** You, whoever was chosen with what role, and how many addresses are invited. */
+function people() {
+  const chosen = [.../** @type {NodeListOf<HTMLElement>} */ (form.querySelectorAll("[data-worker]"))].flatMap((row) => {
+    const role = /** @type {HTMLSelectElement} */ (row.querySelector("select"));
+    return role.value ? [`${row.querySelector("label")?.textContent}: ${role.selectedOptions[0].text.toLowerCase()}`] : [];
+  });
+  const addresses = field("people-email").value.split(/[\n,;]+/).filter((each) => each.trim()).length;
+  const role = /** @type {HTMLSelectElement} */ (/** @type {unknown} */ (field("people-role"))).selectedOptions[0]?.text.toLowerCase();
+  if (addresses) chosen.push(`${addresses} ${addresses === 1 ? "address" : "addresses"} to invite: ${role}`);
+  return ["you: manager", ...chosen].join("; ");
+}
+
 function summarize() {
   const chosen = (/** @type {string} */ name) =>
     form.querySelector(`[name=${name}]:checked`)?.closest("label")?.querySelector(".name")?.textContent ?? "";
@@ -120,6 +132,7 @@ function summarize() {
     ["Help from a model", chosen("assist_mode"), 3],
     ["Promise", `at least ${field("target").value} % ${drawsShapes() ? "agreement with people" : "right"}, ${field("confidence").value} % sure, ${chosen("promise").toLowerCase()}`, 3],
   ];
+  rows.push(["People", people(), 4]);
   part("summary").replaceChildren(
     ...rows.flatMap(([name, value, step]) => {
       const term = document.createElement("dt");
