@@ -122,7 +122,7 @@ def test_pages_have_no_faults(browse, busy, manager, scheme, pages):
         if "/label/" in address:
             page.locator(".tile-face").first.click()
         if address.endswith("/{item}/"):
-            expect(page.locator("[data-panel] h2")).to_be_visible()
+            expect(page.locator("[data-panel] img").first).to_have_js_property("complete", value=True)
         found |= faults(page, address)
     assert found == {}
 
