@@ -22,6 +22,7 @@ from django.db.models import Func, IntegerField, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from clustering.models import EmbeddingSet, Shard
+from labeling import statistics
 from labeling.models import Item, Project
 
 
@@ -56,14 +57,14 @@ def missing(
 
 def count_missing(project: Project, backbone: str | None = None) -> int:
     """Return about how many items `missing` would name, never more; cheap, for progress bars."""
-    ready = Item.objects.filter(project=project, read_at__isnull=False).exclude(
-        state__in=("broken", "removed")
-    )
+    gone = (Item.State.BROKEN, Item.State.REMOVED)
+    here = sum(count for state, count in statistics.items_by_state(project).items() if state not in gone)
+    unread = Item.objects.filter(project=project, read_at=None).exclude(state__in=gone).count()
     known = _shards(project, backbone).aggregate(
         embedded=Coalesce(Sum("count"), 0),
         unreadable=Coalesce(Sum(Func("unreadable", function="cardinality", output_field=IntegerField())), 0),
     )
-    return max(0, ready.count() - known["embedded"] - known["unreadable"])
+    return max(0, here - unread - known["embedded"] - known["unreadable"])
 
 
 # NOT IN is hashed, where the planner takes NOT EXISTS for a nested loop: it expects few ids of a shard, and

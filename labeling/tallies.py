@@ -76,7 +76,7 @@ def alone(project: Project) -> None:
 
 @jobs.periodic(30)
 def merge() -> None:
-    """Add up the rows of projects that have many: seconds of the last hour, then minutes, then hours."""
+    """Add up the rows of projects that have many: seconds of the last hour, then minutes, hours, days."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT project_id FROM labeling_tally WHERE NOT merged GROUP BY 1 HAVING count(*) >= %s", [LOOSE]
@@ -97,7 +97,8 @@ def merge_one(project: Project) -> None:
                     (project_id, figure, key, part, at, count, amount, measured, merged)
                 SELECT project_id, figure, key, part, date_trunc(CASE
                         WHEN at > now() - interval '1 hour' THEN 'second'
-                        WHEN at > now() - interval '2 days' THEN 'minute' ELSE 'hour' END, at),
+                        WHEN at > now() - interval '2 days' THEN 'minute'
+                        WHEN at > now() - interval '14 days' THEN 'hour' ELSE 'day' END, at, 'UTC'),
                     sum(count), sum(amount), sum(measured), true
                 FROM gone GROUP BY 1, 2, 3, 4, 5
                 HAVING sum(count) <> 0 OR sum(measured) <> 0

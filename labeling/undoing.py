@@ -85,15 +85,22 @@ def untouched(batch: ReviewBatch) -> list[int]:
 def stand(batch: ReviewBatch, items: list[int]) -> dict[int, int]:
     """Let withdrawn answers stand again; returns how many of each labeler."""
     with connection.cursor() as cursor:
+        # Looked up first: joined to what is rejected, of which the planner expects little, ten thousand took
+        # five seconds.
         cursor.execute(
             """
-            UPDATE labeling_annotation a SET withdrawn_at = NULL, withdrawn_by_id = NULL, withdrawal = ''
-            FROM labeling_review v
-            WHERE v.batch_id = %s AND v.item_id = ANY(%s) AND a.item_id = v.item_id
-            AND a.withdrawal = 'rejected' AND v.before->'withdrawn' @> to_jsonb(a.id)
-            RETURNING a.labeler_id, a.skipped
+            SELECT jsonb_array_elements_text(before->'withdrawn')::bigint FROM labeling_review
+            WHERE batch_id = %s AND item_id = ANY(%s)
             """,
             [batch.pk, items],
+        )
+        withdrawn = [pk for (pk,) in cursor.fetchall()]
+        cursor.execute(
+            """
+            UPDATE labeling_annotation SET withdrawn_at = NULL, withdrawn_by_id = NULL, withdrawal = ''
+            WHERE id = ANY(%s) AND withdrawal = 'rejected' RETURNING labeler_id, skipped
+            """,
+            [withdrawn],
         )
         counts: dict[int, int] = {}
         for labeler, skipped in cursor.fetchall():

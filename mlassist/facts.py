@@ -7,7 +7,7 @@ from django.db.models import Avg, Count, QuerySet, StdDev
 from django.utils import timezone
 
 from clustering import embeddings
-from labeling import figures, validation
+from labeling import figures, statistics, validation
 from labeling.extensions import register_facts
 from labeling.models import Annotation, Item, Job, Project
 from mlassist import (
@@ -279,7 +279,7 @@ def forecast(project: Project, versions: list[ModelVersion]) -> dict[str, Any] |
     pace = pace_of(project)
     if not pace.is_known:
         return None
-    left = Item.objects.filter(project=project, state=Item.State.UNLABELED).count()
+    left = statistics.items_by_state(project)[Item.State.UNLABELED]
     curve = versions[-1].metrics.get("expected_error", []) if versions else []
     taken_over = 0.0
     if project.assist_mode == Project.AssistMode.ACCEPT:

@@ -57,6 +57,7 @@ class Item(models.Model):
             models.Index(fields=["project", "state", "id"], name="item_by_state"),
             models.Index(fields=["project", "draw"], name="item_by_draw"),
             models.Index(fields=["project", "path", "id"], name="item_by_path"),
+            models.Index(fields=["project", "draw"], condition=models.Q(read_at=None), name="item_unread"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["source", "path"], name="item_path_once"),

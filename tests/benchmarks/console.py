@@ -112,7 +112,7 @@ def fill(items: int) -> tuple[Any, Any, dict[str, Any]]:
     """Make the project; returns it, its manager and what its parts are."""
     from django.db import connection
 
-    from labeling import projects
+    from labeling import projects, tallies
     from labeling.models import DataSource, Instructions, Item, Membership, User
 
     manager = User.objects.create_user("manager@example.com", is_superuser=True)
@@ -145,6 +145,7 @@ def fill(items: int) -> tuple[Any, Any, dict[str, Any]]:
             cursor.execute(statement, parts)
             print(f"{statement.split('(')[0].split('SET')[0].strip()}: {time.perf_counter() - started:.1f} s",
                   file=sys.stderr)  # fmt: skip
+        tallies.merge()  # a worker does, each half minute
         cursor.execute("VACUUM ANALYZE")
     return project, manager, parts
 
