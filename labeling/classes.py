@@ -36,6 +36,10 @@ class ProjectRefused(Exception):
         self.field = field
 
 
+class BelongsToItself(ProjectRefused):
+    """A class would belong to itself by way of others."""
+
+
 def add_classes(project: Project, classes: Sequence[ClassInput]) -> list[LabelClass]:
     """Append classes: names, or mappings with name, description, color, parent. Raises ProjectRefused."""
     existing = {each.name.lower(): each for each in project.classes.select_related("parent")}
@@ -351,7 +355,7 @@ def refuse_circles(project: Project) -> None:
         above, passed = parents[pk], {pk}
         while above is not None:
             if above in passed:
-                raise ProjectRefused(f"“{names[pk]}” would belong to itself.", "parent")
+                raise BelongsToItself(f"“{names[pk]}” would belong to itself.", "parent")
             passed.add(above)
             above = parents[above]
         refuse_deep(names[pk], len(passed))

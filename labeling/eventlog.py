@@ -40,6 +40,11 @@ class Entry:
     changes: list[telling.Change]
     door: telling.Door | None
 
+    @property
+    def stop(self) -> str:
+        """Return the full stop of the sentence, unless what it quotes has ended it."""
+        return "" if self.words.endswith((".”", "!”", "?”", "…”")) else "."
+
 
 def select(project: Project | None, filters: Filters) -> QuerySet[Event]:
     """Return the events that filters choose: of a project, or of all of this installation."""
@@ -150,7 +155,7 @@ def shape(entry: Entry) -> dict[str, Any]:
         "actor": event.actor_id,
         "who": entry.who,
         "verb": event.verb,
-        "sentence": f"{entry.who} {entry.words}.",
+        "sentence": f"{entry.who} {entry.words}{entry.stop}",
         "changes": [
             {"name": each.name, "before": each.before, "after": each.after} for each in entry.changes
         ],

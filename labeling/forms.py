@@ -176,6 +176,13 @@ class TokenForm(forms.Form):
     )
 
 
+class NumberField(forms.FloatField):
+    """A number that is shown without needless digits: 95 rather than 95.0."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class ProjectForm(forms.Form):
     """The new project, with a default for everything but its name and classes."""
 
@@ -201,7 +208,7 @@ class ProjectForm(forms.Form):
     promise = forms.ChoiceField(
         choices=Project.Promise.choices, initial=Project.Promise.EACH_LABEL, widget=forms.RadioSelect
     )
-    target = forms.FloatField(
+    target = NumberField(
         initial=percent_right(CLASSES_TARGET),
         min_value=51,
         max_value=99.9,
@@ -214,9 +221,7 @@ class ProjectForm(forms.Form):
             }
         ),
     )
-    confidence = forms.FloatField(
-        initial=95, min_value=50, max_value=99.9, label="How sure we must be of it (%)"
-    )
+    confidence = NumberField(initial=95, min_value=50, max_value=99.9, label="How sure we must be of it (%)")
 
     def clean_classes(self) -> list[dict[str, str]]:
         return parse_classes(self.cleaned_data["classes"])
@@ -254,10 +259,10 @@ class SettingsForm(forms.Form):
     name = forms.CharField(max_length=120, label="Name")
     assist_mode = forms.ChoiceField(choices=Project.AssistMode.choices, widget=forms.RadioSelect)
     promise = forms.ChoiceField(choices=Project.Promise.choices, widget=forms.RadioSelect)
-    target = forms.FloatField(min_value=51, max_value=99.9, label=RIGHT)
-    confidence = forms.FloatField(min_value=50, max_value=99.9, label="How sure we must be of it (%)")
-    hidden_share = forms.FloatField(min_value=0, max_value=20, label="Proposals to hide (%)")
-    hourly_cost = forms.FloatField(
+    target = NumberField(min_value=51, max_value=99.9, label=RIGHT)
+    confidence = NumberField(min_value=50, max_value=99.9, label="How sure we must be of it (%)")
+    hidden_share = NumberField(min_value=0, max_value=20, label="Proposals to hide (%)")
+    hourly_cost = NumberField(
         min_value=0.01, max_value=1_000_000, required=False, label="Cost of a labeler’s hour (optional)"
     )
     currency = forms.CharField(max_length=8, required=False, label="Currency")
@@ -296,14 +301,14 @@ class QualityForm(forms.Form):
         label="At the most, while they do not agree",
         help_text="After that a reviewer decides.",
     )
-    agreement_share = forms.FloatField(
+    agreement_share = NumberField(
         min_value=50,
         max_value=100,
         label="Answers that must agree (%)",
         help_text="Always more than half of them.",
     )
-    agreement_match = forms.FloatField(min_value=1, max_value=100, label="How alike two answers must be (%)")
-    agreement_overlap = forms.FloatField(
+    agreement_match = NumberField(min_value=1, max_value=100, label="How alike two answers must be (%)")
+    agreement_overlap = NumberField(
         min_value=5,
         max_value=100,
         label="Overlap of the same object (%)",

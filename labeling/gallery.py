@@ -43,9 +43,9 @@ class Filters:
 
     With a `kind`, what waits in that part of the queue is shown, in whatever state it is. Days are UTC, as
     2030-12-31, the last one included. `reviewed` is `yes` or `no`; `comments` is `open` or `any`;
-    `instructions` is their version. `name` has beginnings of words. `disagreement` is `people` or `model`
-    for labels, or part of what the agreement of people was counted by, in whatever state: `all`, `pair:3-7`
-    (users), `class:5` or `week:2026-11-23`.
+    `instructions` is their version. `name` has beginnings of words, or any part of a path. `disagreement` is
+    `people` or `model` for labels, or part of what the agreement of people was counted by, in whatever state:
+    `all`, `pair:3-7` (users), `class:5` or `week:2026-11-23`.
     """
 
     state: str = ""
@@ -202,8 +202,8 @@ def of_items(project: Project, items: QuerySet[Item], filters: Filters) -> Query
         items = items.filter(assigned__assignment=filters.assignment, assigned__is_open=True)
     if filters.counted:
         items = items.filter(pk__in=disagreements(project, filters.counted).values("item"))
-    if words(filters.name):
-        items = items.filter(Begins(F("path"), words(filters.name)))
+    if filters.name.strip():
+        items = items.filter(named(project, filters.name.strip()))
     if filters.comments:
         begun = Comment.objects.filter(project=project, parent=None)
         if filters.comments == "open":
@@ -253,6 +253,17 @@ class Begins(Func):
     def as_sql(self, *args: Any, **kwargs: Any) -> tuple[str, Any]:
         sql, params = super().as_sql(*args, **kwargs)
         return sql, [*params, " & ".join(f"'{each}':*" for each in self.words)]
+
+
+def named(project: Project, name: str) -> Begins | Q:
+    """Return the condition for paths with words that begin like those of a name, which an index knows.
+
+    Where there are none, for paths with that text anywhere: that takes a look at all of them.
+    """
+    begins = Begins(F("path"), words(name))
+    if words(name) and Item.objects.filter(begins, project=project).exists():
+        return begins
+    return Q(path__icontains=name)
 
 
 def page(

@@ -10,7 +10,7 @@ from labeling.models import Event, Project, User
 def undo(event: Event, by: User) -> Event | None:
     """Take back a change of classes, but not what was changed once more since; None if it is undone already.
 
-    Raises ProjectRefused.
+    Raises ProjectRefused, also where classes would belong to each other until a later change is undone.
     """
     project = event.project
     assert project is not None
@@ -26,9 +26,12 @@ def undo(event: Event, by: User) -> Event | None:
         if event.verb == changes.MOVE and not all(values.values()):
             raise ProjectRefused("These classes were moved once more since. Undo that first.", "classes")
         said = f"Undone: {event.data['said']}"
-        undone = classes.change(
-            changes.UNDO, project, by, values, said, new_meaning=is_meant, undoes=event.pk
-        )
+        try:
+            undone = classes.change(
+                changes.UNDO, project, by, values, said, new_meaning=is_meant, undoes=event.pk
+            )
+        except classes.BelongsToItself as error:
+            raise ProjectRefused(f"{error} Undo a later change first.", error.field) from error
         if is_meant:
             reworking.take_back(event, undone)
         return undone

@@ -158,21 +158,19 @@ def measures(losses: np.ndarray) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Surveyed:
-    """What a detector says of images that wait: confidence, doubt, the classes it shows."""
+    """What a detector says of images that wait: confidence, and the classes it shows."""
 
     items: list[int]
     confidences: list[float]
-    doubts: list[float]
     classes: list[frozenset[int]]
 
     @classmethod
     def nothing(cls) -> "Surveyed":
-        return cls([], [], [], [])
+        return cls([], [], [])
 
-    def add(self, item: int, confidence: float, doubt: float, shown: Iterable[int]) -> None:
+    def add(self, item: int, confidence: float, shown: Iterable[int]) -> None:
         self.items.append(item)
         self.confidences.append(confidence)
-        self.doubts.append(doubt)
         self.classes.append(frozenset(shown))
 
 
@@ -199,7 +197,7 @@ def propose(
             shapes = ready.regions(seen.found)
             confidence = ready.confidence(seen)
             shown = [int(each["class"]) for each in shapes]
-            surveyed.add(item, confidence, ready.scoring.doubt(seen), shown)
+            surveyed.add(item, confidence, shown)
             top = max(set(shown), key=shown.count) if shown else None
             yield Proposal(item, shapes, top, confidence)
 
@@ -233,7 +231,7 @@ def survey(ready: Detector, looks: Iterator[tuple[int, Any]]) -> Surveyed:
     surveyed = Surveyed.nothing()
     for item, seen in looks:
         shown = [int(each["class"]) for each in ready.regions(seen.found)]
-        surveyed.add(item, ready.confidence(seen), ready.scoring.doubt(seen), shown)
+        surveyed.add(item, ready.confidence(seen), shown)
     return surveyed
 
 

@@ -101,7 +101,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='project',
             name='gold_rule',
-            field=models.CharField(choices=[('off', 'Nothing, their row here says it'), ('tell', 'Tell the managers'), ('pause', 'Pause them, and tell the managers')], default='tell', max_length=5),
+            field=models.CharField(choices=[('off', 'Only show it on the Team page'), ('tell', 'Tell the managers'), ('pause', 'Pause them, and tell the managers')], default='tell', max_length=5),
         ),
         migrations.AddField(
             model_name='project',

@@ -34,7 +34,7 @@ class Project(models.Model):
         WHOLE_SET = "whole", "Of all labels in the data set"
 
     class GoldRule(models.TextChoices):
-        OFF = "off", "Nothing, their row here says it"
+        OFF = "off", "Only show it on the Team page"
         TELL = "tell", "Tell the managers"
         PAUSE = "pause", "Pause them, and tell the managers"
 

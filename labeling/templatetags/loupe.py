@@ -143,6 +143,13 @@ def modules(*folders: str) -> SafeString:
     return format_html_join("\n", '<link rel="modulepreload" href="{}">', ((static(name),) for name in names))
 
 
+@register.simple_tag
+def styles(*names: str) -> SafeString:
+    """Return links to the style sheets of a page, beside those that every page has."""
+    addresses = ((static(f"labeling/{name}.css"),) for name in names)
+    return format_html_join("\n", '<link rel="stylesheet" href="{}">', addresses)
+
+
 @cache
 def scripts(folder: str) -> list[str]:
     root = Path(str(finders.find(folder)))

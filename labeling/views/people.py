@@ -70,10 +70,12 @@ def sent_words(sent: list[Invitation]) -> str:
 def team_page(request: SignedIn, project: Project, **context: Any) -> HttpResponse:
     labels = {row["id"]: row for row in statistics.labels_by_labeler(project)}
     people = list(project.memberships.select_related("user", "team").order_by("-is_active", "role", "id"))
+    quality = pausing.members_quality(project, people)
     context |= {
         "project": project,
         "members": people,
-        "quality": pausing.members_quality(project, people),
+        "quality": quality,
+        "is_measured": any(each["record"].asked for each in quality.values()),
         "labels": labels,
         "most": max((row["count"] for row in labels.values()), default=0),
         "grids": statistics.grids_by_labeler(project),

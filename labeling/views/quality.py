@@ -1,5 +1,6 @@
 """How well people label: agreement, known images, who is paused, and the rules for all of it."""
 
+from datetime import date
 from typing import Any
 
 from django.contrib import messages
@@ -50,6 +51,7 @@ def named(project: Project, data: dict[str, Any], viewer: User) -> dict[str, Any
             for row in data["pairs"]
             if row["one"] in people and row["other"] in people
         ],
+        "weeks": [{**row, "day": date.fromisoformat(row["week"])} for row in data["weeks"]],
         "by_class": [
             {**row, "named": classes[row["class"]]} for row in data["classes"] if row["class"] in classes
         ],

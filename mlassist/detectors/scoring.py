@@ -116,17 +116,6 @@ class Scoring:
         """Return one minus the loss that is expected of what is shown on an image."""
         return float(np.clip(1 - np.dot(self.signs(seen), self.weights), 0.0, 1.0))
 
-    def doubt(self, seen: Seen) -> float:
-        """Return how much an answer to this image would teach.
-
-        Mean over the classes of the three most uncertain objects (1 - |2p - 1|), and what the mirror image
-        contradicts.
-        """
-        found = seen.found
-        unsure = 1 - np.abs(2 * self.chances(found) - 1)
-        per_class = [np.sort(unsure[found.classes == kind])[-3:].mean() for kind in np.unique(found.classes)]
-        return float(np.mean(per_class) if per_class else 0.0) + self.signs(seen)[1]
-
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 

@@ -1,4 +1,4 @@
-"""Which images to draw boxes on next: the product's orders beside chance, by what detectors learn from them.
+"""Which images to draw boxes on next: the product's order beside chance and doubt, by what detectors learn.
 
     python -m tests.benchmarks.detection_orders --data ../shared/data/bccd.zip
 
@@ -6,8 +6,8 @@ From the same 40 images on, each order picks 40 more. The backbone rests, and al
 views as the product gives so few images: with half of them every order ends at the same AP50.
 
 random       chance
-stratified   one by chance from each cluster of embeddings: what the product does below 200 images
-doubtful     most doubt about objects, and most contradicted by the mirror image, one of each cluster: above
+stratified   one by chance from each cluster of embeddings: what the product does
+doubtful     most doubt about objects, and most contradicted by the mirror image, one of each cluster
 
 The last line of output is one JSON object: AP50 on the test images at each number of images, mean over seeds,
 and the standard error of its difference to random.
@@ -26,17 +26,19 @@ from tests.benchmarks.backbone import DATA, say
 
 datasets.set_up()
 
-from mlassist.asking import doubtful, stratified  # noqa: E402
+from mlassist.asking import stratified  # noqa: E402
 from mlassist.backbones.loading import bundled_stages, load  # noqa: E402
 from mlassist.detectors import learning, metrics  # noqa: E402
-from mlassist.detectors.looking import Look  # noqa: E402
+from mlassist.detectors.looking import Look, Seen  # noqa: E402
 from mlassist.detectors.scoring import Scoring  # noqa: E402
 from mlassist.detectors.teaching import Labeled  # noqa: E402
+from mlassist.strategies import clusters  # noqa: E402
 from tests.benchmarks import pictures  # noqa: E402
 from tests.benchmarks.pictures import Pictures  # noqa: E402
 
 ORDERS = ("random", "stratified", "doubtful")
 FIRST, STEP, STEPS = 40, 40, 1
+CANDIDATES = 5  # times the step: how many doubtful images compete for a place
 VIEWS = learning.FEWEST_VIEWS
 
 
@@ -58,6 +60,26 @@ def features(some: Pictures) -> np.ndarray:
     return backbone.embed(np.stack([backbone.prepare(Image.fromarray(each)) for each in some.images]))
 
 
+def doubt(scoring: Scoring, seen: Seen) -> float:
+    """Return how much an answer to an image may teach.
+
+    Mean over the classes of the three most uncertain objects (1 - |2p - 1|), and what the mirror denies.
+    """
+    found = seen.found
+    unsure = 1 - np.abs(2 * scoring.chances(found) - 1)
+    per_class = [np.sort(unsure[found.classes == kind])[-3:].mean() for kind in np.unique(found.classes)]
+    return float(np.mean(per_class) if per_class else 0.0) + scoring.signs(seen)[1]
+
+
+def doubtful(features: np.ndarray, doubts: np.ndarray, seed: int) -> np.ndarray:
+    """Return the most doubtful row of each of as many clusters of doubtful rows as a step has."""
+    candidates = np.argsort(-doubts, kind="stable")[: CANDIDATES * STEP]
+    member = clusters.spherical(features[candidates], STEP, seed)
+    _, first = np.unique(member, return_index=True)  # candidates come most doubtful first
+    others = np.setdiff1d(np.arange(len(candidates)), first)
+    return candidates[np.concatenate([np.sort(first), others])[:STEP]]
+
+
 def next_rows(
     order: str, look: Look, pool: Pictures, left: np.ndarray, seen: np.ndarray, seed: int
 ) -> np.ndarray:
@@ -66,8 +88,8 @@ def next_rows(
     if order == "stratified":
         return left[stratified(seen[left], STEP, seed + len(left))]
     scoring = Scoring.untried(len(pool.classes))
-    doubts = np.array([scoring.doubt(look.at(pool.images[row])) for row in left])
-    return left[doubtful(seen[left], doubts, STEP, seed)]
+    doubts = np.array([doubt(scoring, look.at(pool.images[row])) for row in left])
+    return left[doubtful(seen[left], doubts, seed)]
 
 
 def main() -> None:

@@ -102,9 +102,8 @@ def test_the_button_comes_when_a_model_has_proposed_meanwhile(browse, boxes, lab
     expect(button).to_be_visible()
 
 
-@pytest.mark.parametrize("look", [{"color_scheme": "light"}, {"viewport": {"width": 390, "height": 800}}])
-def test_axe_finds_nothing_in_the_grid_of_crops_and_it_fits(browse, boxes, labeler, look):
-    page = browse(labeler, f"/projects/{boxes.pk}/label/", **look)
+def test_axe_finds_nothing_in_the_grid_of_crops_and_it_fits(browse, boxes, labeler):
+    page = browse(labeler, f"/projects/{boxes.pk}/label/", viewport={"width": 390, "height": 800})
     open_grid(page)
     page.locator(".crop").nth(1).click()
     assert [each["id"] for each in Axe().run(page).response["violations"]] == []

@@ -26,7 +26,7 @@ def test_from_signing_in_to_the_first_label(browse, manager, tmp_path: Path):
     page.get_by_label("Name", exact=True).fill("Birds of 서울")
     page.keyboard.press("Enter")
     page.get_by_role("textbox", name="Classes").fill("circle: round\nsquare\n삼각형")
-    for _ in range(3):
+    for _ in range(4):
         page.get_by_role("button", name="Next").click()
     expect(page.locator("[data-summary]")).to_contain_text("circle, square, 삼각형")
     page.get_by_role("button", name="Create project").click()
@@ -54,7 +54,7 @@ def test_from_signing_in_to_the_first_label(browse, manager, tmp_path: Path):
 
 
 def test_the_wizard_shows_the_colours_that_classes_get():
-    styles = (Path(settings.BASE_DIR) / "labeling/static/labeling/projects.css").read_text()
+    styles = (Path(settings.BASE_DIR) / "labeling/static/labeling/wizard.css").read_text()
     assert tuple(re.findall(r"--class-\d+: (#\w+);", styles)) == classes.COLORS
 
 
@@ -226,6 +226,7 @@ def test_a_reviewer_works_through_the_queue_by_key(browse, shapes, reviewer, lab
     page = browse(reviewer, f"/projects/{shapes.pk}/review/")
     waiting = page.locator("[data-waiting-count]")
     expect(waiting).to_have_text("4")
+    expect(page.locator("[data-proved]")).to_contain_text("to claim at most 1 % error at 95 %")
     page.keyboard.press("a")
     expect(waiting).to_have_text("3")
     page.keyboard.press("Shift+R")

@@ -111,7 +111,7 @@ def test_labels_given_in_bulk_say_so(project, labeler, circle, square) -> None:
     submission.submit(
         page, labeler, [answer(item.pk, square if item == items[0] else circle) for item in items]
     )
-    alone, *bulk = [provenance(each) for each in Annotation.objects.order_by("item_id")]
+    alone, *bulk = [provenance(each, None) for each in Annotation.objects.order_by("item_id")]
     assert not alone["in_bulk"]
     for each in bulk:
         assert each["in_bulk"]

@@ -79,7 +79,8 @@ def test_the_gallery_filters_by_class_labeler_source_and_name(project, labeler, 
     assert found(labeler=manager.pk) == set()
     assert found(source="human") == found(source="person") == {"circle", "square", "triangle"}
     assert found(source="auto") == found(source="confirmed") == found(source="imported") == set()
-    assert found(name="triangle/") == {"triangle"}
+    assert found(name="triangle/") == found(name="TRI") == found(name="riang") == {"triangle"}
+    assert found(name="square triangle") == found(name="%") == set()
     assert found(state="skipped") == set()
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from labeling import answers, jobs
 from labeling.models import Annotation, Event, Item, Job, Project, QueueEntry, Region, Suggestion
-from mlassist import crops, loop, objects
+from mlassist import crops, loop, objects, runs
 from mlassist.models import ModelVersion, Run
 from tests import factories
 from tests.mlassist.eyes import featurize, open_eyes
@@ -83,7 +83,7 @@ def test_a_round_teaches_judges_and_proposes_boxes(drawn, monkeypatch):
     assert ready.classes == list(drawn.classes.order_by("position").values_list("id", flat=True))
     # Held out of nothing, nobody knows how good it is, and it proposes nothing yet.
     assert not Suggestion.objects.filter(project=drawn).exists()
-    assert not list((detecting.Path(detecting.settings.LOUPE_HOME) / "work").glob("detector-*"))
+    assert not runs.workplace(drawn).exists()
     # Without anything new it is not taught again.
     detecting.do_round(Job.objects.create(project=drawn, kind="objects", cluster="long"))
     assert ModelVersion.objects.filter(project=drawn).count() == 1

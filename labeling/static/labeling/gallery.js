@@ -13,6 +13,8 @@ const totalNode = /** @type {HTMLElement} */ (root.querySelector("[data-total]")
 const panelNode = /** @type {HTMLElement|null} */ (root.querySelector("[data-panel]"));
 const UNDO_FOR = 12;
 const KEPT = `loupe:gallery:${location.pathname}${location.search}`;
+new ResizeObserver(([{ target }]) => root.style.setProperty("--data-bar", `${/** @type {HTMLElement} */ (target).offsetHeight}px`))
+  .observe(/** @type {Element} */ (root.querySelector(".data-bar")));
 let total = { count: 0, exact: true };
 /** @type {HTMLElement|null} */
 let anchor = null;
