@@ -124,6 +124,13 @@ def test_the_label_page_loads_no_script_that_nothing_imports(surface):
     assert {Path(each).name for each in loaded} - imported == {"main.js", "surface.js"}
 
 
+def test_no_script_has_a_template_within_a_template():
+    nested = re.compile(r"\$\{[^}`]*`")  # minifying takes the spaces out of their text
+    scripts = [path for app in APPS for path in (ROOT / app).rglob("static/**/*.js")]
+    assert scripts
+    assert [path.name for path in scripts if nested.search(path.read_text())] == []
+
+
 def test_deployment_files_run_commands_that_exist():
     commands = set(get_commands())
     procfile = re.findall(r"manage\.py (\w+)", (ROOT / "deploy/Procfile").read_text())

@@ -84,7 +84,8 @@ async function upload(uploads) {
       document.getElementById("imports")?.dispatchEvent(new Event("refresh"));
     }
     bar.value = 1;
-    text.textContent = `✓ ${files === 1 ? "1 file is on the server. It is" : `${files.toLocaleString("en")} files are on the server. They are`} being read below.`;
+    const arrived = files === 1 ? "1 file is on the server. It is" : `${files.toLocaleString("en")} files are on the server. They are`;
+    text.textContent = `✓ ${arrived} being read below.`;
   } catch (error) {
     part("upload-error").hidden = false;
     part("upload-error").textContent = trouble(/** @type {Error} */ (error), files, wanted.length - files);
