@@ -78,7 +78,7 @@ def made_page(request: SignedIn, made: Project, sent: list[Invitation]) -> HttpR
         messages.success(request, f"{made.name} is there. Hand the passwords on; then give it images.")
         made.role = "manager"  # type: ignore[attr-defined]
         return team_page(request, made, form=InviteForm(), passwords=passwords)
-    invited = f" Invited: {len(sent)}, see the Team page." if sent else ""
+    invited = f" Invited: {len(sent)}. What to hand on is on the Team page." if sent else ""
     messages.success(request, f"{made.name} is there. Now give it images.{invited}")
     return redirect("import", made.pk)
 

@@ -88,7 +88,7 @@ def change_gold(request: SignedIn, project: Project, do: str, items: list[int]) 
     try:
         if do == "choose":
             added = gold.choose(project, gold.CHOOSE, request.user)
-            said = f"{len(added)} known images more." if added else NONE_LEFT
+            said = f"{len(added)} more known images." if added else NONE_LEFT
             messages.success(request, said)
         elif do == "add":
             gold.add(project, items, request.user)

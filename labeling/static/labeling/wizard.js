@@ -7,6 +7,7 @@ const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (form.qu
 const field = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (form.elements.namedItem(name));
 const COLORS = 12;
 const MOST_NAMED = 100;
+const MOST_LINES = 5; // of the instructions in the summary
 let at = 0;
 let furthest = 0;
 const label = /** @type {HTMLLabelElement} */ (field("target").labels?.[0]);
@@ -120,6 +121,13 @@ function people() {
   return ["you: manager", ...chosen].join("; ");
 }
 
+/** Long texts by their first lines, so that the whole choice fits on a screen. @param {string} text */
+function start(text) {
+  const written = text.split("\n").filter((line) => line.trim());
+  const more = written.length - MOST_LINES;
+  return more > 1 ? `${written.slice(0, MOST_LINES).join("\n")}\n… and ${more} more lines` : text;
+}
+
 function summarize() {
   const chosen = (/** @type {string} */ name) =>
     form.querySelector(`[name=${name}]:checked`)?.closest("label")?.querySelector(".name")?.textContent ?? "";
@@ -128,7 +136,7 @@ function summarize() {
     ["Name", field("name").value.trim(), 0],
     ["Each image gets", chosen("task_type"), 0],
     [`${names.length} ${names.length === 1 ? "class" : "classes"}`, names.slice(0, MOST_NAMED).join(", ") + (names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : ""), 1],
-    ["Instructions", field("instructions").value.trim() || "none yet", 2],
+    ["Instructions", start(field("instructions").value.trim()) || "none yet", 2],
     ["Help from a model", chosen("assist_mode"), 3],
     ["Promise", `at least ${field("target").value} % ${drawsShapes() ? "agreement with people" : "right"}, ${field("confidence").value} % sure, ${chosen("promise").toLowerCase()}`, 3],
   ];

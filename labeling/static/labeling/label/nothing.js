@@ -28,7 +28,7 @@ function wayOn(facts, refusal) {
   if (!hasImages(facts)) return [t("There are no images yet."), t("As soon as some are imported, the first page appears here by itself.")];
   const waiting = Object.values(facts.queue).reduce((sum, count) => sum + Number(count), 0);
   if (waiting) {
-    const text = t("They are with other people now, or you answered them already. If one comes back, it appears here by itself.");
+    const text = t("They are with other people now, assigned to others, or you answered them already. If one comes back, it appears here by itself.");
     return [tn(waiting, "One image waits, but not for you.", "{count} images wait, none of them for you."), text];
   }
   if (facts.items.unlabeled) return [t("Nothing is waiting for you."), t("Images are still being read. The next page appears here by itself.")];
