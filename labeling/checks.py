@@ -58,11 +58,11 @@ def claim(project: Project, labeler: User, holding: Collection[int] = ()) -> Che
     A page of the labeler's that is open and not among those that their screen has (`holding`) comes first,
     after a reload, say. Raises NotRunning, limits.NotWorking and limits.LimitReached.
     """
-    queue.refuse_paused(project, labeler)
     now = timezone.now()
     with transaction.atomic():
         queue.one_at_a_time(project, labeler)
         membership = limits.member(project, labeler)
+        queue.refuse_paused(project, membership)
         if limits.room(project, labeler, membership) == 0:
             return None
         left = CheckPage.objects.filter(

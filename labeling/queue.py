@@ -52,11 +52,11 @@ def claim(project: Project, labeler: User, size: int, holding: Sequence[int] = (
     of theirs that is not on screen (after a reload, say) is handed out again. Raises NotRunning,
     limits.NotWorking and limits.LimitReached.
     """
-    refuse_paused(project, labeler)
     now = timezone.now()
     with transaction.atomic():
         one_at_a_time(project, labeler)
         membership = limits.member(project, labeler)
+        refuse_paused(project, membership)
         room = limits.room(project, labeler, membership)
         reclaim_expired(project, now)
         most = size if room is None else min(size, room)
@@ -73,12 +73,11 @@ def claim(project: Project, labeler: User, size: int, holding: Sequence[int] = (
     )
 
 
-def refuse_paused(project: Project, labeler: User) -> None:
-    """Raise NotRunning unless a labeler can label now."""
+def refuse_paused(project: Project, membership: Membership | None) -> None:
+    """Raise NotRunning unless a member can label now."""
     if project.state != Project.State.RUNNING:
         raise NotRunning(_("This project is paused. Labeling goes on when a manager starts it again."))
-    paused = Membership.objects.filter(project=project, user=labeler, paused_at__isnull=False)
-    if paused.exists():
+    if membership is not None and membership.paused_at is not None:
         raise NotRunning(_("You are paused here. A manager looks at your answers and lets you go on."))
 
 
