@@ -3,13 +3,15 @@
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Avg, Count, QuerySet, StdDev
+from django.db.models import Avg, Count, QuerySet, StdDev, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from clustering import embeddings
 from labeling import figures, statistics, validation
 from labeling.extensions import register_facts
-from labeling.models import Annotation, Item, Job, Project
+from labeling.models import Annotation, Item, Job, Project, QueueEntry
+from labeling.models.queueing import QueueKind
 from mlassist import (
     batches,
     featurization,
@@ -286,7 +288,8 @@ def forecast(project: Project, versions: list[ModelVersion]) -> dict[str, Any] |
         whole = project.promise == Project.Promise.WHOLE_SET
         share = steering.reach(curve, project.target_error, whole_set=whole)
         taken_over = steering.likely_taken(project, share) / max(left, 1)
-    seen = forecasting.forecast(left, taken_over, CHANCE_OF_CERTIFICATE, pace)
+    asked = answers_left(project) if project.labels_per_item > 1 else left
+    seen = forecasting.forecast(asked, taken_over, CHANCE_OF_CERTIFICATE, pace)
     now = timezone.now()
     history = [(each.labels, right) for each in versions if (right := accuracy(each)["accuracy"]) is not None]
     step = loop.step_after(project, versions[-1]) if versions else 0
@@ -297,15 +300,21 @@ def forecast(project: Project, versions: list[ModelVersion]) -> dict[str, Any] |
         "labels": round(seen.labels.likely),
         "labels_low": round(seen.labels.low),
         "labels_high": round(seen.labels.high),
-        "hours": round(seen.hours.likely, 2),
-        "hours_low": round(seen.hours.low, 2),
-        "hours_high": round(seen.hours.high, 2),
+        "hours": round(seen.hours.likely, 4),
+        "hours_low": round(seen.hours.low, 4),
+        "hours_high": round(seen.hours.high, 4),
         "date": (now + timedelta(days=min(seen.days.likely, MOST_DAYS))).date(),
         "date_low": (now + timedelta(days=min(seen.days.low, MOST_DAYS))).date(),
         "date_high": (now + timedelta(days=min(seen.days.high, MOST_DAYS))).date(),
         "taken_over": round(taken_over, 4),
         "advice": forecasting.advice(history, step, width, agreement=not project.is_classification),
     }
+
+
+def answers_left(project: Project) -> int:
+    """Count the answers that are asked for, where several people answer each image."""
+    waiting = QueueEntry.objects.filter(project=project).exclude(kind=QueueKind.AUDIT)
+    return int(waiting.aggregate(all=Coalesce(Sum("needed"), 0))["all"])
 
 
 def pace_of(project: Project) -> forecasting.Pace:

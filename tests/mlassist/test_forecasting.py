@@ -2,7 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlassist import forecasting
+from labeling.models import Annotation
+from mlassist import facts, forecasting
+from tests import factories
 
 paces = st.builds(
     forecasting.Pace,
@@ -39,3 +41,16 @@ def test_a_model_that_still_improves_is_told_from_one_that_does_not():
     assert forecasting.advice(flat, 400, 0.12) == ""  # with so few blind labels it may be chance
     assert forecasting.gain_of_next(rising[:2], 400) is None
     assert forecasting.advice([], 0, 1.0) == ""
+
+
+@pytest.mark.django_db
+def test_where_two_people_answer_each_image_both_answers_are_still_to_come(project, labeler) -> None:
+    project.labels_per_item = project.most_labels_per_item = 2
+    project.save()
+    factories.open_queue(project, factories.make_unread_items(project, 30))
+    for _ in range(20):
+        factories.answer(project, labeler, lambda item: "circle")
+    Annotation.objects.update(seconds=2.0)
+    told = facts.forecast(project, [])
+    assert told is not None
+    assert (told["items_left"], told["labels"]) == (30, 40)
