@@ -6,7 +6,7 @@ import pytest
 from clustering import embeddings
 from tests import factories
 from tests.mlassist.eyes import OTHER, featurize, offer, open_eyes
-from tests.mlassist.test_loop import COUNT, NAMES, NOISE
+from tests.mlassist.playing import COUNT, NAMES, NOISE
 
 
 @pytest.fixture

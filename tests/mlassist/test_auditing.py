@@ -13,7 +13,7 @@ from labeling.models import Annotation, Item, QueueEntry
 from mlassist import auditing, audits, loop, proving, second_looks
 from mlassist.models import Audit, Certificate, ModelVersion, SecondLook
 from tests import factories
-from tests.mlassist.test_loop import NAMES, certified, give, open_proof, play, pool  # noqa: F401
+from tests.mlassist.playing import NAMES, certified, give, open_proof, play, pool  # noqa: F401
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,7 @@ from labeling.models import Annotation, Item, QueueEntry
 from mlassist import batches, drift, loop
 from mlassist.models import ImportCheck
 from tests import factories
-from tests.mlassist.test_loop import NAMES, NOISE, certified, give, play, pool  # noqa: F401
+from tests.mlassist.playing import NAMES, NOISE, certified, give, play, pool  # noqa: F401
 
 
 def test_a_sample_of_the_same_kind_looks_alike_and_another_one_does_not():

@@ -12,7 +12,7 @@ from mlassist.backbones import catalog
 from mlassist.models import BackboneOffer, Certificate, ModelVersion, Run, TunedBackbone
 from tests import factories
 from tests.mlassist import hub_models
-from tests.mlassist.test_loop import give
+from tests.mlassist.playing import give
 
 tuning = pytest.importorskip("mlassist.backbones.tuning", reason="needs torch")
 

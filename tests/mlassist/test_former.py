@@ -11,7 +11,7 @@ from mlassist.backbones import catalog
 from mlassist.models import BackboneOffer, Certificate, Run
 from tests import factories
 from tests.mlassist.eyes import OTHER, Eyes, OtherEyes, featurize, open_eyes
-from tests.mlassist.test_loop import COUNT, give, play
+from tests.mlassist.playing import COUNT, give, play
 from tests.mlassist.test_swaps import certify
 from tests.mlassist.test_switching import tick
 

@@ -14,7 +14,7 @@ from labeling.models import Item, QueueEntry
 from mlassist import grids, ordering
 from mlassist.pool import Pool
 from tests import factories
-from tests.mlassist.test_loop import NAMES, NOISE, give, play
+from tests.mlassist.playing import NAMES, NOISE, give, play
 
 COUNT, COPIED = 300, 60
 

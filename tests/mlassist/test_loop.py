@@ -9,76 +9,13 @@ from django.utils import timezone
 from clustering import embeddings
 from labeling import answers, extensions, gallery, projects, queue, review, submission, suggestions
 from labeling.models import Annotation, Item, Job, QueueEntry, Region, Suggestion
-from labeling.queue import GROUPED
 from mlassist import loop, ordering, runs, training, triggers
 from mlassist.models import Audit, Certificate, ModelVersion, Run
 from tests import factories
+from tests.mlassist import playing
+from tests.mlassist.playing import certified, fresh_draws, give, open_proof, play
 
-NAMES = ("circle", "square", "triangle")
-COUNT = 900
-NOISE = 0.6
-
-
-@pytest.fixture
-def pool(project):
-    """900 items of three classes in turn, embedded as three clouds, a third of them drawn for validation."""
-    project.target_error = 0.1
-    project.validation_rate = 0.33
-    project.save()
-    items = factories.make_unread_items(project, COUNT)
-    rng = np.random.default_rng(0)
-    rng.shuffle(items)
-    for number, item in enumerate(items):
-        item.path = f"{NAMES[number % 3]}/{number}.png"
-    Item.objects.bulk_update(items, ["path"])
-    vectors = np.eye(3, 24)[np.arange(COUNT) % 3] + NOISE / np.sqrt(24) * rng.normal(size=(COUNT, 24))
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    embeddings.add(embeddings.set_of(project), [item.pk for item in items], vectors)
-    factories.open_queue(project, items)
-    return items
-
-
-def give(project, labeler, wanted, kind=None):
-    """Answer that many items rightly, in nines, of one kind of queue if asked."""
-    classes = dict(project.classes.values_list("name", "id"))
-    given = 0
-    while given < wanted:
-        entries = QueueEntry.objects.filter(project=project, open_slots__gt=0)
-        if kind is None:
-            page = queue.claim(project, labeler, 9)
-        else:
-            with transaction.atomic():
-                # Nines on one page, where entries do not come in groups: that takes a tenth of the time.
-                nines = 1 if kind in GROUPED else -(-(wanted - given) // 9)
-                found = queue.candidates(project, labeler, kind, 9 * nines)
-                page = queue.lease(project, labeler, kind, found, timezone.now()) if found else None
-        assert page is not None, entries.count()
-        chosen = [claim.item for claim in page.claims.select_related("item")]
-        given += len(chosen)
-        submission.submit(
-            page,
-            labeler,
-            [
-                submission.Answer(
-                    item.pk,
-                    uuid.uuid4(),
-                    (submission.RegionInput(classes[factories.true_class(item)]),),
-                )
-                for item in chosen
-            ],
-        )
-    return given
-
-
-def play(project):
-    """Let the loop look, and do in this process what it queues."""
-    loop.advance(project)
-    job = Job.objects.filter(project=project, state="queued").first()
-    if job is not None:
-        Job.objects.filter(pk=job.pk).update(state="done", finished_at=timezone.now())
-        {"round": training.do_round, "order": training.order_first}[job.kind](job)
-    project.refresh_from_db()
-    return job and job.kind
+pool = playing.pool  # instead of the folder's own, which two backbones have looked at
 
 
 def test_first_model_needs_ten_of_each_class_or_fifty():
@@ -122,14 +59,6 @@ def test_validation_items_are_never_trained_on_placed_or_proposed_for(project, p
     assert version.labels == len(answers.training(project)) == 54
     assert version.metrics["validation_n"] == 36
     assert Suggestion.objects.filter(project=project).count() == len(answers.unlabeled(project))
-
-
-def certified(project, labeler):
-    """Label enough for a certificate, and return it."""
-    give(project, labeler, 180, "validation")
-    give(project, labeler, 90, "manual")
-    play(project)
-    return Certificate.objects.get(project=project, state="valid")
 
 
 def test_certificate_puts_the_sure_ones_on_prelabeled_pages(project, pool, labeler):
@@ -431,20 +360,6 @@ def test_without_any_class_there_is_nothing_to_learn(manager, labeler):
         submission.submit(page, labeler, [submission.Answer(page.claims.get().item_id, uuid.uuid4())])
     with pytest.raises(training.NothingToLearn, match="No image has a class yet"):
         play(project)
-
-
-def open_proof(project, labeler):
-    """Label until the surest part of the pool is worth labels of its own."""
-    give(project, labeler, 30, "validation")
-    give(project, labeler, 130, "manual")
-    play(project)
-    return Certificate.objects.get(project=project, state="open")
-
-
-def fresh_draws(project, proof):
-    """Return the items that were drawn for a proof alone."""
-    drawn = proof.draws.filter(item__draw__gte=project.validation_rate)
-    return set(drawn.values_list("item_id", flat=True))
 
 
 def test_the_surest_part_is_proved_on_blind_labels_of_its_own(project, pool, labeler):

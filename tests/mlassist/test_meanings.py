@@ -7,7 +7,7 @@ from labeling import answers, classes, merging, reverting, suggestions
 from labeling.models import Annotation, QueueEntry
 from mlassist import meanings, training
 from mlassist.models import Certificate, ModelVersion
-from tests.mlassist.test_loop import certified, give, open_proof, play, pool  # noqa: F401
+from tests.mlassist.playing import certified, give, open_proof, play, pool  # noqa: F401
 
 pytestmark = pytest.mark.django_db
 

@@ -13,7 +13,7 @@ from mlassist.certificates import comparison, dataset, sequential
 from mlassist.certificates.prospects import Prospects
 from mlassist.models import Certificate
 from mlassist.predictions import STRICT_UP_TO, Predictions, is_strict
-from tests.mlassist.test_loop import give, play
+from tests.mlassist.playing import give, play
 
 answers = st.lists(st.integers(1, 9), max_size=9, unique=True)
 

@@ -13,8 +13,8 @@ from mlassist import attempts, auditing, inference, loop, proving
 from mlassist.models import Audit, Certificate, RegionDraw, SecondLook
 from mlassist.pool import Pool
 from tests import factories
+from tests.mlassist.playing import certified, fresh_draws, give, open_proof, play, pool  # noqa: F401
 from tests.mlassist.test_auditing import claim_kind, say, say_all, second, wrong  # noqa: F401
-from tests.mlassist.test_loop import certified, fresh_draws, give, open_proof, play, pool  # noqa: F401
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("pool")]
 

@@ -15,7 +15,7 @@ from mlassist.certificates import bounds
 from mlassist.models import Certificate, ModelVersion, Run
 from mlassist.pool import Pool
 from tests.mlassist.eyes import OTHER, offer
-from tests.mlassist.test_loop import give, play
+from tests.mlassist.playing import give, play
 
 
 def swap(project, name, manager):

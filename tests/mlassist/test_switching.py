@@ -16,7 +16,7 @@ from mlassist.models import BackboneOffer, Run, TunedBackbone
 from mlassist.templatetags import learning
 from tests import factories
 from tests.mlassist.eyes import OTHER, Eyes, featurize, offer, open_eyes
-from tests.mlassist.test_loop import COUNT
+from tests.mlassist.playing import COUNT
 from tests.mlassist.test_swaps import certify, swap
 
 

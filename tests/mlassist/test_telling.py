@@ -6,7 +6,7 @@ from labeling import announcing, eventlog, jobs, notifications, telling
 from labeling.models import Announcement, Event, Job
 from mlassist import finetuning, loop, runs
 from mlassist.models import Run
-from tests.mlassist.test_loop import certified
+from tests.mlassist.playing import certified
 
 pytestmark = pytest.mark.django_db
 

@@ -16,7 +16,7 @@ from labeling.models import Annotation, Item, Page, Project, QueueEntry, User
 from mlassist.heads import labelwise
 from mlassist.ordering import PROMPTED_SHARE, is_prompted
 from tests import factories
-from tests.mlassist.test_loop import play
+from tests.mlassist.playing import play
 
 NAMES = ("sky", "tree", "car", "bird")
 COUNT = 400

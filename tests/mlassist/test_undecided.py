@@ -13,8 +13,8 @@ from labeling.models import Annotation, Item, Job, Page, Project, QueueEntry, Us
 from mlassist import auditing, concluding, loop, proving, second_looks, steering, training
 from mlassist.models import Certificate, ModelVersion, SecondLook
 from tests import factories
+from tests.mlassist.playing import certified, fresh_draws, give, open_proof, play, pool  # noqa: F401
 from tests.mlassist.test_auditing import claim_kind, say, say_all, second, wrong  # noqa: F401
-from tests.mlassist.test_loop import certified, fresh_draws, give, open_proof, play, pool  # noqa: F401
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("pool")]
 FEW = 3
