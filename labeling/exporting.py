@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from labeling import announcing, jobs, naming, review
 from labeling.formats import coco
+from labeling.formats.records import Category, Picture, Shape
 from labeling.models import Annotation, Event, Item, Job, LabelClass, Project, User
 
 FORMATS = ("coco",)
@@ -46,7 +47,7 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.chosen)
 
-    def __iter__(self) -> Iterator[coco.Picture]:
+    def __iter__(self) -> Iterator[Picture]:
         self.counts = dict.fromkeys(review.ORIGINS, 0)
         for start in range(0, len(self.chosen), BATCH):
             pairs = self.chosen[start : start + BATCH]
@@ -63,18 +64,18 @@ class Pictures:
 
 def picture(
     item: Item, annotation: Annotation, merged: Mapping[int, LabelClass], viewer: User | None
-) -> coco.Picture:
+) -> Picture:
     """Return an image with its labels by the classes of today; of two that have become one, one is left."""
-    shapes: dict[object, coco.Shape] = {}
+    shapes: dict[object, Shape] = {}
     for each in annotation.regions.all():
         said = merged.get(each.label_class_id)
         category = said.now.pk if said else each.label_class_id
         is_shaped = bool(each.bbox or each.polygon)
         origin, labeled_as = each.origin if is_shaped else "", said.name if said else ""
-        shape = coco.Shape(category, each.bbox, each.polygon, origin, labeled_as)
+        shape = Shape(category, each.bbox, each.polygon, origin, labeled_as)
         shapes.setdefault(f"region {each.pk}" if is_shaped else category, shape)
     made_by = provenance(annotation, viewer)
-    return coco.Picture(item.pk, item.path, item.width or 0, item.height or 0, [*shapes.values()], made_by)
+    return Picture(item.pk, item.path, item.width or 0, item.height or 0, [*shapes.values()], made_by)
 
 
 def provenance(annotation: Annotation, viewer: User | None) -> dict[str, Any]:
@@ -160,9 +161,7 @@ def write_coco(
         "task_type": project.task_type,
         "filter": {key: value for key, value in asdict(filters).items() if value not in ("", None)},
     }
-    categories = [
-        coco.Category(each.pk, each.name, each.parent.name if each.parent else "") for each in classes
-    ]
+    categories = [Category(each.pk, each.name, each.parent.name if each.parent else "") for each in classes]
     digest, size, written, steps = hashlib.sha256(), 0, 0, 2 * len(pictures)
     with path.open("w", encoding="utf-8") as out:
         for number, piece in enumerate(coco.write(info, categories, pictures)):

@@ -10,45 +10,11 @@ uncompressed run lengths, which the same readers decode. It is no crowd: `iscrow
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from labeling import geometry
+from labeling.formats.records import Category, Picture, Shape
 from labeling.formats.runs import run_lengths
-
-
-@dataclass(frozen=True, slots=True)
-class Category:
-    id: int
-    name: str
-    supercategory: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """One region: `bbox` is [x, y, width, height], `polygon` one flat list of points per part, in pixels.
-
-    `origin` says whether a person drew it, accepted it as proposed, or changed what was proposed;
-    `labeled_as` names the class that was chosen, where that has been merged into another one since.
-    """
-
-    category: int
-    bbox: list[float] | None = None
-    polygon: list[list[float]] | None = None
-    origin: str = ""
-    labeled_as: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One image with its regions; `provenance` goes into every annotation."""
-
-    id: int
-    file_name: str
-    width: int
-    height: int
-    shapes: list[Shape] = field(default_factory=list)
-    provenance: dict[str, Any] = field(default_factory=dict)
 
 
 def annotation(number: int, picture: Picture, shape: Shape) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pycocotools.coco import COCO
 
 from labeling import exporting, geometry, review
 from labeling.formats import coco, runs
+from labeling.formats.records import Category, Picture, Shape
 from labeling.models import Item, Job
 from tests import factories
 from tests.labeling.test_geometry import place, star, stars
@@ -25,8 +26,8 @@ polygons = st.lists(
     min_size=1,
     max_size=3,
 )
-shapes = st.builds(coco.Shape, category=st.integers(1, 3), bbox=st.none() | boxes) | st.builds(
-    coco.Shape, category=st.integers(1, 3), polygon=polygons
+shapes = st.builds(Shape, category=st.integers(1, 3), bbox=st.none() | boxes) | st.builds(
+    Shape, category=st.integers(1, 3), polygon=polygons
 )
 pictures = st.lists(st.tuples(st.text(), st.lists(shapes, max_size=4)), max_size=5)
 
@@ -39,10 +40,10 @@ def read_back(path: Path) -> COCO:
 @given(pictures)
 def test_what_is_written_reads_back_the_same(given_pictures) -> None:
     wanted = [
-        coco.Picture(number, name, 640, 480, regions, {"origin": "person"})
+        Picture(number, name, 640, 480, regions, {"origin": "person"})
         for number, (name, regions) in enumerate(given_pictures, 1)
     ]
-    body = json.loads("".join(coco.write({}, [coco.Category(n, f"class {n}") for n in (1, 2, 3)], wanted)))
+    body = json.loads("".join(coco.write({}, [Category(n, f"class {n}") for n in (1, 2, 3)], wanted)))
     assert [(each["id"], each["file_name"]) for each in body["images"]] == [
         (p.id, p.file_name) for p in wanted
     ]
@@ -64,7 +65,7 @@ def test_what_is_written_reads_back_the_same(given_pictures) -> None:
 
 def test_area_and_box_of_a_polygon() -> None:
     square = [10.0, 10.0, 20.0, 10.0, 20.0, 30.0, 10.0, 30.0]
-    body = coco.outline([square, [0.0, 0.0, 2.0, 0.0, 0.0, 2.0]], coco.Picture(1, "", 40, 40))
+    body = coco.outline([square, [0.0, 0.0, 2.0, 0.0, 0.0, 2.0]], Picture(1, "", 40, 40))
     assert (body["area"], body["bbox"]) == (202, [0, 0, 20, 30])
 
 
@@ -72,8 +73,8 @@ def test_area_and_box_of_a_polygon() -> None:
 @given(place, place, st.lists(st.floats(30, 100), min_size=3, max_size=30), st.floats(0.2, 0.8))
 def test_a_hole_stays_a_hole_for_pycocotools(x, y, radii, share) -> None:
     ring, hole = star(x, y, radii), star(x, y, [share * radius for radius in radii])
-    picture = coco.Picture(1, "", 1_000, 900)
-    shape = coco.Shape(1, polygon=[ring, hole], origin="edited")
+    picture = Picture(1, "", 1_000, 900)
+    shape = Shape(1, polygon=[ring, hole], origin="edited")
     written = json.loads(json.dumps(coco.annotation(1, picture, shape)))
     reader = COCO()
     reader.dataset = {"images": [{"id": 1, "width": 1_000, "height": 900}], "annotations": [written]}
