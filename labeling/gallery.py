@@ -45,7 +45,8 @@ class Filters:
     2030-12-31, the last one included. `reviewed` is `yes` or `no`; `comments` is `open` or `any`;
     `instructions` is their version. `name` has beginnings of words, or any part of a path. `disagreement` is
     `people` or `model` for labels, or part of what the agreement of people was counted by, in whatever state:
-    `all`, `pair:3-7` (users), `class:5` or `week:2026-11-23`.
+    `all`, `pair:3-7` (users), `class:5` or `week:2026-11-23`. Unlabeled items of an `assignment` are those
+    that wait for whom it is given to: with their answer, one waits for everybody else.
     """
 
     state: str = ""
@@ -200,6 +201,8 @@ def of_items(project: Project, items: QuerySet[Item], filters: Filters) -> Query
         items = items.filter(suggestion__project=project, **confidence)
     if filters.assignment is not None:
         items = items.filter(assigned__assignment=filters.assignment, assigned__is_open=True)
+        if filters.state == Item.State.UNLABELED:
+            items = items.filter(entry__assignment=filters.assignment)
     if filters.counted:
         items = items.filter(pk__in=disagreements(project, filters.counted).values("item"))
     if filters.name.strip():

@@ -46,6 +46,7 @@ def proved(project: Project) -> dict[str, Any]:
     of_all, by_labeler = sampling.claims(project)
     return {
         "claim": of_all,
+        "newcomers": 0 if of_all.reviewed else sampling.newcomers_reviewed(project),
         "sentences": [sampling.sentence(of_all, target) for target in sampling.TARGETS],
         "by_labeler": by_labeler,
         "rate_of": sampling.rates(project),
