@@ -72,6 +72,9 @@ def test_filters_narrow_and_their_total_is_what_they_show(project, labeler, revi
         ({"name": "circ 0000"}, circles),
         ({"name": "ircle"}, circles),
         ({"name": "ircles"}, []),
+        ({"answered": labeler.pk}, everything),
+        ({"answered": reviewer.pk}, []),
+        ({"assignment": 1}, []),
     ):  # fmt: skip
         assert found(project, **fields) == expected, fields
         assert gallery.total(project, gallery.Filters(**fields)) == gallery.Total(len(expected), True), fields

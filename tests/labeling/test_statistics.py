@@ -69,6 +69,8 @@ def test_hours_count_every_answer_also_where_several_people_are_asked(project, l
     rows = {
         row["id"]: (row["seconds"], row["confirmed_seconds"]) for row in statistics.labels_by_labeler(project)
     }
+    for person in (labeler, reviewer):
+        assert review.select(project, review.Filters(answered=person.pk)).count() == 1
     assert rows == {labeler.pk: (6, None), reviewer.pk: (None, 2)}
 
 
