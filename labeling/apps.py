@@ -14,6 +14,8 @@ class LabelingConfig(AppConfig):
             finishing,
             importing,
             kinds,
+            label_applying,
+            label_checking,
             mailing,
             reworking,
         )

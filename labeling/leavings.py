@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 
 from labeling import illustrations, images
-from labeling.models import DataSource, InstructionPicture, Item, Project
+from labeling.models import DataSource, InstructionPicture, Item, LabelImport, Project
 
 
 def remove(project: Project, alive: Callable[[], None]) -> None:
@@ -45,6 +45,16 @@ def remove_uploads(project: Project) -> None:
         folder = root / place.relative_to(root).parts[0]
         if not others.filter(location__startswith=str(folder)).exists():
             shutil.rmtree(folder, ignore_errors=True)
+    for given in project.label_imports.exclude(location=""):
+        remove_labels(given)
+
+
+def remove_labels(given: LabelImport) -> None:
+    """Delete the files of labels that were sent from a browser."""
+    root = Path(settings.MEDIA_ROOT, "uploads").resolve()
+    place = Path(given.location)
+    if place.is_relative_to(root) and place != root:
+        shutil.rmtree(root / place.relative_to(root).parts[0], ignore_errors=True)
 
 
 def remove_illustrations(project: Project) -> None:

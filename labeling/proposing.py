@@ -10,11 +10,12 @@ from django.utils.translation import gettext_noop
 
 from labeling.answers import regions_of
 from labeling.meanings import Meanings
-from labeling.models import Claim, LabelClass, ObjectCheck, Page, Project, QueueEntry, Suggestion
+from labeling.models import Annotation, Claim, LabelClass, ObjectCheck, Page, Project, QueueEntry, Suggestion
 from labeling.models.queueing import QueueKind
 
 GROUPED = (QueueKind.CLUSTERED, QueueKind.PRELABELED)
 AS_BEFORE = gettext_noop("as it was labeled before; the classes have changed")
+AS_IMPORTED = gettext_noop("as an imported file suggests it")
 DIGITS = 3  # of a coordinate that count: screens calculate in floats
 
 PLAIN: dict[str, Any] = {
@@ -64,22 +65,25 @@ def to_keep(project: Project, kind: str, items: Sequence[int]) -> dict[int, dict
 def give_hints(
     project: Project, hints: Mapping[int, int], claims: Mapping[int, Claim], today: Meanings
 ) -> None:
-    """Propose on claims how their items were labeled before, `hints` by item, rather than a model's opinion.
+    """Propose on claims how their items were labeled before, or what a file says of them, rather than a
+    model's opinion; `hints` are annotations by item.
 
     Shapes keep a class that is gone: the screen asks for another one, and nothing has to be drawn again.
     """
     if not hints:
         return
     regions = regions_of(hints.values())
+    before = set(Annotation.objects.filter(pk__in=regions, counted=True).values_list("id", flat=True))
     for item, annotation in hints.items():
         claim, given = claims[item], regions[annotation]
+        why = AS_BEFORE if annotation in before else AS_IMPORTED
         known = today.all_offered(each["class"] for each in given)
         if project.is_classification and known:
-            claim.likely, claim.why = known, AS_BEFORE
+            claim.likely, claim.why = known, why
             claim.doubtful = [] if project.task_type == Project.TaskType.MULTILABEL else None
         elif given and not project.is_classification:
             claim.proposal = {"regions": given, "confidence": None, "model": None}
-            claim.why = AS_BEFORE
+            claim.why = why
 
 
 def shape(suggestion: Suggestion) -> dict[str, Any]:

@@ -108,6 +108,21 @@ def store(project: Project, model_version: int, proposals: Iterable[Proposal]) -
     return count
 
 
+def propose_imported(project: Project, answers: Mapping[int, int]) -> None:
+    """Show answers from a file to whoever is asked about their items, until these are answered.
+
+    `answers` are annotations by item that do not count. They come before what a model says, whose rounds
+    replace each other, and are never taken for it. Nothing is shown where people are asked blind.
+    """
+    waiting = QueueEntry.objects.select_for_update().filter(
+        project=project, item__in=list(answers), kind__in=MODEL_KINDS, hint=None
+    )
+    entries = list(waiting.order_by("item_id"))
+    for each in entries:
+        each.hint_id = answers[each.item_id]
+    QueueEntry.objects.bulk_update(entries, ["hint"])
+
+
 def set_label_errors(
     project: Project, scores: Mapping[int, float], instead: Mapping[int, int] = MappingProxyType({})
 ) -> int:

@@ -134,6 +134,21 @@ def imported(data: Data, names: Names) -> str:
     return f"imported {number(data.get('files', 0), 'file', 'files')}{refused}"
 
 
+def imported_labels(data: Data, names: Names) -> str:
+    if "name" not in data:
+        return f"took {number(data.get('labels', 0), 'label', 'labels')} from the names of imported folders"
+    if data.get("mode") == "suggestions":
+        taken = number(data.get("suggestions", 0), "suggestion", "suggestions")
+    else:
+        taken = number(data.get("labels", 0), "label", "labels")
+    return f"imported {taken} from “{data['name']}”"
+
+
+def undone_labels(data: Data, names: Names) -> str:
+    kept = f"; {data['kept']:,} that people had changed or reviewed stay" if data.get("kept") else ""
+    return f"took back what was imported from “{data.get('name')}”{kept}"
+
+
 def reviewed(doing: str) -> Words:
     return lambda data, names: f"{doing} {number(data.get('count', 0), 'label', 'labels')}{comment(data)}"
 
@@ -310,14 +325,8 @@ verb(
 verb("account_off", "Account switched off", in_team("switched the account of {who} off"))
 verb("account_on", "Account switched on", in_team("switched the account of {who} on again"))
 verb("import", "Images imported", imported, Door("import"))
-verb(
-    "import_labels",
-    "Labels imported",
-    lambda data, names: (
-        f"took {number(data.get('labels', 0), 'label', 'labels')} from the names of imported folders"
-    ),
-    Door("data", query="source=imported"),
-)
+verb("import_labels", "Labels imported", imported_labels, Door("data", query="source=imported"))
+verb("undo_import_labels", "Import of labels undone", undone_labels, Door("label-imports"))
 verb("reject", "Labels rejected", reviewed("rejected"), items_door)
 verb("approve", "Labels approved", reviewed("approved"), items_door)
 verb(

@@ -12,6 +12,7 @@ from labeling.views import (
     imports,
     instructions,
     label,
+    label_imports,
     log,
     notifications,
     people,
@@ -79,6 +80,22 @@ urlpatterns = [
     path("projects/<int:project_id>/review/next/", reviewing.review_next, name="review-next"),
     path("projects/<int:project_id>/import/", imports.import_page, name="import"),
     path("projects/<int:project_id>/import/live/", imports.import_live, name="import-live"),
+    path("projects/<int:project_id>/import/labels/", label_imports.label_imports_page, name="label-imports"),
+    path(
+        "projects/<int:project_id>/import/labels/<int:label_import_id>/",
+        label_imports.label_import_page,
+        name="label-import",
+    ),
+    path(
+        "projects/<int:project_id>/import/labels/<int:label_import_id>/live/",
+        label_imports.label_import_live,
+        name="label-import-live",
+    ),
+    path(
+        "projects/<int:project_id>/import/labels/<int:label_import_id>/problems.csv",
+        label_imports.label_import_problems,
+        name="label-import-problems",
+    ),
     path("projects/<int:project_id>/team/", people.team, name="team"),
     path("projects/<int:project_id>/team/<int:membership_id>/", people.change_member, name="member"),
     path(

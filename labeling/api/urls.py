@@ -9,6 +9,7 @@ from labeling.api import (
     data,
     events,
     instructions,
+    label_imports,
     notifications,
     outlines,
     pages,
@@ -227,6 +228,31 @@ urlpatterns = [
         name="api-saved-filter",
     ),
     path("projects/<int:project_id>/imports/", data.Imports.as_view(), name="api-imports"),
+    path(
+        "projects/<int:project_id>/label-imports/",
+        label_imports.LabelImports.as_view(),
+        name="api-label-imports",
+    ),
+    path(
+        "projects/<int:project_id>/label-imports/<int:label_import_id>/",
+        label_imports.LabelImportDetail.as_view(),
+        name="api-label-import",
+    ),
+    path(
+        "projects/<int:project_id>/label-imports/<int:label_import_id>/check/",
+        label_imports.LabelImportCheck.as_view(),
+        name="api-label-import-check",
+    ),
+    path(
+        "projects/<int:project_id>/label-imports/<int:label_import_id>/apply/",
+        label_imports.LabelImportApply.as_view(),
+        name="api-label-import-apply",
+    ),
+    path(
+        "projects/<int:project_id>/label-imports/<int:label_import_id>/undo/",
+        label_imports.LabelImportUndo.as_view(),
+        name="api-label-import-undo",
+    ),
     path("projects/<int:project_id>/exports/", data.Exports.as_view(), name="api-exports"),
     path(
         "projects/<int:project_id>/exports/<int:job_id>/file/", data.ExportFile.as_view(), name="export-file"

@@ -23,6 +23,8 @@ WIDE_FIELDS = 0x0001
 LONGEST_END = 22 + 65_535
 MOST = 512 * 1024 * 1024  # bytes of one file that is read whole: labels of an image, never a movie
 SMALL = 1 << 18  # bytes that are unpacked at once
+SQUEEZED = 200  # times as large as it is packed is what nobody packs but to fill a disk
+SLACK = 32 << 20  # bytes that may be so
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +106,16 @@ class Archive:
         packed, size, offset = widened(file.read(extra_length), packed, size, fields[16])
         if comment_length:
             file.seek(comment_length, os.SEEK_CUR)
-        return Entry(name, size, lambda: self.open(name, offset, packed, method, crc))
+        if size > SQUEEZED * packed + SLACK:
+            raise Unreadable(f"{name} would be {size / 2**20:,.0f} MB large once unpacked. Pack it anew.")
+        return Entry(name, size, lambda: self.open(name, offset, packed, size, method, crc))
 
-    def open(self, name: str, offset: int, packed: int, method: int, crc: int) -> BinaryIO:
+    def open(self, name: str, offset: int, packed: int, size: int, method: int, crc: int) -> BinaryIO:
         if method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise Unreadable(f"{name} is packed in a way that cannot be read here.")
         at = self.file.fileno()
         start = offset + 30 + sum(struct.unpack("<HH", os.pread(at, 4, offset + 26)))
-        raw = Unpacked(at, start, name, packed, method == zipfile.ZIP_DEFLATED, crc)
+        raw = Unpacked(at, start, name, packed, size, method == zipfile.ZIP_DEFLATED, crc)
         if packed <= SMALL:
             return io.BytesIO(raw.whole())
         return io.BufferedReader(raw, 1 << 16)
@@ -120,8 +124,10 @@ class Archive:
 class Unpacked(io.RawIOBase):
     """What a ZIP entry holds, read from its first to its last byte. A wrong checksum raises Unreadable."""
 
-    def __init__(self, file: int, start: int, name: str, packed: int, is_deflated: bool, crc: int) -> None:
-        self.file, self.at, self.name, self.left = file, start, name, packed
+    def __init__(
+        self, file: int, start: int, name: str, packed: int, size: int, is_deflated: bool, crc: int
+    ) -> None:
+        self.file, self.at, self.name, self.left, self.room = file, start, name, packed, size
         self.inflate = zlib.decompressobj(-zlib.MAX_WBITS) if is_deflated else None
         self.wanted, self.crc = crc, 0
 
@@ -130,6 +136,9 @@ class Unpacked(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         data = self.next_bytes(len(buffer))
+        self.room -= len(data)
+        if self.room < 0:
+            raise Unreadable(f"{self.name} is larger than the archive says that it is.")
         self.crc = zlib.crc32(data, self.crc)
         if not data:
             self.check()
@@ -138,7 +147,7 @@ class Unpacked(io.RawIOBase):
 
     def whole(self) -> bytes:
         """Return all of it at once."""
-        data = self.next_bytes(MOST)
+        data = self.next_bytes(min(MOST, max(self.room + 1, SMALL)))
         self.crc = zlib.crc32(data)
         self.check()
         return data

@@ -23,7 +23,7 @@ COLUMNS = (
     "image_id", "file_name", "file", "url", "width", "height", "split", "class_id", "class", "parent",
     "x", "y", "box_width", "box_height", "polygon", "region_origin", "labeled_as",
 )  # fmt: skip
-NEEDED = {"file_name", "width", "height", "class"}
+NEEDED = {"file_name", "class"}
 SPECIAL = ("=", "+", "-", "@", "\t", "\r", "'")
 LONGEST = 10_000_000  # characters of a polygon
 
@@ -131,8 +131,8 @@ def picture_of(row: Row, number: int) -> Picture:
     }
     key = row.get("image_id") or ""
     return Picture(
-        int(key) if key.isdecimal() else number, plain(row["file_name"]), int(row["width"]),
-        int(row["height"]), [], made_by, row.get("split") or "", plain(row.get("url") or ""),
+        int(key) if key.isdecimal() else number, plain(row["file_name"]), int(row.get("width") or 0),
+        int(row.get("height") or 0), [], made_by, row.get("split") or "", plain(row.get("url") or ""),
     )  # fmt: skip
 
 

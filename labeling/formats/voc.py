@@ -16,7 +16,7 @@ from xml.etree import ElementTree as ET
 from xml.etree.ElementTree import Element, SubElement
 
 from labeling import geometry
-from labeling.formats import names, provenance
+from labeling.formats import names, provenance, xmlstream
 from labeling.formats.files import Entry, Files
 from labeling.formats.records import Category, Heading, Part, Picture, Problem, Record, Shape, Unreadable
 
@@ -97,7 +97,7 @@ def line(text: str) -> str:
 
 
 def read(files: Files) -> Iterator[Record]:
-    """Read all XML files that are VOC annotations; others are problems. Raises Unreadable where there are none."""
+    """Read all XML files that are VOC annotations; others are problems. Raises Unreadable without any."""
     columns: dict[str, int] = {}
     for entry in files.entries():
         if entry.name.rsplit("/", 1)[-1] == "labels.txt":
@@ -124,7 +124,7 @@ def picture_of(entry: Entry, number: int, columns: dict[str, int]) -> Iterator[R
     try:
         root = parse(entry)
         width, height = (int(float(root.findtext(f"size/{each}", ""))) for each in ("width", "height"))
-    except (ET.ParseError, ValueError) as error:
+    except (Unreadable, ValueError) as error:
         yield Problem(entry.name, f"This is no VOC annotation with the size of its image: {error}")
         return
     shapes = []
@@ -149,11 +149,8 @@ def picture_of(entry: Entry, number: int, columns: dict[str, int]) -> Iterator[R
 
 
 def parse(entry: Entry) -> Element:
-    """Return a file's root. A document type may name entities that unfold without end: it is refused."""
-    data = entry.read()
-    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-        raise ValueError("it has a document type, which is not read.")
-    root = ET.fromstring(data)  # noqa: S314  # what makes it dangerous is refused above
+    """Return a file's root. Raises Unreadable and ValueError."""
+    root = xmlstream.root(entry.read())
     if root.tag != "annotation":
         raise ValueError("its outermost element is no annotation.")
     return root

@@ -153,6 +153,10 @@ def in_yaml(entry: Entry) -> list[str]:
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
         raise Unreadable(f"{entry.name} is no YAML.") from error
     given = body.get("names") if isinstance(body, dict) else None
+    # As text, lists within lists that YAML's anchors name again and again would unfold without end.
+    titles = given.values() if isinstance(given, dict) else given if isinstance(given, list) else ()
+    if any(isinstance(each, list | dict) for each in titles):
+        raise Unreadable(f"The names in {entry.name} are not all texts.")
     if isinstance(given, dict) and all(isinstance(each, int) and each >= 0 for each in given):
         if max(given, default=0) >= MOST_CLASSES:
             raise Unreadable(f"{entry.name} has a class with a number of {MOST_CLASSES:,} or more.")

@@ -5,6 +5,7 @@ from labeling.models.annotations import Annotation, Decoy, Recheck, Region, Sugg
 from labeling.models.assigning import AssignedItem, Assignment
 from labeling.models.checking import CheckPage, ObjectCheck
 from labeling.models.events import Event
+from labeling.models.importing import ImportedLabel, LabelImport
 from labeling.models.items import DataSource, Item
 from labeling.models.jobs import Job, WorkerHeartbeat
 from labeling.models.notifying import Announcement, Letter, Notification, NotificationChoice
@@ -42,12 +43,14 @@ __all__ = [
     "Disagreement",
     "Event",
     "GoldItem",
+    "ImportedLabel",
     "InstructionPicture",
     "Instructions",
     "Invitation",
     "Item",
     "Job",
     "LabelClass",
+    "LabelImport",
     "Letter",
     "Listing",
     "Membership",

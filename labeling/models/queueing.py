@@ -47,7 +47,8 @@ class QueueEntry(models.Model):
         on_delete=models.SET_NULL,
         db_index=False,
         related_name="+",
-        help_text="how the item was labeled before the classes changed; people see it as a proposal",
+        help_text="how the item was labeled before the classes changed, or what an imported file says; "
+        "people see it as a proposal",
     )
     needed = models.PositiveSmallIntegerField(default=1)
     open_slots = models.PositiveSmallIntegerField(default=1)

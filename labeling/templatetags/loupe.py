@@ -35,6 +35,8 @@ INSIDE = {
     "certificate": "models",
     "run": "models",
     "import": "data",
+    "label-imports": "data",
+    "label-import": "data",
     "agreement": "team",
     "gold": "team",
     "settings-quality": "settings",
