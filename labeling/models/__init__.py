@@ -14,6 +14,7 @@ from labeling.models.projects import Instructions, Invitation, LabelClass, Membe
 from labeling.models.quality import AgreementReport, Disagreement, GoldItem, WorkerQuality
 from labeling.models.queueing import Claim, Page, QueueEntry
 from labeling.models.relabeling import Relabeling
+from labeling.models.repeating import KeptReply
 from labeling.models.reviewing import (
     Comment,
     Listing,
@@ -49,6 +50,7 @@ __all__ = [
     "Invitation",
     "Item",
     "Job",
+    "KeptReply",
     "LabelClass",
     "LabelImport",
     "Letter",
