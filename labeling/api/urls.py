@@ -8,6 +8,7 @@ from labeling.api import (
     classes,
     data,
     events,
+    exports,
     instructions,
     notifications,
     outlines,
@@ -227,9 +228,16 @@ urlpatterns = [
         name="api-saved-filter",
     ),
     path("projects/<int:project_id>/imports/", data.Imports.as_view(), name="api-imports"),
-    path("projects/<int:project_id>/exports/", data.Exports.as_view(), name="api-exports"),
+    path("projects/<int:project_id>/exports/", exports.Exports.as_view(), name="api-exports"),
     path(
-        "projects/<int:project_id>/exports/<int:job_id>/file/", data.ExportFile.as_view(), name="export-file"
+        "projects/<int:project_id>/exports/<int:job_id>/file/",
+        exports.ExportFile.as_view(),
+        name="export-file",
+    ),
+    path(
+        "projects/<int:project_id>/exports/<int:job_id>/changes/",
+        exports.ExportChanges.as_view(),
+        name="api-export-changes",
     ),
     path("projects/<int:project_id>/events/", events.ProjectEvents.as_view(), name="api-events"),
     path("notifications/", notifications.Notifications.as_view(), name="api-notifications"),

@@ -97,7 +97,7 @@ def line(text: str) -> str:
 
 
 def read(files: Files) -> Iterator[Record]:
-    """Read all XML files that are VOC annotations; others are problems. Raises Unreadable where there are none."""
+    """Read all XML files; those that are no VOC annotations are problems. Raises Unreadable without any."""
     columns: dict[str, int] = {}
     for entry in files.entries():
         if entry.name.rsplit("/", 1)[-1] == "labels.txt":
