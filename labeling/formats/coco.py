@@ -26,6 +26,10 @@ from labeling.formats.runs import run_lengths, unpacked
 from labeling.formats.shelf import batches
 
 INSTANCES = "annotations"
+IMAGE = {"id": (int, str), "file_name": str, "width": int, "height": int}
+ANNOTATION = {"image_id": (int, str), "category_id": int}
+CATEGORY = {"id": int, "name": str}
+LARGEST = 2**63 - 1
 COMMON = ("region_origin", "labeled_as")  # of a region, not of its whole annotation
 
 
@@ -188,20 +192,23 @@ class Annotations:
             if name == "categories":
                 self.add_category(element)
             elif name == "images":
-                if is_of(element, {"id": (int, str), "file_name": str, "width": int, "height": int}):
-                    yield name, element["id"], orjson.dumps(element)
+                body = stored(element, IMAGE)
+                if body:
+                    yield name, element["id"], body
                 else:
-                    self.problems.append(Problem("images", "An image needs id, file_name, width and height."))
+                    said = "An image needs id, file_name, width and height."
+                    self.problems.append(Problem("images", said))
             elif name == "annotations":
                 number += 1
-                if is_of(element, {"image_id": (int, str), "category_id": int}):
-                    yield name, element["image_id"], number, orjson.dumps(element)
+                body = stored(element, ANNOTATION)
+                if body:
+                    yield name, element["image_id"], number, body
                 else:
                     said = "An annotation needs image_id and category_id."
                     self.problems.append(Problem(f"annotation {number}", said))
 
     def add_category(self, element: Any) -> None:
-        if not is_of(element, {"id": int, "name": str}):
+        if not is_of(element, CATEGORY):
             self.problems.append(Problem("categories", "A category needs an id and a name."))
             return
         above = element.get("supercategory")
@@ -264,15 +271,26 @@ class Annotations:
         return Shape(category, box(element.get("bbox")), None, None, *own)
 
 
+def stored(element: Any, kinds: Mapping[str, Any]) -> bytes:
+    """Return an element as it is put aside; nothing if it lacks something, or has what no text can say."""
+    if not is_of(element, kinds):
+        return b""
+    try:
+        return orjson.dumps(element)
+    except orjson.JSONEncodeError:
+        return b""
+
+
 def is_of(element: Any, kinds: Mapping[str, Any]) -> bool:
-    return isinstance(element, dict) and all(
-        isinstance(element.get(name), kind) and not isinstance(element[name], bool) and fits(element[name])
-        for name, kind in kinds.items()
-    )
-
-
-def fits(value: Any) -> bool:
-    return not isinstance(value, int) or value.bit_length() < 64
+    if not isinstance(element, dict):
+        return False
+    for name, kind in kinds.items():
+        value = element.get(name)
+        if not isinstance(value, kind) or value is True or value is False:
+            return False
+        if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
+            return False
+    return True
 
 
 def box(given: Any) -> list[float]:
