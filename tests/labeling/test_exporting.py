@@ -25,6 +25,7 @@ from labeling.formats.records import Category, Heading, Picture, Problem, Shape
 from labeling.labeled import Labeled
 from labeling.models import Annotation, Item, Job, Project, User
 from tests import factories
+from tests.labeling.test_formats import put
 from tests.labeling.test_geometry import place, star, stars
 
 coordinate = st.floats(0, 5_000, allow_nan=False, width=32)
@@ -162,6 +163,29 @@ def test_torchvision_pairs_every_picture_with_its_class(project, labeler, items,
         assert [names[each["category_id"]] for each in targets] == [
             factories.true_class(Item.objects.get(pk=key))
         ]
+
+
+def test_the_code_beside_a_data_set_reads_it(tmp_path) -> None:
+    import torch
+
+    classes = [Category(3, 'a "quoted" 𐀀'), Category(5, "b\\n")]
+    pictures = [
+        Picture(number, f"{number}.png", 48, 32, [Shape(classes[number % 2].id)], {"origin": "person"}, split)
+        for number, split in enumerate(["train", "train", "val"])
+    ]
+    heading = Heading('Set """', "multiclass", classes, {}, lambda _: factories.picture_file())
+    with Archive(put(catalog.FORMATS["dataset"].write(heading, pictures), tmp_path / "set.zip")) as files:
+        for each in files.entries():
+            (tmp_path / each.name).parent.mkdir(exist_ok=True)
+            (tmp_path / each.name).write_bytes(each.read())
+    code: dict[str, Any] = {"__file__": str(tmp_path / "load.py")}
+    exec((tmp_path / "load.py").read_text(), code)
+    found = code["torch_dataset"]("train")
+    assert isinstance(found, torch.utils.data.Dataset)
+    assert [(image.size, target) for image, target in (found[0], found[1])] == [
+        ((48, 32), 0), ((48, 32), 1),
+    ]  # fmt: skip
+    assert code["CLASSES"] == [each.name for each in classes]
 
 
 @pytest.mark.django_db
