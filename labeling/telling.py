@@ -159,7 +159,7 @@ def export_words(data: Data, names: Names) -> str:
     )
     labels = f"labels ({chosen})" if chosen else "all labels"
     name = str(data.get("format", ""))
-    title = FORMATS[name].title.split(" (")[0] if name in FORMATS else name.upper()
+    title = FORMATS[name].short if name in FORMATS else name.upper()
     how = {"copy": " with images", "link": " with links"}.get(str(data.get("images", "")), "")
     return f"exported {labels} as {title}{how}"
 

@@ -50,7 +50,7 @@ def filters_from(given: dict[str, Any]) -> gallery.Filters:
     return gallery.Filters(label_class=given.get("class"), **(fields | days))
 
 
-class SplitInput(serializers.Serializer[Any]):
+class SharesInput(serializers.Serializer[Any]):
     train = NumberField()
     val = NumberField(default=0)
     test = NumberField(default=0)
@@ -64,7 +64,7 @@ class ExportInput(serializers.Serializer[Any]):
         required=False,
         help_text="`copy` them into the ZIP archive, or `link` to them; image folders always have copies",
     )
-    split = SplitInput(
+    split = SharesInput(
         required=False, help_text="per cents that add up to 100; images that look alike stay together"
     )
 
