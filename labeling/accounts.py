@@ -1,7 +1,11 @@
 """Accounts and their API tokens: what gives access, and so is written down."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.db import transaction
 from django.db.models import Q
+from django.http import HttpRequest
 
 from labeling import assigning, members
 from labeling.models import ApiToken, Event, Project, User
@@ -60,3 +64,8 @@ def reactivate(user: User, by: User) -> None:
     with transaction.atomic():
         if User.objects.filter(pk=user.pk, is_active=False).update(is_active=True):
             Event.record("account_on", None, by, user=user.pk)
+
+
+def attempted(request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> str:
+    """Return whom somebody tries to sign in as: an address in capitals is no other one."""
+    return str((credentials or request.POST).get("username", "")).strip().lower()

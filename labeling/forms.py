@@ -359,6 +359,8 @@ class QualityForm(forms.Form):
             for name, value in self.cleaned_data.items()
             if name in changed or (name in labels and labels & changed)
         }
+        if found.get("most_labels_per_item") == Project.usual_most(self.cleaned_data["labels_per_item"]):
+            found["most_labels_per_item"] = None
         return {
             name: round(value / 100, 4) if name.startswith("agreement_") else value
             for name, value in found.items()

@@ -5,6 +5,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest
 from django.utils.formats import date_format
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
@@ -92,7 +93,8 @@ def refuse_deleted(project: Project, role: str | None) -> None:
     text = _(
         "This project was deleted on %(day)s, with all that was in it. Your other projects are as before."
     )
-    raise ProjectDeleted(text % {"day": date_format(project.deleted_at, "DATE_FORMAT")})
+    style = "j F Y" if get_language() == "en" else "DATE_FORMAT"  # Django's own is American
+    raise ProjectDeleted(text % {"day": date_format(project.deleted_at, style)})
 
 
 def own_page_or_404(user: Visitor, project_id: int, page_id: int, *, also_former: bool = False) -> Page:

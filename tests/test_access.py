@@ -50,6 +50,7 @@ ROUTES = {
     "projects": ("get", SIGNED_IN),
     "project-new": ("get", CREATOR),
     "project-new-template": ("post", CREATOR),
+    "project-new-name": ("get", CREATOR),
     "profile": ("get", SIGNED_IN),
     "profile-password": ("post", SIGNED_IN),
     "profile-token": ("post", SIGNED_IN),

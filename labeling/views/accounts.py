@@ -1,5 +1,7 @@
 """Signing in, one's own profile, accepting an invitation."""
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login, update_session_auth_hash
@@ -25,6 +27,15 @@ class SignIn(LoginView):
     template_name = "accounts/sign_in.html"
     authentication_form = SignInForm
     redirect_authenticated_user = True
+
+
+def locked_out(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    """Say that too many wrong passwords were given, when the sign-in page was sent."""
+    form = SignInForm(request)
+    minutes = settings.AXES_COOLOFF_TIME.seconds // 60
+    text = _("There were too many wrong passwords for this address. Try again in %(minutes)s minutes.")
+    context = {"form": form, "locked": text % {"minutes": minutes}}
+    return render(request, "accounts/sign_in.html", context, status=429)
 
 
 class SignOut(LogoutView):
