@@ -198,6 +198,23 @@ def webp(image: Image.Image, longest: int | None = None) -> bytes:
     return buffer.getvalue()
 
 
+def upright_file(item: Item) -> bytes:
+    """Return the file as it is at its source; one that cameras left turned is written anew, upright.
+
+    Raises BrokenImage.
+    """
+    data = read_bytes(item)
+    with blaming("The image is damaged: it ends too early or cannot be decoded."):
+        with open_header(data) as image:
+            kind, turned = image.format, image.getexif().get(ORIENTATION, 1)
+        if turned == 1:
+            return data
+        buffer = io.BytesIO()
+        quality = {"quality": 95, "subsampling": 0} if kind == "JPEG" else {}
+        decode(data).save(buffer, kind, **quality)
+        return buffer.getvalue()
+
+
 def png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")

@@ -1,8 +1,7 @@
-"""Items, reviews, imports, exports, jobs."""
+"""Items, reviews, imports, jobs."""
 
 from django.core.exceptions import PermissionDenied
-from django.core.files.storage import default_storage
-from django.http import FileResponse, Http404
+from django.http import Http404
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -10,9 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import exporting, gallery, importing, naming, permissions, review
+from labeling import gallery, importing, naming, permissions, review
 from labeling.api import filtering, shapes
-from labeling.models import Event, Job
+from labeling.models import Job
 
 MOST = 200
 
@@ -136,44 +135,6 @@ class Imports(APIView):
                 "imports": [importing.summary(each) for each in sources],
             },
             status=201,
-        )
-
-
-class Exports(APIView):
-    @extend_schema(operation_id="exports_list", responses={200: dict})
-    def get(self, request: Request, project_id: int) -> Response:
-        """List the exports that were made."""
-        project = permissions.project_or_404(request.user, project_id, "review")
-        made = exporting.made(project, permissions.person(request)).order_by("-id")[:50]
-        return Response({"results": [shapes.job_shape(each) for each in made]})
-
-    @extend_schema(operation_id="exports_create", request=filtering.ExportInput, responses={202: dict})
-    def post(self, request: Request, project_id: int) -> Response:
-        """Start an export; follow the job to its file."""
-        project = permissions.project_or_404(request.user, project_id, "review")
-        given = filtering.ExportInput(data=request.data)
-        given.is_valid(raise_exception=True)
-        filters = filtering.filters_from(given.validated_data["filter"])
-        job = exporting.start(project, permissions.person(request), given.validated_data["format"], filters)
-        return Response(shapes.job_shape(job), status=202)
-
-
-class ExportFile(APIView):
-    @extend_schema(operation_id="exports_file", responses={200: OpenApiTypes.BINARY})
-    def get(self, request: Request, project_id: int, job_id: int) -> FileResponse:
-        """Download an export."""
-        project = permissions.project_or_404(request.user, project_id, "review")
-        made = exporting.made(project, permissions.person(request))
-        job = made.filter(state="done", pk=job_id).first()
-        if job is None:
-            raise Http404
-        Event.record("download", project, permissions.person(request), export=job.pk)
-        name = f"{project.name}-{job.pk}.coco.json"
-        return FileResponse(
-            default_storage.open(job.result["name"]),
-            as_attachment=True,
-            filename=name,
-            content_type="application/json",
         )
 
 

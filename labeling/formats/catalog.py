@@ -29,6 +29,11 @@ class Format:
     alone: str = ""
     is_images: bool = False  # the images lie in it, always
 
+    @property
+    def short(self) -> str:
+        """Return its title without the kind of file that it is."""
+        return self.title.partition(" (")[0]
+
 
 FORMATS = {
     each.name: each

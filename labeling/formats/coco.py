@@ -10,12 +10,13 @@ uncompressed run lengths, which the same readers decode. It is no crowd: `iscrow
 Precision: coordinates as they are; what has holes to the pixel. With splits there is a file for each.
 """
 
-import json
 import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
+
+import orjson
 
 from labeling import geometry
 from labeling.formats import jsonstream, names, provenance
@@ -25,6 +26,10 @@ from labeling.formats.runs import run_lengths, unpacked
 from labeling.formats.shelf import batches
 
 INSTANCES = "annotations"
+IMAGE = {"id": (int, str), "file_name": str, "width": int, "height": int}
+ANNOTATION = {"image_id": (int, str), "category_id": int}
+CATEGORY = {"id": int, "name": str}
+LARGEST = 2**63 - 1
 COMMON = ("region_origin", "labeled_as")  # of a region, not of its whole annotation
 
 
@@ -56,17 +61,16 @@ class Sheet:
             for each in heading.categories
         ]
         self.whole.write(
-            f'{{"info": {json.dumps(heading.info)},\n"licenses": [],\n'
-            f'"categories": {json.dumps(categories)},\n"images": ['.encode()
+            b'{"info": %b,\n"licenses": [],\n"categories": %b,\n"images": ['
+            % (orjson.dumps(heading.info), orjson.dumps(categories))
         )
 
     def add(self, picture: Picture, file_name: str) -> None:
-        self.whole.write(self.separators[0] + json.dumps(image(picture, file_name)).encode())
+        self.whole.write(self.separators[0] + orjson.dumps(image(picture, file_name)))
         self.separators[0] = b",\n"
         for shape in picture.shapes:
             self.number += 1
-            body = json.dumps(annotation(self.number, picture, shape))
-            self.aside.write(self.separators[1] + body.encode())
+            self.aside.write(self.separators[1] + orjson.dumps(annotation(self.number, picture, shape)))
             self.separators[1] = b",\n"
 
     def end(self) -> BinaryIO:
@@ -155,8 +159,8 @@ class Annotations:
         self.database.executescript(
             """
             PRAGMA synchronous = OFF; PRAGMA cache_size = -8000;
-            CREATE TABLE image (id PRIMARY KEY, body TEXT);
-            CREATE TABLE region (image, number INTEGER, body TEXT, PRIMARY KEY (image, number)) WITHOUT ROWID;
+            CREATE TABLE image (id PRIMARY KEY, body BLOB);
+            CREATE TABLE region (image, number INTEGER, body BLOB, PRIMARY KEY (image, number)) WITHOUT ROWID;
             """
         )
         self.categories: dict[int, Category] = {}
@@ -188,20 +192,23 @@ class Annotations:
             if name == "categories":
                 self.add_category(element)
             elif name == "images":
-                if is_of(element, {"id": (int, str), "file_name": str, "width": int, "height": int}):
-                    yield name, element["id"], json.dumps(element)
+                body = stored(element, IMAGE)
+                if body:
+                    yield name, element["id"], body
                 else:
-                    self.problems.append(Problem("images", "An image needs id, file_name, width and height."))
+                    said = "An image needs id, file_name, width and height."
+                    self.problems.append(Problem("images", said))
             elif name == "annotations":
                 number += 1
-                if is_of(element, {"image_id": (int, str), "category_id": int}):
-                    yield name, element["image_id"], number, json.dumps(element)
+                body = stored(element, ANNOTATION)
+                if body:
+                    yield name, element["image_id"], number, body
                 else:
                     said = "An annotation needs image_id and category_id."
                     self.problems.append(Problem(f"annotation {number}", said))
 
     def add_category(self, element: Any) -> None:
-        if not is_of(element, {"id": int, "name": str}):
+        if not is_of(element, CATEGORY):
             self.problems.append(Problem("categories", "A category needs an id and a name."))
             return
         above = element.get("supercategory")
@@ -214,7 +221,7 @@ class Annotations:
         yield from self.problems
         images = self.database.execute("SELECT id, body FROM image ORDER BY rowid")
         for number, (key, body) in enumerate(images, 1):
-            yield from self.picture(number, key, json.loads(body), split)
+            yield from self.picture(number, key, orjson.loads(body), split)
         lost = self.database.execute(
             "SELECT number, image FROM region WHERE image NOT IN (SELECT id FROM image) ORDER BY number"
         )
@@ -229,7 +236,7 @@ class Annotations:
             "SELECT number, body FROM region WHERE image = ? ORDER BY number", (key,)
         )
         for place, text in regions:
-            element = json.loads(text)
+            element = orjson.loads(text)
             try:
                 shapes.append(self.shape(element, body["width"], body["height"]))
             except ValueError as error:
@@ -264,15 +271,26 @@ class Annotations:
         return Shape(category, box(element.get("bbox")), None, None, *own)
 
 
+def stored(element: Any, kinds: Mapping[str, Any]) -> bytes:
+    """Return an element as it is put aside; nothing if it lacks something, or has what no text can say."""
+    if not is_of(element, kinds):
+        return b""
+    try:
+        return orjson.dumps(element)
+    except orjson.JSONEncodeError:
+        return b""
+
+
 def is_of(element: Any, kinds: Mapping[str, Any]) -> bool:
-    return isinstance(element, dict) and all(
-        isinstance(element.get(name), kind) and not isinstance(element[name], bool) and fits(element[name])
-        for name, kind in kinds.items()
-    )
-
-
-def fits(value: Any) -> bool:
-    return not isinstance(value, int) or value.bit_length() < 64
+    if not isinstance(element, dict):
+        return False
+    for name, kind in kinds.items():
+        value = element.get(name)
+        if not isinstance(value, kind) or value is True or value is False:
+            return False
+        if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
+            return False
+    return True
 
 
 def box(given: Any) -> list[float]:

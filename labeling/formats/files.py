@@ -63,12 +63,13 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Single:
-    """One file by itself."""
+    """One file by itself; its name tells which format it can be."""
 
     path: Path
+    name: str
 
     def entries(self) -> Iterator[Entry]:
-        yield Entry(self.path.name, self.path.stat().st_size, partial(self.path.open, "rb"))
+        yield Entry(self.name, self.path.stat().st_size, partial(self.path.open, "rb"))
 
 
 class Archive:

@@ -62,7 +62,7 @@ def opened(path: Path) -> Files:
         return Folder(path)
     with path.open("rb") as file:
         is_archive = file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
-    return Archive(path) if is_archive else Single(path)
+    return Archive(path) if is_archive else Single(path, path.name)
 
 
 def recognise(files: Files) -> str | None:

@@ -9,10 +9,11 @@ built-in algorithms want them. A confidence that nobody measured is 0, as Ground
 Precision: boxes in whole pixels, within the image.
 """
 
-import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+import orjson
 
 from labeling import geometry
 from labeling.formats import names, provenance
@@ -38,7 +39,7 @@ def write(heading: Heading, pictures: Iterable[Picture]) -> Iterator[Part]:
         source = file or picture.url or picture.file_name
         body = {"source-ref": source} | labels(heading, picture, columns, titles)
         told = provenance.body(picture, file)
-        manifest.write((json.dumps(body | {"provenance": told}, ensure_ascii=False) + "\n").encode())
+        manifest.write(orjson.dumps(body | {"provenance": told}, option=orjson.OPT_APPEND_NEWLINE))
         if heading.image:
             yield Part(file, heading.image(picture), is_packed=True)
     yield Part("output.manifest", manifest)
@@ -112,7 +113,7 @@ class Reader:
 
     def line(self, text: bytes, place: str) -> Iterator[Record]:
         try:
-            body = json.loads(text)
+            body = orjson.loads(text)
             source = body["source-ref"]
         except (ValueError, KeyError, TypeError):
             yield Problem(place, "A line is a JSON object with source-ref.")

@@ -1,8 +1,9 @@
 """Who or what made labels, where a format has no room for it: a line of JSON for each image beside it."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO
+
+import orjson
 
 from labeling.formats.files import Files
 from labeling.formats.records import Picture, Shape, Unreadable
@@ -55,7 +56,7 @@ def of_shape(shape: Shape) -> dict[str, str]:
 
 
 def line(picture: Picture, file: str) -> bytes:
-    return (json.dumps(body(picture, file), ensure_ascii=False) + "\n").encode()
+    return orjson.dumps(body(picture, file), option=orjson.OPT_APPEND_NEWLINE)
 
 
 def body(picture: Picture, file: str) -> dict[str, Any]:
@@ -89,7 +90,7 @@ def lines(files: Files, key: Callable[[str], str] = str) -> Shelf:
 def parsed(file: BinaryIO) -> Iterator[dict[str, Any]]:
     for number, text in enumerate(file, 1):
         try:
-            body = json.loads(text)
+            body = orjson.loads(text)
             if not body.keys() >= NEEDED:
                 raise Unreadable(f"Line {number} of {FILE} lacks {', '.join(sorted(NEEDED - body.keys()))}.")
         except (ValueError, AttributeError) as error:

@@ -1,10 +1,11 @@
 """What a reader has to remember of a file until it needs it, on disk: a key and a value, put once."""
 
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, Self
+
+import orjson
 
 BATCH = 5_000
 
@@ -27,7 +28,7 @@ class Shelf:
 
     def fill(self, pairs: Iterable[tuple[Any, Any]]) -> None:
         """Put all pairs; of several with the same key the last one stays."""
-        for rows in batches((key, json.dumps(value)) for key, value in pairs):
+        for rows in batches((key, orjson.dumps(value)) for key, value in pairs):
             self.database.execute("BEGIN")
             self.database.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?)", rows)
             self.database.execute("COMMIT")
@@ -36,7 +37,7 @@ class Shelf:
     def get(self, key: Any) -> Any:
         """Return the value of a key, None where there is none."""
         found = self.database.execute("SELECT value FROM kept WHERE key = ?", (key,)).fetchone()
-        return json.loads(found[0]) if found else None
+        return orjson.loads(found[0]) if found else None
 
 
 def batches(rows: Iterable[Any]) -> Iterator[list[Any]]:

@@ -14,6 +14,8 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import orjson
+
 from labeling import geometry
 from labeling.formats import names, provenance
 from labeling.formats.files import Files
@@ -54,7 +56,7 @@ def lines(picture: Picture, file: str, categories: Mapping[int, Category]) -> It
     for shape in picture.shapes:
         category = categories[shape.category]
         box = shape.bbox or (geometry.bounds(shape.polygon) if shape.polygon else ["", "", "", ""])
-        drawn = json.dumps(shape.polygon) if shape.polygon else ""
+        drawn = orjson.dumps(shape.polygon).decode() if shape.polygon else ""
         classed = [category.id, harmless(category.name), harmless(category.supercategory)]
         yield [*head, *classed, *box, drawn, shape.origin, harmless(shape.labeled_as), *told]
     if not picture.shapes:

@@ -12,14 +12,15 @@ from xmin to xmax. Of polygons it has the boxes around them. Provenance stands i
 import tempfile
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
-from xml.etree import ElementTree as ET
-from xml.etree.ElementTree import Element, SubElement
+from xml.etree.ElementTree import Element
+from xml.sax.saxutils import escape
 
 from labeling import geometry
 from labeling.formats import names, provenance, xmlstream
 from labeling.formats.files import Entry, Files
 from labeling.formats.records import Category, Heading, Part, Picture, Problem, Record, Shape, Unreadable
 
+UNSEEN = {"\r": "&#13;"}  # which readers would take for a line's end
 FORBIDDEN = dict.fromkeys(each for each in range(32) if each not in (9, 10, 13)) | {
     0xFFFE: None,
     0xFFFF: None,
@@ -44,51 +45,42 @@ def write(heading: Heading, pictures: Iterable[Picture]) -> Iterator[Part]:
 
 
 def document(heading: Heading, picture: Picture, file: str, titles: dict[int, str]) -> bytes:
-    root = Element("annotation")
-    add(root, "folder", "JPEGImages")
-    add(root, "filename", file)
-    source = SubElement(root, "source")
-    add(source, "database", heading.name)
-    add(source, "image_id", picture.id)
-    add(source, "path", picture.file_name)
-    if picture.url:
-        add(source, "url", picture.url)
-    if picture.split:
-        add(source, "split", picture.split)
-    size = SubElement(root, "size")
-    for name, value in (("width", picture.width), ("height", picture.height), ("depth", 3)):
-        add(size, name, value)
-    add(root, "segmented", 0)
-    for shape in picture.shapes:
-        add_object(root, shape, picture, titles)
-    told = SubElement(root, "provenance")
-    for name, value in picture.provenance.items():
-        if value is not None:
-            add(told, name, value)
-    ET.indent(root)
-    return ET.tostring(root, encoding="utf-8")
+    """Return the file of an image. Put together as text: building a tree first takes five times as long."""
+    source = element("database", heading.name) + element("image_id", picture.id)
+    source += element("path", picture.file_name)
+    source += element("url", picture.url) if picture.url else ""
+    source += element("split", picture.split) if picture.split else ""
+    told = "".join(element(name, value) for name, value in picture.provenance.items() if value is not None)
+    return (
+        f"<annotation>\n  <folder>JPEGImages</folder>\n  {element('filename', file)}\n"
+        f"  <source>{source}</source>\n"
+        f"  <size><width>{picture.width}</width><height>{picture.height}</height><depth>3</depth></size>\n"
+        f"  <segmented>0</segmented>\n"
+        f"{''.join(object_of(shape, picture, titles) for shape in picture.shapes)}"
+        f"  <provenance>{told}</provenance>\n</annotation>\n"
+    ).encode()
 
 
-def add_object(root: Element, shape: Shape, picture: Picture, titles: dict[int, str]) -> None:
-    one = SubElement(root, "object")
-    add(one, "name", line(titles[shape.category]))
-    add(one, "pose", "Unspecified")
-    add(one, "truncated", 0)
-    add(one, "difficult", 0)
+def object_of(shape: Shape, picture: Picture, titles: dict[int, str]) -> str:
     left, top, wide, high = shape.bbox or geometry.bounds(shape.polygon or [])
-    bounds = SubElement(one, "bndbox")
-    for name, first, last, most in (
-        ("x", left, left + wide, picture.width), ("y", top, top + high, picture.height)
-    ):  # fmt: skip
-        low = min(max(round(first) + 1, 1), most)
-        add(bounds, f"{name}min", low)
-        add(bounds, f"{name}max", max(min(round(last), most), low))
-    for name, value in provenance.of_shape(shape).items():
-        add(one, name, value)
+    x, y = pixels(left, wide, picture.width), pixels(top, high, picture.height)
+    own = "".join(element(name, value) for name, value in provenance.of_shape(shape).items())
+    return (
+        f"  <object>\n    {element('name', line(titles[shape.category]))}\n"
+        "    <pose>Unspecified</pose><truncated>0</truncated><difficult>0</difficult>\n"
+        f"    <bndbox><xmin>{x[0]}</xmin><ymin>{y[0]}</ymin><xmax>{x[1]}</xmax><ymax>{y[1]}</ymax></bndbox>\n"
+        f"    {own}\n  </object>\n"
+    )
 
 
-def add(above: Element, name: str, value: object) -> None:
-    SubElement(above, name).text = str(value).translate(FORBIDDEN)
+def pixels(start: float, length: float, most: int) -> tuple[int, int]:
+    """Return the first and the last pixel that a side covers, one at the least."""
+    first = min(max(round(start) + 1, 1), most)
+    return first, max(min(round(start + length), most), first)
+
+
+def element(name: str, value: object) -> str:
+    return f"<{name}>{escape(str(value).translate(FORBIDDEN), UNSEEN)}</{name}>"
 
 
 def line(text: str) -> str:
@@ -97,7 +89,7 @@ def line(text: str) -> str:
 
 
 def read(files: Files) -> Iterator[Record]:
-    """Read all XML files that are VOC annotations; others are problems. Raises Unreadable without any."""
+    """Read all XML files; those that are no VOC annotations are problems. Raises Unreadable without any."""
     columns: dict[str, int] = {}
     for entry in files.entries():
         if entry.name.rsplit("/", 1)[-1] == "labels.txt":

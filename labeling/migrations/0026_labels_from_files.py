@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0024_answers_by_origin'),
+        ('labeling', '0025_tokens_and_kept_replies'),
     ]
 
     operations = [
