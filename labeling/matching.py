@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from labeling.formats.names import suffix
 from labeling.formats.shelf import batches
 
+MOST = 10_000  # images of one name that are told apart
 BY_PATH, BY_NAME, BY_STEM = "path", "name", "stem"
 
 
@@ -90,8 +91,8 @@ class Gallery:
 
     def rows(self, column: str, key: str) -> list[Image]:
         found = self.database.execute(
-            f"SELECT item, path, width, height, state FROM image WHERE {column} = ? LIMIT 10000",  # noqa: S608
-            (key,),
+            f"SELECT item, path, width, height, state FROM image WHERE {column} = ? LIMIT ?",  # noqa: S608
+            (key, MOST),
         )
         return [Image(*each) for each in found]
 
@@ -106,6 +107,8 @@ def chosen(found: Sequence[Image], path: str, by: str, form: Callable[[str], str
     within = [each for each in below if len(each.path) == longest]
     above = [each for each in found if "/" in given and fold(form(each.path)).endswith(f"/{given}")]
     for some, how in ((same, BY_PATH), (within, BY_PATH), (above, BY_PATH), (found, by)):
+        if some is not same and len(found) == MOST:
+            return Match(rivals=(found[0].path, found[1].path))
         items = {each.item: each for each in reversed(some)}
         if len(items) == 1:
             return Match(*items.values(), BY_STEM if by == BY_STEM else how)

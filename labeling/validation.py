@@ -3,6 +3,7 @@
 import math
 
 from django.db import connection
+from django.db.models import Q
 
 from labeling.models import Annotation, Item, Project, QueueEntry
 
@@ -42,7 +43,8 @@ def settle_rate(project: Project) -> float:
     Draws are nested (an item is in when its `draw` is below the rate), and the rate stays the same
     for later imports, so the validation items are a uniform sample of the whole pool at any time.
     """
-    if Annotation.objects.filter(project=project).exists():
+    suggested = Q(source=Annotation.Source.IMPORT, counted=False)
+    if Annotation.objects.filter(project=project).exclude(suggested).exists():
         return Project.objects.values_list("validation_rate", flat=True).get(pk=project.pk)
     pool = Item.objects.filter(project=project).exclude(state__in=("broken", "removed")).count()
     rate = rate_for(pool, goal(project.target_error, project.confidence))

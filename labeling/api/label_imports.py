@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -32,6 +32,7 @@ class LabelImportInput(serializers.Serializer[Any]):
     )
 
 
+@extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "string", "enum": ["new"]}], "nullable": True})
 class ClassChoice(serializers.Field[Any, Any, Any, Any]):
     """The id of a class of the project, "new", or null to leave it out."""
 
@@ -67,7 +68,7 @@ class ApplyInput(serializers.Serializer[Any]):
         return {**super().get_fields(), "as": mode}
 
 
-class CheckInput(serializers.Serializer[Any]):
+class FormatInput(serializers.Serializer[Any]):
     format = serializers.CharField(required=False, allow_blank=True)
 
 
@@ -111,10 +112,10 @@ class LabelImportDetail(APIView):
 
 
 class LabelImportCheck(APIView):
-    @extend_schema(operation_id="label_imports_check", request=CheckInput, responses={202: dict})
+    @extend_schema(operation_id="label_imports_check", request=FormatInput, responses={202: dict})
     def post(self, request: Request, project_id: int, label_import_id: int) -> Response:
         """Check a file again: as another format, or since images were added."""
-        given = CheckInput(data=request.data)
+        given = FormatInput(data=request.data)
         given.is_valid(raise_exception=True)
         found = found_or_404(request, project_id, label_import_id)
         wanted = given.validated_data.get("format") or ""

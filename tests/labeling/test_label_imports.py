@@ -200,7 +200,7 @@ HOSTILE = {
             ],
         }
     ).encode(),
-    "odd.json": b'[{"data": {"image": 7}}, {"data": {"image": "a/b"}, "annotations": [{"result": [3, {}]}]}, 5]',
+    "odd.json": b'[{"data": {"image": 7}}, {"data": {"img": "a"}, "annotations": [{"result": [3, {}]}]}, 5]',
     "cut.zip": b"PK\x03\x04 and nothing else",
     "names.zip": archive(
         {"data.yaml": b"a: &a [x, x]\nb: &b [*a, *a]\nnames: [*b, *b]", "labels/a.txt": b""}
