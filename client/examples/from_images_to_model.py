@@ -21,9 +21,11 @@ project.start()
 
 # %% Answer what people would be asked: here, by the names of the folders
 truth = {each.id: each.path.split("/")[0] for each in project.items(state="unlabeled")}
-for number, page in enumerate(project.pages(size=9)):
+answered = 0
+for page in project.pages(size=9):
     page.submit({each["id"]: truth[each["id"]] for each in page.items}, seconds=2)
-    if number == 9:
+    answered += len(page.items)
+    if answered >= 90:
         break
 
 # %% Train, and see how good it is

@@ -114,8 +114,17 @@ class Project:
 
     # The model
 
+    def wait_for_backbone(self, every: float = 1) -> None:
+        """Wait until the backbone has looked at every image: what a model learns from."""
+        with self.connection.bar("Looking at images") as bar:
+            while (seen := self.facts().get("embedding")) and seen["done"] + seen["given_up"] < seen["total"]:
+                bar.total, bar.n = seen["total"], seen["done"]
+                bar.refresh()
+                time.sleep(every)
+
     def train(self, *, wait: bool = True) -> None:
         """Train now, and wait for the end of it. Raises LoupeError where labels are missing."""
+        self.wait_for_backbone()
         job = self.connection.post(f"{self.at}runs/", {"kind": "training"})["job"]
         if wait:
             self.connection.wait_for(job, "Training")
