@@ -5,7 +5,18 @@ from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from labeling import assigning, commenting, concord, exporting, gold, review, teams, webhooks, workforce
+from labeling import (
+    assigning,
+    commenting,
+    concord,
+    exporting,
+    gold,
+    label_imports,
+    review,
+    teams,
+    webhooks,
+    workforce,
+)
 from labeling.models import Comment, Delivery, Letter, Project
 from tests import factories
 from tests.e2e.conftest import queue_as
@@ -31,6 +42,7 @@ def busy(shapes, manager, labeler, reviewer):
     concord.recount(shapes)
     workforce.invite(shapes, manager, "labeler", "somebody@example.com")
     exporting.start(shapes, manager, "coco", review.Filters())
+    label_imports.from_folders(shapes, manager)
     factories.run_jobs("quick")
     Letter.objects.create(user=labeler, due_at=timezone.now(), attempts=1, error="Connection refused")
     webhook = webhooks.make(shapes, manager, "https://example.com/loupe", ["finished"])
@@ -64,6 +76,8 @@ PAGES = (
     "/projects/{}/data/{item}/thread/",
     "/projects/{}/review/",
     "/projects/{}/import/",
+    "/projects/{}/import/labels/",
+    "/projects/{}/import/labels/{labels}/",
     "/projects/{}/models/",
     "/projects/{}/certificate/",
     "/projects/{}/team/",
@@ -113,6 +127,7 @@ def test_pages_have_no_faults(browse, busy, manager, scheme, pages):
     found = {}
     ids = {
         "hook": busy.webhooks.get().pk,
+        "labels": busy.label_imports.get().pk,
         "team": busy.teams.get().team_id,
         "member": busy.memberships.get(user__email="labeler@example.com").pk,
         "item": Comment.objects.filter(parent=None).get().item_id,
