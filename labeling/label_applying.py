@@ -101,10 +101,10 @@ def take_in(given: LabelImport) -> int:
     wanted = {row.item_id: regions for row in rows if (regions := wanted_of(given, row)) is not None}
     review.lock(given.project, list(wanted), Item.State.values)
     how = {LabelImport.Mode.LABELS: as_labels, LabelImport.Mode.SUGGESTIONS: as_suggestions}
-    found = how[LabelImport.Mode(given.mode)](given, wanted)
-    made = {outcome: write(given, outcome, items, rows, wanted) for outcome, items in found.items()}
+    groups = how[LabelImport.Mode(given.mode)](given, wanted)
+    made = {outcome: write(given, outcome, items, rows, wanted) for outcome, items in groups.items()}
     settle(given, rows, made)
-    became = {item: outcome for outcome, items in found.items() for item in items}
+    became = {item: outcome for outcome, items in groups.items() for item in items}
     for row in rows:
         row.outcome = became.get(row.item_id, Outcome.LEFT_OUT)
         row.annotation_id = made.get(row.outcome, {}).get(row.item_id)
@@ -233,7 +233,7 @@ def take_back(given: LabelImport, by: User | None) -> int:
     for row in rows:
         is_kept = row.outcome == Outcome.LABEL and row.item_id not in standing
         row.outcome = Outcome.CHANGED if is_kept else Outcome.UNDONE
-    gone = [row.annotation_id for row in rows if row.outcome == Outcome.UNDONE]
+    gone = [row.annotation_id or 0 for row in rows if row.outcome == Outcome.UNDONE]
     Annotation.objects.filter(pk__in=gone, withdrawn_at=None).update(
         withdrawn_at=timezone.now(), withdrawn_by=by, withdrawal=Annotation.Withdrawal.UNDONE
     )
@@ -248,7 +248,7 @@ def take_back(given: LabelImport, by: User | None) -> int:
 
 def untouched(labels: Mapping[int, int | None]) -> set[int]:
     """Return the items whose imported label still counts, and that nobody has reviewed, answered or uses."""
-    mine = Annotation.objects.filter(pk__in=list(labels.values()), withdrawn_at=None)
+    mine = Annotation.objects.filter(pk__in=[each or 0 for each in labels.values()], withdrawn_at=None)
     later = Annotation.objects.filter(item=OuterRef("item"), pk__gt=OuterRef("pk"), labeler__isnull=False)
     reviewed = Review.objects.filter(annotation=OuterRef("pk"), undone_at=None)
     gold = GoldItem.objects.filter(truth=OuterRef("pk"))

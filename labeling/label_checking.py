@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import DatabaseError
 from django.db.models import Exists, OuterRef, Q
+from django.db.models.expressions import Combinable
 
 from labeling import fitting, folders, jobs
 from labeling.formats import incoming
@@ -100,6 +101,7 @@ class Survey:
         self.by_id: dict[int, int] = {}
         self.names: list[str] = []
         self.seen: set[int] = set()
+        self.asked: Match | None = None  # what a reader wanted to know last
 
     def go(self) -> None:
         """Look at all of it. Raises Unreadable."""
@@ -137,7 +139,6 @@ class Survey:
 
     def pictures(self, records: Iterable[Record]) -> Iterator[Found]:
         has_problems = False  # since the image before: readers say them first
-        self.asked: Match | None = None
         for each in records:
             if isinstance(each, Category):
                 self.by_id[each.id] = self.index_of(each)
@@ -256,7 +257,7 @@ class Survey:
         return {**self.counts, **more, "list": self.problems}
 
 
-def has_answer() -> Q:
+def has_answer() -> Combinable:
     """Choose the rows whose image has a label, or an answer on the way to one."""
     given = Annotation.objects.filter(
         item=OuterRef("item"), labeler__isnull=False, counted=True, withdrawn_at=None

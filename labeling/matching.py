@@ -111,7 +111,7 @@ def chosen(found: Sequence[Image], path: str, by: str, form: Callable[[str], str
             return Match(rivals=(found[0].path, found[1].path))
         items = {each.item: each for each in reversed(some)}
         if len(items) == 1:
-            return Match(*items.values(), BY_STEM if by == BY_STEM else how)
+            return Match(next(iter(items.values())), BY_STEM if by == BY_STEM else how)
         if items:
             return Match(rivals=tuple(sorted(each.path for each in items.values())[:2]))
     return Match()

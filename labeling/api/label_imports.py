@@ -88,7 +88,9 @@ class LabelImports(APIView):
     def post(self, request: Request, project_id: int) -> Response:
         """Send a file of labels, which is checked first: nothing changes before it is applied."""
         project = permissions.project_or_404(request.user, project_id, "manage")
-        by, wanted = permissions.person(request), str(request.data.get("format") or "")
+        by, wanted = permissions.person(request), ""
+        if isinstance(request.data, dict):
+            wanted = str(request.data.get("format") or "")
         if wanted == label_imports.OWN_FOLDERS:
             made = label_imports.from_folders(project, by)
         else:
