@@ -123,6 +123,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
+    "labeling.idempotency.KeepReplies",
 ]
 
 CONTENT_SECURITY_POLICY = {
@@ -237,12 +238,19 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
 DATA_UPLOAD_MAX_MEMORY_SIZE = 32 << 20  # a page full of outlines with thousands of points
 DATA_UPLOAD_MAX_NUMBER_FILES = 2_000
 
+# Requests that a token may make in a minute; 0 for no limit.
+LOUPE_API_RATE = int(os.environ.get("LOUPE_API_RATE", "6000"))
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "labeling.api.authentication.TokenAuthentication",
         "labeling.api.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated",
+        "labeling.api.limits.TokenScope",
+        "labeling.api.limits.OnlyOnce",
+    ],
+    "DEFAULT_THROTTLE_CLASSES": ["labeling.api.limits.TokenRate"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": [
         "labeling.api.parsers.JSONParser",

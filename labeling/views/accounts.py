@@ -55,11 +55,13 @@ def profile(request: SignedIn) -> HttpResponse:
 def profile_page(request: SignedIn, **context: object) -> HttpResponse:
     context.setdefault("form", ProfileForm(instance=request.user))
     context.setdefault("password_form", PasswordChangeForm(request.user))
-    context.setdefault("token_form", TokenForm())
+    context.setdefault("token_form", TokenForm(request.user))
     context["notifications_form"] = NotificationsForm(user=request.user, auto_id="tell-%s")
     context["has_mail"] = settings.SENDS_MAIL
     context["password_form"].fields["old_password"].widget.attrs.pop("autofocus", None)  # type: ignore[attr-defined]
-    context["tokens"] = ApiToken.objects.filter(user=request.user.pk).order_by("-id")
+    context["tokens"] = (
+        ApiToken.objects.filter(user=request.user.pk).select_related("project").order_by("-id")
+    )
     return render(request, "accounts/profile.html", context)
 
 
@@ -94,13 +96,12 @@ def change_password(request: SignedIn) -> HttpResponse:
 @require_POST
 def make_token(request: SignedIn) -> HttpResponse:
     """Show a new token's secret once, in the reply itself."""
-    form = TokenForm(request.POST)
+    form = TokenForm(request.user, request.POST)
     if not form.is_valid():
         return profile_page(request, token_form=form)
     name = form.cleaned_data["name"] or _("token")
-    return profile_page(
-        request, secret=accounts.issue_token(request.user, name, request.user), secret_name=name
-    )
+    secret = accounts.issue_token(request.user, name, request.user, **form.limits())
+    return profile_page(request, secret=secret, secret_name=name)
 
 
 @require_POST
