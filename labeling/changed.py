@@ -79,8 +79,9 @@ def load(job: Job) -> Index:
         return Index(found["items"], found["prints"], found["ends"], found["classes"])
 
 
-def between(before: Job, after: Job) -> Changes:
-    return Changes(load(before), load(after))
+def between(before: Job | None, after: Job) -> Changes:
+    none = np.empty(0, np.int64)
+    return Changes(load(before) if before else Index(none, none, none, none), load(after))
 
 
 def comparable(jobs: Sequence[Job]) -> list[Job]:

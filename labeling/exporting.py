@@ -86,10 +86,10 @@ def refuse(project: Project, choice: Choice) -> None:
         )
 
 
-def changes(before: Job, after: Job) -> changed.Changes:
-    """Return what differs between two finished exports. Raises ExportRefused."""
+def changes(before: Job | None, after: Job) -> changed.Changes:
+    """Return what differs between two finished exports, or from nothing. Raises ExportRefused."""
     for job in (before, after):
-        if "index" not in job.result:
+        if job and "index" not in job.result:
             raise ExportRefused(
                 f"Export {job.pk} was made before exports could be compared. Make it again to compare it."
             )
@@ -190,7 +190,7 @@ def refuse_unread(pictures: Labeled) -> None:
 
 
 def heading_of(project: Project, filters: review.Filters, pictures: Labeled, choice: Choice) -> Heading:
-    info = {
+    info: dict[str, Any] = {
         "description": project.name,
         "date_created": timezone.now().isoformat(),
         "contributor": "Loupe",

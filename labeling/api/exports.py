@@ -57,8 +57,7 @@ class ExportFile(APIView):
         """Download an export, whole or from where an earlier try broke off."""
         project = permissions.project_or_404(request.user, project_id, "review")
         job = finished_or_404(project, request, job_id)
-        if "Range" not in request.headers:
-            Event.record("download", project, permissions.person(request), export=job.pk)
+        Event.record("download", project, permissions.person(request), export=job.pk)
         stored = default_storage.open(job.result["name"])
         ending = job.result["name"].rsplit(".", 1)[-1]
         name = f"{project.name}-{job.pk}.{job.payload['format']}.{ending}"
@@ -69,7 +68,7 @@ class ExportChanges(APIView):
     @extend_schema(
         operation_id="exports_changes",
         parameters=[
-            OpenApiParameter("since", OpenApiTypes.INT, required=True, description="id of another export"),
+            OpenApiParameter("since", OpenApiTypes.INT, description="id of another export; none for nothing"),
             OpenApiParameter("part", OpenApiTypes.STR, enum=list(changed.PARTS)),
             OpenApiParameter("cursor", OpenApiTypes.INT, description="`next` of the page before"),
             OpenApiParameter("limit", OpenApiTypes.INT),
@@ -82,9 +81,9 @@ class ExportChanges(APIView):
         `by_class` has how many labels each class had then and has now.
         """
         project = permissions.project_or_404(request.user, project_id, "review")
-        other = shapes.whole_number(request.query_params.get("since", "")) or 0
-        since, now = (finished_or_404(project, request, each) for each in (other, job_id))
-        changes = exporting.changes(since, now)
+        given = request.query_params.get("since", "")
+        since = finished_or_404(project, request, shapes.whole_number(given) or 0) if given else None
+        changes = exporting.changes(since, finished_or_404(project, request, job_id))
         titles = dict(project.classes.values_list("id", "name"))
         found = {
             **changes.counts(),

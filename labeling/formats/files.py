@@ -58,7 +58,7 @@ class Folder:
             for name in sorted(names):
                 file = Path(folder, name)
                 name = file.relative_to(self.path).as_posix()
-                yield Entry(name, file.stat().st_size, partial(file.open, "rb"))
+                yield Entry(name, file.stat().st_size, partial(opened, file))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,11 @@ class Single:
     name: str
 
     def entries(self) -> Iterator[Entry]:
-        yield Entry(self.name, self.path.stat().st_size, partial(self.path.open, "rb"))
+        yield Entry(self.name, self.path.stat().st_size, partial(opened, self.path))
+
+
+def opened(path: Path) -> BinaryIO:
+    return path.open("rb")
 
 
 class Archive:

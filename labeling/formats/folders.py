@@ -71,7 +71,8 @@ def read(files: Files) -> Iterator[Record]:
             if size is None:
                 yield Problem(entry.name, "The image is damaged, or of no kind that is read here.")
                 continue
-            picture = Picture(number, entry.name, *size, [Shape(known[place].id)], {}, split)
+            width, height = size
+            picture = Picture(number, entry.name, width, height, [Shape(known[place].id)], {}, split)
             yield provenance.restore(picture, body)
     if not number and not known:
         raise Unreadable("There are no images.")

@@ -122,7 +122,7 @@ class Reader:
         name = next((each.removesuffix(METADATA) for each in body if each.endswith(METADATA)), None)
         value, metadata = body.get(name), body.get(f"{name}{METADATA}")
         shapes: list[Shape] = []
-        size = {}
+        size: dict[str, Any] = {}
         if name is not None and isinstance(metadata, dict):
             yield from self.classes(value, metadata, place)
             for each in self.regions(value):

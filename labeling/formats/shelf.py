@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import orjson
 
-BATCH = 5_000
+BATCH = 500  # orjson takes 16 kB for each text until it is let go
 
 
 class Shelf:

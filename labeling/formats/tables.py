@@ -55,7 +55,7 @@ def lines(picture: Picture, file: str, categories: Mapping[int, Category]) -> It
     told = [harmless(picture.provenance.get(name)) for name in provenance.KINDS]
     for shape in picture.shapes:
         category = categories[shape.category]
-        box = shape.bbox or (geometry.bounds(shape.polygon) if shape.polygon else ["", "", "", ""])
+        box: list[Any] = shape.bbox or (geometry.bounds(shape.polygon) if shape.polygon else [""] * 4)
         drawn = orjson.dumps(shape.polygon).decode() if shape.polygon else ""
         classed = [category.id, harmless(category.name), harmless(category.supercategory)]
         yield [*head, *classed, *box, drawn, shape.origin, harmless(shape.labeled_as), *told]

@@ -123,7 +123,8 @@ def read(files: Files, size_of: pictures.SizeOf | None = None) -> Iterator[Recor
                 yield Problem(entry.name, "There is no image to it, so its size is not known.")
                 continue
             shapes = yield from regions(entry, size[1], size[2], len(classes))
-            picture = Picture(number, *size, shapes, {}, split_of(entry.name))
+            name, width, height = size
+            picture = Picture(number, name, width, height, shapes, {}, split_of(entry.name))
             yield provenance.restore(picture, body)
 
 
