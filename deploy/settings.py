@@ -197,6 +197,8 @@ DEFAULT_FROM_EMAIL = os.environ.get("LOUPE_MAIL_FROM", "Loupe <loupe@localhost>"
 
 # Whether webhooks may lead into the network that this server is in.
 LOUPE_WEBHOOKS_PRIVATE = env_bool("LOUPE_WEBHOOKS_PRIVATE", False)
+# Whether images may be read from addresses and endpoints in that network.
+LOUPE_SOURCES_PRIVATE = env_bool("LOUPE_SOURCES_PRIVATE", False)
 
 STATIC_URL = "static/"
 STATIC_ROOT = LOUPE_HOME / "static"

@@ -15,5 +15,7 @@ class LabelingConfig(AppConfig):
             importing,
             kinds,
             mailing,
+            reading,
+            refreshing,
             reworking,
         )

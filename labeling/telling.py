@@ -134,6 +134,12 @@ def imported(data: Data, names: Names) -> str:
     return f"imported {number(data.get('files', 0), 'file', 'files')}{refused}"
 
 
+def refreshed(data: Data, names: Names) -> str:
+    said = {"new": "new", "gone": "gone", "back": "back again", "changed": "changed"}
+    found = [f"{data[key]:,} {word}" for key, word in said.items() if data.get(key)]
+    return f"found {', '.join(found)} in {data.get('name')}"
+
+
 def reviewed(doing: str) -> Words:
     return lambda data, names: f"{doing} {number(data.get('count', 0), 'label', 'labels')}{comment(data)}"
 
@@ -310,6 +316,16 @@ verb(
 verb("account_off", "Account switched off", in_team("switched the account of {who} off"))
 verb("account_on", "Account switched on", in_team("switched the account of {who} on again"))
 verb("import", "Images imported", imported, Door("import"))
+verb("source", "Source added", lambda data, names: f"added the source {data.get('name')}", Door("import"))
+verb("source_changed", "Source changed", lambda data, names: f"changed the source {data.get('name')}",
+     Door("import"))  # fmt: skip
+verb("refresh", "Source looked at again", refreshed, Door("import"), by_machine=True)
+verb(
+    "read_again",
+    "Images read again",
+    lambda data, names: f"had changed and damaged images of {data.get('name')} read again",
+    Door("import"),
+)
 verb(
     "import_labels",
     "Labels imported",

@@ -21,6 +21,7 @@ from labeling.outlining import OutlineRefused
 from labeling.permissions import ProjectDeleted
 from labeling.projects import ProjectRefused
 from labeling.queue import NotRunning
+from labeling.refreshing import NotNow
 from labeling.review import ReviewRefused
 from labeling.saved import SavingRefused
 from labeling.submission import InvalidAnswer
@@ -54,6 +55,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         return answer(400, "invalid", str(error), {error.field: [str(error)]} if error.field else {})
     if isinstance(error, NotRunning):
         return answer(409, "paused", str(error))
+    if isinstance(error, NotNow):
+        return answer(409, "busy", str(error))
     if isinstance(error, LimitReached):
         return answer(409, "limit_reached", str(error))
     if isinstance(error, NotWorking):

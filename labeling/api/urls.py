@@ -16,6 +16,7 @@ from labeling.api import (
     projects,
     quality,
     reviewing,
+    sources,
 )
 
 urlpatterns = [
@@ -227,6 +228,21 @@ urlpatterns = [
         name="api-saved-filter",
     ),
     path("projects/<int:project_id>/imports/", data.Imports.as_view(), name="api-imports"),
+    path(
+        "projects/<int:project_id>/sources/<int:source_id>/",
+        sources.SourceDetail.as_view(),
+        name="api-source",
+    ),
+    path(
+        "projects/<int:project_id>/sources/<int:source_id>/refresh/",
+        sources.SourceRefresh.as_view(),
+        name="api-source-refresh",
+    ),
+    path(
+        "projects/<int:project_id>/sources/<int:source_id>/read-again/",
+        sources.SourceRefresh.as_view(again=True),
+        name="api-source-read-again",
+    ),
     path("projects/<int:project_id>/exports/", data.Exports.as_view(), name="api-exports"),
     path(
         "projects/<int:project_id>/exports/<int:job_id>/file/", data.ExportFile.as_view(), name="export-file"

@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from labeling import folders, importing
+from labeling import folders, importing, reading
 from labeling.management.base import LoupeCommand, find_project, help_with
 from labeling.models import DataSource, Job, User
 
@@ -47,7 +47,7 @@ class Command(LoupeCommand):
             raise CommandError(f"Reading did not finish: {failed.error or failed.state}")
 
     def report(self, source: DataSource, seconds: float) -> None:
-        counts = importing.summary(source)
+        counts = reading.summary(source)
         good = counts["read"] - counts["duplicates"] - counts["broken"]
         self.stdout.write(f"{good:,} images ready after {seconds:.1f} s.")
         for word, count in (
@@ -57,5 +57,5 @@ class Command(LoupeCommand):
         ):
             if count:
                 self.stdout.write(f"{count:,} {word}.")
-        for problem in importing.problems(source, 10):
+        for problem in reading.problems(source, 10):
             self.stdout.write(f"  {problem['name']}: {problem['reason']}")
