@@ -43,8 +43,10 @@ class Address:
 
     def path(self, key: str) -> str | None:
         """Return the path below the root of a bucket's file; None where the pattern does not mean it."""
+        if not key.startswith(self.prefix) or key.endswith("/"):
+            return None
         path = key.removeprefix(self.prefix)
-        return path if path and not path.endswith("/") and matches(self.pattern, path) else None
+        return path if path and matches(self.pattern, path) else None
 
 
 def kind_of(address: str) -> str:
@@ -77,7 +79,7 @@ def matches(pattern: str, path: str) -> bool:
 def _expression(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(glob_translate(pattern))
-    except (re.error, ValueError) as error:
+    except ValueError as error:
         raise AddressRefused(f"“{pattern}” is not a pattern of paths.") from error
 
 

@@ -94,6 +94,7 @@ def _s3(options: dict[str, str], secret: dict[str, str]) -> Any:
         "connect_timeout": 10,
         "read_timeout": SECONDS,
         "max_pool_connections": 32,
+        "signature_version": "s3v4" if secret else None,
     }
     if endpoint:
         config["s3"] = {"addressing_style": "path"}

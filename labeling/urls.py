@@ -204,5 +204,6 @@ urlpatterns = [
         name="instructions-restore",
     ),
     path("projects/<int:project_id>/settings/delete/", settings.delete, name="project-delete"),
+    path("projects/<int:project_id>/settings/images/", imports.settings_taking, name="settings-taking"),
     path("projects/<int:project_id>/settings/state/", settings.set_state, name="settings-state"),
 ]

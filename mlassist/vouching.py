@@ -35,7 +35,9 @@ FEWEST_BLIND = 1.6  # times the fewest that could prove the target
 
 def blind_draw(project: Project) -> int:
     """Return how many readable items the blind draw holds."""
-    drawn = Item.objects.filter(project=project, draw__lt=project.validation_rate, read_at__isnull=False)
+    drawn = Item.objects.filter(
+        answers.assisted(project), project=project, draw__lt=project.validation_rate, read_at__isnull=False
+    )
     return drawn.exclude(state__in=("broken", "removed")).count()
 
 

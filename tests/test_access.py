@@ -123,6 +123,7 @@ ROUTES = {
     "instructions-pictures": ("post", MANAGE),
     "instructions-picture": ("get", SEE),
     "settings-state": ("post", MANAGE),
+    "settings-taking": ("post", MANAGE),
     "project-delete": ("post", MANAGE),
     "profile-notifications": ("post", SIGNED_IN),
     "notifications": ("get", SIGNED_IN),

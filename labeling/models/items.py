@@ -109,6 +109,7 @@ class Item(models.Model):
             models.Index(fields=["project", "draw"], name="item_by_draw"),
             models.Index(fields=["project", "path", "id"], name="item_by_path"),
             models.Index(fields=["project", "draw"], condition=models.Q(read_at=None), name="item_unread"),
+            models.Index(fields=["project"], condition=models.Q(format="DICOM"), name="item_dicom"),
             models.Index(
                 fields=["source", "path"], condition=models.Q(gone_at__isnull=False), name="item_gone"
             ),

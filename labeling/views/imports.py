@@ -7,10 +7,11 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
-from labeling import importing, permissions, reading, refreshing, sources
+from labeling import importing, permissions, projects, reading, refreshing, sources
 from labeling.models import DataSource, Project
-from labeling.source_forms import SourceForm, SourceSettingsForm
+from labeling.source_forms import SourceForm, SourceSettingsForm, TakingForm
 from labeling.views import SignedIn
+from labeling.views.settings import settings_page
 
 LISTED = 200
 
@@ -87,6 +88,18 @@ def source_page(request: SignedIn, project_id: int, source_id: int) -> HttpRespo
         "under_way": refreshing.is_under_way(source),
     }
     return render(request, "data/source.html", context, status=400 if form.errors else 200)
+
+
+@require_POST
+def settings_taking(request: SignedIn, project_id: int) -> HttpResponse:
+    """Change how many images a project takes, and which of them models look at."""
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    form = TakingForm(request.POST)
+    if not form.is_valid():
+        return settings_page(request, project, taking_form=form)
+    projects.change_settings(project, request.user, **form.cleaned_data)
+    messages.success(request, "Saved.")
+    return redirect("settings", project.pk)
 
 
 @require_POST

@@ -39,6 +39,11 @@ def test_exif_orientation_is_applied_once() -> None:
         ("CMYK", "JPEG"),
         ("1", "TIFF"),
         ("RGB", "BMP"),
+        ("RGB", "WEBP"),
+        ("RGBA", "WEBP"),
+        ("P", "GIF"),
+        ("RGB", "HEIF"),
+        ("F", "TIFF"),
     ],
 )
 def test_every_mode_becomes_rgb(mode: str, file_format: str) -> None:
@@ -54,6 +59,37 @@ def test_sixteen_bit_grey_keeps_its_range() -> None:
     shallow = decoding.decode(encode(deep, "PNG"))
     assert shallow.getpixel((0, 0))[0] == 255
     assert abs(shallow.getpixel((1, 0))[0] - 128) <= 1
+
+
+def test_a_palette_keeps_its_colors_and_what_is_transparent_is_white() -> None:
+    picture = Image.new("P", (2, 1))
+    picture.putpalette([10, 20, 30, 200, 100, 50] + [0] * 762)
+    picture.putdata([0, 1])
+    shown = decoding.decode(encode(picture, "PNG", transparency=1))
+    assert [shown.getpixel((x, 0)) for x in (0, 1)] == [(10, 20, 30), (255, 255, 255)]
+
+
+def test_of_what_moves_the_first_frame_is_the_image() -> None:
+    frames = [Image.new("RGB", (8, 6), color) for color in ("red", "blue", "lime")]
+    for kind in ("GIF", "WEBP"):
+        moving = encode(frames[0], kind, save_all=True, append_images=frames[1:], duration=50)
+        found = decoding.look(moving)
+        assert (found.image.size, found.shows_in_browsers, found.pages) == ((8, 6), False, 1)
+        assert found.image.getpixel((3, 3))[0] > 200
+
+
+def test_pages_of_a_tiff_are_counted_and_each_can_be_had() -> None:
+    pages = [Image.new("RGB", (8 + number, 6), color) for number, color in enumerate(("red", "blue"))]
+    data = encode(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    assert decoding.look(data).pages == 2
+    assert [decoding.decode(data, page=page).size for page in (0, 1)] == [(8, 6), (9, 6)]
+
+
+def test_a_telephone_s_picture_is_upright() -> None:
+    exif = Image.Exif()
+    exif[decoding.ORIENTATION] = 6
+    data = encode(Image.new("RGB", (40, 20), "red"), "HEIF", exif=exif)
+    assert decoding.decode(data).size == (20, 40)
 
 
 def test_a_decompression_bomb_is_refused_before_it_is_decoded() -> None:
@@ -104,6 +140,10 @@ def samples() -> list[bytes]:
         encode(picture.convert("CMYK"), "JPEG", progressive=True),
         encode(picture.convert("RGBA"), "PNG", exif=exif),
         encode(picture.convert("P"), "PNG", transparency=3),
+        encode(picture.convert("RGB"), "HEIF"),
+        encode(picture.convert("RGB"), "WEBP", exif=exif),
+        encode(picture.convert("P"), "GIF"),
+        Path(get_testdata_file("MR_small.dcm")).read_bytes(),
         encode(picture.convert("I;16"), "PNG"),
         encode(picture.convert("RGB"), "BMP"),
         encode(picture.convert("P"), "BMP"),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
 from PIL import Image
 
 from labeling import images, importing, reading, storing, validation
@@ -359,3 +360,33 @@ def test_images_that_are_too_long_for_webp_are_shown_as_png(project, manager, tm
     assert images.Image.open(images.io.BytesIO(data)).size == size
     with images.default_storage.open(images.thumbnail_name(item.sha256)) as stored:
         assert max(images.Image.open(stored).size) == images.THUMBNAIL
+
+
+def test_a_tiff_is_its_first_page_unless_each_shall_be_an_image(project, manager, tmp_path, client) -> None:
+    pages = [Image.new("RGB", (8 + number, 6), (number * 60, 9, 9)) for number in range(3)]
+    (tmp_path / "in").mkdir()
+    pages[0].save(tmp_path / "in" / "scan.tif", save_all=True, append_images=pages[1:])
+    first = importing.add_folder(project, tmp_path / "in", manager)
+    factories.run_jobs("quick")
+    assert list(first.items.values_list("path", "width")) == [("scan.tif", 8)]
+    source = importing.add_folder(project, tmp_path / "in", manager, every_page=True)
+    factories.run_jobs("quick")
+    assert list(source.items.order_by("path").values_list("path", "width", "state")) == [
+        ("scan.tif", 8, "removed"), ("scan.tif#page=2", 9, "unlabeled"), ("scan.tif#page=3", 10, "unlabeled"),
+    ]  # fmt: skip
+    item = source.items.select_related("source").get(page=2)
+    client.force_login(manager)
+    answer = client.get(reverse("image", args=[item.pk]))
+    assert Image.open(io.BytesIO(answer.content)).size == (10, 6)
+
+
+def test_the_same_stem_with_two_endings_is_two_items(project, manager, folder) -> None:
+    one = next(folder.rglob("*.png"))
+    for kind in (".webp", ".gif", ".heic", ".jfif"):
+        Image.open(one).resize((20 + len(kind), 20)).convert("RGB").save(
+            one.with_suffix(kind), {".heic": "HEIF", ".jfif": "JPEG"}.get(kind)
+        )
+    source = importing.add_folder(project, folder, manager)
+    factories.run_jobs("quick")
+    assert source.items.filter(path__contains=one.stem, state="unlabeled").count() == 5
+    assert set(source.items.values_list("format", flat=True)) == {"PNG", "WEBP", "GIF", "HEIF", "JPEG"}
