@@ -12,7 +12,15 @@ from urllib.parse import urlsplit
 
 from fsspec.utils import glob_translate
 
-KINDS = {"s3": "s3", "az": "azure", "abfs": "azure", "gs": "gcs", "gcs": "gcs", "http": "http", "https": "http"}
+KINDS = {
+    "s3": "s3",
+    "az": "azure",
+    "abfs": "azure",
+    "gs": "gcs",
+    "gcs": "gcs",
+    "http": "http",
+    "https": "http",
+}
 BUCKETS = {
     "s3": re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"),
     "azure": re.compile(r"[a-z0-9$][a-z0-9-]{0,62}"),

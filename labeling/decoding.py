@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from labeling.dicom import Window
 
 EXTENSIONS = frozenset(
-    ".jpg .jpeg .png .jpe .jfif .bmp .tif .tiff .webp .gif .heic .heif .dcm .dicom".split()
+    {".jpg", ".jpeg", ".png", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
+    | {".heic", ".heif", ".dcm", ".dicom"}
 )
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "HEIF")
 MAX_BYTES = 100 * 1024 * 1024
@@ -77,8 +78,8 @@ def is_dicom(data: bytes) -> bool:
 def decode(data: bytes, at_least: int | None = None, page: int = 0) -> Image.Image:
     """Decode to an upright RGB image. Raises BrokenImage.
 
-    With `at_least`, a JPEG may be decoded smaller, down to that many pixels on its shorter side. `page` counts
-    those of a TIFF from 0; of what moves, the first frame is the image.
+    With `at_least`, a JPEG may be decoded smaller, down to that many pixels on its shorter side. `page`
+    counts those of a TIFF from 0; of what moves, the first frame is the image.
     """
     return look(data, at_least, page).image
 
@@ -95,7 +96,7 @@ def look(
     """
     with blaming(DAMAGED):
         if is_dicom(data):
-            from labeling import dicom  # noqa: PLC0415  # takes a second, and most projects have none
+            from labeling import dicom  # takes a second, and most projects have none
 
             picture, own = dicom.render(data, window)
             return Decoded(picture, "DICOM", 1, shows_in_browsers=False, window=own)
@@ -116,9 +117,7 @@ def open_header(data: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
-        raise BrokenImage(
-            "This is not a JPEG, PNG, WebP, GIF, HEIC, BMP, TIFF or DICOM image."
-        ) from error
+        raise BrokenImage("This is not a JPEG, PNG, WebP, GIF, HEIC, BMP, TIFF or DICOM image.") from error
     except Image.DecompressionBombError as error:
         raise BrokenImage("The image has too many pixels to be read.") from error
 

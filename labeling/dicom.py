@@ -55,7 +55,9 @@ def values(found: pydicom.Dataset) -> np.ndarray:
         frame = pixel_array(found, index=0)
     except (NotImplementedError, RuntimeError) as error:
         name = found.file_meta.TransferSyntaxUID.name
-        raise BrokenImage(f"The DICOM file is compressed in a way that Loupe does not read ({name}).") from error
+        raise BrokenImage(
+            f"The DICOM file is compressed in a way that Loupe does not read ({name})."
+        ) from error
     if found.PhotometricInterpretation == "PALETTE COLOR":
         return deep_to_bytes(apply_color_lut(frame, found))
     if frame.ndim == 3:
@@ -97,9 +99,7 @@ def shown(real: np.ndarray, window: Window | None, *, is_inverted: bool) -> Imag
     return Image.fromarray(grey, "L")
 
 
-def render(
-    data: bytes, wanted: Mapping[str, float] | None = None
-) -> tuple[Image.Image, Window | None]:
+def render(data: bytes, wanted: Mapping[str, float] | None = None) -> tuple[Image.Image, Window | None]:
     """Decode a DICOM file to an RGB image, shown by its own window or the `wanted` center and width.
 
     Raises BrokenImage.

@@ -23,9 +23,7 @@ class ImportRefused(Exception):
     """Why nothing was imported, in a sentence for people."""
 
 
-def add_path(
-    project: Project, path: str | Path, by: User | None, *, every_page: bool = False
-) -> DataSource:
+def add_path(project: Project, path: str | Path, by: User | None, *, every_page: bool = False) -> DataSource:
     """Import a folder or a ZIP archive of the server. Raises ImportRefused."""
     given = locate(path)
     if given.is_file():
@@ -105,9 +103,7 @@ def add_uploads(
             ]
             if singles:
                 kind, named = DataSource.Kind.UPLOAD, "Browser upload"
-                sources.append(
-                    register(project, kind, folder, named, singles, by, every_page=every_page)
-                )
+                sources.append(register(project, kind, folder, named, singles, by, every_page=every_page))
     except ImportRefused:
         shutil.rmtree(folder, ignore_errors=True)
         raise

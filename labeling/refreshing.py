@@ -127,4 +127,3 @@ def read_again(source: DataSource, by: User | None) -> None:
         ids = list(broken.select_for_update(no_key=True).order_by("id").values_list("id", flat=True))
         Item.objects.filter(pk__in=ids).update(state=Item.State.UNLABELED, reason="")
         Event.record("read_again", source.project, by, source=source.pk, name=source.name, damaged=len(ids))
-

@@ -1,7 +1,7 @@
 """Rows for what sources list: compared with the items there are, and written, all within the database.
 
-A listing goes by COPY into a table of this connection, so that a million files need no more memory than a page
-of them. What it says of known items is worked out there, too: which files are new, gone, changed or back.
+A listing goes by COPY into a table of this connection, so that a million files need no more memory than a
+page of them. What it says of known items is worked out there, too: which files are new, gone, changed or back.
 """
 
 import random
@@ -167,7 +167,8 @@ def take_away(cursor: Any, source: DataSource, condition: str, reason: str) -> i
     cursor.execute(
         f"""
         DROP TABLE IF EXISTS going;
-        CREATE TEMPORARY TABLE going AS SELECT i.id FROM labeling_item i LEFT JOIN found f ON f.path = ({STORED})
+        CREATE TEMPORARY TABLE going AS SELECT i.id
+        FROM labeling_item i LEFT JOIN found f ON f.path = ({STORED})
         WHERE i.source_id = {int(source.pk)} AND i.gone_at IS NULL AND {condition}
         """  # noqa: S608  # conditions of our own
     )
@@ -179,7 +180,8 @@ def take_away(cursor: Any, source: DataSource, condition: str, reason: str) -> i
                    " FOR NO KEY UPDATE")  # fmt: skip
     cursor.execute(
         """
-        WITH unlabeled AS (SELECT i.id FROM labeling_item i JOIN going USING (id) WHERE i.state = 'unlabeled'),
+        WITH unlabeled AS (SELECT i.id FROM labeling_item i JOIN going USING (id)
+                WHERE i.state = 'unlabeled'),
             claims AS (UPDATE labeling_claim SET state = 'expired'
                 WHERE state = 'live' AND item_id IN (SELECT id FROM unlabeled))
         DELETE FROM labeling_queueentry WHERE item_id IN (SELECT id FROM unlabeled)
@@ -240,19 +242,22 @@ def bring_back(cursor: Any, source: DataSource) -> int:
     return len(rows)
 
 
+DIFFERS = """(f.size > 0 AND f.size <> i.size_bytes OR NOT f.taken
+    OR i.fingerprint <> '' AND f.fingerprint <> '' AND f.fingerprint <> i.fingerprint)"""
+
+
 def mark_changed(cursor: Any, source: DataSource) -> int:
     """Mark items whose path has another file by now; returns how many are marked so.
 
     What nobody has looked at yet needs no mark: it is read as it is. What is as it was is unmarked.
     """
-    differs = "(f.size > 0 AND f.size <> i.size_bytes OR i.fingerprint <> '' AND f.fingerprint <> ''" \
-              " AND f.fingerprint <> i.fingerprint OR NOT f.taken)"  # fmt: skip
     same = f"FROM found f WHERE f.path = ({STORED}) AND i.source_id = %(source)s AND i.gone_at IS NULL"
     params = {"source": source.pk, "now": timezone.now()}
     cursor.execute(
         f"""
         UPDATE labeling_item i SET size_bytes = f.size, fingerprint = f.fingerprint {same}
-        AND i.read_at IS NULL AND i.state <> 'broken' AND (i.size_bytes, i.fingerprint) <> (f.size, f.fingerprint)
+        AND i.read_at IS NULL AND i.state <> 'broken'
+        AND (i.size_bytes, i.fingerprint) <> (f.size, f.fingerprint)
         """,  # noqa: S608
         params,
     )
@@ -265,8 +270,8 @@ def mark_changed(cursor: Any, source: DataSource) -> int:
     )
     cursor.execute(
         f"""
-        UPDATE labeling_item i SET changed_at = CASE WHEN {differs} THEN %(now)s END {same}
-        AND (i.changed_at IS NULL) = {differs}
+        UPDATE labeling_item i SET changed_at = CASE WHEN {DIFFERS} THEN %(now)s END {same}
+        AND (i.changed_at IS NULL) = {DIFFERS}
         """,  # noqa: S608
         params,
     )
@@ -292,7 +297,8 @@ def insert(cursor: Any, source: DataSource, most: int | None, *, is_first: bool)
         f"""
         INSERT INTO labeling_item (project_id, source_id, path, page, state, reason, draw, sha256, size_bytes,
             fingerprint, format, created_at)
-        SELECT %(project)s, %(source)s, f.path, 0, 'unlabeled', '', f.draw, '', f.size, f.fingerprint, '', %(now)s
+        SELECT %(project)s, %(source)s, f.path, 0, 'unlabeled', '', f.draw, '', f.size, f.fingerprint, '',
+            %(now)s
         FROM found f WHERE f.taken {known} ORDER BY f.place LIMIT %(most)s
         """,  # noqa: S608
         {"project": source.project_id, "source": source.pk, "now": timezone.now(), "most": most},

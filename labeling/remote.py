@@ -60,7 +60,7 @@ def telling(source: DataSource) -> Iterator[None]:
         raise Unreachable(str(error)) from error
     except PermissionError:
         raise Unreachable(f"{source.name} refuses these credentials, or needs some.") from None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # of many libraries; what caused it may hold what is secret
         raise Unreachable(f"{source.name} cannot be read: {scrubbed(source, error)}") from None
 
 
@@ -86,7 +86,6 @@ def file_system(source: DataSource) -> Any:
     return make(source.options, secret)
 
 
-
 def _s3(options: dict[str, str], secret: dict[str, str]) -> Any:
     endpoint, region = options.get("endpoint"), options.get("region")
     config: dict[str, Any] = {
@@ -94,6 +93,7 @@ def _s3(options: dict[str, str], secret: dict[str, str]) -> Any:
         "connect_timeout": 10,
         "read_timeout": SECONDS,
         "max_pool_connections": 32,
+        "retries": {"max_attempts": 1},  # s3fs tries again itself
         "signature_version": "s3v4" if secret else None,
     }
     if endpoint:
@@ -125,7 +125,7 @@ def _azure(options: dict[str, str], secret: dict[str, str]) -> Any:
 
 
 def _gcs(options: dict[str, str], secret: dict[str, str]) -> Any:
-    token: Any = "anon"
+    token: Any = "anon"  # noqa: S105
     if secret:
         token = {
             "type": "service_account",
@@ -143,7 +143,7 @@ def _http(options: dict[str, str], secret: dict[str, str]) -> Any:
 
 
 async def _client(*, allow_private: bool, loop: Any = None, **options: Any) -> "aiohttp.ClientSession":
-    import aiohttp  # noqa: PLC0415  # takes half a second, which other kinds need not spend
+    import aiohttp  # takes half a second, which other kinds need not spend
 
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(socket_factory=GUARDS[allow_private], limit=32),
@@ -255,7 +255,7 @@ def fetch(source: DataSource, url: str, most: int) -> bytes:
 
 
 async def _fetched(files: Any, url: str, most: int) -> bytes:
-    import aiohttp  # noqa: PLC0415
+    import aiohttp
 
     session = await files.set_session()
     for attempt in range(TRIES):
@@ -272,7 +272,7 @@ async def _fetched(files: Any, url: str, most: int) -> bytes:
 
 
 async def _answered(session: "aiohttp.ClientSession", url: str, most: int) -> bytes:
-    from yarl import URL  # noqa: PLC0415
+    from yarl import URL
 
     async with session.get(URL(url, encoded="%" in url), max_redirects=REDIRECTS) as answer:
         if answer.status in (404, 410):

@@ -30,7 +30,8 @@ def unseal(sealed: str) -> dict[str, str]:
         found: dict[str, str] = json.loads(_key(settings.SECRET_KEY).decrypt(sealed.encode()))
     except InvalidToken as error:
         raise Unopened(
-            "The credentials cannot be read any more, since this installation has another key. Enter them again."
+            "The credentials cannot be read any more, since this installation has another key."
+            " Enter them again."
         ) from error
     return found
 

@@ -7,23 +7,18 @@ from django import forms
 from labeling.models import DataSource, Project
 
 UNSEEN = {"autocomplete": "off", "spellcheck": "false"}
+VEILED = {**UNSEEN, "class": "veiled"}  # no password fields: browsers would offer to keep what is in them
 
 
 class CredentialsForm(forms.Form):
     """What opens a bucket. Nothing of it is ever filled in again."""
 
     key = forms.CharField(required=False, label="Access key", widget=forms.TextInput(UNSEEN))
-    secret = forms.CharField(
-        required=False, label="Its secret", widget=forms.PasswordInput({**UNSEEN, "autocomplete": "new-password"})
-    )
-    token = forms.CharField(
-        required=False, label="Session token, if there is one", widget=forms.PasswordInput(UNSEEN)
-    )
-    account_key = forms.CharField(
-        required=False, label="Key of the account", widget=forms.PasswordInput(UNSEEN)
-    )
+    secret = forms.CharField(required=False, label="Its secret", widget=forms.TextInput(VEILED))
+    token = forms.CharField(required=False, label="Session token (optional)", widget=forms.TextInput(VEILED))
+    account_key = forms.CharField(required=False, label="Key of the account", widget=forms.TextInput(VEILED))
     sas = forms.CharField(
-        required=False, label="or a shared access signature", widget=forms.PasswordInput(UNSEEN)
+        required=False, label="or a shared access signature", widget=forms.TextInput(VEILED)
     )
     service_account = forms.CharField(
         required=False,
@@ -60,8 +55,8 @@ class SourceForm(SourceSettingsForm):
         max_length=2_000,
         label="Address",
         widget=forms.TextInput({**UNSEEN, "class": "mono", "placeholder": "s3://bucket/folder/**"}),
-        help_text="s3://, az:// or gs:// with a bucket and a pattern: /** is all below a folder, **/*.* all that"
-        " has an ending, *.jpg what is called so. Or the https:// address of a list of images, one a line.",
+        help_text="s3://, az:// or gs:// with a bucket and a pattern: /** is all below a folder, **/*.* all"
+        " that has an ending, *.jpg what is called so. Or the https:// address of a list of images.",
     )
     urls = forms.CharField(
         required=False,
@@ -70,9 +65,8 @@ class SourceForm(SourceSettingsForm):
     )
     endpoint = forms.CharField(
         required=False,
-        label="Endpoint",
+        label="Endpoint, unless it is the usual one",
         widget=forms.TextInput({**UNSEEN, "placeholder": "https://…"}),
-        help_text="Empty, unless the storage is another than Amazon’s or Azure’s own.",
     )
     region = forms.CharField(
         required=False, label="Region", widget=forms.TextInput({**UNSEEN, "placeholder": "eu-central-1"})

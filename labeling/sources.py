@@ -20,7 +20,9 @@ from labeling.models import DataSource, Event, Project, User
 REGION = re.compile(r"[a-z0-9-]{1,40}")
 ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 BASE64 = re.compile(r"[A-Za-z0-9+/]{16,200}={0,2}")
-TOKEN = re.compile(r"[!-:<-~]{1,4000}")  # visible characters, but for the one between parts of a connection string
+TOKEN = re.compile(
+    r"[!-:<-~]{1,4000}"
+)  # visible characters, but for the one between parts of a connection string
 LONGEST_LIST = 32 << 20  # characters of a list that is typed in
 SECRETS = {
     "s3": ("key", "secret", "token"),
@@ -97,8 +99,8 @@ def settle(source: DataSource, given: Mapping[str, Any]) -> None:
         raise ImportRefused(f"{source.name} is imported once and for all: nothing can come to lie there.")
     if source.signs_urls and not can_sign(source):
         raise ImportRefused(
-            "Short-lived addresses need credentials that can sign them: of S3 a key and its secret, of Azure the"
-            " account's key, of Google a service account. Enter them, or leave this off."
+            "Short-lived addresses need credentials that can sign them: of S3 a key and its secret, of Azure"
+            " the account's key, of Google a service account. Enter them, or leave this off."
         )
 
 

@@ -459,5 +459,7 @@ setting("agreement_overlap", "Overlap of the same object", percent)
 setting("second_labels", "A second label where it pays", lambda value: "on" if value else "off")
 setting("gold_rule", "When known images show errors", of_choices(Project.GoldRule.choices))
 setting("gold_feedback", "Tell labelers at once what was right", lambda value: "on" if value else "off")
-setting("most_items", "Images at the most", lambda value: "as many as come" if value is None else f"{value:,}")
+setting(
+    "most_items", "Images at the most", lambda value: "as many as come" if value is None else f"{value:,}"
+)
 setting("assists_dicom", "Models look at DICOM images", lambda value: "on" if value else "off")

@@ -79,7 +79,9 @@ urlpatterns = [
     path("projects/<int:project_id>/import/", imports.import_page, name="import"),
     path("projects/<int:project_id>/import/live/", imports.import_live, name="import-live"),
     path("projects/<int:project_id>/sources/<int:source_id>/", imports.source_page, name="source"),
-    path("projects/<int:project_id>/sources/<int:source_id>/refresh/", imports.refresh, name="source-refresh"),
+    path(
+        "projects/<int:project_id>/sources/<int:source_id>/refresh/", imports.refresh, name="source-refresh"
+    ),
     path("projects/<int:project_id>/team/", people.team, name="team"),
     path("projects/<int:project_id>/team/<int:membership_id>/", people.change_member, name="member"),
     path(

@@ -102,11 +102,7 @@ class Imports(APIView):
         project = permissions.project_or_404(request.user, project_id, "manage")
         newest = project.sources.order_by("-id")[:50]
         return Response(
-            {
-                "results": [
-                    {**reading.summary(each), "problems": reading.problems(each)} for each in newest
-                ]
-            }
+            {"results": [{**reading.summary(each), "problems": reading.problems(each)} for each in newest]}
         )
 
     @extend_schema(operation_id="imports_create", request=ImportInput, responses={201: dict})

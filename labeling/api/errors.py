@@ -41,6 +41,7 @@ REFUSALS = (
     SavingRefused,
     WorkforceRefused,
 )
+CONFLICTS: dict[type[Exception], str] = {NotRunning: "paused", NotNow: "busy", LimitReached: "limit_reached"}
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -53,12 +54,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         return answer(403, "forbidden", str(error) or _("You may not do this."))
     if isinstance(error, ProjectRefused):
         return answer(400, "invalid", str(error), {error.field: [str(error)]} if error.field else {})
-    if isinstance(error, NotRunning):
-        return answer(409, "paused", str(error))
-    if isinstance(error, NotNow):
-        return answer(409, "busy", str(error))
-    if isinstance(error, LimitReached):
-        return answer(409, "limit_reached", str(error))
+    if type(error) in CONFLICTS:
+        return answer(409, CONFLICTS[type(error)], str(error))
     if isinstance(error, NotWorking):
         return answer(404, "not_found", str(error))
     if isinstance(error, REFUSALS):

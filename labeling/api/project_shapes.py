@@ -88,9 +88,7 @@ class SettingsInput(serializers.Serializer[Any]):
         required=False, allow_null=True, min_value=1, max_value=100_000_000,
         help_text="images that the project takes; empty for as many as come",
     )  # fmt: skip
-    assists_dicom = serializers.BooleanField(
-        required=False, help_text="let models look at DICOM images, too"
-    )
+    assists_dicom = serializers.BooleanField(required=False, help_text="let models look at DICOM images, too")
     gold_feedback = serializers.BooleanField(
         required=False, help_text="tell labelers at once that an image was a known one, and what was right"
     )

@@ -12,8 +12,8 @@ RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 def part(asked: str | None, size: int) -> tuple[int, int] | None:
     """Return the first byte and the one after the last that a Range header asks for.
 
-    None where it asks for all, also where it asks for several parts: a server may send everything then. Raises
-    ValueError where nothing of it is there.
+    None where it asks for all, also where it asks for several parts: a server may send everything then.
+    Raises ValueError where nothing of it is there.
     """
     given = RANGE.fullmatch(asked or "")
     if given is None or given[1] == given[2] == "":

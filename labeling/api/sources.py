@@ -44,8 +44,8 @@ class SourceInput(CredentialsInput):
 class ImportInput(SourceInput):
     url = serializers.CharField(
         required=False,
-        help_text="s3://, az:// or gs:// with a bucket and a pattern; https:// of a list of images, one a line;"
-        " or, for site admins only, a folder or ZIP of the server",
+        help_text="s3://, az:// or gs:// with a bucket and a pattern; https:// of a list of images, one a"
+        " line; or, for site admins only, a folder or ZIP of the server",
     )
     urls = serializers.CharField(required=False, help_text="addresses of images, one a line")
     endpoint = serializers.CharField(required=False, help_text="of S3 that is not Amazon's")

@@ -60,9 +60,10 @@ def import_live(request: SignedIn, project_id: int) -> HttpResponse:
 
 def source_or_404(request: SignedIn, project_id: int, source_id: int) -> DataSource:
     project = permissions.project_or_404(request.user, project_id, "manage")
-    source = project.sources.select_related("project").filter(pk=source_id).first()
+    source = project.sources.filter(pk=source_id).first()
     if source is None:
         raise Http404
+    source.project = project  # with the role of who asks
     return source
 
 

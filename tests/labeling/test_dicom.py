@@ -57,7 +57,7 @@ def test_without_a_window_all_values_are_shown(scan) -> None:
 def test_monochrome1_is_turned_over(scan) -> None:
     data = saved(scan)
     scan.PhotometricInterpretation = "MONOCHROME1"
-    assert (grey(saved(scan)) == 255 - grey(data)).all()
+    assert abs(grey(saved(scan)) - (255 - grey(data))).max() <= 1  # halves are rounded
 
 
 def test_colors_are_shown_as_they_are(scan) -> None:
@@ -73,11 +73,9 @@ def test_colors_are_shown_as_they_are(scan) -> None:
 def test_a_compressed_scan_is_read_and_one_that_cannot_be_says_so(scan) -> None:
     assert decoding.look(Path(get_testdata_file("MR_small_RLE.dcm")).read_bytes()).format == "DICOM"
     scan.compress(pydicom.uid.RLELossless)
-    data = saved(scan).replace(b"1.2.840.10008.1.2.5\0", b"1.2.840.10008.1.2.4.80"[:20])
     scan.file_meta.TransferSyntaxUID = pydicom.uid.JPEGLSLossless
     with pytest.raises(decoding.BrokenImage, match="does not read"):
         decoding.decode(saved(scan))
-    assert data
 
 
 def test_hostile_files_give_a_sentence(scan) -> None:

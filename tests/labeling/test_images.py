@@ -3,11 +3,13 @@
 import contextlib
 import io
 import zlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from pydicom.data import get_testdata_file
 
 from labeling import decoding
 
@@ -83,13 +85,6 @@ def test_pages_of_a_tiff_are_counted_and_each_can_be_had() -> None:
     data = encode(pages[0], "TIFF", save_all=True, append_images=pages[1:])
     assert decoding.look(data).pages == 2
     assert [decoding.decode(data, page=page).size for page in (0, 1)] == [(8, 6), (9, 6)]
-
-
-def test_a_telephone_s_picture_is_upright() -> None:
-    exif = Image.Exif()
-    exif[decoding.ORIENTATION] = 6
-    data = encode(Image.new("RGB", (40, 20), "red"), "HEIF", exif=exif)
-    assert decoding.decode(data).size == (20, 40)
 
 
 def test_a_decompression_bomb_is_refused_before_it_is_decoded() -> None:

@@ -79,7 +79,9 @@ def test_a_file_larger_than_the_limit_is_refused_without_reading_it(project, man
     with (folder / "huge.jpg").open("wb") as huge:
         huge.truncate(200 * 2**20)
     source = importing.add_folder(project, folder, manager)
-    assert source.refused == [{"name": "huge.jpg", "reason": importing.refusal("folder", "huge.jpg", 200 * 2**20)}]
+    assert source.refused == [
+        {"name": "huge.jpg", "reason": importing.refusal("folder", "huge.jpg", 200 * 2**20)}
+    ]
     assert "200 MB" in source.refused[0]["reason"]
 
 
