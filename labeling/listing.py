@@ -22,13 +22,20 @@ class Found(NamedTuple):
 
 def walk(folder: Path) -> Iterator[Found]:
     """Yield each file below a folder, hidden ones left out."""
-    for root, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            path = Path(root, name)
-            if not name.startswith(".") and path.is_file():
-                facts = path.stat()
-                yield Found(path.relative_to(folder).as_posix(), facts.st_size, str(facts.st_mtime_ns))
+    root = str(folder)
+    waiting = [root]
+    while waiting:
+        here = waiting.pop()
+        with os.scandir(here) as entries:
+            seen = sorted(
+                (each for each in entries if not each.name.startswith(".")), key=lambda each: each.name
+            )
+        # In the order of their names, and a folder's files before those of the folders in it.
+        waiting += reversed([each.path for each in seen if each.is_dir(follow_symlinks=False)])
+        for each in seen:
+            if each.is_file():
+                facts = each.stat()
+                yield Found(each.path[len(root) + 1 :], facts.st_size, str(facts.st_mtime_ns))
 
 
 def readable(name: str) -> str:
@@ -45,10 +52,10 @@ def refusal(kind: str, path: str, size: int) -> str | None:
     """Return why a file becomes no item: a sentence, "" to pass over silently, None to import it."""
     if kind == DataSource.Kind.HTTP:
         return refusal_of_address(path)
-    parts, last = PurePosixPath(path).parts, PurePosixPath(path).name
-    if any(part.startswith(".") or part == "__MACOSX" for part in parts) or last == "Thumbs.db":
+    parts = path.split("/")
+    if "/." in f"/{path}" or "__MACOSX" in parts or parts[-1] == "Thumbs.db":
         return ""
-    if PurePosixPath(path).suffix.lower() not in decoding.EXTENSIONS:
+    if os.path.splitext(parts[-1])[1].lower() not in decoding.EXTENSIONS:  # noqa: PTH122  # ten times as fast
         return f"Not an image type that Loupe reads ({KINDS})."
     if len(path) > LONGEST_PATH:
         return "The path is longer than 2,000 characters."

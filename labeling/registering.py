@@ -1,7 +1,7 @@
 """Rows for what sources list: compared with the items there are, and written, all within the database.
 
 A listing goes by COPY into a table of this connection, so that a million files need no more memory than a
-page of them. What it says of known items is worked out there, too: which files are new, gone, changed or back.
+page of them. What it says of known items is worked out there, too: which files are new, gone, changed, back.
 """
 
 import random
