@@ -74,6 +74,8 @@ def picture(
         shape = coco.Shape(category, each.bbox, each.polygon, origin, labeled_as)
         shapes.setdefault(f"region {each.pk}" if is_shaped else category, shape)
     made_by = provenance(annotation, viewer)
+    if item.gone_at:  # another file may lie under its path by now
+        made_by["file_gone_at"] = item.gone_at.isoformat()
     return coco.Picture(item.pk, item.path, item.width or 0, item.height or 0, [*shapes.values()], made_by)
 
 

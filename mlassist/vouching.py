@@ -377,7 +377,7 @@ def covered(certificate: Certificate | None, surveyed: "Surveyed") -> list[int]:
     whole = certificate.promise == Project.Promise.WHOLE_SET
     inside = within(certificate.evidence["thresholds"], whole, scores, empty)
     later = Item.objects.filter(
-        project=certificate.project, source__created_at__gt=certificate.created_at
+        project=certificate.project, created_at__gt=certificate.created_at
     ).values_list("id", flat=True)
     foreign = set(later)
     return [

@@ -488,6 +488,7 @@ def test_a_label_of_an_image_that_is_gone_stays_in_exports(source, project, mana
     job.refresh_from_db()
     content = Path(exporting.default_storage.path(job.result["name"])).read_text()
     assert labeled.path in content
+    assert "file_gone_at" in content
 
 
 def test_what_libraries_say_is_told_without_what_is_secret(source) -> None:
