@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
 from urllib.request import urlopen
 
 import pytest
@@ -363,6 +364,8 @@ class Site:
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.redirects: dict[str, str] = {}
+        self.answers: dict[str, Any] = {}
+        self.listing: Any = None  # says what Google would of a bucket
         site = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -373,6 +376,8 @@ class Site:
                     self.send_header("Location", site.redirects[path])
                     self.end_headers()
                     return
+                if site.listing and path.endswith("/o"):
+                    site.files[path] = site.listing(parse_qs(urlsplit(self.path).query))
                 self.send_response(200 if path in site.files else 404)
                 data = site.files.get(path, b"")
                 self.send_header("Content-Length", str(len(data)))
@@ -504,3 +509,29 @@ def test_an_address_is_a_folder_and_a_pattern() -> None:
     assert [found.path(key) for key in ("a/b/x.jpg", "a/b/c/x.jpg", "a/x.jpg", "a/b/x.png", "a/b/")] == [
         "x.jpg", "c/x.jpg", None, None, None,
     ]  # fmt: skip
+
+
+def test_a_google_bucket_is_listed_page_by_page_and_read(project, manager, site, monkeypatch) -> None:
+    """By a server of the test's own that speaks as much of Google's JSON API as is used."""
+    import json
+
+    names = ["photos/a.png", "photos/deep/b.png", "photos/c.txt"]
+    site.answers = {
+        "": {"items": google(site, names[:2]), "nextPageToken": "more"},
+        "more": {"items": google(site, names[2:])},
+    }
+    site.listing = lambda query: json.dumps(site.answers[query.get("pageToken", [""])[0]]).encode()
+    for name in names:
+        site.files[f"/download/storage/v1/b/google-box/o/{quote(name, safe='')}"] = site.files["/1.png"]
+    site.files[f"/download/storage/v1/b/google-box/o/{quote(names[0], safe='')}"] = site.files["/2.png"]
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", site.url)
+    source = sources.add(project, {"address": "gs://google-box/photos/**"}, manager)
+    factories.run_jobs("quick")
+    facts = reading.summary(source)
+    assert (facts["total"], facts["read"], facts["broken"]) == (2, 2, 0), reading.problems(source)
+    assert states(source) == {"a.png": "unlabeled", "deep/b.png": "unlabeled"}
+
+
+def google(site: Site, names: list[str]) -> list[dict[str, str]]:
+    size = str(len(site.files["/1.png"]))
+    return [{"name": each, "size": size, "etag": f"tag of {each}"} for each in names]
