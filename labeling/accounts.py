@@ -1,26 +1,46 @@
 """Accounts and their API tokens: what gives access, and so is written down."""
 
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
 from django.db import transaction
 from django.db.models import Q
+from django.http import HttpRequest
+from django.utils import timezone
 
 from labeling import assigning, members
 from labeling.models import ApiToken, Event, Project, User
 
 
-def issue_token(user: User, name: str, by: User | None) -> str:
-    """Make a token and return its secret, which is shown this once."""
-    secret = ApiToken.issue(user, name)
-    Event.record("token", None, by, name=name, **({} if by == user else {"user": user.pk}))
+def issue_token(
+    user: User,
+    name: str,
+    by: User | None,
+    *,
+    project: Project | None = None,
+    scope: str = ApiToken.Scope.ALL,
+    days: int | None = None,
+) -> str:
+    """Make a token and return its secret, which is shown this once.
+
+    It may be for one project, for a part of what its owner may do, and for some days.
+    """
+    until = None if days is None else timezone.now() + timedelta(days=days)
+    secret = ApiToken.issue(user, name, project=project, scope=scope, expires_at=until)
+    data = {} if by == user else {"user": user.pk}
+    Event.record("token", project, by, name=name, scope=scope, days=days, **data)
     return secret
 
 
-def revoke_token(user: User, token: int) -> bool:
-    """Take a token of one's own away; returns whether there was one."""
-    found = ApiToken.objects.filter(pk=token, user=user).first()
+def revoke_token(user: User, token: int, by: User | None = None) -> bool:
+    """Take a token of somebody away, by themselves or by another; returns whether there was one."""
+    found = ApiToken.objects.select_related("project").filter(pk=token, user=user).first()
     if found is None:
         return False
     found.delete()
-    Event.record("token_revoked", None, user, name=found.name)
+    data = {"user": user.pk} if by not in (None, user) else {}
+    Event.record("token_revoked", found.project, by or user, name=found.name, **data)
     return True
 
 
@@ -60,3 +80,8 @@ def reactivate(user: User, by: User) -> None:
     with transaction.atomic():
         if User.objects.filter(pk=user.pk, is_active=False).update(is_active=True):
             Event.record("account_on", None, by, user=user.pk)
+
+
+def attempted(request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> str:
+    """Return whom somebody tries to sign in as: an address in capitals is no other one."""
+    return str((credentials or request.POST).get("username", "")).strip().lower()

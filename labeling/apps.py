@@ -12,6 +12,7 @@ class LabelingConfig(AppConfig):
             delivering,
             exporting,
             finishing,
+            idempotency,
             importing,
             kinds,
             mailing,

@@ -366,36 +366,40 @@ def record(verb: str, assignment: Assignment, by: User | None, *, count: int) ->
 
 
 def progress(project: Project) -> list[dict[str, Any]]:
-    """Return the open assignments, the newest first, each with how many of its items are in which state.
+    """Return the open assignments, the newest first, each with how far it is.
 
-    `left` waits; what is neither left nor `done` was skipped, needs a review, or cannot be read.
+    Of its items, `left` wait for whom they are given to, `answered` have a standing answer of them, and
+    `done` are labeled: one that asks several people is answered before it is done. `other` are put aside:
+    skipped, in need of a review, or unreadable.
     """
     found = list(
         Assignment.objects.filter(project=project, ended_at=None)
         .select_related("labeler", "team", "created_by")
         .order_by("-id")
     )
-    counts: dict[int, dict[str, int]] = {each.pk: {} for each in found}
+    counts: dict[int, tuple[int, ...]] = {}
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT a.assignment_id, i.state, count(*) FROM labeling_assigneditem a
+            SELECT s.id, count(*), count(e.item_id), count(*) FILTER (WHERE EXISTS (
+                    SELECT 1 FROM labeling_annotation x
+                    WHERE x.item_id = a.item_id AND x.withdrawn_at IS NULL
+                    AND (x.labeler_id = s.labeler_id OR x.labeler_id IN (
+                        SELECT m.user_id FROM labeling_teammember m WHERE m.team_id = s.team_id)))),
+                count(*) FILTER (WHERE i.state = 'labeled'),
+                count(*) FILTER (WHERE i.state NOT IN ('labeled', 'unlabeled'))
+            FROM labeling_assignment s
+            JOIN labeling_assigneditem a ON a.assignment_id = s.id AND a.is_open
             JOIN labeling_item i ON i.id = a.item_id
-            WHERE a.assignment_id = ANY(%s) AND a.is_open GROUP BY 1, 2
+            LEFT JOIN labeling_queueentry e ON e.item_id = a.item_id AND e.assignment_id = s.id
+            WHERE s.id = ANY(%s) GROUP BY 1
             """,
-            [list(counts)],
+            [[each.pk for each in found]],
         )
-        for pk, state, count in cursor.fetchall():
-            counts[pk][state] = count
-    return [row(each, counts[each.pk]) for each in found]
-
-
-def row(assignment: Assignment, states: dict[str, int]) -> dict[str, Any]:
-    total, done, left = sum(states.values()), states.get("labeled", 0), states.get("unlabeled", 0)
-    return {
-        "assignment": assignment,
-        "total": total,
-        "done": done,
-        "left": left,
-        "other": total - done - left,
-    }
+        for pk, *numbers in cursor.fetchall():
+            counts[pk] = tuple(numbers)
+    names = ("total", "left", "answered", "done", "other")
+    nothing = (0,) * len(names)
+    return [
+        {"assignment": each, **dict(zip(names, counts.get(each.pk, nothing), strict=True))} for each in found
+    ]

@@ -29,11 +29,15 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """An answer in an item's history, with what it changed of the one before."""
+    """An answer in an item's history, with what it changed of the one that it takes the place of.
+
+    `is_first` where it takes no place; `is_beside` where another answer stood then, and goes on standing.
+    """
 
     annotation: Annotation
     changes: list[Change] = field(default_factory=list)
     is_first: bool = False
+    is_beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +50,25 @@ class Side:
 
 
 def history(annotations: Sequence[Annotation]) -> list[Revision]:
-    """Return revisions, newest first as given, each compared with the one before that was no skip."""
-    found: list[Revision] = []
-    before: Annotation | None = None
-    for each in reversed(annotations):
-        if each.skipped:
-            found.append(Revision(each, is_first=True))
-            continue
+    """Return revisions, newest first as given, each compared with the one that it takes the place of."""
+    found = []
+    for at, each in enumerate(annotations):
+        before = None if each.skipped else replaced(each, annotations[at + 1 :])
         changed = changes(list(before.regions.all()), list(each.regions.all())) if before else []
-        found.append(Revision(each, changed, is_first=before is None))
-        before = each
-    return found[::-1]
+        is_beside = before is None and any(not other.skipped for other in annotations[at + 1 :])
+        found.append(Revision(each, changed, is_first=before is None, is_beside=is_beside))
+    return found
+
+
+def replaced(answer: Annotation, earlier: Sequence[Annotation]) -> Annotation | None:
+    """Return the last of earlier answers, newest first, whose place one takes; None where it stands beside
+    them, as the answers of people do who are asked independently."""
+    for each in earlier:
+        is_own = each.labeler_id is not None and each.labeler_id == answer.labeler_id
+        was_gone = each.withdrawn_at is not None and each.withdrawn_at <= answer.created_at
+        if not each.skipped and (is_own or was_gone):
+            return each
+    return None
 
 
 def changes(before: Sequence[Region], after: Sequence[Region]) -> list[Change]:

@@ -14,7 +14,7 @@ NONE = Total()
 class Effort:
     """Hours of people's work so far and spared, with their cost where an hour has one.
 
-    `by_hand` are the mean seconds of a label without help; None before anybody gave one.
+    `by_hand` are the mean seconds of an answer without help; None before anybody gave one.
     """
 
     hours: float
@@ -25,14 +25,20 @@ class Effort:
 
 
 def effort(project: Project) -> Effort:
-    """Return it from the seconds that browsers measure; answers without them count as the mean does."""
-    origins = tallies.of(project, Tally.Figure.ORIGIN)
-    by_hand = origins.get("person", NONE).mean
-    hours = sum(map(full, tallies.of(project, Tally.Figure.LABELER).values())) / 3600
+    """Return it from the seconds that browsers measure; answers without them count as the mean does.
+
+    Every answer that stands counts, also where several people are asked: an automatic label spares all of
+    those whom its image would have been asked of, a confirmed proposal a part of one answer.
+    """
+    answers = tallies.of_parts(project, Tally.Figure.LABELER)
+    by_hand = answers.get("person", NONE).mean
+    hours = sum(map(full, answers.values())) / 3600
     saved = None
     if by_hand is not None:
-        auto, confirmed = origins.get("auto", NONE), origins.get("confirmed", NONE)
-        spared = auto.count * by_hand + max(0.0, confirmed.count * by_hand - full(confirmed))
+        auto = tallies.of(project, Tally.Figure.ORIGIN).get("auto", NONE)
+        confirmed = answers.get("confirmed", NONE)
+        spared = auto.count * project.labels_per_item * by_hand
+        spared += max(0.0, confirmed.count * by_hand - full(confirmed))
         saved = spared / 3600
     rate = project.hourly_cost
     return Effort(

@@ -63,7 +63,7 @@ def of_mappings(
 
 PROGRESS = ("at", "person", "confirmed", "auto", "imported")
 CLASSES = ("id", "name", "count")
-PEOPLE = ("id", "name", "count", "today", "seconds", "grid_seconds", "rejected")
+PEOPLE = ("id", "name", "count", "today", "seconds", "confirmed_seconds", "rejected")
 
 register("progress", PROGRESS, of_mappings(PROGRESS, statistics.progress_over_time))
 register("items", ("state", "count"), lambda project: statistics.items_by_state(project).items())

@@ -10,8 +10,8 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from labeling import announcing, notifications, splitting
-from labeling.models import LabelClass, Notification, Project, User
+from labeling import announcing, notifications, permissions, splitting
+from labeling.models import ApiToken, LabelClass, Notification, Project, User
 from labeling.projects import CLASSES_TARGET, SHAPES_TARGET
 from labeling.workforce import ADDRESS_TAKEN, TOO_LATE
 
@@ -160,6 +160,14 @@ class NotificationsForm(forms.Form):
             self.fields[name] = forms.ChoiceField(choices=choices, label=str(kind.title), initial=initial)
 
 
+TOKEN_DAYS = [
+    (30, _("for 30 days")),
+    (90, _("for 90 days")),
+    (365, _("for a year")),
+    ("", _("until it is revoked")),
+]
+
+
 class TokenForm(forms.Form):
     name = forms.CharField(
         max_length=80,
@@ -174,6 +182,27 @@ class TokenForm(forms.Form):
             }
         ),
     )
+    project = forms.ModelChoiceField(
+        Project.objects.none(), required=False, label=_("Project"), empty_label=_("all of my projects")
+    )
+    scope = forms.ChoiceField(choices=ApiToken.Scope.choices, required=False, label=_("For"))
+    days = forms.TypedChoiceField(
+        choices=TOKEN_DAYS, initial=90, coerce=int, empty_value=None, required=False, label=_("Valid")
+    )
+
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        mine = permissions.visible_projects(user).order_by("name")
+        self.fields["project"].queryset = mine  # type: ignore[attr-defined]
+
+    def limits(self) -> dict[str, Any]:
+        """Return what the token is limited to, as accounts.issue_token takes it."""
+        given = self.cleaned_data
+        return {
+            "project": given["project"],
+            "scope": given["scope"] or ApiToken.Scope.ALL,
+            "days": given["days"],
+        }
 
 
 class NumberField(forms.FloatField):
@@ -359,6 +388,8 @@ class QualityForm(forms.Form):
             for name, value in self.cleaned_data.items()
             if name in changed or (name in labels and labels & changed)
         }
+        if found.get("most_labels_per_item") == Project.usual_most(self.cleaned_data["labels_per_item"]):
+            found["most_labels_per_item"] = None
         return {
             name: round(value / 100, 4) if name.startswith("agreement_") else value
             for name, value in found.items()

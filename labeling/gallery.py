@@ -16,7 +16,7 @@ from django.db import connection, models
 from django.db.models import F, Func, Q, QuerySet
 
 from labeling.meanings import family
-from labeling.models import Comment, Disagreement, Item, Listing, Project
+from labeling.models import Annotation, Comment, Disagreement, Item, Listing, Project
 
 PAGE = 60
 COUNTED = 10_000  # rows up to which a total is exact
@@ -45,7 +45,9 @@ class Filters:
     2030-12-31, the last one included. `reviewed` is `yes` or `no`; `comments` is `open` or `any`;
     `instructions` is their version. `name` has beginnings of words, or any part of a path. `disagreement` is
     `people` or `model` for labels, or part of what the agreement of people was counted by, in whatever state:
-    `all`, `pair:3-7` (users), `class:5` or `week:2026-11-23`.
+    `all`, `pair:3-7` (users), `class:5` or `week:2026-11-23`. Unlabeled items of an `assignment` are those
+    that wait for whom it is given to: with their answer, one waits for everybody else. `labeler` is whose
+    label counts; `answered` is who has an answer that stands, whatever became of the item.
     """
 
     state: str = ""
@@ -64,6 +66,7 @@ class Filters:
     reviewed: str = ""
     comments: str = ""
     assignment: int | None = None
+    answered: int | None = None
 
     @property
     def narrow(self) -> bool:
@@ -147,7 +150,8 @@ def select(project: Project, filters: Filters) -> QuerySet[Item]:
 
 
 def state_of(filters: Filters) -> str:
-    return filters.state or ("" if filters.kind or filters.counted else Item.State.LABELED)
+    whatever = filters.kind or filters.counted or filters.answered
+    return filters.state or ("" if whatever else Item.State.LABELED)
 
 
 def on_listing(project: Project, filters: Filters, prefix: str = "") -> Q:
@@ -200,8 +204,9 @@ def of_items(project: Project, items: QuerySet[Item], filters: Filters) -> Query
         items = items.filter(suggestion__project=project, **confidence)
     if filters.assignment is not None:
         items = items.filter(assigned__assignment=filters.assignment, assigned__is_open=True)
-    if filters.counted:
-        items = items.filter(pk__in=disagreements(project, filters.counted).values("item"))
+        if filters.state == Item.State.UNLABELED:
+            items = items.filter(entry__assignment=filters.assignment)
+    items = of_answers(project, items, filters)
     if filters.name.strip():
         items = items.filter(named(project, filters.name.strip()))
     if filters.comments:
@@ -209,6 +214,16 @@ def of_items(project: Project, items: QuerySet[Item], filters: Filters) -> Query
         if filters.comments == "open":
             begun = begun.filter(resolved_at=None)
         items = items.filter(pk__in=begun.values("item"))
+    return items
+
+
+def of_answers(project: Project, items: QuerySet[Item], filters: Filters) -> QuerySet[Item]:
+    """Narrow items by all the answers that they have, counted or not."""
+    if filters.answered is not None:
+        given = Annotation.objects.filter(project=project, labeler=filters.answered)
+        items = items.filter(pk__in=given.filter(withdrawn_at=None, skipped=False).values("item"))
+    if filters.counted:
+        items = items.filter(pk__in=disagreements(project, filters.counted).values("item"))
     return items
 
 
@@ -379,10 +394,8 @@ def write_cursor(order: Sort, item: int, key: Any) -> str | int:
 def total(project: Project, filters: Filters, sort: str = "newest") -> Total:
     """Count what filters choose; beyond some thousands, the planner's estimate has to do."""
     items: QuerySet[Any] = select(project, filters)
-    if not (filters.kind or filters.name or filters.comments or state_of(filters) not in LISTED):
+    if state_of(filters) in LISTED and not told_elsewhere(filters):
         items = Listing.objects.filter(on_listing(project, filters))
-        if filters.confidence_below is not None or filters.confidence_above is not None:
-            items = select(project, filters)
     if not filters.narrow:
         return Total(items.count(), exact=True)
     items = items.order_by()
@@ -393,6 +406,17 @@ def total(project: Project, filters: Filters, sort: str = "newest") -> Total:
     if counted <= COUNTED:
         return Total(counted, exact=True)
     return Total(max(counted, guess), exact=False)
+
+
+def told_elsewhere(filters: Filters) -> bool:
+    """Tell whether a filter asks of what listings do not have."""
+    of_listings = Filters(
+        state=filters.state, label_class=filters.label_class, labeler=filters.labeler, source=filters.source,
+        since=filters.since, until=filters.until, group=filters.group, reviewed=filters.reviewed,
+        instructions=filters.instructions,
+        disagreement="" if filters.counted else filters.disagreement,
+    )  # fmt: skip
+    return filters != of_listings
 
 
 def estimate(items: QuerySet[Any]) -> int:

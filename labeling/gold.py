@@ -140,8 +140,8 @@ def candidates(project: Project) -> tuple[list[int], list[int]]:
 
 ADJUDICATED = """
     SELECT i.id, coalesce(o.others, 0) > 0 OR coalesce(s.confidence < 0.7, false)
-        OR EXISTS (SELECT 1 FROM labeling_event v WHERE v.project_id = i.project_id AND v.verb = 'decide'
-            AND v.data->'items' @> to_jsonb(i.id))
+        OR EXISTS (SELECT 1 FROM labeling_review v WHERE v.annotation_id = t.id AND v.undone_at IS NULL
+            AND (v.before IS NULL OR v.before->>'state' = 'needs_review'))
     FROM labeling_item i
     JOIN labeling_annotation t ON t.id = i.current_annotation_id AND t.withdrawn_at IS NULL
     LEFT JOIN labeling_suggestion s ON s.item_id = i.id
@@ -160,7 +160,8 @@ ADJUDICATED = """
     WHERE i.project_id = %(project)s AND i.state = 'labeled'
     AND NOT EXISTS (SELECT 1 FROM labeling_golditem g WHERE g.item_id = i.id)
     AND (
-        EXISTS (SELECT 1 FROM labeling_review v WHERE v.annotation_id = t.id AND v.verdict = 'approve')
+        EXISTS (SELECT 1 FROM labeling_review v
+            WHERE v.annotation_id = t.id AND v.verdict = 'approve' AND v.undone_at IS NULL)
         OR o.answers - o.others >= %(agreed)s
     )
     ORDER BY random() LIMIT %(most)s

@@ -56,6 +56,11 @@ def joined_team(data: Data, count: int) -> str:
     return said % {"name": data["who"], "team": data["team"]}
 
 
+def given_team(data: Data, count: int) -> str:
+    said = _("%(name)s has given your team %(team)s work in this project.")
+    return said % {"name": data["who"], "team": data["team"]}
+
+
 def invitation_address(project: int | None, data: Data) -> str:
     """Return the link, which is looked up: it opens what it invites to, so no other table keeps it."""
     token = Invitation.objects.filter(pk=data["invitation"]).values_list("token", flat=True).first()
@@ -140,6 +145,16 @@ register(
         lambda project, data: reverse("projects"),
         usual=Choice.MAIL,
         for_managers=False,
+    ),
+)
+register(
+    "given_team",
+    Kind(
+        gettext_lazy("Your team gets work in a project"),
+        given_team,
+        lambda project, data: reverse("label", args=[project]),
+        for_managers=False,
+        report=lambda data: f"{data['who']} gives the team {data['team']} work.",
     ),
 )
 register(

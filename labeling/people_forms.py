@@ -128,7 +128,7 @@ class TeamForm(forms.Form):
 
 def assignees(project: Project) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return whom something can be assigned to, as groups of choices."""
-    found = [("Teams", [(f"team-{each.pk}", each.name) for each in teams_of(project)])]
+    found = [("Teams", [(f"team-{each.pk}", called(each)) for each in teams_of(project)])]
     people = User.objects.filter(
         memberships__project=project, memberships__is_active=True, is_active=True
     ).order_by("name", "email")
@@ -137,9 +137,16 @@ def assignees(project: Project) -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 def teams_of(project: Project) -> QuerySet[Team]:
-    inside = TeamMember.objects.filter(team=OuterRef("team"), left_at=None)
-    here = ProjectTeam.objects.filter(Exists(inside), project=project)
-    return Team.objects.filter(pk__in=here.values("team")).order_by("name")
+    """Return the teams that work in a project, with `has_people`."""
+    inside = TeamMember.objects.filter(team=OuterRef("pk"), left_at=None)
+    here = ProjectTeam.objects.filter(project=project)
+    return (
+        Team.objects.filter(pk__in=here.values("team")).annotate(has_people=Exists(inside)).order_by("name")
+    )
+
+
+def called(team: Any) -> str:
+    return team.name if team.has_people else f"{team.name} · has nobody in it yet"
 
 
 class WhoForm(forms.Form):

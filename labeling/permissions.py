@@ -5,10 +5,12 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest
 from django.utils.formats import date_format
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
 from labeling.models import (
+    ApiToken,
     CheckPage,
     Decoy,
     Item,
@@ -32,6 +34,14 @@ ROLES_THAT_MAY: dict[str, frozenset[str]] = {
     "log": frozenset({MANAGER}),
 }
 
+STRONGEST = (MANAGER, REVIEWER, LABELER)
+ROLE_OF_SCOPE = {
+    ApiToken.Scope.ALL: MANAGER,
+    ApiToken.Scope.READ: MANAGER,
+    ApiToken.Scope.REVIEW: REVIEWER,
+    ApiToken.Scope.LABEL: LABELER,
+}
+
 Visitor = AbstractBaseUser | AnonymousUser
 
 
@@ -46,13 +56,22 @@ def person(request: HttpRequest | Request) -> User:
 
 
 def role_of(user: Visitor, project: Project) -> str | None:
-    """Return the user's role in a project; site admins manage every project."""
-    if not user.is_authenticated:
+    """Return the user's role in a project; site admins manage every project.
+
+    Who comes with a token has at most the role that it gives, in the project that it opens.
+    """
+    token = getattr(user, "token", None)
+    if not user.is_authenticated or (token and token.project_id not in (None, project.pk)):
         return None
-    if getattr(user, "is_superuser", False):
-        return MANAGER
-    mine = Membership.objects.filter(project=project, user_id=user.pk, is_active=True)
-    return mine.values_list("role", flat=True).first()
+    role: str | None = MANAGER
+    if not getattr(user, "is_superuser", False):
+        mine = Membership.objects.filter(project=project, user_id=user.pk, is_active=True)
+        role = mine.values_list("role", flat=True).first()
+    return role if role is None or token is None else weaker(role, ROLE_OF_SCOPE[token.scope])
+
+
+def weaker(one: str, other: str) -> str:
+    return max(one, other, key=STRONGEST.index)
 
 
 def may(role: str | None, verb: str) -> bool:
@@ -62,6 +81,9 @@ def may(role: str | None, verb: str) -> bool:
 def visible_projects(user: Visitor) -> QuerySet[Project]:
     """Return the projects that a user is a member of, with `role` on each."""
     projects = Project.objects.filter(deleted_at=None)
+    token = getattr(user, "token", None)
+    if token and token.project_id:
+        projects = projects.filter(pk=token.project_id)
     if getattr(user, "is_superuser", False):
         return projects
     return projects.filter(memberships__user=user.pk, memberships__is_active=True)
@@ -92,7 +114,8 @@ def refuse_deleted(project: Project, role: str | None) -> None:
     text = _(
         "This project was deleted on %(day)s, with all that was in it. Your other projects are as before."
     )
-    raise ProjectDeleted(text % {"day": date_format(project.deleted_at, "DATE_FORMAT")})
+    style = "j F Y" if get_language() == "en" else "DATE_FORMAT"  # Django's own is American
+    raise ProjectDeleted(text % {"day": date_format(project.deleted_at, style)})
 
 
 def own_page_or_404(user: Visitor, project_id: int, page_id: int, *, also_former: bool = False) -> Page:

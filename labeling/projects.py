@@ -74,6 +74,13 @@ def taken(name: str) -> str:
     return f"The name “{name}” is taken. Names are never used again, even after a project is deleted."
 
 
+def refuse_taken(name: str) -> None:
+    """Raise ProjectRefused for a name that a new project cannot have."""
+    name = tidy_name(name)
+    if Project.objects.filter(name__iexact=name).exists():
+        raise ProjectRefused(taken(name), "name")
+
+
 def usual_target(task_type: str) -> float:
     """Return how much may be wrong unless somebody says: people who draw the same objects agree less."""
     draws = task_type in (Project.TaskType.DETECTION, Project.TaskType.SEGMENTATION)

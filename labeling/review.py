@@ -176,7 +176,7 @@ def tell_labelers(project: Project, reviewer: User, rejected: Counter[int | None
     )
 
 
-def decide(project: Project, item: int, annotation: int, reviewer: User) -> None:
+def decide(project: Project, item: int, annotation: int, reviewer: User) -> ReviewBatch:
     """Say which of the answers that people gave to a disputed item is right. Raises ReviewRefused."""
     with transaction.atomic():
         locked = Item.objects.filter(pk__in=lock(project, [item]), state=Item.State.NEEDS_REVIEW)
@@ -186,16 +186,15 @@ def decide(project: Project, item: int, annotation: int, reviewer: User) -> None
         right = answers_in_dispute(chosen).filter(pk=annotation).first()
         if right is None:
             raise ReviewRefused("This answer was withdrawn meanwhile. Look at the image again.")
-        finish({item: annotation}, audited=True)
-        Review.objects.create(
-            project=project,
-            item=chosen,
-            annotation=right,
-            reviewer=reviewer,
-            verdict=Review.Verdict.APPROVE,
+        batch = ReviewBatch.objects.create(
+            project=project, reviewer=reviewer, verdict=Review.Verdict.APPROVE, count=1
         )
+        note(batch, [item])
+        batch.reviews.update(annotation=right)
+        finish({item: annotation}, audited=True)
         Listing.objects.filter(pk=item).update(reviewed=True)
-        record(project, reviewer, "decide", [item], "")
+        record(project, reviewer, "decide", [item], "", batch)
+    return batch
 
 
 def answers_in_dispute(item: Item) -> QuerySet[Annotation]:

@@ -119,6 +119,20 @@ def waiting(project: Project, reviewer: User) -> int:
     return count
 
 
+def newcomers_reviewed(project: Project) -> int:
+    """Count the first answers of labelers that have a verdict."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH {FIRST} SELECT count(DISTINCT f.id) FROM first f
+            JOIN labeling_review v ON v.annotation_id = f.id AND v.undone_at IS NULL
+            """,
+            {"project": project.pk, "labelers": list(rates(project)), "newcomer": NEWCOMER},
+        )
+        (count,) = cursor.fetchone()
+    return count
+
+
 def parameters(project: Project, reviewer: User) -> dict[str, Any]:
     theirs = {labeler: rate for labeler, rate in rates(project).items() if labeler != reviewer.pk}
     return {

@@ -83,9 +83,10 @@ def labels_by_origin(project: Project) -> dict[str, int]:
 def labels_by_labeler(project: Project) -> list[dict[str, Any]]:
     """Count each person's answers that stand, in all and today.
 
-    `seconds` is the mean for one that was given by itself, `grid_seconds` for one that was confirmed in a
-    grid; `rejected` are the answers that a reviewer took back, `last` is when about the newest came. Answers
-    to gold items count, too: labelers see these figures, and would learn how many there were.
+    `seconds` is the mean for one that was given by hand, `confirmed_seconds` for a proposal that was
+    accepted, by itself or in a grid; `rejected` are the answers that a reviewer took back, `last` is when
+    about the newest came. Answers to gold items count, too: labelers see these figures, and would learn how
+    many there were.
     """
     parts = tallies.by_part(project, Tally.Figure.LABELER)
     today = tallies.of(project, Tally.Figure.LABELER, midnight())
@@ -110,16 +111,16 @@ def labels_by_labeler(project: Project) -> list[dict[str, Any]]:
     rows = []
     for pk, person in people.items():
         hidden = gold.get(pk, {"count": 0, "today": 0})
-        singly, grids = (parts.get((str(pk), source), NONE) for source in ("human", "bulk"))
+        by_hand, confirmed = (parts.get((str(pk), origin), NONE) for origin in ("person", "confirmed"))
         rows.append(
             {
                 "id": pk,
                 "name": person.label,
-                "count": singly.count + grids.count + hidden["count"],
+                "count": by_hand.count + confirmed.count + hidden["count"],
                 "today": today.get(str(pk), NONE).count + hidden["today"],
                 "last": last.get(str(pk)),
-                "seconds": singly.mean,
-                "grid_seconds": grids.mean,
+                "seconds": by_hand.mean,
+                "confirmed_seconds": confirmed.mean,
                 "rejected": rejected.get(pk, 0),
             }
         )

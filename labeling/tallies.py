@@ -32,6 +32,12 @@ def of(project: Project, figure: str, since: datetime | None = None) -> dict[str
     return {key: total for (key,), total in summed(rows, since, "key").items()}
 
 
+def of_parts(project: Project, figure: str) -> dict[str, Total]:
+    """Return what there is of a figure, by part, whatever its key."""
+    rows = Tally.objects.filter(project=project, figure=figure)
+    return {part: total for (part,), total in summed(rows, None, "part").items()}
+
+
 def by_part(project: Project, figure: str, since: datetime | None = None) -> dict[tuple[Any, ...], Total]:
     """Return what there is of a figure, by (key, part)."""
     return summed(Tally.objects.filter(project=project, figure=figure), since, "key", "part")

@@ -4,6 +4,7 @@ A vendor's people have accounts of their own that open only what their team was 
 """
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -124,13 +125,22 @@ def give(project: Project, team: Team, role: str, by: User) -> ProjectTeam:
                 return given
             ProjectTeam.objects.filter(pk=given.pk).update(role=role)
             Event.record("give_team" if is_new else "team_role", project, by, team=team.name, role=role)
+            before = set(working(project))
             members.settle(project, by)
+            new = set(working(project)) - before - {by.pk}
+            if new:
+                facts = {"team": team.name, "who": by.label}
+                announcing.announce("given_team", project, by, to=dict.fromkeys(new, 1), **facts)
     except IntegrityError as error:
         if "project_vendor_once" not in str(error):
             raise
         raise WorkforceRefused("One vendor works in a project, and this one has a vendor.") from error
     given.refresh_from_db()
     return given
+
+
+def working(project: Project) -> QuerySet[Membership, int]:
+    return Membership.objects.filter(project=project, is_active=True).values_list("user_id", flat=True)
 
 
 def take_away(given: ProjectTeam, by: User) -> None:

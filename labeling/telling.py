@@ -422,7 +422,11 @@ verb("account", "Account made", lambda data, names: f"made the account {data.get
 verb(
     "token", "API token made", lambda data, names: f"made the API token “{data.get('name')}”{of(data, names)}"
 )
-verb("token_revoked", "API token revoked", lambda data, names: f"revoked the API token “{data.get('name')}”")
+verb(
+    "token_revoked",
+    "API token revoked",
+    lambda data, names: f"revoked the API token “{data.get('name')}”{of(data, names)}",
+)
 verb("password", "Password changed", "changed their password")
 
 

@@ -65,9 +65,11 @@ def untouched(batch: ReviewBatch) -> list[int]:
             SELECT v.item_id FROM labeling_review v JOIN labeling_item i ON i.id = v.item_id
             WHERE v.batch_id = %(batch)s AND v.undone_at IS NULL
             AND i.state = CASE WHEN v.verdict = 'reject' THEN 'unlabeled'
-                WHEN v.before->>'state' = 'skipped' THEN 'removed' ELSE v.before->>'state' END
-            AND (v.verdict = 'reject'
-                OR i.current_annotation_id IS NOT DISTINCT FROM (v.before->>'current')::bigint)
+                WHEN v.before->>'state' = 'skipped' THEN 'removed'
+                WHEN v.before->>'state' = 'needs_review' THEN 'labeled' ELSE v.before->>'state' END
+            AND (v.verdict = 'reject' OR i.current_annotation_id IS NOT DISTINCT FROM CASE
+                WHEN v.before->>'state' = 'needs_review' THEN v.annotation_id
+                ELSE (v.before->>'current')::bigint END)
             AND NOT EXISTS (SELECT 1 FROM labeling_annotation a
                 WHERE a.item_id = v.item_id AND a.created_at >= v.created_at)
             AND NOT EXISTS (SELECT 1 FROM labeling_review later
@@ -122,7 +124,9 @@ def restore(batch: ReviewBatch, items: list[int]) -> None:
         )
         if batch.verdict == Review.Verdict.APPROVE:
             cursor.execute("SELECT labeling_list(%s)", [items])
-            return
+            # A decision ends an audit that waits, as a rejection ends whatever waits.
+            ended = Review.objects.filter(batch=batch, before__state=Item.State.NEEDS_REVIEW)
+            items = list(ended.filter(item__in=items).values_list("item_id", flat=True))
         Claim.objects.filter(item__in=items, state=Claim.State.LIVE).update(state=Claim.State.EXPIRED)
         QueueEntry.objects.filter(item__in=items).delete()
         cursor.execute(

@@ -62,6 +62,7 @@ urlpatterns = [
     path("log/", log.site_log, name="site-log"),
     path("log/file/", log.site_log_file, name="site-log-file"),
     path("projects/new/", projects.project_new, name="project-new"),
+    path("projects/new/name/", projects.project_new_name, name="project-new-name"),
     path("projects/new/template/", projects.project_new_template, name="project-new-template"),
     path("projects/<int:project_id>/", projects.dashboard, name="project"),
     path("projects/<int:project_id>/live/", projects.dashboard_live, name="project-live"),

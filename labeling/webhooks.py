@@ -166,7 +166,10 @@ def delivery(
 
 
 def send_again(given: Delivery) -> None:
-    """Queue a message once more, under its own number, by which a receiver knows it."""
+    """Queue a message once more, under its own number, by which a receiver knows it.
+
+    It waits until the webhook is switched on.
+    """
     Delivery.objects.filter(pk=given.pk).update(
         state=Delivery.State.WAITING, attempts=0, due_at=timezone.now(), status=None, error="", answer=""
     )

@@ -44,7 +44,7 @@ class AssignInput(WhoInput):
 class Assignments(APIView):
     @extend_schema(operation_id="assignments_list", responses={200: dict})
     def get(self, request: Request, project_id: int) -> Response:
-        """List what is assigned, with how many images are done and left."""
+        """List what is assigned, with how many images are answered, done and left."""
         project = permissions.project_or_404(request.user, project_id, "manage")
         return Response({"results": [progress_shape(row) for row in assigning.progress(project)]})
 
@@ -134,5 +134,5 @@ def shape(assignment: Assignment) -> dict[str, Any]:
 
 
 def progress_shape(row: dict[str, Any]) -> dict[str, Any]:
-    counts = {key: row[key] for key in ("total", "done", "left", "other")}
+    counts = {key: row[key] for key in ("total", "answered", "done", "left", "other")}
     return shape(row["assignment"]) | counts

@@ -25,11 +25,17 @@ class TokenAuthentication(authentication.BaseAuthentication):
             raise exceptions.AuthenticationFailed(
                 "This token is not valid. Make a new one on your profile page."
             )
+        if token.is_expired:
+            day = f"{token.expires_at:%-d %B %Y}"
+            raise exceptions.AuthenticationFailed(
+                f"This token has expired on {day}. Make a new one on your profile page."
+            )
         if token.user.temporary_until is not None:
             raise exceptions.PermissionDenied(TEMPORARY, code="password_change_required")
         now = timezone.now()
         if token.last_used_at is None or now - token.last_used_at > timedelta(minutes=1):
             ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+        token.user.token = token  # type: ignore[attr-defined]  # what permissions go by
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:

@@ -85,14 +85,16 @@ class ItemDetail(APIView):
 class Decision(APIView):
     @extend_schema(operation_id="items_decide", request=shapes.DecisionInput, responses={200: dict})
     def post(self, request: Request, project_id: int, item_id: int) -> Response:
-        """Say which answer is right, by its id, where people do not agree on an item."""
+        """Say which answer is right, by its id, where people do not agree; `batch` takes it back."""
         project = permissions.project_or_404(request.user, project_id, "review")
         item = get_object_or_404(project.items, pk=item_id)
         given = shapes.DecisionInput(data=request.data)
         given.is_valid(raise_exception=True)
-        review.decide(project, item.pk, given.validated_data["annotation"], permissions.person(request))
+        batch = review.decide(
+            project, item.pk, given.validated_data["annotation"], permissions.person(request)
+        )
         item = project.items.select_related("current_annotation__labeler").get(pk=item_id)
-        return Response(shapes.item_shape(item, request.user))
+        return Response({**shapes.item_shape(item, request.user), "batch": batch.pk})
 
 
 class Imports(APIView):

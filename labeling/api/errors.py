@@ -4,12 +4,14 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.http import Http404
+from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from labeling import idempotency
 from labeling.accounts import AccountRefused
+from labeling.api.limits import Replayed
 from labeling.assigning import AssignmentRefused
 from labeling.commenting import CommentRefused
 from labeling.exporting import ExportRefused
@@ -25,6 +27,7 @@ from labeling.refreshing import NotNow
 from labeling.review import ReviewRefused
 from labeling.saved import SavingRefused
 from labeling.submission import InvalidAnswer
+from labeling.webhooks import WebhookRefused
 from labeling.workforce import WorkforceRefused
 
 REFUSALS = (
@@ -39,13 +42,24 @@ REFUSALS = (
     PictureRefused,
     ReviewRefused,
     SavingRefused,
+    WebhookRefused,
     WorkforceRefused,
 )
-CONFLICTS: dict[type[Exception], str] = {NotRunning: "paused", NotNow: "busy", LimitReached: "limit_reached"}
+SAID: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int, str], ...] = (
+    (NotRunning, 409, "paused"),
+    (NotNow, 409, "busy"),
+    (LimitReached, 409, "limit_reached"),
+    (NotWorking, 404, "not_found"),
+    (idempotency.Busy, 409, "in_progress"),
+    (idempotency.OtherRequest, 422, "key_used"),
+    (REFUSALS, 400, "invalid"),
+)
 
 
-def handle(error: Exception, context: dict[str, Any]) -> Response | None:
+def handle(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
     """Turn an exception into a response; None lets it become a 500."""
+    if isinstance(error, Replayed):
+        return idempotency.again(error.kept)
     if isinstance(error, ProjectDeleted):
         return answer(404, "deleted", str(error))
     if isinstance(error, Http404):
@@ -54,12 +68,9 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         return answer(403, "forbidden", str(error) or _("You may not do this."))
     if isinstance(error, ProjectRefused):
         return answer(400, "invalid", str(error), {error.field: [str(error)]} if error.field else {})
-    if type(error) in CONFLICTS:
-        return answer(409, CONFLICTS[type(error)], str(error))
-    if isinstance(error, NotWorking):
-        return answer(404, "not_found", str(error))
-    if isinstance(error, REFUSALS):
-        return answer(400, "invalid", str(error))
+    for kind, status, code in SAID:
+        if isinstance(error, kind):
+            return answer(status, code, str(error))
     if isinstance(error, RequestDataTooBig):
         text = _("This is more than %(most)s MB at once. Send it in smaller parts.")
         return answer(413, "too_large", text % {"most": settings.DATA_UPLOAD_MAX_MEMORY_SIZE >> 20})

@@ -37,6 +37,9 @@ class FilterInput(serializers.Serializer[Any]):
     name = serializers.CharField(required=False, allow_blank=True, max_length=200)
     kind = serializers.ChoiceField(choices=QueueKind.choices, required=False, allow_blank=True)
     assignment = serializers.IntegerField(required=False)
+    answered = serializers.IntegerField(
+        required=False, help_text="who has an answer that stands, while `labeler` is whose label counts"
+    )
 
     def get_fields(self) -> dict[str, Any]:
         return {"class": serializers.IntegerField(required=False), **super().get_fields()}

@@ -236,6 +236,7 @@ def page_shape(page: Page) -> dict[str, Any]:
 def screen_shape(page: Page, claims: Sequence[Claim], decoy: Decoy | None) -> dict[str, Any]:
     """Return a page with some of its items; blind kinds look like manual ones and show no suggestion."""
     blind = page.kind in queue.BLIND
+    reasons = {each.why for each in claims}
     today = meanings.of(page.project)
     proposed_class = today.offered(page.proposed_class_id)
     proposals: dict[int, Suggestion] = {}
@@ -258,7 +259,7 @@ def screen_shape(page: Page, claims: Sequence[Claim], decoy: Decoy | None) -> di
     return {
         "page": page.pk,
         "kind": shown_kind(page),
-        "why": "" if blind or not claims else languages.reason(claims[0].why),
+        "why": "" if blind or len(reasons) != 1 else languages.reason(*reasons),
         "proposed_class": proposed_class,
         "start_selected": page.kind == "clustered",
         "lease_expires_at": page.expires_at,

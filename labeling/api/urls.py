@@ -17,6 +17,8 @@ from labeling.api import (
     quality,
     reviewing,
     sources,
+    tokens,
+    webhooks,
 )
 
 urlpatterns = [
@@ -97,6 +99,14 @@ urlpatterns = [
         "teams/<int:team_id>/invitations/<int:invitation_id>/revoke/",
         people.TeamInvitationAct.as_view(act="revoke"),
         name="api-team-invitation-revoke",
+    ),
+    path("tokens/", tokens.Tokens.as_view(), name="api-tokens"),
+    path("tokens/<int:token_id>/", tokens.TokenDetail.as_view(), name="api-token"),
+    path("projects/<int:project_id>/tokens/", tokens.ProjectTokens.as_view(), name="api-project-tokens"),
+    path(
+        "projects/<int:project_id>/tokens/<int:token_id>/",
+        tokens.ProjectTokenDetail.as_view(),
+        name="api-project-token",
     ),
     path("people/", people.People.as_view(), name="api-people"),
     path("people/<int:user_id>/", people.Person.as_view(), name="api-person"),
@@ -246,6 +256,32 @@ urlpatterns = [
     path("projects/<int:project_id>/exports/", data.Exports.as_view(), name="api-exports"),
     path(
         "projects/<int:project_id>/exports/<int:job_id>/file/", data.ExportFile.as_view(), name="export-file"
+    ),
+    path("projects/<int:project_id>/webhooks/", webhooks.Webhooks.as_view(), name="api-webhooks"),
+    path(
+        "projects/<int:project_id>/webhooks/<int:webhook_id>/",
+        webhooks.WebhookDetail.as_view(),
+        name="api-webhook",
+    ),
+    path(
+        "projects/<int:project_id>/webhooks/<int:webhook_id>/secret/",
+        webhooks.WebhookSecret.as_view(),
+        name="api-webhook-secret",
+    ),
+    path(
+        "projects/<int:project_id>/webhooks/<int:webhook_id>/test/",
+        webhooks.WebhookTest.as_view(),
+        name="api-webhook-test",
+    ),
+    path(
+        "projects/<int:project_id>/webhooks/<int:webhook_id>/deliveries/",
+        webhooks.Deliveries.as_view(),
+        name="api-deliveries",
+    ),
+    path(
+        "projects/<int:project_id>/webhooks/<int:webhook_id>/deliveries/<int:delivery_id>/again/",
+        webhooks.DeliveryAgain.as_view(),
+        name="api-delivery-again",
     ),
     path("projects/<int:project_id>/events/", events.ProjectEvents.as_view(), name="api-events"),
     path("notifications/", notifications.Notifications.as_view(), name="api-notifications"),

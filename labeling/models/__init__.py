@@ -13,6 +13,7 @@ from labeling.models.projects import Instructions, Invitation, LabelClass, Membe
 from labeling.models.quality import AgreementReport, Disagreement, GoldItem, WorkerQuality
 from labeling.models.queueing import Claim, Page, QueueEntry
 from labeling.models.relabeling import Relabeling
+from labeling.models.repeating import KeptReply
 from labeling.models.reviewing import (
     Comment,
     Listing,
@@ -47,6 +48,7 @@ __all__ = [
     "Invitation",
     "Item",
     "Job",
+    "KeptReply",
     "LabelClass",
     "Letter",
     "Listing",

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from labeling import languages
@@ -78,21 +79,40 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class ApiToken(models.Model):
-    """A secret for scripts; only its SHA-256 is kept."""
+    """A secret for scripts; only its SHA-256 is kept.
+
+    It opens what its owner may see and do, or less: one project, a part of it, for some time.
+    """
+
+    class Scope(models.TextChoices):
+        ALL = "all", _("everything that you may do")
+        REVIEW = "review", _("labeling and reviewing")
+        LABEL = "label", _("labeling")
+        READ = "read", _("reading only")
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
     name = models.CharField(max_length=80, default="token")
     digest = models.CharField(max_length=64, unique=True)
+    scope = models.CharField(max_length=6, choices=Scope.choices, default=Scope.ALL)
+    project = models.ForeignKey(
+        "labeling.Project", null=True, on_delete=models.CASCADE, related_name="tokens",
+        help_text="the only one that it opens",
+    )  # fmt: skip
     created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(null=True)
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= timezone.now()
 
     @staticmethod
     def digest_of(secret: str) -> str:
         return hashlib.sha256(secret.encode()).hexdigest()
 
     @classmethod
-    def issue(cls, user: User, name: str = "token") -> str:
+    def issue(cls, user: User, name: str = "token", **limits: Any) -> str:
         """Make a token and return its secret, which is shown this once."""
         secret = f"loupe_{secrets.token_urlsafe(32)}"
-        cls.objects.create(user=user, name=name, digest=cls.digest_of(secret))
+        cls.objects.create(user=user, name=name, digest=cls.digest_of(secret), **limits)
         return secret

@@ -143,7 +143,11 @@ class Project(models.Model):
         """Return how many people are asked about an item, at the most, while they do not agree."""
         if self.most_labels_per_item is not None:
             return self.most_labels_per_item
-        return self.USUAL_MOST_LABELS if self.labels_per_item == 1 else self.labels_per_item
+        return self.usual_most(self.labels_per_item)
+
+    @classmethod
+    def usual_most(cls, least: int) -> int:
+        return cls.USUAL_MOST_LABELS if least == 1 else least
 
     @property
     def agreement_rule(self) -> Rule:

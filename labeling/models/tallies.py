@@ -17,7 +17,7 @@ class Tally(models.Model):
         QUEUE = "queue"  # entries, key: their kind
         ORIGIN = "origin"  # labeled items, key: the origin of their label; `at` is when that was given
         CLASS = "class"  # labeled items, key: id of a class that their label has
-        LABELER = "labeler"  # answers that stand, key: id of the labeler, part: their source
+        LABELER = "labeler"  # answers that stand, key: id of the labeler, part: their origin
         SWAY = "sway"  # answers where there is a proposal, key: whether it was `shown` or `hidden`
 
     # Rows of a project that is gone are never read: no constraint that each insert would have to check.
@@ -26,7 +26,7 @@ class Tally(models.Model):
     )
     figure = models.CharField(max_length=8, choices=Figure.choices)
     key = models.CharField(max_length=24)
-    part = models.CharField(max_length=8, default="", db_default="")
+    part = models.CharField(max_length=9, default="", db_default="")
     at = models.DateTimeField(null=True, help_text="to the second, of late; then to the minute and the hour")
     count = models.BigIntegerField()
     amount = models.FloatField(

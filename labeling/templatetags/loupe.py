@@ -284,7 +284,7 @@ def add_text(text: str, value: object) -> str:
 
 
 KINDS = {
-    "manual": ("one by one", "no proposal: people decide"),
+    "manual": ("by hand", "no proposal: people decide"),
     "clustered": ("look-alikes", "groups of images that look alike, one key for all"),
     "prelabeled": ("to confirm", "the model is sure: people confirm"),
     "validation": ("blind check", "drawn at random, answered without a proposal: they measure the model"),
@@ -315,7 +315,8 @@ def filter_words(filters: Mapping[str, Any] | None) -> str:
 @register.filter
 def outlook(forecast: Mapping[str, Any]) -> str:
     """Say how much work is left, and from an hour on also when the recent pace ends it."""
-    left = f"About {hours(forecast['hours'])} of labeling left"
+    about = "About " if round(60 * forecast["hours"]) else ""
+    left = f"{about}{hours(forecast['hours'])} of labeling left".capitalize()
     if forecast["hours"] < 1:
         return f"{left}."
     return f"{left}; at the recent pace done {say_date(forecast['date'])}."
@@ -324,7 +325,7 @@ def outlook(forecast: Mapping[str, Any]) -> str:
 def hours(value: float) -> str:
     minutes = round(60 * value)
     if minutes < 60:
-        return "a minute" if minutes <= 1 else f"{minutes} minutes"
+        return ("less than a minute", "a minute")[minutes] if minutes <= 1 else f"{minutes} minutes"
     shown = f"{value:,.0f}" if value >= 10 else f"{value:.1f}".removesuffix(".0")
     return "an hour" if shown == "1" else f"{shown} hours"
 

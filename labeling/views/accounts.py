@@ -1,5 +1,7 @@
 """Signing in, one's own profile, accepting an invitation."""
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login, update_session_auth_hash
@@ -27,6 +29,15 @@ class SignIn(LoginView):
     redirect_authenticated_user = True
 
 
+def locked_out(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    """Say that too many wrong passwords were given, when the sign-in page was sent."""
+    form = SignInForm(request)
+    minutes = settings.AXES_COOLOFF_TIME.seconds // 60
+    text = _("There were too many wrong passwords for this address. Try again in %(minutes)s minutes.")
+    context = {"form": form, "locked": text % {"minutes": minutes}}
+    return render(request, "accounts/sign_in.html", context, status=429)
+
+
 class SignOut(LogoutView):
     pass
 
@@ -44,11 +55,13 @@ def profile(request: SignedIn) -> HttpResponse:
 def profile_page(request: SignedIn, **context: object) -> HttpResponse:
     context.setdefault("form", ProfileForm(instance=request.user))
     context.setdefault("password_form", PasswordChangeForm(request.user))
-    context.setdefault("token_form", TokenForm())
+    context.setdefault("token_form", TokenForm(request.user))
     context["notifications_form"] = NotificationsForm(user=request.user, auto_id="tell-%s")
     context["has_mail"] = settings.SENDS_MAIL
     context["password_form"].fields["old_password"].widget.attrs.pop("autofocus", None)  # type: ignore[attr-defined]
-    context["tokens"] = ApiToken.objects.filter(user=request.user.pk).order_by("-id")
+    context["tokens"] = (
+        ApiToken.objects.filter(user=request.user.pk).select_related("project").order_by("-id")
+    )
     return render(request, "accounts/profile.html", context)
 
 
@@ -83,13 +96,12 @@ def change_password(request: SignedIn) -> HttpResponse:
 @require_POST
 def make_token(request: SignedIn) -> HttpResponse:
     """Show a new token's secret once, in the reply itself."""
-    form = TokenForm(request.POST)
+    form = TokenForm(request.user, request.POST)
     if not form.is_valid():
         return profile_page(request, token_form=form)
     name = form.cleaned_data["name"] or _("token")
-    return profile_page(
-        request, secret=accounts.issue_token(request.user, name, request.user), secret_name=name
-    )
+    secret = accounts.issue_token(request.user, name, request.user, **form.limits())
+    return profile_page(request, secret=secret, secret_name=name)
 
 
 @require_POST

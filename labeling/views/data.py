@@ -140,6 +140,7 @@ def chips(project: Project, filters: browsing.Filters, query: QueryDict, viewer:
         "reviewed": REVIEWED.get(filters.reviewed, ""),
         "comments": COMMENTS.get(filters.comments, ""),
         "assignment": filters.assignment and assignment_words(project, filters.assignment, viewer),
+        "answered": filters.answered and f"answered by {person_in(project, filters.answered, viewer)}",
         "name": filters.name and f"name: {filters.name}",
     }
     found = []

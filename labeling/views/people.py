@@ -76,6 +76,14 @@ def team_page(request: SignedIn, project: Project, **context: Any) -> HttpRespon
         "members": people,
         "quality": quality,
         "is_measured": any(each["record"].asked for each in quality.values()),
+        "measurable": [
+            each
+            for each in people
+            if each.role == Membership.Role.LABELER
+            or each.paused_at
+            or quality[each.user_id]["record"].asked
+            or quality[each.user_id]["measured"]
+        ],
         "labels": labels,
         "most": max((row["count"] for row in labels.values()), default=0),
         "grids": statistics.grids_by_labeler(project),

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
@@ -81,6 +81,16 @@ def made_page(request: SignedIn, made: Project, sent: list[Invitation]) -> HttpR
     invited = f" Invited: {len(sent)}. What to hand on is on the Team page." if sent else ""
     messages.success(request, f"{made.name} is there. Now give it images.{invited}")
     return redirect("import", made.pk)
+
+
+def project_new_name(request: SignedIn) -> JsonResponse:
+    """Say why a new project cannot have a name; an empty text when it can."""
+    permissions.creator_or_404(request.user)
+    try:
+        projects.refuse_taken(request.GET.get("name", ""))
+    except projects.ProjectRefused as error:
+        return JsonResponse({"problem": str(error)})
+    return JsonResponse({"problem": ""})
 
 
 @require_POST

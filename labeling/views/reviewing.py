@@ -29,8 +29,9 @@ def review_next(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "review")
     skipped = whole_numbers(request.GET.get("skip", ""))
     again = whole_number(request.GET.get("item", ""))
+    context = {"project": project, "rates": RATES}
     found = next_one(project, request.user, skipped, again)
-    return render(request, "data/_review.html", {"project": project} | found | proved(project))
+    return render(request, "data/_review.html", context | found | proved(project))
 
 
 def next_one(project: Project, user: User, skipped: list[int], again: int | None = None) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def proved(project: Project) -> dict[str, Any]:
     of_all, by_labeler = sampling.claims(project)
     return {
         "claim": of_all,
+        "newcomers": 0 if of_all.reviewed else sampling.newcomers_reviewed(project),
         "sentences": [sampling.sentence(of_all, target) for target in sampling.TARGETS],
         "by_labeler": by_labeler,
-        "rate_of": sampling.rates(project),
     }

@@ -173,6 +173,8 @@ def test_with_several_answers_an_image_waits_for_everybody_after_the_first(
     assign_list(project, manager, waiting[:1], labeler=labeler)
     assert waiting[0].pk not in items_for(project, manager)
     factories.answer(project, labeler, lambda item: "circle", size=1)
+    (row,) = assigning.progress(project)
+    assert [row[name] for name in ("total", "left", "answered", "done")] == [1, 0, 1, 0]
     assert waiting[0].pk in items_for(project, manager)
 
 

@@ -6,8 +6,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from labeling import answers, gallery, queue, review, submission, suggestions
-from labeling.models import Annotation, Item, Page, QueueEntry, Review
+from labeling import answers, comparing, gallery, gold, queue, review, submission, suggestions
+from labeling.models import Annotation, Item, Listing, Page, QueueEntry, Review
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -128,6 +128,29 @@ def test_a_reviewer_says_which_of_two_answers_is_right(project, manager, dispute
     assert (verdict.annotation, verdict.reviewer, verdict.verdict) == (second, manager, "approve")
     with pytest.raises(review.ReviewRefused, match="not in dispute"):
         review.decide(project, disputed.pk, first.pk, manager)
+
+
+def test_a_decision_is_taken_back_and_can_be_given_anew(api, project, manager, disputed) -> None:
+    first, second = review.answers_in_dispute(disputed)
+    decide = reverse("api-decision", args=[project.pk, disputed.pk])
+    reply = api(manager).post(decide, {"annotation": second.pk}, format="json").json()
+    assert gold.candidates(project) == ([disputed.pk], [disputed.pk])
+    undone = api(manager).post(reverse("api-review-undo", args=[project.pk, reply["batch"]]))
+    assert undone.json()["items"] == [disputed.pk]
+    disputed.refresh_from_db()
+    assert (disputed.state, disputed.current_annotation) == ("needs_review", None)
+    assert not Listing.objects.get(pk=disputed.pk).reviewed
+    assert gold.candidates(project) == ([], [])
+    assert list(review.answers_in_dispute(disputed)) == [first, second]
+    review.decide(project, disputed.pk, first.pk, manager)
+    disputed.refresh_from_db()
+    assert (disputed.state, disputed.current_annotation) == ("labeled", first)
+
+
+def test_answers_of_people_asked_independently_are_no_edits_of_each_other(disputed) -> None:
+    second, first = comparing.history(list(disputed.annotations.order_by("-id")))
+    assert first.is_first and second.is_first and not second.changes
+    assert second.is_beside and not first.is_beside
 
 
 def test_an_answer_that_does_not_stand_cannot_be_chosen(project, manager, disputed) -> None:

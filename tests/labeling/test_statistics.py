@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from labeling import review, statistics, submission
+from labeling import effort, review, statistics, submission
 from labeling.models import Annotation, Item, Page
 from tests import factories
 
@@ -54,6 +54,24 @@ def test_progress_over_time_ends_at_today(project, labeler, items) -> None:
     series = statistics.progress_over_time(project)
     now = {key: value for key, value in series[-1].items() if key != "at"}
     assert now == statistics.labels_by_origin(project)
+
+
+def test_hours_count_every_answer_also_where_several_people_are_asked(project, labeler, reviewer) -> None:
+    project.labels_per_item = 2
+    project.save()
+    factories.make_items(project, 1)
+    for person in (labeler, reviewer):
+        factories.answer(project, person)
+    Annotation.objects.filter(labeler=labeler).update(seconds=6)
+    Annotation.objects.filter(labeler=reviewer).update(seconds=2, suggestion_visible=True, agreed=True)
+    found = effort.effort(project)
+    assert (found.hours * 3600, found.by_hand, found.saved * 3600) == pytest.approx((8, 6, 4))
+    rows = {
+        row["id"]: (row["seconds"], row["confirmed_seconds"]) for row in statistics.labels_by_labeler(project)
+    }
+    for person in (labeler, reviewer):
+        assert review.select(project, review.Filters(answered=person.pk)).count() == 1
+    assert rows == {labeler.pk: (6, None), reviewer.pk: (None, 2)}
 
 
 def test_rejected_labels_leave_the_figures(project, labeler, reviewer, items) -> None:

@@ -4,9 +4,9 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 
-from labeling import members, permissions, queue, teams, workforce
+from labeling import announcing, members, permissions, queue, teams, workforce
 from labeling.members import WorkforceRefused
-from labeling.models import Invitation, Membership, ProjectTeam, TeamMember, User
+from labeling.models import Invitation, Membership, Notification, ProjectTeam, TeamMember, User
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -39,6 +39,15 @@ def test_everybody_in_a_team_has_its_role_now_and_later(project, manager, team, 
     assert role(project, late) == "reviewer"
     teams.take_away(given, manager)
     assert (role(project, person), role(project, late)) == (None, None)
+
+
+def test_people_of_a_team_are_told_of_the_projects_that_it_gets(project, manager, team, person) -> None:
+    teams.give(project, team, "labeler", manager)
+    told = Notification.objects.get(kind="given_team")
+    assert told.user == person
+    assert announcing.sentence(told) == "manager has given your team Night shift work in this project."
+    teams.give(project, team, "reviewer", manager)
+    assert Notification.objects.filter(kind="given_team").count() == 1
 
 
 def test_who_is_a_member_by_themselves_keeps_their_own_role(project, manager, labeler, team) -> None:

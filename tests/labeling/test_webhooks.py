@@ -333,3 +333,21 @@ def test_a_worker_that_died_in_the_middle_leaves_the_message_to_another(project,
     send_due()
     assert (Delivery.objects.get().state, Delivery.objects.get().attempts) == ("delivered", 2)
     assert not Job.objects.filter(kind="webhooks", state="queued").exists()
+
+
+def test_programs_manage_webhooks_and_see_what_was_sent(project, manager, api, settings) -> None:
+    settings.LOUPE_WEBHOOKS_PRIVATE = True
+    at, client = f"/api/projects/{project.pk}/webhooks/", api(manager)
+    body = {"url": "http://127.0.0.1:9/hook", "kinds": ["finished"]}
+    made = client.post(at, body, format="json", HTTP_IDEMPOTENCY_KEY="hook").json()
+    again = client.post(at, body, format="json", HTTP_IDEMPOTENCY_KEY="hook").json()
+    assert again == made | {"secret": None} and made["secret"].startswith("whsec_")
+    changed = client.patch(f"{at}{made['id']}/", {"is_on": False}, format="json").json()
+    assert (changed["kinds"], changed["is_on"]) == (["finished"], False)
+    sent = client.post(f"{at}{made['id']}/test/").json()
+    assert client.get(f"{at}{made['id']}/deliveries/").json()["results"] == [sent]
+    assert client.post(f"{at}{made['id']}/secret/").json()["secret"] != made["secret"]
+    wrong = client.post(at, {"url": "ftp://example.com", "kinds": ["nothing"]}, format="json").json()
+    assert wrong["error"]["message"] == "kinds: There is no announcement 'nothing'."
+    assert client.delete(f"{at}{made['id']}/").status_code == 204
+    assert client.get(at).json()["results"] == []

@@ -132,10 +132,10 @@ if (grid && bar && panelNode) {
     const cell = list.cells.find((each) => addressOf(each) === opened);
     for (const each of choices.querySelectorAll("button")) each.disabled = true;
     try {
-      await send(choices.dataset.decision ?? "", { annotation: Number(button.dataset.annotation) });
-      toast("Decided.");
+      const reply = await send(choices.dataset.decision ?? "", { annotation: Number(button.dataset.annotation) });
+      const at = cell ? list.cells.indexOf(cell) : -1;
+      offerUndo("Decided.", reply.batch, cell ? [{ cell, at }] : [], true);
       if (!cell) return closePanel();
-      const at = list.cells.indexOf(cell);
       const next = list.cells[at + 1] ?? list.cells[at - 1];
       list.remove([cell]);
       count(-1);
@@ -195,14 +195,22 @@ if (grid && bar && panelNode) {
       reply.message,
       changed > 0 ? `${changed} had changed meanwhile and ${changed === 1 ? "was" : "were"} left alone.` : "",
     ].filter(Boolean).join(" ");
+    if (number) return offerUndo(text, reply.batch, places, verdict === "reject");
+    takeBack = null;
+    toast(text, undefined, UNDO_FOR);
+  }
+
+  /** Say what was done and offer to take it back; cells that have left come back to their places.
+   * @param {string} text @param {number} batch @param {{ cell: HTMLElement, at: number }[]} places @param {boolean} left */
+  function offerUndo(text, batch, places, left) {
     const undo = async () => {
       takeBack = null;
       try {
-        const undone = await send(withId(root.dataset.undo ?? "", reply.batch), {});
+        const undone = await send(withId(root.dataset.undo ?? "", batch), {});
         if (undone.job) return toast("This is being taken back.");
         const back = new Set(undone.items);
         for (const { cell } of places) cell.classList.remove("approved");
-        if (verdict === "reject") {
+        if (left) {
           list.restore(places.filter(({ cell }) => back.has(idOf(cell))));
           count(undone.items.length);
         }
@@ -211,8 +219,8 @@ if (grid && bar && panelNode) {
         toast(`Nothing was taken back: ${sentence(error)}`);
       }
     };
-    takeBack = number ? undo : null;
-    toast(text, number ? { label: "Undo", run: () => takeBack === undo && undo() } : undefined, UNDO_FOR);
+    takeBack = undo;
+    toast(text, { label: "Undo", run: () => takeBack === undo && undo() }, UNDO_FOR);
   }
 
   /** Watch a job until it is done. @param {number} job @param {number} batch @param {string} verdict */

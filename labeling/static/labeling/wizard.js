@@ -12,6 +12,7 @@ let at = 0;
 let furthest = 0;
 const label = /** @type {HTMLLabelElement} */ (field("target").labels?.[0]);
 const classesLabel = label.textContent ?? "";
+let asked = { name: "", problem: "" }; // the name that the server was asked about last
 let typed = form.querySelector(".field-error") !== null; // what was sent is what somebody wants
 
 const lines = () =>
@@ -20,6 +21,7 @@ const lines = () =>
 /** The first thing that keeps a step from being done. @param {number} step */
 function problem(step) {
   if (step === 0 && !field("name").value.trim()) return [field("name"), "Give it a name that tells it from others."];
+  if (step === 0 && asked.problem && asked.name === field("name").value) return [field("name"), asked.problem];
   if (step === 1 && !lines().length) return [field("classes"), "Write at least one class."];
   const names = lines().map((name) => name.toLocaleLowerCase());
   const twice = names.find((name, index) => names.indexOf(name) !== index);
@@ -30,6 +32,21 @@ function problem(step) {
     }
   }
   return null;
+}
+
+/** Whether the name can be had. Without an answer, the server says it at the end. */
+async function askName() {
+  const name = field("name").value;
+  if (!name.trim() || name === asked.name) return;
+  const address = `${form.dataset.nameUrl}?${new URLSearchParams({ name })}`;
+  const reply = await fetch(address).then((response) => response.json()).catch(() => null);
+  asked = { name, problem: reply?.problem ?? "" };
+}
+
+/** @param {number} step */
+async function goOn(step) {
+  if (at === 0) await askName();
+  go(step);
 }
 
 /** @param {HTMLElement} input @param {string} text */
@@ -161,9 +178,9 @@ function summarize() {
 }
 
 form.dataset.on = "";
-buttons.forEach((button, index) => button.addEventListener("click", () => go(index)));
+buttons.forEach((button, index) => button.addEventListener("click", () => goOn(index)));
 part("back").addEventListener("click", () => go(at - 1));
-part("next").addEventListener("click", () => go(at + 1));
+part("next").addEventListener("click", () => goOn(at + 1));
 field("classes").addEventListener("input", previewClasses);
 field("target").addEventListener("input", () => (typed = true));
 form.addEventListener("change", suitTask);
@@ -171,7 +188,7 @@ form.addEventListener("keydown", (event) => {
   const target = /** @type {Element} */ (event.target);
   if (event.key !== "Enter" || event.isComposing || !target.matches("input") || at === steps.length - 1) return;
   event.preventDefault();
-  go(at + 1);
+  goOn(at + 1);
 });
 previewClasses();
 suitTask();

@@ -4,10 +4,11 @@ import { t } from "./text.js";
 
 /** What the server answered, or that it could not be reached (`status` 0). */
 export class ApiError extends Error {
-  /** @param {number} status @param {string} message */
-  constructor(status, message) {
+  /** @param {number} status @param {string} message @param {string} [code] */
+  constructor(status, message, code = "") {
     super(message);
     this.status = status;
+    this.code = code;
   }
 
   get offline() {
@@ -41,7 +42,7 @@ export async function call(method, url, body, options = {}) {
   if (response.status === 204) return null;
   const reply = await response.json().catch(() => null);
   if (response.ok) return reply;
-  throw new ApiError(response.status, reply?.error?.message ?? t("The server answered {status}.", { status: response.status }));
+  throw new ApiError(response.status, reply?.error?.message ?? t("The server answered {status}.", { status: response.status }), reply?.error?.code);
 }
 
 /** @param {string} url @param {{keys: Record<string, string[]>, singleKeys: boolean}} choice @returns {Promise<boolean>} false when signed out */

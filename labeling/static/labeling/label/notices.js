@@ -16,6 +16,9 @@ export function refusal(error) {
     const text = t("You are signed out. Your answers are kept on this computer and go out when you are back.");
     return { tone: "warn", text, actions: [["sign-in", t("Sign in")]] };
   }
+  if (error.code === "deleted") {
+    return { tone: "bad", text: error.message, actions: [["discard", t("Throw its answers away")], close()] };
+  }
   const text = t("One page was not taken: {reason} Its answers are kept on this computer.", { reason: error.message });
   return { tone: "bad", text, actions: [["retry", t("Send again")], ["open", t("Open it")], ["discard", t("Throw its answers away")]] };
 }

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0023_unread_items'),
+        ('labeling', '0025_tokens_and_kept_replies'),
     ]
 
     operations = [
