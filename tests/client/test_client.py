@@ -1,0 +1,92 @@
+"""The Python client against a live server, with a worker beside it."""
+
+import json
+import threading
+from collections.abc import Iterator
+
+import pytest
+import requests
+from django.db import connection as database
+from loupe_client import Loupe, LoupeError, Project
+
+from labeling import accounts, jobs
+from labeling.models import Job
+from labeling.models import Project as Row
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def worker() -> Iterator[None]:
+    """Do queued jobs, as the worker processes do."""
+    ended = threading.Event()
+
+    def work() -> None:
+        while not ended.wait(0.02):
+            for pk in (
+                Job.objects.filter(state="queued").order_by("priority", "id").values_list("id", flat=True)
+            ):
+                jobs.run(pk)
+        database.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield
+    ended.set()
+    thread.join()
+
+
+@pytest.fixture
+def loupe(live_server, manager) -> Loupe:
+    return Loupe(live_server.url, accounts.issue_token(manager, "script", manager), progress=False)
+
+
+def test_a_script_goes_from_a_folder_to_labels_and_home(loupe, worker, tmp_path) -> None:
+    folder = factories.write_folder(tmp_path / "shapes", 12)
+    project = loupe.create_project("Shapes", "multiclass", factories.CLASSES, assist_mode="off")
+    project.upload(folder)
+    project.wait_for_images(every=0.05)
+    project.start()
+    truth = {item.id: item.path.split("/")[0] for item in project.items(state="unlabeled")}
+    assert len(truth) == 12
+    page = next(project.pages(size=4))
+    page.submit({each["id"]: truth[each["id"]] for each in page.items}, seconds=1)
+    assert project.label(lambda name: None) == 12 - len(page.items)
+    labeled = {item.id: item.labels for item in project.items()}
+    assert labeled == {each["id"]: [truth[each["id"]]] for each in page.items}
+    skipped = {item.id for item in project.items(state="skipped")}
+    assert skipped == truth.keys() - labeled.keys()
+    written = json.loads(project.export(tmp_path / "labels.json").read_text())
+    assert len(written["annotations"]) == len(labeled)
+    assert loupe.project("Shapes").facts()["items"]["labeled"] == len(labeled)
+
+
+def test_what_the_server_refuses_is_said_in_its_words(loupe) -> None:
+    loupe.create_project("Shapes", "multiclass", ["a"])
+    with pytest.raises(LoupeError, match="The name “shapes” is taken") as refused:
+        loupe.create_project("shapes", "multiclass", ["a"])
+    assert (refused.value.status, refused.value.code, list(refused.value.fields)) == (
+        400,
+        "invalid",
+        ["name"],
+    )
+    with pytest.raises(KeyError):
+        loupe.project("Circles")
+
+
+def test_a_request_whose_reply_was_lost_does_its_work_once(loupe, monkeypatch) -> None:
+    send, lost = loupe.connection.session.request, []
+
+    def lose_first(*args, **kwargs):
+        reply = send(*args, **kwargs)
+        if not lost:
+            lost.append(reply)
+            raise requests.ConnectionError
+        return reply
+
+    monkeypatch.setattr("loupe_client.connection.WAITS", (0.01,))
+    monkeypatch.setattr(loupe.connection.session, "request", lose_first)
+    made = loupe.create_project("Once", "multiclass", ["a"])
+    assert isinstance(made, Project)
+    assert Row.objects.get().pk == made.id
