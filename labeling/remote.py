@@ -133,7 +133,8 @@ def _gcs(options: dict[str, str], secret: dict[str, str]) -> Any:
             "private_key": secret["key"],
             "token_uri": "https://oauth2.googleapis.com/token",
         }
-    return fsspec.filesystem("gcs", token=token, project=options.get("project"), use_listings_cache=False)
+    # The project only matters for making and listing buckets, but gcsfs asks for one.
+    return fsspec.filesystem("gcs", token=token, project="loupe", use_listings_cache=False)
 
 
 def _http(options: dict[str, str], secret: dict[str, str]) -> Any:

@@ -38,7 +38,9 @@ def azurite(tmp_path_factory) -> Iterator[str]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     until = time.monotonic() + 15
     while socket.socket().connect_ex(("127.0.0.1", port)):
-        assert time.monotonic() < until, "Azurite does not start"
+        if time.monotonic() > until:
+            process.kill()
+            pytest.skip("Azurite does not start within 15 seconds")
         time.sleep(0.05)
     yield f"http://127.0.0.1:{port}/{ACCOUNT}"
     process.kill()  # it would wait for the last connection to close
