@@ -149,9 +149,10 @@ def moment(text: str) -> datetime | None:
     """Read a time from an address; None when it is none."""
     try:
         found = parse_datetime(text)
-    except ValueError:
+        # In UTC: databases do not know all the zones that one can write.
+        return found.astimezone(UTC) if found is not None and found.tzinfo is not None else None
+    except (ValueError, OverflowError):
         return None
-    return found if found is not None and found.tzinfo is not None else None
 
 
 def mark_read(user: User, notification: int | None = None) -> None:
