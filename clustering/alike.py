@@ -1,13 +1,14 @@
 """What looks like an item: its nearest neighbours in the stored graph, and theirs. Needs numpy alone."""
 
 import heapq
+from collections.abc import Iterator
 
 import numpy as np
 from django.db import connection
 
-from clustering import embeddings
+from clustering import embeddings, groups
 from clustering.models import EmbeddingSet
-from labeling.extensions import register_look_alikes
+from labeling.extensions import register_look_alikes, register_near_duplicates
 from labeling.models import Project
 
 PLACE = """
@@ -40,6 +41,19 @@ def look_alikes(project: Project, item: int, most: int) -> list[int] | None:
         cursor.execute(AT, {"set": known.pk, "rows": rows})
         items = dict(cursor.fetchall())
     return [items[row] for row in rows if row in items]
+
+
+@register_near_duplicates
+def near_duplicates(project: Project) -> Iterator[np.ndarray]:
+    """Yield pairs of items that show the same picture, as far as the stored graph knows them."""
+    known = EmbeddingSet.objects.filter(project=project, backbone=project.backbone).exclude(graph="").first()
+    if known is None:
+        return
+    graph = embeddings.open_array(known.graph)
+    rows = groups.copied_pairs(graph["row"], graph["cosine"])
+    shards = known.shards.filter(count__gt=0).order_by("id").values_list("items", flat=True)
+    items = np.concatenate([np.array(each, np.int64) for each in shards.iterator(8)])
+    yield items[rows]
 
 
 def nearest(neighbours: np.ndarray, cosines: np.ndarray, row: int, most: int) -> list[int]:

@@ -19,6 +19,7 @@ COPY = 0.97  # the least cosine
 CLOSER = 0.25  # of the squared distance to what is around
 AROUND = 10  # neighbours that may all be copies
 SAME = 0.999  # a cosine that needs no comparison
+PORTION = 50_000  # rows that are looked at together
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,28 @@ def copies(neighbours: np.ndarray, cosines: np.ndarray) -> np.ndarray:
     around = distances[:, : AROUND + 1][:, -1]
     near = distances <= CLOSER * np.minimum(around[:, None], around[neighbours])
     return mutual(neighbours, (neighbours >= 0) & (cosines >= COPY) & (near | (cosines >= SAME)))
+
+
+def copied_pairs(neighbours: np.ndarray, cosines: np.ndarray) -> np.ndarray:
+    """Return (m, 2) the pairs of rows that are `copies` of each other.
+
+    Found in portions, and without arrays of the graph's size: it may be larger than what memory is left.
+    """
+    count = len(neighbours)
+    if not neighbours.shape[1]:
+        return np.empty((0, 2), np.int64)
+    around = 1 - cosines[:, : AROUND + 1][:, -1].astype(np.float32)
+    found = []
+    for start in range(0, count, PORTION):
+        near, cosine = neighbours[start : start + PORTION], cosines[start : start + PORTION]
+        row, slot = np.nonzero((near >= 0) & (cosine >= COPY))
+        other, likeness = near[row, slot].astype(np.int64), cosine[row, slot].astype(np.float32)
+        row = row + start
+        is_copy = 1 - likeness <= CLOSER * np.minimum(around[row], around[other])
+        found.append(np.stack([row, other], axis=1)[is_copy | (likeness >= SAME)])
+    pairs = np.concatenate(found)
+    forth, back = pairs[:, 0] * count + pairs[:, 1], pairs[:, 1] * count + pairs[:, 0]
+    return pairs[np.isin(back, forth) & (pairs[:, 0] < pairs[:, 1])]
 
 
 def same_pictures(

@@ -1,10 +1,9 @@
 """Export: a job writes an immutable file, named by its content, in a storage that survives it."""
 
-import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,90 +12,43 @@ from django.core.files.storage import default_storage
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from labeling import announcing, jobs, naming, review
-from labeling.formats import coco
-from labeling.models import Annotation, Event, Item, Job, LabelClass, Project, User
+from labeling import announcing, changed, jobs, packing, review, shares
+from labeling.formats.catalog import FORMATS, refusal
+from labeling.formats.records import Heading
+from labeling.labeled import Labeled, categories
+from labeling.models import Event, Job, Project, User
 
-FORMATS = ("coco",)
-BATCH = 2_000
+IMAGES = {
+    "none": "left out",
+    "copy": "copied into the ZIP archive",
+    "link": "as addresses",
+}
+WHOLE = 100  # per cent
 
 
 class ExportRefused(Exception):
     """Why an export was refused, in a sentence for people."""
 
 
-class Pictures:
-    """The labeled images of a project, read in batches each time they are iterated.
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is to be written. `split` has the per cent of train, val and test; without it, all is one set."""
 
-    Which annotations belong is fixed at the start, so that both passes see the same labels although
-    people go on working.
-    """
+    format: str = "coco"
+    images: str = ""
+    split: tuple[float, ...] = ()
 
-    def __init__(self, project: Project, filters: review.Filters, viewer: User | None = None) -> None:
-        self.project, self.viewer = project, viewer
-        chosen = review.select(project, filters)
-        rows = (
-            chosen.exclude(current_annotation=None).order_by("id").values_list("id", "current_annotation_id")
-        )
-        self.chosen: list[tuple[int, int]] = list(rows.iterator(BATCH))
-        self.counts: dict[str, int] = dict.fromkeys(review.ORIGINS, 0)
-        merged = project.classes.exclude(means=None).select_related("means")
-        self.merged = {each.pk: each for each in merged}
+    @property
+    def with_images(self) -> str:
+        """Return how images are included: where they are the labels themselves, always as copies."""
+        return "copy" if FORMATS[self.format].is_images else self.images or "none"
 
-    def __len__(self) -> int:
-        return len(self.chosen)
-
-    def __iter__(self) -> Iterator[coco.Picture]:
-        self.counts = dict.fromkeys(review.ORIGINS, 0)
-        for start in range(0, len(self.chosen), BATCH):
-            pairs = self.chosen[start : start + BATCH]
-            items = Item.objects.in_bulk([item for item, _ in pairs])
-            annotations = (
-                Annotation.objects.select_related("labeler", "instructions")
-                .prefetch_related("regions")
-                .in_bulk([annotation for _, annotation in pairs])
-            )
-            for item, annotation in pairs:
-                self.counts[annotations[annotation].origin] += 1
-                yield picture(items[item], annotations[annotation], self.merged, self.viewer)
-
-
-def picture(
-    item: Item, annotation: Annotation, merged: Mapping[int, LabelClass], viewer: User | None
-) -> coco.Picture:
-    """Return an image with its labels by the classes of today; of two that have become one, one is left."""
-    shapes: dict[object, coco.Shape] = {}
-    for each in annotation.regions.all():
-        said = merged.get(each.label_class_id)
-        category = said.now.pk if said else each.label_class_id
-        is_shaped = bool(each.bbox or each.polygon)
-        origin, labeled_as = each.origin if is_shaped else "", said.name if said else ""
-        shape = coco.Shape(category, each.bbox, each.polygon, origin, labeled_as)
-        shapes.setdefault(f"region {each.pk}" if is_shaped else category, shape)
-    made_by = provenance(annotation, viewer)
-    if item.gone_at:  # another file may lie under its path by now
-        made_by["file_gone_at"] = item.gone_at.isoformat()
-    return coco.Picture(item.pk, item.path, item.width or 0, item.height or 0, [*shapes.values()], made_by)
-
-
-def provenance(annotation: Annotation, viewer: User | None) -> dict[str, Any]:
-    """Say who or what made a label, when, and under what, for somebody who exports it."""
-    return {
-        "origin": annotation.origin,
-        "annotation_id": annotation.pk,
-        "labeler": naming.address(viewer, annotation.labeler) if annotation.labeler else None,
-        "created_at": annotation.created_at.isoformat(),
-        "queue_kind": annotation.kind or None,
-        "in_bulk": annotation.source == Annotation.Source.BULK,
-        "group": annotation.group,
-        "suggestion_visible": annotation.suggestion_visible,
-        "seconds": annotation.seconds,
-        "instructions_version": annotation.instructions.version if annotation.instructions else None,
-        "model_version": annotation.model_version,
-        "certificate": annotation.certificate,
-        "confidence": annotation.confidence,
-        "threshold": annotation.threshold,
-    }
+    @property
+    def ending(self) -> str:
+        """Return the ending of the file: several files are one archive."""
+        alone = FORMATS[self.format].alone
+        has_one_file = self.format != "coco" or not self.split
+        return alone if alone and has_one_file and self.with_images != "copy" else "zip"
 
 
 def made(project: Project, viewer: User) -> QuerySet[Job]:
@@ -105,12 +57,43 @@ def made(project: Project, viewer: User) -> QuerySet[Job]:
     return found if viewer.vendor_id is None else found.filter(created_by__vendor=viewer.vendor_id)
 
 
-def start(project: Project, by: User | None, file_format: str, filters: review.Filters) -> Job:
+def start(project: Project, by: User | None, choice: Choice | str, filters: review.Filters) -> Job:
     """Queue an export. Raises ExportRefused."""
-    if file_format not in FORMATS:
-        raise ExportRefused(f"There is no export format {file_format!r}; there is {', '.join(FORMATS)}.")
-    Event.record("export", project, by, format=file_format, filter=asdict(filters))
-    return jobs.enqueue("export", project, {"format": file_format, "filter": asdict(filters)}, created_by=by)
+    choice = Choice(choice) if isinstance(choice, str) else choice
+    refuse(project, choice)
+    said = {"format": choice.format, "images": choice.with_images, "split": list(choice.split)}
+    Event.record("export", project, by, filter=asdict(filters), **said)
+    return jobs.enqueue("export", project, {**said, "filter": asdict(filters)}, created_by=by)
+
+
+def refuse(project: Project, choice: Choice) -> None:
+    """Raise ExportRefused for what makes no sense."""
+    why = refusal(choice.format, project.task_type)
+    if why:
+        raise ExportRefused(why)
+    if choice.images and choice.images not in IMAGES:
+        raise ExportRefused(f"Images can be {', '.join(IMAGES)}, not {choice.images!r}.")
+    if FORMATS[choice.format].is_images and choice.images in ("none", "link"):
+        raise ExportRefused("Image folders hold the images themselves: choose copies of them.")
+    if choice.split and (
+        len(choice.split) != len(shares.SPLITS)
+        or min(choice.split) < 0
+        or choice.split[0] <= 0
+        or abs(sum(choice.split) - WHOLE) > 0.01
+    ):
+        raise ExportRefused(
+            "The shares of train, val and test are per cents that add up to 100; train has some."
+        )
+
+
+def changes(before: Job | None, after: Job) -> changed.Changes:
+    """Return what differs between two finished exports, or from nothing. Raises ExportRefused."""
+    for job in (before, after):
+        if job and "index" not in job.result:
+            raise ExportRefused(
+                f"Export {job.pk} was made before exports could be compared. Make it again to compare it."
+            )
+    return changed.between(before, after)
 
 
 def announce_end(job: Job) -> None:
@@ -132,55 +115,89 @@ def announce_end(job: Job) -> None:
 
 @jobs.handler("export", cluster="quick", priority=-1, ended=announce_end)
 def export(job: jobs.RunningJob) -> dict[str, Any]:
-    """Write the file under a temporary name, then put it into storage whole."""
+    """Write the file under a temporary name, read it again, then put it into storage whole."""
     project = job.project
     assert project is not None
     filters = review.Filters(**job.payload["filter"])
+    choice = chosen(job.payload)
     with tempfile.TemporaryDirectory(prefix="loupe-export-") as folder:
-        path = Path(folder, "export.json")
-        report = write_coco(project, filters, path, job.progress, job.row.created_by)
-        name = f"exports/{project.pk}/{report['sha256'][:16]}-{job.row.pk}.json"
+        path, index = Path(folder, "export"), Path(folder, "index")
+        try:
+            report = write(project, filters, path, choice, job.progress, job.row.created_by, index)
+        except packing.Unsound as error:
+            raise jobs.JobFailed(str(error)) from error
+        name = f"exports/{project.pk}/{report['sha256'][:16]}-{job.row.pk}"
         with path.open("rb") as finished:
-            report["name"] = default_storage.save(name, File(finished))
+            report["name"] = default_storage.save(f"{name}.{choice.ending}", File(finished))
+        with index.open("rb") as finished:
+            report["index"] = default_storage.save(f"{name}.npz", File(finished))
     return report
 
 
-def write_coco(
+def chosen(payload: Mapping[str, Any]) -> Choice:
+    """Return what a job is to write; jobs from before there was a choice have only a format."""
+    return Choice(payload["format"], payload.get("images", ""), tuple(payload.get("split", ())))
+
+
+def write(
     project: Project,
     filters: review.Filters,
     path: Path,
-    progress: Any = lambda done, total: None,
+    choice: Choice = Choice(),
+    progress: Callable[[int, int], None] = lambda done, total: None,
     viewer: User | None = None,
+    index: Path | None = None,
 ) -> dict[str, Any]:
-    """Write a COCO file; returns its sha256, bytes, images, annotations and counts by origin."""
-    pictures = Pictures(project, filters, viewer)
-    classes = list(project.classes.filter(means=None).select_related("parent"))
-    info = {
+    """Write a file and read it again; returns its sha256, bytes, images, annotations and counts.
+
+    Raises Unsound where it does not read back as what was to be written.
+    """
+    form, alone = FORMATS[choice.format], choice.ending != "zip"
+    pictures = Labeled(
+        project, filters, viewer, split=choice.split or None, with_urls=choice.with_images == "link"
+    )
+    refuse_unread(pictures)
+    heading = packing.readable(heading_of(project, filters, pictures, choice))
+    tally, steps = packing.Tally(), 2 * len(pictures)
+    read = packing.noted(iter(pictures), tally, lambda done: progress(done, steps))
+    packing.write(form, heading, read, path, alone=alone)
+    packing.check(form, heading, tally, path, lambda done: progress(len(pictures) + done, steps), alone=alone)
+    if index:
+        with index.open("wb") as file:
+            tally.save(file)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    progress(steps, steps)
+    return {
+        "sha256": packing.digest(path),
+        "bytes": path.stat().st_size,
+        "ending": choice.ending,
+        "images": tally.images,
+        "annotations": tally.by_class.total(),
+        "by_origin": {each: tally.by_origin[each] for each in review.ORIGINS},
+        "by_class": {str(key): count for key, count in tally.by_class.items()},
+        "by_split": {each: tally.by_split[each] for each in shares.SPLITS} if choice.split else {},
+    }
+
+
+def refuse_unread(pictures: Labeled) -> None:
+    unread = pictures.unread()
+    if unread:
+        raise packing.Unsound(
+            f"{unread:,} of the images have not been read yet, so nobody knows how large they are."
+            " Export again when the import is done."
+        )
+
+
+def heading_of(project: Project, filters: review.Filters, pictures: Labeled, choice: Choice) -> Heading:
+    info: dict[str, Any] = {
         "description": project.name,
         "date_created": timezone.now().isoformat(),
         "contributor": "Loupe",
         "task_type": project.task_type,
         "filter": {key: value for key, value in asdict(filters).items() if value not in ("", None)},
     }
-    categories = [
-        coco.Category(each.pk, each.name, each.parent.name if each.parent else "") for each in classes
-    ]
-    digest, size, written, steps = hashlib.sha256(), 0, 0, 2 * len(pictures)
-    with path.open("w", encoding="utf-8") as out:
-        for number, piece in enumerate(coco.write(info, categories, pictures)):
-            out.write(piece)
-            digest.update(piece.encode())
-            size += len(piece.encode())
-            written += piece.count('"category_id"')
-            if number % BATCH == 0:
-                progress(min(number, steps), steps)
-        out.flush()
-        os.fsync(out.fileno())
-    progress(steps, steps)
-    return {
-        "sha256": digest.hexdigest(),
-        "bytes": size,
-        "images": len(pictures),
-        "annotations": written,
-        "by_origin": pictures.counts,
-    }
+    if choice.split:
+        info |= {"split": dict(zip(shares.SPLITS, choice.split, strict=True)), "seed": project.seed}
+    image = pictures.image if choice.with_images == "copy" else None
+    return Heading(project.name, project.task_type, categories(project), info, image)

@@ -1,7 +1,9 @@
 """Where other apps add to labeling's pages without labeling knowing them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
+
+import numpy as np
 
 from labeling.models import Project
 
@@ -13,7 +15,10 @@ MeaningHandler = Callable[[Project, str], None]
 
 LookAlikes = Callable[[Project, int, int], list[int] | None]
 
+NearDuplicates = Callable[[Project], Iterator[np.ndarray]]
+
 _look_alikes: list[LookAlikes] = []
+_near_duplicates: list[NearDuplicates] = []
 _facts: list[Facts] = []
 _standing: list[Callable[[Project], set[int]]] = []
 _meaning_handlers: list[MeaningHandler] = []
@@ -111,3 +116,14 @@ def look_alikes(project: Project, item: int, most: int) -> list[int] | None:
         if found is not None:
             return found
     return None
+
+
+def register_near_duplicates(provider: NearDuplicates) -> NearDuplicates:
+    """Let a function name pairs of items that show the same picture, as arrays (m, 2)."""
+    _near_duplicates.append(provider)
+    return provider
+
+
+def near_duplicates(project: Project) -> Iterator[np.ndarray]:
+    for provider in _near_duplicates:
+        yield from provider(project)

@@ -82,6 +82,25 @@ def webp(image: Image.Image, longest: int | None = None) -> bytes:
     return buffer.getvalue()
 
 
+def upright_file(item: Item) -> bytes:
+    """Return the file as it is at its source; what cameras left turned, or is a later page, is written anew.
+
+    Raises BrokenImage.
+    """
+    data = storing.read_bytes(item)
+    if decoding.is_dicom(data):
+        return data
+    with decoding.blaming(decoding.DAMAGED):
+        with decoding.open_header(data) as image:
+            kind, turned = image.format, image.getexif().get(decoding.ORIENTATION, 1)
+        if turned == 1 and not item.page:
+            return data
+        buffer = io.BytesIO()
+        quality = {"quality": 95, "subsampling": 0} if kind == "JPEG" else {}
+        decoding.decode(data, page=item.page).save(buffer, kind, **quality)
+        return buffer.getvalue()
+
+
 def png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")

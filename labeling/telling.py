@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from labeling.formats.catalog import FORMATS
 from labeling.models import Project
 
 Data = Mapping[str, Any]
@@ -163,7 +164,10 @@ def export_words(data: Data, names: Names) -> str:
         f"{key.replace('_', ' ')} {value}" for key, value in (data.get("filter") or {}).items() if value
     )
     labels = f"labels ({chosen})" if chosen else "all labels"
-    return f"exported {labels} as {str(data.get('format', '')).upper()}"
+    name = str(data.get("format", ""))
+    title = FORMATS[name].short if name in FORMATS else name.upper()
+    how = {"copy": " with images", "link": " with links"}.get(str(data.get("images", "")), "")
+    return f"exported {labels} as {title}{how}"
 
 
 def invited(data: Data, names: Names) -> str:

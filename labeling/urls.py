@@ -129,6 +129,11 @@ urlpatterns = [
     path("projects/<int:project_id>/settings/quality/", quality.settings_quality, name="settings-quality"),
     path("projects/<int:project_id>/exports/", exports.exports, name="exports"),
     path("projects/<int:project_id>/exports/live/", exports.exports_live, name="exports-live"),
+    path(
+        "projects/<int:project_id>/exports/<int:job_id>/changes/",
+        exports.export_changes,
+        name="export-changes",
+    ),
     path("projects/<int:project_id>/webhooks/", webhooks.webhooks_page, name="webhooks"),
     path("projects/<int:project_id>/webhooks/<int:webhook_id>/", webhooks.webhook_page, name="webhook"),
     path(

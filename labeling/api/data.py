@@ -1,10 +1,9 @@
-"""Items, reviews, imports, exports, jobs."""
+"""Items, reviews, imports, jobs."""
 
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.core.files.storage import default_storage
-from django.http import FileResponse, Http404
+from django.http import Http404
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -12,10 +11,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import exporting, gallery, importing, naming, permissions, reading, review, sources
+from labeling import gallery, importing, naming, permissions, reading, review, sources
 from labeling.api import filtering, shapes
 from labeling.api.sources import ImportInput
-from labeling.models import DataSource, Event, Job, Project
+from labeling.models import DataSource, Job, Project
 
 MOST = 200
 
@@ -156,44 +155,6 @@ class Imports(APIView):
         if not getattr(request.user, "is_superuser", False):
             raise PermissionDenied("Only a site admin may import from folders of the server.")
         return importing.add_path(project, url, by, every_page=every_page)
-
-
-class Exports(APIView):
-    @extend_schema(operation_id="exports_list", responses={200: dict})
-    def get(self, request: Request, project_id: int) -> Response:
-        """List the exports that were made."""
-        project = permissions.project_or_404(request.user, project_id, "review")
-        made = exporting.made(project, permissions.person(request)).order_by("-id")[:50]
-        return Response({"results": [shapes.job_shape(each) for each in made]})
-
-    @extend_schema(operation_id="exports_create", request=filtering.ExportInput, responses={202: dict})
-    def post(self, request: Request, project_id: int) -> Response:
-        """Start an export; follow the job to its file."""
-        project = permissions.project_or_404(request.user, project_id, "review")
-        given = filtering.ExportInput(data=request.data)
-        given.is_valid(raise_exception=True)
-        filters = filtering.filters_from(given.validated_data["filter"])
-        job = exporting.start(project, permissions.person(request), given.validated_data["format"], filters)
-        return Response(shapes.job_shape(job), status=202)
-
-
-class ExportFile(APIView):
-    @extend_schema(operation_id="exports_file", responses={200: OpenApiTypes.BINARY})
-    def get(self, request: Request, project_id: int, job_id: int) -> FileResponse:
-        """Download an export."""
-        project = permissions.project_or_404(request.user, project_id, "review")
-        made = exporting.made(project, permissions.person(request))
-        job = made.filter(state="done", pk=job_id).first()
-        if job is None:
-            raise Http404
-        Event.record("download", project, permissions.person(request), export=job.pk)
-        name = f"{project.name}-{job.pk}.coco.json"
-        return FileResponse(
-            default_storage.open(job.result["name"]),
-            as_attachment=True,
-            filename=name,
-            content_type="application/json",
-        )
 
 
 class JobDetail(APIView):

@@ -4,8 +4,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from labeling import gallery
+from labeling import exporting, gallery
 from labeling.api.shapes import NumberField
+from labeling.formats.catalog import FORMATS
 from labeling.models import Item
 from labeling.models.queueing import QueueKind
 
@@ -52,6 +53,27 @@ def filters_from(given: dict[str, Any]) -> gallery.Filters:
     return gallery.Filters(label_class=given.get("class"), **(fields | days))
 
 
+class SharesInput(serializers.Serializer[Any]):
+    train = NumberField()
+    val = NumberField(default=0)
+    test = NumberField(default=0)
+
+
 class ExportInput(serializers.Serializer[Any]):
-    format = serializers.CharField(default="coco")
+    format = serializers.CharField(default="coco", help_text=", ".join(FORMATS))
     filter = FilterInput(default=dict)
+    images = serializers.ChoiceField(
+        choices=list(exporting.IMAGES),
+        required=False,
+        help_text="`copy` them into the ZIP archive, or `link` to them; image folders always have copies",
+    )
+    split = SharesInput(
+        required=False, help_text="per cents that add up to 100; images that look alike stay together"
+    )
+
+
+def choice_from(given: dict[str, Any]) -> exporting.Choice:
+    """Return what is to be exported from what an ExportInput has validated."""
+    split = given.get("split")
+    shares = (split["train"], split["val"], split["test"]) if split else ()
+    return exporting.Choice(given["format"], given.get("images", ""), shares)

@@ -2,10 +2,15 @@
 
 import re
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from itertools import chain
 
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.core.files.base import File
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.http import content_disposition_header
 
+PIECE = 1 << 18
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
@@ -40,7 +45,10 @@ def respond(
     try:
         wanted = part(asked, size)
     except ValueError:
-        return HttpResponse(status=416, headers=headers | {"Content-Range": f"bytes */{size}"})
+        return HttpResponse(
+            status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+            headers=headers | {"Content-Range": f"bytes */{size}"},
+        )
     start, end = wanted or (0, size)
     if wanted:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
@@ -53,3 +61,27 @@ def respond(
     return StreamingHttpResponse(
         chain([begun, more], body), content_type=media_type, status=status, headers=headers
     )
+
+
+def send(request: HttpRequest, file: File, name: str, media_type: str, etag: str) -> HttpResponseBase:
+    """Send an immutable file to be kept under a name, whole or from where an earlier try broke off.
+
+    `etag` tells one content from another: a part is only sent to somebody who has the rest of the same.
+    """
+    tag = f'"{etag}"'
+    asked = request.headers.get("Range") if request.headers.get("If-Range", tag) == tag else None
+    response = respond(asked, file.size, media_type, lambda start, end: pieces(file, start, end))
+    if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        file.close()
+        return response
+    response.headers["Content-Disposition"] = content_disposition_header(True, name) or ""
+    response.headers["ETag"] = tag
+    return response
+
+
+def pieces(file: File, start: int, end: int) -> Iterator[bytes]:
+    with file:
+        file.seek(start)
+        while start < end and (data := file.read(min(PIECE, end - start))):
+            start += len(data)
+            yield data

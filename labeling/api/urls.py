@@ -8,6 +8,7 @@ from labeling.api import (
     classes,
     data,
     events,
+    exports,
     instructions,
     notifications,
     outlines,
@@ -253,9 +254,16 @@ urlpatterns = [
         sources.SourceRefresh.as_view(again=True),
         name="api-source-read-again",
     ),
-    path("projects/<int:project_id>/exports/", data.Exports.as_view(), name="api-exports"),
+    path("projects/<int:project_id>/exports/", exports.Exports.as_view(), name="api-exports"),
     path(
-        "projects/<int:project_id>/exports/<int:job_id>/file/", data.ExportFile.as_view(), name="export-file"
+        "projects/<int:project_id>/exports/<int:job_id>/file/",
+        exports.ExportFile.as_view(),
+        name="export-file",
+    ),
+    path(
+        "projects/<int:project_id>/exports/<int:job_id>/changes/",
+        exports.ExportChanges.as_view(),
+        name="api-export-changes",
     ),
     path("projects/<int:project_id>/webhooks/", webhooks.Webhooks.as_view(), name="api-webhooks"),
     path(

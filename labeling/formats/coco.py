@@ -1,4 +1,4 @@
-"""COCO instances JSON (https://cocodataset.org/#format-data), written as a stream.
+"""COCO instances JSON (https://cocodataset.org/#format-data).
 
 A class of a whole image becomes an annotation whose box is the whole image and whose
 `image_level` is true: readers that need a box (pycocotools, torchvision's CocoDetection,
@@ -6,49 +6,98 @@ FiftyOne's importer) take it as it is, and others can tell it from a drawn box.
 
 A polygon stays a polygon with as many parts as it has, unless one is a hole: then it becomes a mask of
 uncompressed run lengths, which the same readers decode. It is no crowd: `iscrowd` stays 0.
+
+Precision: coordinates as they are; what has holes to the pixel. With splits there is a file for each.
 """
 
-import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, BinaryIO
+
+import orjson
 
 from labeling import geometry
-from labeling.formats.runs import run_lengths
+from labeling.formats import jsonstream, names, provenance
+from labeling.formats.files import Files
+from labeling.formats.records import Category, Heading, Part, Picture, Problem, Record, Shape, Unreadable
+from labeling.formats.runs import run_lengths, unpacked
+from labeling.formats.shelf import batches
+
+INSTANCES = "annotations"
+IMAGE = {"id": (int, str), "file_name": str, "width": int, "height": int}
+ANNOTATION = {"image_id": (int, str), "category_id": int}
+CATEGORY = {"id": int, "name": str}
+LARGEST = 2**63 - 1
+COMMON = ("region_origin", "labeled_as")  # of a region, not of its whole annotation
 
 
-@dataclass(frozen=True, slots=True)
-class Category:
-    id: int
-    name: str
-    supercategory: str = ""
+def write(heading: Heading, pictures: Iterable[Picture]) -> Iterator[Part]:
+    """Yield copies of the images where they are wanted, then the file, or one for each split.
 
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """One region: `bbox` is [x, y, width, height], `polygon` one flat list of points per part, in pixels.
-
-    `origin` says whether a person drew it, accepted it as proposed, or changed what was proposed;
-    `labeled_as` names the class that was chosen, where that has been merged into another one since.
+    Images and annotations are two lists: annotations wait in a temporary file.
     """
+    sheets: dict[str, Sheet] = {}
+    for picture in pictures:
+        file = names.file_of(picture)
+        if picture.split not in sheets:
+            sheets[picture.split] = Sheet(heading)
+        sheets[picture.split].add(picture, file if heading.image else picture.file_name)
+        if heading.image:
+            yield Part(f"images/{file}", heading.image(picture), is_packed=True)
+    for split, sheet in (sheets or {"": Sheet(heading)}).items():
+        yield Part(f"{INSTANCES}{split and '_'}{split}.json", sheet.end())
 
-    category: int
-    bbox: list[float] | None = None
-    polygon: list[list[float]] | None = None
-    origin: str = ""
-    labeled_as: str = ""
+
+class Sheet:
+    """A file as it grows: the images at once, the annotations aside."""
+
+    def __init__(self, heading: Heading) -> None:
+        self.whole, self.aside = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
+        self.number, self.separators = 0, [b"\n", b"\n"]
+        categories = [
+            {"id": each.id, "name": each.name, "supercategory": each.supercategory}
+            for each in heading.categories
+        ]
+        self.whole.write(
+            b'{"info": %b,\n"licenses": [],\n"categories": %b,\n"images": ['
+            % (orjson.dumps(heading.info), orjson.dumps(categories))
+        )
+
+    def add(self, picture: Picture, file_name: str) -> None:
+        self.whole.write(self.separators[0] + orjson.dumps(image(picture, file_name)))
+        self.separators[0] = b",\n"
+        for shape in picture.shapes:
+            self.number += 1
+            self.aside.write(self.separators[1] + orjson.dumps(annotation(self.number, picture, shape)))
+            self.separators[1] = b",\n"
+
+    def end(self) -> BinaryIO:
+        """Return the whole file."""
+        self.whole.write(b'\n],\n"annotations": [')
+        self.aside.seek(0)
+        shutil.copyfileobj(self.aside, self.whole, 1 << 20)
+        self.aside.close()
+        self.whole.write(b"\n]}\n")
+        return self.whole
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One image with its regions; `provenance` goes into every annotation."""
-
-    id: int
-    file_name: str
-    width: int
-    height: int
-    shapes: list[Shape] = field(default_factory=list)
-    provenance: dict[str, Any] = field(default_factory=dict)
+def image(picture: Picture, file_name: str) -> dict[str, Any]:
+    """Return an image's entry; what was looked at and holds nothing says here who looked."""
+    body: dict[str, Any] = {
+        "id": picture.id,
+        "file_name": file_name,
+        "width": picture.width,
+        "height": picture.height,
+    }
+    if file_name != picture.file_name:
+        body["original_path"] = picture.file_name
+    if picture.url:
+        body["coco_url"] = picture.url
+    if not picture.shapes:
+        body["provenance"] = picture.provenance
+    return body
 
 
 def annotation(number: int, picture: Picture, shape: Shape) -> dict[str, Any]:
@@ -62,9 +111,7 @@ def annotation(number: int, picture: Picture, shape: Shape) -> dict[str, Any]:
         body["segmentation"] = []
     if not shape.polygon and not shape.bbox:
         body["image_level"] = True
-    own = {"region_origin": shape.origin, "labeled_as": shape.labeled_as}
-    said = {name: value for name, value in own.items() if value}
-    return {**body, "provenance": picture.provenance | said}
+    return {**body, "provenance": picture.provenance | provenance.of_shape(shape)}
 
 
 def outline(polygon: list[list[float]], picture: Picture) -> dict[str, Any]:
@@ -76,40 +123,209 @@ def outline(polygon: list[list[float]], picture: Picture) -> dict[str, Any]:
     if geometry.has_holes(polygon):
         counts = run_lengths(polygon, picture.width, picture.height)
         segmentation = {"size": [picture.height, picture.width], "counts": counts}
-    return {
-        "segmentation": segmentation,
-        "bbox": geometry.bounds(polygon),
-        "area": geometry.combined(polygon).area,
-    }
+    area = geometry.area_of_ring(polygon[0]) if len(polygon) == 1 else geometry.combined(polygon)
+    return {"segmentation": segmentation, "bbox": geometry.bounds(polygon), "area": area.area}
 
 
-def write(info: dict[str, Any], categories: Iterable[Category], pictures: Iterable[Picture]) -> Iterator[str]:
-    """Yield the file in pieces. Only the annotations of one image are held at a time.
+def read(files: Files) -> Iterator[Record]:
+    """Read every JSON file that is COCO; one by itself has to be. Raises Unreadable."""
+    problems, found = [], False
+    for entry in files.entries():
+        if not entry.name.lower().endswith(".json"):
+            continue
+        try:
+            with entry.open() as file, Annotations() as kept:
+                kept.fill(file)
+                found = True
+                yield from kept.records(split_of(entry.name))
+        except Unreadable as error:
+            problems.append(Problem(entry.name, f"This is no COCO file. {error}"))
+    if not found:
+        raise Unreadable(" ".join(each.said for each in problems[:1]) or "There is no JSON file.")
+    yield from problems
 
-    Images and annotations are two lists, so annotations wait in a second pass: `pictures` must be
-    iterable twice.
-    """
-    yield '{"info": ' + json.dumps(info) + ',\n"licenses": [],\n"categories": '
-    yield json.dumps(
-        [{"id": each.id, "name": each.name, "supercategory": each.supercategory} for each in categories]
-    )
-    yield ',\n"images": ['
-    separator = "\n"
-    for picture in pictures:
-        yield separator + json.dumps(
-            {
-                "id": picture.id,
-                "file_name": picture.file_name,
-                "width": picture.width,
-                "height": picture.height,
-            }
+
+def split_of(name: str) -> str:
+    """Return the split that a file's name speaks of: instances_train.json, val.json."""
+    words = name.rsplit("/", 1)[-1].lower().removesuffix(".json").replace("-", "_").split("_")
+    return next((split for split in ("train", "val", "test") if split in words), "")
+
+
+class Annotations:
+    """What a file says, on disk until all of it is read: its lists come in any order."""
+
+    def __init__(self) -> None:
+        self.database = sqlite3.connect("", isolation_level=None)
+        self.database.executescript(
+            """
+            PRAGMA synchronous = OFF; PRAGMA cache_size = -8000;
+            CREATE TABLE image (id PRIMARY KEY, body BLOB);
+            CREATE TABLE region (image, number INTEGER, body BLOB, PRIMARY KEY (image, number)) WITHOUT ROWID;
+            """
         )
-        separator = ",\n"
-    yield '\n],\n"annotations": ['
-    separator, number = "\n", 0
-    for picture in pictures:
-        for shape in picture.shapes:
-            number += 1
-            yield separator + json.dumps(annotation(number, picture, shape))
-            separator = ",\n"
-    yield "\n]}\n"
+        self.categories: dict[int, Category] = {}
+        self.problems: list[Problem] = []
+
+    def __enter__(self) -> "Annotations":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.database.close()
+
+    def fill(self, file: BinaryIO) -> None:
+        """Read a file. Raises Unreadable."""
+        self.seen: set[str] = set()
+        for rows in batches(self.rows(file)):
+            self.database.execute("BEGIN")
+            images = [row[1:] for row in rows if row[0] == "images"]
+            self.database.executemany("INSERT OR REPLACE INTO image VALUES (?, ?)", images)
+            regions = [row[1:] for row in rows if row[0] == "annotations"]
+            self.database.executemany("INSERT INTO region VALUES (?, ?, ?)", regions)
+            self.database.execute("COMMIT")
+        if not {"images", "categories"} & self.seen:
+            raise Unreadable("It has no list of images.")
+
+    def rows(self, file: BinaryIO) -> Iterator[tuple[Any, ...]]:
+        number = 0
+        for name, element in jsonstream.members(file):
+            self.seen.add(name)
+            if name == "categories":
+                self.add_category(element)
+            elif name == "images":
+                body = stored(element, IMAGE)
+                if body:
+                    yield name, element["id"], body
+                else:
+                    said = "An image needs id, file_name, width and height."
+                    self.problems.append(Problem("images", said))
+            elif name == "annotations":
+                number += 1
+                body = stored(element, ANNOTATION)
+                if body:
+                    yield name, element["image_id"], number, body
+                else:
+                    said = "An annotation needs image_id and category_id."
+                    self.problems.append(Problem(f"annotation {number}", said))
+
+    def add_category(self, element: Any) -> None:
+        if not is_of(element, CATEGORY):
+            self.problems.append(Problem("categories", "A category needs an id and a name."))
+            return
+        above = element.get("supercategory")
+        self.categories[element["id"]] = Category(
+            element["id"], element["name"], above if isinstance(above, str) else ""
+        )
+
+    def records(self, split: str) -> Iterator[Record]:
+        yield from self.categories.values()
+        yield from self.problems
+        images = self.database.execute("SELECT id, body FROM image ORDER BY rowid")
+        for number, (key, body) in enumerate(images, 1):
+            yield from self.picture(number, key, orjson.loads(body), split)
+        lost = self.database.execute(
+            "SELECT number, image FROM region WHERE image NOT IN (SELECT id FROM image) ORDER BY number"
+        )
+        for number, key in lost:
+            yield Problem(f"annotation {number}", f"There is no image {key}.")
+
+    def picture(self, number: int, key: int | str, body: Mapping[str, Any], split: str) -> Iterator[Record]:
+        """Yield an image with its regions, after what is wrong with some of them."""
+        shapes: list[Shape] = []
+        made_by = body.get("provenance") or {}
+        regions = self.database.execute(
+            "SELECT number, body FROM region WHERE image = ? ORDER BY number", (key,)
+        )
+        for place, text in regions:
+            element = orjson.loads(text)
+            try:
+                shapes.append(self.shape(element, body["width"], body["height"]))
+            except ValueError as error:
+                yield Problem(f"annotation {element.get('id', place)}", str(error))
+            said = element.get("provenance")
+            if isinstance(said, dict) and not made_by:
+                made_by = {name: value for name, value in said.items() if name not in COMMON}
+        yield Picture(
+            key if isinstance(key, int) else number,
+            body.get("original_path") or body["file_name"],
+            body["width"],
+            body["height"],
+            shapes,
+            made_by,
+            split,
+            body.get("coco_url") or "",
+        )
+
+    def shape(self, element: Mapping[str, Any], width: int, height: int) -> Shape:
+        """Return a region. Raises ValueError with a sentence."""
+        if element["category_id"] not in self.categories:
+            raise ValueError(f"There is no category {element['category_id']}.")
+        category, told = element["category_id"], element.get("provenance")
+        own = [str(told.get(name, "")) for name in COMMON] if isinstance(told, dict) else ["", ""]
+        drawn = element.get("segmentation")
+        if element.get("image_level"):
+            return Shape(category, None, None, None, *own)
+        if isinstance(drawn, dict):
+            return Shape(category, None, None, mask(drawn, width, height), *own)
+        if drawn:
+            return Shape(category, None, polygon(drawn), None, *own)
+        return Shape(category, box(element.get("bbox")), None, None, *own)
+
+
+def stored(element: Any, kinds: Mapping[str, Any]) -> bytes:
+    """Return an element as it is put aside; nothing if it lacks something, or has what no text can say."""
+    if not is_of(element, kinds):
+        return b""
+    try:
+        return orjson.dumps(element)
+    except orjson.JSONEncodeError:
+        return b""
+
+
+def is_of(element: Any, kinds: Mapping[str, Any]) -> bool:
+    if not isinstance(element, dict):
+        return False
+    for name, kind in kinds.items():
+        value = element.get(name)
+        if not isinstance(value, kind) or value is True or value is False:
+            return False
+        if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
+            return False
+    return True
+
+
+def box(given: Any) -> list[float]:
+    numbers = given if isinstance(given, list) else []
+    if len(numbers) != 4 or not are_numbers(numbers):
+        raise ValueError("A bbox is four numbers: x, y, width and height.")
+    return checked([float(each) for each in numbers], None) or []
+
+
+def polygon(given: Any) -> list[list[float]]:
+    if not isinstance(given, list) or not all(isinstance(part, list) and are_numbers(part) for part in given):
+        raise ValueError("A segmentation is a list of polygons, or an object with size and counts.")
+    parts = [[float(each) for each in part] for part in given]
+    checked(None, parts)
+    return parts
+
+
+def checked(bbox: list[float] | None, parts: list[list[float]] | None) -> list[float] | None:
+    wrong = geometry.misshapen(bbox, parts)
+    if wrong:
+        raise ValueError(str(wrong))
+    return bbox
+
+
+def are_numbers(given: list[Any]) -> bool:
+    return all(isinstance(each, int | float) and not isinstance(each, bool) for each in given)
+
+
+def mask(given: Mapping[str, Any], width: int, height: int) -> list[int]:
+    """Return run lengths, packed or not, that fill the image."""
+    counts = given.get("counts")
+    if isinstance(counts, str):
+        counts = unpacked(counts)
+    if not isinstance(counts, list) or not all(isinstance(each, int) and each >= 0 for each in counts):
+        raise ValueError("A mask needs counts: the lengths of its runs.")
+    if given.get("size") != [height, width] or sum(counts) != width * height:
+        raise ValueError(f"The mask is not of the size of its image, {width} × {height} pixels.")
+    return counts

@@ -33,3 +33,69 @@ def pixels(counts: Sequence[int], width: int, height: int) -> np.ndarray:
     """Return run lengths as a mask of booleans."""
     values = np.arange(len(counts)) % 2 == 1
     return np.repeat(values, counts).reshape(width, height).T
+
+
+def unpacked(text: str) -> list[int]:
+    """Return the run lengths that pycocotools packs into text, six bits a character, mostly as differences.
+
+    Raises ValueError where it is no such text.
+    """
+    counts: list[int] = []
+    value, shift = 0, 0
+    for character in text:
+        bits = ord(character) - 48
+        if not 0 <= bits < 64:
+            raise ValueError("These are no packed run lengths.")
+        value |= (bits & 0x1F) << shift
+        shift += 5
+        if bits & 0x20:
+            continue
+        if bits & 0x10:
+            value -= 1 << shift
+        counts.append(value + counts[-2] if len(counts) > 2 else value)
+        value, shift = 0, 0
+    if shift or any(each < 0 for each in counts):
+        raise ValueError("These are no packed run lengths.")
+    return counts
+
+
+def outlined(counts: Sequence[int], width: int, height: int) -> list[list[float]]:
+    """Return the polygon along the edges of a mask's pixels: its runs are those of the mask, to the pixel.
+
+    Edges are followed with the mask on one side; where four meet, the next one is any that is left, which
+    is all the same to the even-odd rule.
+    """
+    mask = np.pad(pixels(counts, width, height), 1).astype(np.int8)
+    across, along = np.diff(mask, axis=0)[:, 1:-1], np.diff(mask, axis=1)[1:-1]
+    following: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for (y, x), step in zip(np.argwhere(across).tolist(), across[across != 0].tolist(), strict=True):
+        begin, end = ((x, y), (x + 1, y)) if step > 0 else ((x + 1, y), (x, y))
+        following.setdefault(begin, []).append(end)
+    for (y, x), step in zip(np.argwhere(along).tolist(), along[along != 0].tolist(), strict=True):
+        begin, end = ((x, y + 1), (x, y)) if step > 0 else ((x, y), (x, y + 1))
+        following.setdefault(begin, []).append(end)
+    parts = []
+    while following:
+        ring = [start := next(iter(following))]
+        while (here := step_from(following, ring[-1])) != start:
+            ring.append(here)
+        parts.append([float(number) for corner in corners(ring) for number in corner])
+    return parts
+
+
+def step_from(
+    following: dict[tuple[int, int], list[tuple[int, int]]], here: tuple[int, int]
+) -> tuple[int, int]:
+    there = following[here].pop()
+    if not following[here]:
+        del following[here]
+    return there
+
+
+def corners(ring: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Leave out the points of a ring at which it goes straight on."""
+    return [
+        point
+        for before, point, after in zip([ring[-1], *ring], ring, [*ring[1:], ring[0]], strict=False)
+        if not (before[0] == point[0] == after[0] or before[1] == point[1] == after[1])
+    ]

@@ -112,11 +112,15 @@ class Annotation(models.Model):
     @property
     def origin(self) -> str:
         """Return `person`, `confirmed`, `auto` or `imported`: the mark shown beside a label."""
-        if self.source == self.Source.AUTO:
-            return "auto"
-        if self.source == self.Source.IMPORT:
-            return "imported"
-        return "confirmed" if self.suggestion_visible and self.agreed else "person"
+        return origin_of(self.source, self.suggestion_visible, self.agreed)
+
+
+def origin_of(source: str, suggestion_visible: bool, agreed: bool | None) -> str:
+    if source == Annotation.Source.AUTO:
+        return "auto"
+    if source == Annotation.Source.IMPORT:
+        return "imported"
+    return "confirmed" if suggestion_visible and agreed else "person"
 
 
 class Region(models.Model):

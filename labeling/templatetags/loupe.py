@@ -1,5 +1,6 @@
 """Template tags of the interface: tabs, marks, swatches, figures that open what they count, charts."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cache
@@ -16,6 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from labeling import announcing, charts, languages, naming, notifications, permissions, prose
+from labeling.formats.catalog import FORMATS
 from labeling.kinds import ROLES
 from labeling.models import LabelClass, Project, User
 
@@ -33,6 +35,7 @@ TABS = (
 # Pages without a tab of their own.
 INSIDE = {
     "certificate": "models",
+    "export-changes": "exports",
     "run": "models",
     "import": "data",
     "agreement": "team",
@@ -309,6 +312,27 @@ def filter_words(filters: Mapping[str, Any] | None) -> str:
     """Say an export's filter in words."""
     return (
         ", ".join(f"{words(key)} {value}" for key, value in (filters or {}).items() if value) or "everything"
+    )
+
+
+@register.filter
+def export_words(payload: Mapping[str, Any]) -> str:
+    """Say what an export's file is: its format, how images and splits are in it."""
+    said = [FORMATS[payload["format"]].title]
+    said += {"copy": ["with images"], "link": ["with links"]}.get(payload.get("images", ""), [])
+    if payload.get("split"):
+        said.append("/".join(f"{share:g}" for share in payload["split"]))
+    return ", ".join(said)
+
+
+@register.filter
+def class_words(names: Sequence[str] | None) -> str:
+    """Say the classes of an image, each with how often it is there where that is more than once."""
+    if names is None:
+        return "not in it"
+    counts = Counter(names)
+    return (
+        ", ".join(f"{count} × {name}" if count > 1 else name for name, count in counts.items()) or "nothing"
     )
 
 

@@ -1,20 +1,24 @@
-"""Exports: make one, follow it, fetch it."""
+"""Exports: make one, follow it, fetch it, compare it with another one."""
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 
-from labeling import exporting, permissions, statistics
+from labeling import changed, exporting, permissions, shares, statistics
+from labeling.api.shapes import whole_number
+from labeling.formats import catalog
 from labeling.models import Job, Project, User
 from labeling.views import SignedIn
-from labeling.views.data import SOURCES, filters_of
+from labeling.views.data import CONFIDENCES, REVIEWED, SOURCES, filters_of
+
+SHOWN = 50
 
 
 def exports(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "review")
     if request.method == "POST":
         try:
-            exporting.start(project, request.user, request.POST.get("format", ""), filters_of(request.POST))
+            exporting.start(project, request.user, choice_of(request.POST), filters_of(request.POST))
         except exporting.ExportRefused as error:
             messages.error(request, str(error))
         else:
@@ -23,11 +27,30 @@ def exports(request: SignedIn, project_id: int) -> HttpResponse:
     context = {
         "project": project,
         "jobs": made(project, request.user),
+        "formats": catalog.offered(project.task_type),
+        "missing": [each for each in catalog.FORMATS.values() if project.task_type not in each.task_types],
+        "images": exporting.IMAGES,
         "sources": SOURCES,
+        "reviewed": REVIEWED,
+        "confidences": CONFIDENCES,
         "origins": statistics.labels_by_origin(project),
         "classes": project.classes.filter(means=None),
     }
     return render(request, "exports/exports.html", context)
+
+
+def choice_of(given: QueryDict) -> exporting.Choice:
+    """Read what is to be exported from a form. Raises ExportRefused."""
+    split: tuple[float, ...] = ()
+    if given.get("divided"):
+        try:
+            split = tuple(float(given.get(each) or 0) for each in shares.SPLITS)
+        except ValueError as error:
+            raise exporting.ExportRefused("The shares of train, val and test are numbers.") from error
+    name = given.get("format", "")
+    # Image folders are copies; a page asks nothing else of them.
+    is_images = name in catalog.FORMATS and catalog.FORMATS[name].is_images
+    return exporting.Choice(name, "" if is_images else given.get("images", ""), split)
 
 
 def exports_live(request: SignedIn, project_id: int) -> HttpResponse:
@@ -35,5 +58,37 @@ def exports_live(request: SignedIn, project_id: int) -> HttpResponse:
     return render(request, "exports/_exports.html", {"project": project, "jobs": made(project, request.user)})
 
 
+def export_changes(request: SignedIn, project_id: int, job_id: int) -> HttpResponse:
+    """Show what differs between an export and another one, the one before it if none is named."""
+    project = permissions.project_or_404(request.user, project_id, "review")
+    exports = changed.comparable(made(project, request.user))
+    job = next((each for each in exports if each.pk == job_id), None)
+    others = [each for each in exports if each.pk != job_id]
+    if job is None:
+        raise Http404
+    chosen = whole_number(request.GET.get("since", ""))
+    before = next((each for each in others if each.pk == chosen), None) or next(
+        (each for each in others if each.pk < job.pk), None
+    )
+    context = {"project": project, "job": job, "others": others, "before": before}
+    if before:
+        context |= differences(project, exporting.changes(before, job))
+    return render(request, "exports/changes.html", context)
+
+
+def differences(project: Project, changes: changed.Changes) -> dict[str, object]:
+    """Return what a page shows of changes: counts, classes, and the first images of each kind."""
+    titles = {each.pk: each for each in project.classes.all()}
+    return {
+        "counts": changes.counts(),
+        "by_class": [
+            {"class": titles[key], "before": before, "after": after, "more": after - before}
+            for key, (before, after) in changes.by_class().items()
+        ],
+        "parts": {name: changed.named(project, changes.part(name, 0, SHOWN)) for name in changed.PARTS},
+        "shown": SHOWN,
+    }
+
+
 def made(project: Project, user: User) -> list[Job]:
-    return list(exporting.made(project, user).select_related("created_by").order_by("-id")[:50])
+    return list(exporting.made(project, user).select_related("created_by").order_by("-id")[:SHOWN])

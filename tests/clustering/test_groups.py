@@ -130,3 +130,19 @@ def test_copies_that_are_not_eligible_stay_alone():
     many = copies_of(features, 30)
     eligible = np.arange(len(many)) < len(truth)
     assert pictures(many, eligible) == []
+
+
+@given(st.integers(0, 1_000))
+def test_pairs_of_copies_are_the_copies_one_by_one(seed) -> None:
+    rng = np.random.default_rng(seed)
+    vectors = rng.normal(size=(40, 8))
+    vectors[20:30] = vectors[:10] + rng.normal(size=(10, 8)) * rng.choice([0.0, 0.01, 0.1, 0.5], (10, 1))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosines = vectors @ vectors.T
+    np.fill_diagonal(cosines, -2)
+    neighbours = np.argsort(-cosines, axis=1)[:, :12]
+    likeness = np.take_along_axis(cosines, neighbours, axis=1).astype(np.float16)
+    row, slot = np.nonzero(groups.copies(neighbours, likeness))
+    wanted = {tuple(sorted(pair)) for pair in zip(row.tolist(), neighbours[row, slot].tolist(), strict=True)}
+    found = groups.copied_pairs(neighbours, likeness)
+    assert {tuple(pair) for pair in found.tolist()} == wanted

@@ -1,21 +1,31 @@
 """COCO exports: what other tools read, with provenance for every label."""
 
 import hashlib
+import io
 import json
+import uuid
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import shapely
 from django.core.files.storage import default_storage
+from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from pycocotools.coco import COCO
 
-from labeling import exporting, geometry, review
-from labeling.formats import coco, runs
-from labeling.models import Item, Job
+from labeling import exporting, geometry, importing, jobs, labeled, packing, queue, review, submission
+from labeling.exporting import Choice
+from labeling.formats import catalog, coco, runs
+from labeling.formats.files import Archive
+from labeling.formats.records import Category, Heading, Picture, Problem, Shape
+from labeling.labeled import Labeled
+from labeling.models import Annotation, Item, Job, Project, User
 from tests import factories
+from tests.labeling.test_formats import put
 from tests.labeling.test_geometry import place, star, stars
 
 coordinate = st.floats(0, 5_000, allow_nan=False, width=32)
@@ -25,8 +35,8 @@ polygons = st.lists(
     min_size=1,
     max_size=3,
 )
-shapes = st.builds(coco.Shape, category=st.integers(1, 3), bbox=st.none() | boxes) | st.builds(
-    coco.Shape, category=st.integers(1, 3), polygon=polygons
+shapes = st.builds(Shape, category=st.integers(1, 3), bbox=st.none() | boxes) | st.builds(
+    Shape, category=st.integers(1, 3), polygon=polygons
 )
 pictures = st.lists(st.tuples(st.text(), st.lists(shapes, max_size=4)), max_size=5)
 
@@ -37,12 +47,15 @@ def read_back(path: Path) -> COCO:
 
 
 @given(pictures)
-def test_what_is_written_reads_back_the_same(given_pictures) -> None:
+def test_coco_has_the_members_that_its_readers_want(given_pictures) -> None:
     wanted = [
-        coco.Picture(number, name, 640, 480, regions, {"origin": "person"})
+        Picture(number, name, 640, 480, regions, {"origin": "person"})
         for number, (name, regions) in enumerate(given_pictures, 1)
     ]
-    body = json.loads("".join(coco.write({}, [coco.Category(n, f"class {n}") for n in (1, 2, 3)], wanted)))
+    heading = Heading("", "detection", [Category(n, f"class {n}") for n in (1, 2, 3)])
+    (part,) = coco.write(heading, wanted)
+    part.content.seek(0)
+    body = json.load(part.content)
     assert [(each["id"], each["file_name"]) for each in body["images"]] == [
         (p.id, p.file_name) for p in wanted
     ]
@@ -64,7 +77,7 @@ def test_what_is_written_reads_back_the_same(given_pictures) -> None:
 
 def test_area_and_box_of_a_polygon() -> None:
     square = [10.0, 10.0, 20.0, 10.0, 20.0, 30.0, 10.0, 30.0]
-    body = coco.outline([square, [0.0, 0.0, 2.0, 0.0, 0.0, 2.0]], coco.Picture(1, "", 40, 40))
+    body = coco.outline([square, [0.0, 0.0, 2.0, 0.0, 0.0, 2.0]], Picture(1, "", 40, 40))
     assert (body["area"], body["bbox"]) == (202, [0, 0, 20, 30])
 
 
@@ -72,8 +85,8 @@ def test_area_and_box_of_a_polygon() -> None:
 @given(place, place, st.lists(st.floats(30, 100), min_size=3, max_size=30), st.floats(0.2, 0.8))
 def test_a_hole_stays_a_hole_for_pycocotools(x, y, radii, share) -> None:
     ring, hole = star(x, y, radii), star(x, y, [share * radius for radius in radii])
-    picture = coco.Picture(1, "", 1_000, 900)
-    shape = coco.Shape(1, polygon=[ring, hole], origin="edited")
+    picture = Picture(1, "", 1_000, 900)
+    shape = Shape(1, polygon=[ring, hole], origin="edited")
     written = json.loads(json.dumps(coco.annotation(1, picture, shape)))
     reader = COCO()
     reader.dataset = {"images": [{"id": 1, "width": 1_000, "height": 900}], "annotations": [written]}
@@ -141,7 +154,7 @@ def test_torchvision_pairs_every_picture_with_its_class(project, labeler, items,
     from torchvision.datasets import CocoDetection
 
     factories.answer_all(project, labeler)
-    exporting.write_coco(project, review.Filters(), tmp_path / "export.json")
+    exporting.write(project, review.Filters(), tmp_path / "export.json")
     pictures = CocoDetection(items[0].source.location, str(tmp_path / "export.json"))
     names = dict(project.classes.values_list("id", "name"))
     assert len(pictures) == len(items)
@@ -152,18 +165,236 @@ def test_torchvision_pairs_every_picture_with_its_class(project, labeler, items,
         ]
 
 
+def test_the_code_beside_a_data_set_reads_it(tmp_path) -> None:
+    import torch
+
+    classes = [Category(3, 'a "quoted" 𐀀'), Category(5, "b\\n")]
+    pictures = [
+        Picture(number, f"{number}.png", 48, 32, [Shape(classes[number % 2].id)], {"origin": "person"}, split)
+        for number, split in enumerate(["train", "train", "val"])
+    ]
+    heading = Heading('Set """', "multiclass", classes, {}, lambda _: factories.picture_file())
+    with Archive(put(catalog.FORMATS["dataset"].write(heading, pictures), tmp_path / "set.zip")) as files:
+        for each in files.entries():
+            (tmp_path / each.name).parent.mkdir(exist_ok=True)
+            (tmp_path / each.name).write_bytes(each.read())
+    code: dict[str, Any] = {"__file__": str(tmp_path / "load.py")}
+    exec((tmp_path / "load.py").read_text(), code)
+    found = code["torch_dataset"]("train")
+    assert isinstance(found, torch.utils.data.Dataset)
+    assert [(image.size, target) for image, target in (found[0], found[1])] == [
+        ((48, 32), 0), ((48, 32), 1),
+    ]  # fmt: skip
+    assert code["CLASSES"] == [each.name for each in classes]
+
+
 @pytest.mark.django_db
 def test_a_filtered_export_holds_just_what_the_filter_chooses(
     project, labeler, manager, items, tmp_path
 ) -> None:
     factories.answer_all(project, labeler)
     square = project.classes.get(name="square")
-    report = exporting.write_coco(project, review.Filters(label_class=square.pk), tmp_path / "squares.json")
+    report = exporting.write(project, review.Filters(label_class=square.pk), tmp_path / "squares.json")
     assert report["images"] == report["annotations"] == 4
     assert read_back(tmp_path / "squares.json").dataset["info"]["filter"] == {"label_class": square.pk}
 
 
 @pytest.mark.django_db
-def test_an_unknown_format_is_refused_with_the_known_ones(project, manager) -> None:
-    with pytest.raises(exporting.ExportRefused, match="there is coco"):
-        exporting.start(project, manager, "yolo99", review.Filters())
+@pytest.mark.parametrize(
+    ("choice", "why"),
+    [
+        (Choice("yolo99"), "there is coco"),
+        (Choice("yolo"), "YOLO detection has boxes"),
+        (Choice("yolo_seg"), "YOLO segmentation has polygons"),
+        (Choice("folders", images="link"), "choose copies"),
+        (Choice("csv", split=(50, 50, 50)), "add up to 100"),
+        (Choice("csv", split=(0, 50, 50)), "train has some"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_a_sentence(project, manager, choice, why) -> None:
+    with pytest.raises(exporting.ExportRefused, match=why):
+        exporting.start(project, manager, choice, review.Filters())
+
+
+def draw_all(project: Project, labeler: User) -> None:
+    """Answer every image of `make_scenes` with the shapes that it holds."""
+    while page := queue.claim(project, labeler, 1):
+        item = page.claims.get().item
+        regions = tuple(
+            submission.RegionInput(each["class"], each.get("bbox"), each.get("polygon"))
+            for each in factories.true_regions(item)
+        )
+        submission.submit(page, labeler, [submission.Answer(item.pk, uuid.uuid4(), regions)])
+
+
+def fetched(job: Job, folder: Path) -> Path:
+    job.refresh_from_db()
+    assert job.state == Job.State.DONE, job.error
+    path = folder / f"{job.pk}-{Path(job.result['name']).name}"
+    path.write_bytes(default_storage.open(job.result["name"]).read())
+    return path
+
+
+def pictures_of(job: Job, folder: Path) -> list[Picture]:
+    """Return the images of a ZIP archive that was exported."""
+    with Archive(fetched(job, folder)) as files:
+        records = list(catalog.FORMATS[job.payload["format"]].read(files))
+    assert not [each for each in records if isinstance(each, Problem)]
+    return [each for each in records if isinstance(each, Picture)]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("task_type", ["multiclass", "segmentation"])
+def test_every_format_has_all_images_with_labels_provenance_and_split(
+    task_type, manager, reviewer, labeler, tmp_path
+) -> None:
+    project = factories.make_project(manager=manager, reviewer=reviewer, labeler=labeler, task_type=task_type)
+    if task_type == "multiclass":
+        items = factories.make_items(project, 10)
+        factories.answer_all(project, labeler)
+    else:
+        items = factories.make_scenes(project, 3, size=(160, 120))
+        draw_all(project, labeler)
+    choices = [Choice(each.name, "copy", (60, 20, 20)) for each in catalog.offered(task_type)]
+    started = [exporting.start(project, manager, each, review.Filters()) for each in choices]
+    factories.run_jobs("quick")
+    splits = set()
+    for job in started:
+        found = {each.id: each for each in pictures_of(job, tmp_path)}
+        assert found.keys() == {each.pk for each in items}
+        for item in Item.objects.filter(pk__in=found).prefetch_related("current_annotation__regions"):
+            picture = found[item.pk]
+            assert (picture.file_name, picture.width) == (item.path, item.width)
+            assert len(picture.shapes) == item.current_annotation.regions.count()
+            assert picture.provenance["labeler"] == labeler.email
+            assert picture.provenance["annotation_id"] == item.current_annotation_id
+        splits.add(tuple(found[item.pk].split for item in items))
+        assert sum(job.result["by_split"].values()) == len(items)
+        assert sum(job.result["by_class"].values()) == job.result["annotations"]
+    assert len(splits) == 1  # the same images in every format, whenever it is made
+
+
+@pytest.mark.django_db
+def test_look_alikes_that_were_shown_together_are_in_one_split(project, labeler, items, tmp_path) -> None:
+    factories.answer_all(project, labeler)
+    together = [item.pk for item in items[::3]]
+    Annotation.objects.filter(item__in=together).update(group=5)
+    for seed in range(4):
+        Project.objects.filter(pk=project.pk).update(seed=seed)
+        project.refresh_from_db()
+        found = {each.id: each.split for each in Labeled(project, review.Filters(), split=(50, 25, 25))}
+        assert len({found[item] for item in together}) == 1
+        assert len(set(found.values())) > 1
+
+
+@pytest.mark.django_db
+def test_an_image_that_is_gone_fails_the_export_with_a_sentence(
+    project, labeler, manager, items, tmp_path
+) -> None:
+    factories.answer_all(project, labeler)
+    Path(items[3].source.location, items[3].path).unlink()
+    job = exporting.start(project, manager, Choice("coco", "copy"), review.Filters())
+    jobs.run(job.pk)
+    job.refresh_from_db()
+    assert job.state == Job.State.FAILED
+    assert job.error.startswith(f"The image {items[3].path} cannot be copied into the export: The file is no")
+
+
+@pytest.mark.django_db
+def test_an_image_that_was_taken_turned_is_copied_upright(project, labeler, manager, tmp_path) -> None:
+    folder = tmp_path / "turned" / "circle"
+    folder.mkdir(parents=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (40, 20), "red").save(folder / "a.jpg", exif=exif)
+    importing.add_folder(project, tmp_path / "turned", manager)
+    factories.run_jobs("quick")
+    factories.answer_all(project, labeler)
+    job = exporting.start(project, manager, Choice("folders"), review.Filters())
+    factories.run_jobs("quick")
+    with Archive(fetched(job, tmp_path)) as files:
+        (entry,) = [each for each in files.entries() if each.name.endswith(".jpg")]
+        copied = Image.open(io.BytesIO(entry.read()))
+    assert (copied.size, copied.getexif().get(0x0112)) == ((20, 40), None)
+
+
+@pytest.mark.django_db
+def test_a_damaged_file_is_not_offered(project, labeler, items, tmp_path) -> None:
+    factories.answer_all(project, labeler)
+    form, path = catalog.FORMATS["dataset"], tmp_path / "set.zip"
+    heading = Heading(project.name, project.task_type, labeled.categories(project))
+    tally = packing.Tally()
+    rows = packing.noted(iter(Labeled(project, review.Filters())), tally, lambda _: None)
+    packing.write(form, heading, rows, path, alone=False)
+    packing.check(form, heading, tally, path, lambda _: None, alone=False)
+    tally.by_class[heading.categories[0].id] += 1
+    with pytest.raises(packing.Unsound, match=r"12 images with 12 labels .* not the 12 with 13"):
+        packing.check(form, heading, tally, path, lambda _: None, alone=False)
+    data = bytearray(path.read_bytes())
+    data[200] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(packing.Unsound, match="cannot be read again"):
+        packing.check(form, heading, tally, path, lambda _: None, alone=False)
+
+
+@pytest.mark.django_db
+def test_two_exports_tell_what_came_went_and_was_relabeled(project, labeler, reviewer, items, client) -> None:
+    for _ in range(2):
+        factories.answer(project, labeler, size=4)
+    first = exporting.start(project, reviewer, "csv", review.Filters())
+    factories.run_jobs("quick")
+    labeled_then = list(project.items.filter(state="labeled").order_by("id"))
+    review.reject(project, [labeled_then[0].pk], reviewer)
+    changed_item = labeled_then[1]
+    was = factories.true_class(changed_item)
+    other = project.classes.exclude(name=was).first()
+    changed_item.current_annotation.regions.update(label_class=other)
+    factories.answer(project, reviewer, size=4)
+    second = exporting.start(project, reviewer, "manifest", review.Filters())
+    factories.run_jobs("quick")
+    client.force_login(reviewer)
+    address = reverse("api-export-changes", args=[project.pk, second.pk])
+    said = client.get(address, {"since": first.pk, "part": "relabeled"}).json()
+    assert said["results"] == [
+        {"item": changed_item.pk, "file_name": changed_item.path, "before": [was], "after": [other.name]}
+    ]  # fmt: skip
+    now = set(project.items.filter(state="labeled").values_list("pk", flat=True))
+    then = {each.pk for each in labeled_then}
+    assert (said["added"], said["removed"], said["relabeled"]) == (len(now - then), len(then - now), 1)
+    assert said["unchanged"] == len(now & then) - 1
+    assert sum(each["after"] for each in said["by_class"]) == len(now)
+    page = client.get(reverse("export-changes", args=[project.pk, second.pk])).content.decode()
+    assert changed_item.path in page
+    assert "1 has other labels" in page
+    assert client.get(address, {"since": 10**6}).status_code == 404
+
+
+@pytest.mark.django_db
+def test_a_download_that_broke_off_goes_on_where_it_stopped(
+    project, labeler, reviewer, items, client
+) -> None:
+    factories.answer_all(project, labeler)
+    job = exporting.start(project, reviewer, "csv", review.Filters())
+    factories.run_jobs("quick")
+    client.force_login(reviewer)
+    address = reverse("export-file", args=[project.pk, job.pk])
+
+    def get(**headers: str) -> tuple[int, bytes, Any]:
+        answer = client.get(address, headers=headers)
+        body = answer.getvalue()
+        return answer.status_code, body, answer.headers
+
+    status, whole, headers = get()
+    assert (status, headers["Accept-Ranges"]) == (200, "bytes")
+    status, rest, said = get(Range="bytes=100-")
+    assert (status, rest, said["Content-Range"]) == (
+        206,
+        whole[100:],
+        f"bytes 100-{len(whole) - 1}/{len(whole)}",
+    )
+    assert get(Range="bytes=5-9")[:2] == (206, whole[5:10])
+    assert get(Range="bytes=-7")[:2] == (206, whole[-7:])
+    assert get(Range="bytes=5-9", **{"If-Range": headers["ETag"]})[:2] == (206, whole[5:10])
+    assert get(Range="bytes=5-9", **{"If-Range": '"another"'})[:2] == (200, whole)
+    assert get(Range="bytes=1-2,4-5")[:2] == (200, whole)
+    assert get(Range=f"bytes={len(whole)}-")[0] == 416

@@ -122,7 +122,7 @@ def test_all_that_reads_labels_reads_the_other_class(project, labeled, circle, s
 
 def test_an_export_has_the_other_class_and_says_what_was_chosen(project, labeled, circle, tmp_path) -> None:
     merge(project, "circle", "square")
-    exporting.write_coco(project, review.Filters(), tmp_path / "coco.json")
+    exporting.write(project, review.Filters(), tmp_path / "coco.json")
     written = json.loads((tmp_path / "coco.json").read_text())
     assert [each["name"] for each in written["categories"]] == ["square", "triangle"]
     assert len(written["annotations"]) == 12
@@ -140,7 +140,7 @@ def test_two_labels_of_one_image_that_become_the_same_count_once(manager, labele
     merge(project, "circle", "square")
     item.refresh_from_db()
     assert answers.classes_of([item.current_annotation_id]) == {item.current_annotation_id: (ids["square"],)}
-    assert exporting.write_coco(project, review.Filters(), tmp_path / "coco.json")["annotations"] == 1
+    assert exporting.write(project, review.Filters(), tmp_path / "coco.json")["annotations"] == 1
 
 
 def test_people_agree_where_their_classes_have_become_one(manager, labeler, reviewer) -> None:

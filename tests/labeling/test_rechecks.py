@@ -6,7 +6,7 @@ import pytest
 
 from labeling import queue, rechecks, review, statistics, submission, suggestions
 from labeling.api.shapes import page_shape
-from labeling.exporting import provenance
+from labeling.labeled import Labeled
 from labeling.models import Annotation, Claim, Item, Page, Project, QueueEntry, Recheck
 from tests import factories
 
@@ -111,7 +111,7 @@ def test_labels_given_in_bulk_say_so(project, labeler, circle, square) -> None:
     submission.submit(
         page, labeler, [answer(item.pk, square if item == items[0] else circle) for item in items]
     )
-    alone, *bulk = [provenance(each, None) for each in Annotation.objects.order_by("item_id")]
+    alone, *bulk = [each.provenance for each in Labeled(project, review.Filters())]
     assert not alone["in_bulk"]
     for each in bulk:
         assert each["in_bulk"]

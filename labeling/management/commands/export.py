@@ -11,18 +11,31 @@ from labeling.management.base import LoupeCommand, find_project, help_with
 from labeling.models import Job
 
 
+def shares_of(text: str) -> tuple[float, ...]:
+    """Read the shares of train, val and test, in per cent."""
+    return tuple(float(each) for each in text.split("/"))
+
+
 class Command(LoupeCommand):
     help = "Write a project's labels to a file."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("project", help="id or name")
-        parser.add_argument("--format", default="coco", choices=exporting.FORMATS)
+        parser.add_argument("--format", default="coco", choices=list(exporting.FORMATS))
+        parser.add_argument("--images", default="", choices=list(exporting.IMAGES), help="left out as a rule")
+        parser.add_argument(
+            "--split", type=shares_of, default=(), metavar="80/10/10", help="train, val, test"
+        )
         parser.add_argument("--out", required=True, type=Path, metavar="FILE")
 
-    def handle(self, *args: Any, project: str, format: str, out: Path, **options: Any) -> None:  # noqa: A002
+    def handle(self, *args: Any, project: str, out: Path, **options: Any) -> None:
         if not out.resolve().parent.is_dir():
             raise CommandError(f"There is no folder {out.resolve().parent}.")
-        job = exporting.start(find_project(project), None, format, review.Filters())
+        choice = exporting.Choice(options["format"], options["images"], options["split"])
+        try:
+            job = exporting.start(find_project(project), None, choice, review.Filters())
+        except exporting.ExportRefused as error:
+            raise CommandError(str(error)) from error
         while job.state in (Job.State.QUEUED, Job.State.RUNNING):
             if not help_with(job):
                 time.sleep(0.1)

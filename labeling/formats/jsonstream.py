@@ -1,0 +1,94 @@
+"""Reading a JSON object whose lists are too long for memory: an element of them at a time."""
+
+import codecs
+import json
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from labeling.formats.records import Unreadable
+
+PIECE = 1 << 20
+SPACE = " \t\r\n"
+LONGEST = 256 << 20  # characters of one element
+
+
+def members(file: BinaryIO) -> Iterator[tuple[str, Any]]:
+    """Yield the name and value of each member of the object in a file; of a list, name and each element.
+
+    An empty list yields nothing. Raises Unreadable where it is no such object.
+    """
+    text = Text(file)
+    text.expect("{", "It is no JSON object.")
+    while text.next() != "}":
+        name = text.value()
+        if not isinstance(name, str):
+            raise Unreadable("It is no JSON object: a member has no name.")
+        text.expect(":", f"It is damaged after the name {name!r}.")
+        if text.next() == "[":
+            yield from ((name, element) for element in elements(text, name))
+        else:
+            yield name, text.value()
+        if text.next() == ",":
+            text.at += 1
+
+
+def elements(text: "Text", name: str) -> Iterator[Any]:
+    text.at += 1
+    while (found := text.next()) != "]":
+        if found == ",":
+            text.at += 1
+        else:
+            yield text.value()
+    text.at += 1
+
+
+class Text:
+    """A window on a file's text that moves along with what is read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.window, self.at, self.is_all = file, "", 0, False
+        self.decode = codecs.getincrementaldecoder("utf-8-sig")().decode
+        self.scan = json.JSONDecoder().raw_decode
+
+    def more(self) -> None:
+        data = self.file.read(max(PIECE, len(self.window) - self.at))
+        try:
+            self.window = self.window[self.at :] + self.decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            raise Unreadable("It is no text in UTF-8.") from error
+        self.at, self.is_all = 0, not data
+        if len(self.window) > LONGEST:
+            raise Unreadable("One of its parts is larger than can be read.")
+
+    def next(self) -> str:
+        """Return the next character that is no space, without going past it."""
+        while True:
+            while self.at < len(self.window):
+                if self.window[self.at] not in SPACE:
+                    return self.window[self.at]
+                self.at += 1
+            if self.is_all:
+                raise Unreadable("It ends too early.")
+            self.more()
+
+    def expect(self, character: str, otherwise: str) -> None:
+        if self.next() != character:
+            raise Unreadable(otherwise)
+        self.at += 1
+
+    def value(self) -> Any:
+        """Read the next value whole."""
+        self.next()
+        while True:
+            try:
+                value, end = self.scan(self.window, self.at)
+            except json.JSONDecodeError as error:
+                if self.is_all:
+                    raise Unreadable(
+                        f"It is no JSON near {self.window[error.pos : error.pos + 20]!r}."
+                    ) from error
+            else:
+                if end < len(self.window) or self.is_all:  # a number may go on
+                    self.at = end
+                    return value
+            self.more()

@@ -1,0 +1,86 @@
+"""What every format writes and reads: images with their regions, and the classes these have."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+
+class Unreadable(Exception):
+    """Why a file is not of a format at all, in a sentence for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A class. Formats that know only names number them from 1, in the order of the file."""
+
+    id: int
+    name: str
+    supercategory: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One region: `bbox` is [x, y, width, height], `polygon` one flat list of points per part, in pixels;
+    without either, it is a class of the whole image.
+
+    `mask` is what only pixels say: the lengths of runs of 0 and 1 (runs.py). `origin` says whether a
+    person drew it, accepted it as proposed, or changed what was proposed; `labeled_as` names the class
+    that was chosen, where that has been merged into another one since.
+    """
+
+    category: int
+    bbox: list[float] | None = None
+    polygon: list[list[float]] | None = None
+    mask: list[int] | None = None
+    origin: str = ""
+    labeled_as: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One image with its regions. `provenance` says who or what made them, when, and under what.
+
+    Without shapes it was looked at and holds nothing. `file_name` is its path in the project, or in the
+    file that it was read from; `url` where it can be fetched; `split` train, val, test or empty. Readers
+    number what a format has no ids for from 1.
+    """
+
+    id: int
+    file_name: str
+    width: int
+    height: int
+    shapes: list[Shape] = field(default_factory=list)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    split: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What could not be read, and where: `labels/a.txt, line 3`. The rest of the file still was."""
+
+    place: str
+    said: str
+
+
+Record = Category | Picture | Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What holds for a whole file. `image` returns the bytes of an image, upright; None leaves them out."""
+
+    name: str
+    task_type: str
+    categories: list[Category]
+    info: dict[str, Any] = field(default_factory=dict)
+    image: Callable[[Picture], bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file, alone or in an archive: its whole content, or where to read it from the beginning."""
+
+    name: str
+    content: bytes | BinaryIO
+    is_packed: bool = False  # as pictures are: compressing them again wins nothing

@@ -1,0 +1,179 @@
+"""Writing labels to a file in one pass, and reading that file again before anybody gets it."""
+
+import hashlib
+import shutil
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import orjson
+
+from labeling import images
+from labeling.formats.archives import ArchiveWriter
+from labeling.formats.catalog import Format
+from labeling.formats.files import Archive, Files, Single
+from labeling.formats.records import Category, Heading, Part, Picture, Problem, Shape, Unreadable
+
+PIECE = 1 << 20
+OFTEN = 500  # images after which progress is told
+
+Progress = Callable[[int], None]
+
+
+class Unsound(Exception):
+    """Why a file that was written is not offered, in a sentence for people."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What went into a file, image by image: enough to check it, and to compare it with another one."""
+
+    images: int = 0
+    empty: int = 0
+    by_class: Counter[int] = field(default_factory=Counter)
+    by_origin: Counter[str] = field(default_factory=Counter)
+    by_split: Counter[str] = field(default_factory=Counter)
+    items: "array[int]" = field(default_factory=lambda: array("q"))
+    prints: "array[int]" = field(default_factory=lambda: array("Q"))
+    ends: "array[int]" = field(default_factory=lambda: array("q"))
+    classes: "array[int]" = field(default_factory=lambda: array("q"))
+
+    def note(self, picture: Picture) -> None:
+        self.images += 1
+        self.empty += not picture.shapes
+        self.by_origin[picture.provenance["origin"]] += 1
+        self.by_split[picture.split] += bool(picture.split)
+        found = sorted(each.category for each in picture.shapes)
+        self.by_class.update(found)
+        self.items.append(picture.id)
+        self.prints.append(fingerprint(picture.shapes))
+        self.classes.extend(found)
+        self.ends.append(len(self.classes))
+
+    def save(self, file: BinaryIO) -> None:
+        """Write what an export is compared by."""
+        np.savez_compressed(
+            file,
+            items=np.array(self.items, np.int64),
+            prints=np.array(self.prints, np.uint64),
+            ends=np.array(self.ends, np.int64),
+            classes=np.array(self.classes, np.int64),
+        )
+
+
+def fingerprint(shapes: list[Shape]) -> int:
+    """Return 64 bits that say which regions an image has, in whatever order."""
+    said = b"\n".join(sorted(orjson.dumps([each.category, each.bbox, each.polygon]) for each in shapes))
+    return int.from_bytes(hashlib.blake2b(said, digest_size=8).digest(), "little")
+
+
+def write(form: Format, heading: Heading, pictures: Iterator[Picture], path: Path, *, alone: bool) -> None:
+    """Write a file: one by itself, or an archive of all parts. Raises BrokenImage."""
+    parts = form.write(heading, pictures)
+    with path.open("wb") as out:
+        if alone:
+            for part in parts:
+                copy(part, out)
+        else:
+            archive = ArchiveWriter(out)
+            for part in parts:
+                archive.add(part)
+                release(part)
+            archive.close()
+
+
+def copy(part: Part, out: BinaryIO) -> None:
+    assert not isinstance(part.content, bytes), "a file by itself is written as one"
+    part.content.seek(0)
+    shutil.copyfileobj(part.content, out, PIECE)
+    release(part)
+
+
+def release(part: Part) -> None:
+    if not isinstance(part.content, bytes):
+        part.content.close()
+
+
+def noted(pictures: Iterator[Picture], tally: Tally, progress: Progress) -> Iterator[Picture]:
+    """Pass pictures on, and count them."""
+    for picture in pictures:
+        tally.note(picture)
+        if tally.images % OFTEN == 0:
+            progress(tally.images)
+        yield picture
+
+
+def check(
+    form: Format, heading: Heading, tally: Tally, path: Path, progress: Progress, *, alone: bool
+) -> None:
+    """Read a file again, and compare what it says with what was to be said. Raises Unsound."""
+    try:
+        if alone:
+            found = counted(form, Single(path, f"labels.{form.alone}"), progress)
+        else:
+            with Archive(path) as files:
+                found = counted(form, files, progress)
+    except Unreadable as error:
+        raise Unsound(f"The file that was written cannot be read again: {error}") from error
+    titles = {each.id: said(each.name) for each in heading.categories}
+    wanted: Counter[str] = Counter()
+    for category, count in tally.by_class.items():
+        wanted[titles[category]] += count
+    pictures = tally.images - tally.empty if form.is_images else tally.images
+    if (found[0], found[1]) != (pictures, wanted):
+        raise Unsound(
+            f"The file that was written has {found[0]:,} images with {found[1].total():,} labels when it is"
+            f" read again, and not the {pictures:,} with {wanted.total():,} that it should have."
+        )
+
+
+def counted(form: Format, files: Files, progress: Progress) -> tuple[int, Counter[str]]:
+    """Count images, and labels by class. Raises Unsound at the first problem."""
+    titles: dict[int, str] = {}
+    images, labels = 0, Counter[int]()
+    for record in form.read(files):
+        if isinstance(record, Problem):
+            raise Unsound(f"The file that was written is wrong at {record.place}: {record.said}")
+        if isinstance(record, Category):
+            titles[record.id] = said(record.name)
+        else:
+            images += 1
+            labels.update(each.category for each in record.shapes)
+            if images % OFTEN == 0:
+                progress(images)
+    by_title: Counter[str] = Counter()
+    for category, count in labels.items():
+        by_title[titles[category]] += count
+    return images, by_title
+
+
+def said(name: str) -> str:
+    """Return a class's name as formats with a name a line have it."""
+    return " ".join(name.split())
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def readable(heading: Heading) -> Heading:
+    """Say of an image that cannot be copied which one it is."""
+    load = heading.image
+    if load is None:
+        return heading
+
+    def image(picture: Picture) -> bytes:
+        try:
+            return load(picture)
+        except images.BrokenImage as error:
+            raise Unsound(
+                f"The image {picture.file_name} cannot be copied into the export: {error}"
+                " Leave the images out, or remove it."
+            ) from error
+
+    return Heading(heading.name, heading.task_type, heading.categories, heading.info, image)
