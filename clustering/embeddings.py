@@ -49,6 +49,7 @@ def missing(
                 "project": project.pk,
                 "backbone": backbone or project.backbone,
                 "but": list(but),
+                "dicom": project.assists_dicom,
                 "limit": limit,
             },
         )
@@ -60,6 +61,9 @@ def count_missing(project: Project, backbone: str | None = None) -> int:
     gone = (Item.State.BROKEN, Item.State.REMOVED)
     here = sum(count for state, count in statistics.items_by_state(project).items() if state not in gone)
     unread = Item.objects.filter(project=project, read_at=None).exclude(state__in=gone).count()
+    if not project.assists_dicom:
+        left_out = Item.objects.filter(project=project, format="DICOM").exclude(state__in=gone)
+        unread += left_out.count()
     known = _shards(project, backbone).aggregate(
         embedded=Coalesce(Sum("count"), 0),
         unreadable=Coalesce(Sum(Func("unreadable", function="cardinality", output_field=IntegerField())), 0),
@@ -73,6 +77,7 @@ _MISSING = """
     WITH fresh AS MATERIALIZED (
         SELECT i.id, i.draw FROM labeling_item i
         WHERE i.project_id = %(project)s AND i.read_at IS NOT NULL AND i.state NOT IN ('broken', 'removed')
+        AND (%(dicom)s OR i.format <> 'DICOM')
         AND i.id NOT IN (
             SELECT unnest(s.items || s.unreadable) FROM clustering_shard s
             JOIN clustering_embeddingset e ON e.id = s.embedding_set_id

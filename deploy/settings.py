@@ -112,6 +112,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "labeling.signing.SignedImagesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -219,6 +220,8 @@ DEFAULT_FROM_EMAIL = os.environ.get("LOUPE_MAIL_FROM", "Loupe <loupe@localhost>"
 
 # Whether webhooks may lead into the network that this server is in.
 LOUPE_WEBHOOKS_PRIVATE = env_bool("LOUPE_WEBHOOKS_PRIVATE", False)
+# Whether images may be read from addresses and endpoints in that network.
+LOUPE_SOURCES_PRIVATE = env_bool("LOUPE_SOURCES_PRIVATE", False)
 
 STATIC_URL = "static/"
 STATIC_ROOT = LOUPE_HOME / "static"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from django.db import connection
-from django.db.models import Count, Exists, F, OuterRef, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from labeling.meanings import meant
 from labeling.models import Annotation, Item, Project, QueueEntry, Region
@@ -52,7 +52,10 @@ def training(project: Project) -> Answers:
 def validation(project: Project) -> Answers:
     """Return the blind answers to the uniform validation draw, undecided images included."""
     drawn = Annotation.objects.filter(
-        project=project, item__draw__lt=project.validation_rate, suggestion_visible=False
+        assisted(project, "item__"),
+        project=project,
+        item__draw__lt=project.validation_rate,
+        suggestion_visible=False,
     )
     return _with_undecided(drawn)
 
@@ -111,19 +114,26 @@ OPINIONS = """
 """
 
 
+def assisted(project: Project, to_item: str = "") -> Q:
+    """Return which items models look at: DICOM images only where a manager says so."""
+    return Q() if project.assists_dicom else ~Q(**{f"{to_item}format": "DICOM"})
+
+
 def unlabeled(project: Project) -> np.ndarray:
     """Return the ids of readable items that still need a label, validation items left out."""
     return _ids(
-        Item.objects.filter(project=project, state="unlabeled", draw__gte=project.validation_rate).exclude(
-            read_at=None
-        )
+        Item.objects.filter(
+            assisted(project), project=project, state="unlabeled", draw__gte=project.validation_rate
+        ).exclude(read_at=None)
     )
 
 
 def ready(project: Project) -> np.ndarray:
     """Return the ids of all items whose image could be read."""
     return _ids(
-        Item.objects.filter(project=project).exclude(read_at=None).exclude(state__in=("broken", "removed"))
+        Item.objects.filter(assisted(project), project=project)
+        .exclude(read_at=None)
+        .exclude(state__in=("broken", "removed"))
     )
 
 
@@ -178,7 +188,9 @@ def _current(annotations: QuerySet[Annotation]) -> QuerySet[Annotation]:
 
 def _to_learn_from(project: Project) -> QuerySet[Annotation]:
     asked_blind = Annotation.objects.filter(item=OuterRef("item"), kind="validation")
-    mine = Annotation.objects.filter(project=project, item__draw__gte=project.validation_rate)
+    mine = Annotation.objects.filter(
+        assisted(project, "item__"), project=project, item__draw__gte=project.validation_rate
+    )
     return _current(mine).filter(~Exists(asked_blind))
 
 

@@ -18,5 +18,7 @@ class LabelingConfig(AppConfig):
             label_applying,
             label_checking,
             mailing,
+            reading,
+            refreshing,
             reworking,
         )

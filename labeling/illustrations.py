@@ -10,7 +10,7 @@ from django.db import transaction
 from django.urls import reverse
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from labeling import images
+from labeling import decoding, images
 from labeling.models import Event, InstructionPicture, Project, User
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
@@ -50,13 +50,13 @@ def encoded(data: bytes) -> tuple[bytes, int, int]:
     if len(data) > MAX_BYTES:
         raise PictureRefused(too_large(len(data)))
     try:
-        with images.blaming("The picture is damaged: it ends too early or cannot be decoded."):
+        with decoding.blaming("The picture is damaged: it ends too early or cannot be decoded."):
             image, is_drawn = decoded(data)
             if max(image.size) > LONGEST:
                 image.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
             out = io.BytesIO()
             image.save(out, "WEBP", lossless=is_drawn, quality=85, method=2)
-    except images.BrokenImage as error:
+    except decoding.BrokenImage as error:
         raise PictureRefused(str(error)) from error
     return out.getvalue(), image.width, image.height
 
@@ -66,18 +66,18 @@ def decoded(data: bytes) -> tuple[Image.Image, bool]:
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
-        raise images.BrokenImage(NO_PICTURE) from error
+        raise decoding.BrokenImage(NO_PICTURE) from error
     except Image.DecompressionBombError as error:
-        raise images.BrokenImage("The picture has too many pixels to be read.") from error
-    if image.width * image.height > images.MAX_PIXELS:
-        raise images.BrokenImage(
+        raise decoding.BrokenImage("The picture has too many pixels to be read.") from error
+    if image.width * image.height > decoding.MAX_PIXELS:
+        raise decoding.BrokenImage(
             f"The picture has {image.width * image.height / 1e6:,.0f} million pixels;"
-            f" at most {images.MAX_PIXELS / 1e6:,.0f} million can be read."
+            f" at most {decoding.MAX_PIXELS / 1e6:,.0f} million can be read."
         )
     is_drawn = image.format in DRAWN
     image.load()
     ImageOps.exif_transpose(image, in_place=True)
-    clean = images.to_rgb(image)
+    clean = decoding.to_rgb(image)
     clean.info = {}  # or what the file said of itself, as its place, would be written again
     return clean, is_drawn
 

@@ -18,8 +18,8 @@ from labeling.formats.files import Archive
 from labeling.formats.label_studio import PREDICTION
 from labeling.formats.pictures import Size
 from labeling.formats.records import Category, Picture, Problem, Record, Shape, Unreadable
-from labeling.importing import readable
 from labeling.label_imports import CHECK, OWN_FOLDERS, State, path_of
+from labeling.listing import readable
 from labeling.matching import BY_PATH, Gallery, Image, Match
 from labeling.models import Annotation, ImportedLabel, Item, Job, LabelImport, Project
 

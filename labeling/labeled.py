@@ -19,13 +19,15 @@ SOURCE, LABELER, AGREED = 4, 5, 6  # columns of the heads, before those that are
 PLAIN = (
     "annotation_id", "created_at", "queue_kind", "group", "suggestion_visible", "seconds",
     "instructions_version", "model_version", "certificate", "confidence", "threshold", "reviewed",
+    "file_gone_at",
 )  # fmt: skip
 # Rows as they are: half a million model instances would take longer than all that is done with them.
 HEADS = """
 SELECT i.id, i.path, i.width, i.height, a.source, a.labeler_id, a.agreed, a.id,
     to_char(a.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'), nullif(a.kind, ''),
     a."group", a.suggestion_visible, a.seconds, n.version, a.model_version, a.certificate, a.confidence,
-    a.threshold, coalesce(l.reviewed AND l.annotation_id = a.id, false)
+    a.threshold, coalesce(l.reviewed AND l.annotation_id = a.id, false),
+    to_char(i.gone_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')
 FROM unnest(%s::bigint[], %s::bigint[]) WITH ORDINALITY chosen(item, annotation, place)
 JOIN labeling_item i ON i.id = chosen.item
 JOIN labeling_annotation a ON a.id = chosen.annotation

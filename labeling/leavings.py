@@ -70,7 +70,7 @@ def remove_pictures(project: Project, items: Sequence[Item]) -> None:
     for sha256 in set(contents) - had_by_others(project, contents):
         item = contents[sha256]
         default_storage.delete(images.thumbnail_name(sha256))
-        default_storage.delete(images.display_copy(sha256, item.width or 0, item.height or 0)[0])
+        default_storage.delete(images.display_copy(sha256, item.width or 0, item.height or 0, item.format)[0])
 
 
 def remove_crops(project: Project, alive: Callable[[], None]) -> None:

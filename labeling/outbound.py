@@ -1,10 +1,11 @@
-"""POST to an address that somebody typed in, without being led into our own network.
+"""Connect to an address that somebody typed in, without being led into our own network.
 
 The name is resolved here, every address it has is looked at, and the connection goes to one of just those:
 a name that answers differently a moment later changes nothing. Redirects are answers like others.
 """
 
 import contextlib
+import errno
 import http.client
 import ipaddress
 import socket
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 SECONDS = 10.0
@@ -85,6 +87,18 @@ def resolve(target: Target, *, allow_private: bool) -> list[Address]:
         if not allow_private and not is_public(address):
             raise Unsent(f"{target.host} leads to {address}, which is not on the public internet.")
     return addresses
+
+
+def guard(info: tuple[Any, ...], *, allow_private: bool) -> socket.socket:
+    """Make the socket for an address that was looked up, unless it is one that nothing may connect to.
+
+    `info` is what getaddrinfo says of it. A library that makes all of its sockets so is led nowhere else,
+    neither by names nor by redirects. Raises OSError.
+    """
+    family, kind, protocol, _, address = info
+    if not allow_private and not is_public(str(address[0])):
+        raise OSError(errno.EHOSTUNREACH, f"{address[0]} is not on the public internet")
+    return socket.socket(family, kind, protocol)
 
 
 class Connection(http.client.HTTPConnection):

@@ -150,6 +150,12 @@ def undone_labels(data: Data, names: Names) -> str:
     return f"took back what was imported from “{data.get('name')}”{kept}"
 
 
+def refreshed(data: Data, names: Names) -> str:
+    said = {"new": "new", "gone": "gone", "back": "back again", "changed": "changed"}
+    found = [f"{data[key]:,} {word}" for key, word in said.items() if data.get(key)]
+    return f"found {', '.join(found)} in {data.get('name')}"
+
+
 def reviewed(doing: str) -> Words:
     return lambda data, names: f"{doing} {number(data.get('count', 0), 'label', 'labels')}{comment(data)}"
 
@@ -329,6 +335,16 @@ verb(
 verb("account_off", "Account switched off", in_team("switched the account of {who} off"))
 verb("account_on", "Account switched on", in_team("switched the account of {who} on again"))
 verb("import", "Images imported", imported, Door("import"))
+verb("source", "Source added", lambda data, names: f"added the source {data.get('name')}", Door("import"))
+verb("source_changed", "Source changed", lambda data, names: f"changed the source {data.get('name')}",
+     Door("import"))  # fmt: skip
+verb("refresh", "Source looked at again", refreshed, Door("import"), by_machine=True)
+verb(
+    "read_again",
+    "Images read again",
+    lambda data, names: f"had changed and damaged images of {data.get('name')} read again",
+    Door("import"),
+)
 verb("import_labels", "Labels imported", imported_labels, Door("data", query="source=imported"))
 verb("undo_import_labels", "Import of labels undone", undone_labels, Door("label-imports"))
 verb("reject", "Labels rejected", reviewed("rejected"), items_door)
@@ -460,3 +476,7 @@ setting("agreement_overlap", "Overlap of the same object", percent)
 setting("second_labels", "A second label where it pays", lambda value: "on" if value else "off")
 setting("gold_rule", "When known images show errors", of_choices(Project.GoldRule.choices))
 setting("gold_feedback", "Tell labelers at once what was right", lambda value: "on" if value else "off")
+setting(
+    "most_items", "Images at the most", lambda value: "as many as come" if value is None else f"{value:,}"
+)
+setting("assists_dicom", "Models look at DICOM images", lambda value: "on" if value else "off")

@@ -96,6 +96,10 @@ urlpatterns = [
         label_imports.label_import_problems,
         name="label-import-problems",
     ),
+    path("projects/<int:project_id>/sources/<int:source_id>/", imports.source_page, name="source"),
+    path(
+        "projects/<int:project_id>/sources/<int:source_id>/refresh/", imports.refresh, name="source-refresh"
+    ),
     path("projects/<int:project_id>/team/", people.team, name="team"),
     path("projects/<int:project_id>/team/<int:membership_id>/", people.change_member, name="member"),
     path(
@@ -225,5 +229,6 @@ urlpatterns = [
         name="instructions-restore",
     ),
     path("projects/<int:project_id>/settings/delete/", settings.delete, name="project-delete"),
+    path("projects/<int:project_id>/settings/images/", imports.settings_taking, name="settings-taking"),
     path("projects/<int:project_id>/settings/state/", settings.set_state, name="settings-state"),
 ]

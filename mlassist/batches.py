@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.formats import date_format
 
 from labeling.models import DataSource, Item, Project, QueueEntry
@@ -21,12 +21,15 @@ def later(certificate: Certificate) -> QuerySet[DataSource]:
 
 
 def excluded(certificate: Certificate, items: np.ndarray) -> np.ndarray:
-    """Return which items a certificate does not speak for, (n,): imports inherit it only once they pass."""
-    passed = ImportCheck.objects.filter(certificate=certificate, state__in=INHERITING)
-    sources = list(later(certificate).exclude(pk__in=passed.values("source")).values_list("id", flat=True))
-    if not sources:
-        return np.zeros(len(items), bool)
-    theirs = Item.objects.filter(source__in=sources).values_list("id", flat=True)
+    """Return which items a certificate does not speak for, (n,): imports inherit it only once they pass.
+
+    What has come to lie in a source since, after the certificate or after the source had passed, waits for
+    the next certificate: nobody has compared it.
+    """
+    checks = ImportCheck.objects.filter(certificate=certificate, state__in=INHERITING)
+    compared = checks.filter(source=OuterRef("source"), created_at__gte=OuterRef("created_at"))
+    fresh = Item.objects.filter(project=certificate.project_id, created_at__gt=certificate.created_at)
+    theirs = fresh.filter(~Exists(compared)).values_list("id", flat=True)
     return np.isin(items, np.fromiter(theirs.iterator(10_000), np.int64))
 
 

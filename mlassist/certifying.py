@@ -31,7 +31,7 @@ WAITING: dict[str, Any] = {"needed": None, "message": "", "in_sight": False}
 def drawn(project: Project) -> int:
     """Return how many items the blind draw holds."""
     chosen_items = Item.objects.filter(
-        project=project, draw__lt=project.validation_rate, read_at__isnull=False
+        answers.assisted(project), project=project, draw__lt=project.validation_rate, read_at__isnull=False
     )
     return chosen_items.exclude(state__in=("broken", "removed")).count()
 

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from clustering import embeddings
-from labeling import jobs
+from labeling import answers, jobs
 from labeling.models import Item, Job, Project
 from mlassist import embedding, former
 from mlassist.models import BackboneOffer, Run
@@ -186,7 +186,9 @@ def featurize(job: jobs.RunningJob) -> dict[str, Any]:
         return {"embedded": 0}
     known = embeddings.among(embeddings.set_of(project, name), job.payload["items"])
     items = list(
-        Item.objects.filter(pk__in=[item for item in job.payload["items"] if item not in known])
+        Item.objects.filter(
+            answers.assisted(project), pk__in=[item for item in job.payload["items"] if item not in known]
+        )
         .exclude(state__in=(Item.State.BROKEN, Item.State.REMOVED))
         .prefetch_related("source")
         .only("sha256", "path", "source")

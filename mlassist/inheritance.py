@@ -107,7 +107,7 @@ def check(
 
 def reference(project: Project, certificate: Certificate, pool: Pool) -> tuple[np.ndarray, np.ndarray]:
     """Return (rows of the blind draw, rows learned from) among the images from before a certificate."""
-    before = Item.objects.filter(project=project, source__created_at__lte=certificate.created_at)
+    before = Item.objects.filter(project=project, created_at__lte=certificate.created_at)
     known = np.fromiter(before.order_by("id").values_list("id", flat=True), np.int64)
     blind = before.filter(draw__lt=project.validation_rate).order_by("id").values_list("id", flat=True)
     even = np.setdiff1d(np.fromiter(blind, np.int64), learned_from(project.backbone))

@@ -85,9 +85,7 @@ class Judged:
 
 def judged(certificate: Certificate) -> Judged:
     """Return what people have answered of a proof's draws so far, or until it was put off."""
-    own = RegionDraw.objects.filter(
-        certificate=certificate, item__source__created_at__lte=certificate.created_at
-    )
+    own = RegionDraw.objects.filter(certificate=certificate, item__created_at__lte=certificate.created_at)
     if "put_off" in certificate.evidence:
         own = own.filter(item__in=certificate.evidence["put_off"])
     draws = {each.item_id: each for each in own}

@@ -35,7 +35,9 @@ FEWEST_BLIND = 1.6  # times the fewest that could prove the target
 
 def blind_draw(project: Project) -> int:
     """Return how many readable items the blind draw holds."""
-    drawn = Item.objects.filter(project=project, draw__lt=project.validation_rate, read_at__isnull=False)
+    drawn = Item.objects.filter(
+        answers.assisted(project), project=project, draw__lt=project.validation_rate, read_at__isnull=False
+    )
     return drawn.exclude(state__in=("broken", "removed")).count()
 
 
@@ -375,7 +377,7 @@ def covered(certificate: Certificate | None, surveyed: "Surveyed") -> list[int]:
     whole = certificate.promise == Project.Promise.WHOLE_SET
     inside = within(certificate.evidence["thresholds"], whole, scores, empty)
     later = Item.objects.filter(
-        project=certificate.project, source__created_at__gt=certificate.created_at
+        project=certificate.project, created_at__gt=certificate.created_at
     ).values_list("id", flat=True)
     foreign = set(later)
     return [

@@ -169,7 +169,7 @@ class Page:
 def answer_of(answer: Answer) -> dict[str, Any]:
     if answer is None:
         return {"skipped": True}
-    named = [answer] if isinstance(answer, str) else list(answer)
+    named: list[str | Region] = [answer] if isinstance(answer, str) else list(answer)
     return {"regions": [{"class": each} if isinstance(each, str) else dict(each) for each in named]}
 
 

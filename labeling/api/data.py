@@ -1,5 +1,7 @@
 """Items, reviews, imports, jobs."""
 
+from typing import Any
+
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.shortcuts import get_object_or_404
@@ -9,9 +11,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import gallery, importing, naming, permissions, review
+from labeling import gallery, importing, naming, permissions, reading, review, sources
 from labeling.api import filtering, shapes
-from labeling.models import Job
+from labeling.api.sources import ImportInput
+from labeling.models import DataSource, Job, Project
 
 MOST = 200
 
@@ -98,33 +101,31 @@ class Imports(APIView):
     def get(self, request: Request, project_id: int) -> Response:
         """List what was imported, with counts and the files that gave no item."""
         project = permissions.project_or_404(request.user, project_id, "manage")
-        sources = project.sources.order_by("-id")[:50]
+        newest = project.sources.order_by("-id")[:50]
         return Response(
-            {
-                "results": [
-                    {**importing.summary(each), "problems": importing.problems(each)} for each in sources
-                ]
-            }
+            {"results": [{**reading.summary(each), "problems": reading.problems(each)} for each in newest]}
         )
 
-    @extend_schema(operation_id="imports_create", request=shapes.ImportInput, responses={201: dict})
+    @extend_schema(operation_id="imports_create", request=ImportInput, responses={201: dict})
     def post(self, request: Request, project_id: int) -> Response:
-        """Import uploaded images or ZIP archives (multipart `files`), or a folder or ZIP of the server."""
+        """Import uploaded images or ZIP archives (multipart `files`), a bucket, web addresses, or a folder.
+
+        A bucket, and a list by its address, is listed by a job, in which it says what it found.
+        """
         project = permissions.project_or_404(request.user, project_id, "manage")
         files = request.FILES.getlist("files") + request.FILES.getlist("upload")
-        given = shapes.ImportInput(data=request.data)
+        given = ImportInput(data=request.data)
         given.is_valid(raise_exception=True)
         if files:
             paths = request.data.getlist("paths") if hasattr(request.data, "getlist") else []
-            sources = importing.add_uploads(project, files, permissions.person(request), paths)
-        elif given.validated_data.get("url"):
-            if not getattr(request.user, "is_superuser", False):
-                raise PermissionDenied("Only a site admin may import from folders of the server.")
-            sources = [importing.add_path(project, given.validated_data["url"], permissions.person(request))]
+            made = importing.add_uploads(
+                project, files, permissions.person(request), paths,
+                every_page=given.validated_data.get("every_page", False),
+            )  # fmt: skip
         else:
-            raise importing.ImportRefused("Send files as `files`, or a folder or ZIP of the server as `url`.")
+            made = [self.found_elsewhere(request, project, given.validated_data)]
         job = (
-            Job.objects.filter(project=project, kind="import", payload__source=sources[0].pk)
+            Job.objects.filter(project=project, kind__in=("refresh", "import"), payload__source=made[0].pk)
             .order_by("id")
             .first()
         )
@@ -132,10 +133,28 @@ class Imports(APIView):
             {
                 "id": job.pk if job else None,
                 "job": shapes.job_shape(job) if job else None,
-                "imports": [importing.summary(each) for each in sources],
+                "imports": [reading.summary(each) for each in made],
             },
             status=201,
         )
+
+    def found_elsewhere(self, request: Request, project: Project, given: dict[str, Any]) -> DataSource:
+        """Add a source that is not sent along. Raises ImportRefused."""
+        by = permissions.person(request)
+        every_page = given.get("every_page", False)
+        if given.get("urls"):
+            return sources.add_list(project, given["urls"], "", by, every_page=every_page)
+        url = given.get("url", "")
+        if "://" in url:
+            return sources.add(project, given | {"address": url}, by)
+        if not url:
+            raise importing.ImportRefused(
+                "Send files as `files`, the address of a bucket, a list, a folder or ZIP as `url`, or the"
+                " addresses of images as `urls`."
+            )
+        if not getattr(request.user, "is_superuser", False):
+            raise PermissionDenied("Only a site admin may import from folders of the server.")
+        return importing.add_path(project, url, by, every_page=every_page)
 
 
 class JobDetail(APIView):

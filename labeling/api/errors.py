@@ -23,6 +23,7 @@ from labeling.outlining import OutlineRefused
 from labeling.permissions import ProjectDeleted
 from labeling.projects import ProjectRefused
 from labeling.queue import NotRunning
+from labeling.refreshing import NotNow
 from labeling.review import ReviewRefused
 from labeling.saved import SavingRefused
 from labeling.submission import InvalidAnswer
@@ -46,6 +47,7 @@ REFUSALS = (
 )
 SAID: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int, str], ...] = (
     (NotRunning, 409, "paused"),
+    (NotNow, 409, "busy"),
     (LimitReached, 409, "limit_reached"),
     (NotWorking, 404, "not_found"),
     (idempotency.Busy, 409, "in_progress"),

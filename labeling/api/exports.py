@@ -9,8 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import changed, exporting, permissions, ranges
-from labeling.api import filtering, shapes
+from labeling import changed, exporting, permissions
+from labeling.api import filtering, ranges, shapes
 from labeling.formats import catalog
 from labeling.models import Event, Job, Project
 

@@ -1,28 +1,56 @@
 """Image bytes for whoever may see the item. The content of an item never changes, so browsers keep it."""
 
+from typing import Any
+
 from django.core.files.storage import default_storage
-from django.http import FileResponse, Http404, HttpResponse
+from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from labeling import images, permissions
+from labeling import images, permissions, remote, storing
+from labeling.api import ranges
 from labeling.models import Item
 
 A_WEEK = "private, max-age=604800, immutable"
+MINUTES = "private, max-age=240"  # a little less than a signed address is good for
+
+
+class WindowInput(serializers.Serializer[Any]):
+    center = serializers.FloatField(required=False, min_value=-1e6, max_value=1e6)
+    width = serializers.FloatField(required=False, min_value=1, max_value=1e6)
 
 
 class ImageFile(APIView):
-    @extend_schema(operation_id="images_read", responses={(200, "image/*"): OpenApiTypes.BINARY})
-    def get(self, request: Request, item_id: int) -> HttpResponse:
-        """Send the whole picture, upright."""
+    @extend_schema(
+        operation_id="images_read",
+        parameters=[WindowInput],
+        responses={(200, "image/*"): OpenApiTypes.BINARY, (206, "image/*"): OpenApiTypes.BINARY},
+    )
+    def get(self, request: Request, item_id: int) -> HttpResponseBase:
+        """Send the whole picture, upright, or the part that a Range header asks for.
+
+        Where its source says so, a redirect leads to the bucket itself, by an address that is good for five
+        minutes. `center` and `width` choose which values of a DICOM image are shown, from black to white.
+        """
         item = readable_or_404(request, item_id)
+        window = window_of(request, item)
         try:
-            data, media_type = images.viewable(item)
+            if window is not None:
+                data = images.in_window(item, *window)
+                return HttpResponse(data, content_type="image/png", headers={"Cache-Control": A_WEEK})
+            shown = images.viewable(item)
+            if shown.is_original and (address := storing.signed_address(item)):
+                return HttpResponseRedirect(address, headers={"Cache-Control": MINUTES})
+            response = ranges.respond(request.headers.get("Range"), shown.size, shown.media_type, shown.parts)
         except images.BrokenImage as error:
             return HttpResponse(str(error), status=410, content_type="text/plain")
-        return HttpResponse(data, content_type=media_type, headers={"Cache-Control": A_WEEK})
+        except remote.Unreachable as error:
+            return HttpResponse(str(error), status=503, content_type="text/plain")
+        response.headers["Cache-Control"] = A_WEEK
+        return response
 
 
 class ThumbnailFile(APIView):
@@ -47,6 +75,16 @@ class CropFile(APIView):
         except images.BrokenImage as error:
             return HttpResponse(str(error), status=410, content_type="text/plain")
         return HttpResponse(data, content_type="image/webp", headers={"Cache-Control": A_WEEK})
+
+
+def window_of(request: Request, item: Item) -> tuple[float, float] | None:
+    """Return the center and width that are asked for, where the item is shown in a window."""
+    if item.window is None:
+        return None
+    given = WindowInput(data=request.query_params)
+    given.is_valid(raise_exception=True)
+    center, width = given.validated_data.get("center"), given.validated_data.get("width")
+    return None if center is None or width is None else (center, width)
 
 
 def readable_or_404(request: Request, item_id: int) -> Item:

@@ -84,6 +84,11 @@ class SettingsInput(serializers.Serializer[Any]):
         required=False,
         help_text="what happens when known images show that a labeler errs too often",
     )
+    most_items = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=100_000_000,
+        help_text="images that the project takes; empty for as many as come",
+    )  # fmt: skip
+    assists_dicom = serializers.BooleanField(required=False, help_text="let models look at DICOM images, too")
     gold_feedback = serializers.BooleanField(
         required=False, help_text="tell labelers at once that an image was a known one, and what was right"
     )
@@ -105,6 +110,8 @@ def project_shape(project: Project, role: str | None) -> dict[str, Any]:
         "agreement_match": project.agreement_rule.match,
         "agreement_overlap": project.agreement_overlap,
         "second_labels": project.second_labels,
+        "most_items": project.most_items,
+        "assists_dicom": project.assists_dicom,
         "hourly_cost": project.hourly_cost,
         "currency": project.currency,
         "classes": [class_shape(each) for each in project.classes.all() if each.retired_at is None],

@@ -197,10 +197,6 @@ class LogInput(serializers.Serializer[Any]):
     until = serializers.DateField(required=False)
 
 
-class ImportInput(serializers.Serializer[Any]):
-    url = serializers.CharField(required=False, help_text="a folder or ZIP on the server; site admins only")
-
-
 def class_shape(each: LabelClass) -> dict[str, Any]:
     return {
         "id": each.pk,
@@ -281,6 +277,7 @@ def page_item(item: Item, why: str, suggestion: dict[str, Any] | None) -> dict[s
         "file_name": item.file_name,
         "width": item.width,
         "height": item.height,
+        "window": item.window,
         "image": reverse("image", args=[item.pk]),
         "thumbnail": reverse("thumbnail", args=[item.pk]),
         "why": why,
@@ -320,6 +317,9 @@ def item_shape(item: Item, viewer: Any) -> dict[str, Any]:
         "reason": item.reason,
         "width": item.width,
         "height": item.height,
+        "window": item.window,
+        "gone_at": item.gone_at,
+        "changed_at": item.changed_at,
         "image": reverse("image", args=[item.pk]),
         "thumbnail": reverse("thumbnail", args=[item.pk]),
         "origin": current.origin if current else None,

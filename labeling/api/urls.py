@@ -18,6 +18,7 @@ from labeling.api import (
     projects,
     quality,
     reviewing,
+    sources,
     tokens,
     webhooks,
 )
@@ -263,6 +264,21 @@ urlpatterns = [
         "projects/<int:project_id>/label-imports/<int:label_import_id>/undo/",
         label_imports.LabelImportUndo.as_view(),
         name="api-label-import-undo",
+    ),
+    path(
+        "projects/<int:project_id>/sources/<int:source_id>/",
+        sources.SourceDetail.as_view(),
+        name="api-source",
+    ),
+    path(
+        "projects/<int:project_id>/sources/<int:source_id>/refresh/",
+        sources.SourceRefresh.as_view(),
+        name="api-source-refresh",
+    ),
+    path(
+        "projects/<int:project_id>/sources/<int:source_id>/read-again/",
+        sources.SourceRefresh.as_view(again=True),
+        name="api-source-read-again",
     ),
     path("projects/<int:project_id>/exports/", exports.Exports.as_view(), name="api-exports"),
     path(

@@ -7,20 +7,60 @@ from labeling.models.projects import Project
 
 
 class DataSource(models.Model):
-    """A folder or an archive that items were imported from."""
+    """Where items were imported from: a folder, an archive, a bucket or a list of addresses."""
 
     class Kind(models.TextChoices):
         FOLDER = "folder", "Folder on the server, read in place"
         ZIP = "zip", "ZIP archive"
         UPLOAD = "upload", "Files from the browser"
+        S3 = "s3", "S3 bucket, read in place"
+        AZURE = "azure", "Azure Blob container, read in place"
+        GCS = "gcs", "Google Cloud Storage bucket, read in place"
+        HTTP = "http", "List of web addresses, read in place"
+
+    class Refresh(models.TextChoices):
+        OFF = "off", "Only by hand"
+        HOURLY = "hourly", "Every hour"
+        DAILY = "daily", "Every day"
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="sources")
     kind = models.CharField(max_length=8, choices=Kind.choices)
-    location = models.CharField(max_length=2_000, help_text="folder path, or the archive's path")
+    location = models.CharField(
+        max_length=2_000,
+        blank=True,
+        help_text="path of the folder or archive; address of a bucket with its pattern, or of a list; empty"
+        " for a list that was typed in",
+    )
     name = models.CharField(max_length=255)
     refused = models.JSONField(default=list, help_text="files that could not become items: [{name, reason}]")
+    refused_count = models.PositiveIntegerField(default=0, help_text="all of them, of which few are named")
+    options = models.JSONField(default=dict, help_text="of a bucket: endpoint, region, account; never secret")
+    credentials = models.TextField(blank=True, help_text="encrypted, see sealing.py")
+    refresh = models.CharField(max_length=6, choices=Refresh.choices, default=Refresh.OFF)
+    listed_at = models.DateTimeField(null=True, help_text="when what is there was last compared with items")
+    signs_urls = models.BooleanField(
+        default=False, help_text="send browsers to the bucket by a short-lived address"
+    )
+    every_page = models.BooleanField(default=False, help_text="make an item of each page of a TIFF")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["refresh", "listed_at"], condition=~models.Q(refresh="off"), name="source_refresh"
+            ),
+        ]
+
+    @property
+    def is_remote(self) -> bool:
+        """Tell whether its files lie elsewhere and are read over the network."""
+        return self.kind in (self.Kind.S3, self.Kind.AZURE, self.Kind.GCS, self.Kind.HTTP)
+
+    @property
+    def can_refresh(self) -> bool:
+        """Tell whether more may come to lie there, and be found."""
+        return (self.is_remote and bool(self.location)) or self.kind == self.Kind.FOLDER
 
 
 class Item(models.Model):
@@ -36,7 +76,10 @@ class Item(models.Model):
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="items")
     source = models.ForeignKey(DataSource, on_delete=models.PROTECT, related_name="items")
-    path = models.CharField(max_length=2_000, help_text="inside the source, / between folders")
+    path = models.CharField(
+        max_length=2_000, help_text="inside the source, / between folders; with #page=2 after a TIFF's path"
+    )
+    page = models.PositiveIntegerField(default=0, help_text="of a TIFF, counted from 0")
     state = models.CharField(max_length=12, choices=State.choices, default=State.UNLABELED)
     reason = models.CharField(max_length=300, blank=True, help_text="why it is broken, skipped or removed")
     draw = models.FloatField(help_text="uniform in [0, 1), from the project's seed")
@@ -45,7 +88,15 @@ class Item(models.Model):
     width = models.PositiveIntegerField(null=True, help_text="pixels of the upright image")
     height = models.PositiveIntegerField(null=True)
     format = models.CharField(max_length=10, blank=True)
+    window = models.JSONField(
+        null=True, help_text="of a DICOM image: {center, width, low, high} in its own values"
+    )
     read_at = models.DateTimeField(null=True)
+    fingerprint = models.CharField(
+        max_length=100, blank=True, help_text="the file's ETag or time of change when it was found"
+    )
+    changed_at = models.DateTimeField(null=True, help_text="when another file was found under its path")
+    gone_at = models.DateTimeField(null=True, help_text="when its file was no longer at the source")
     duplicate_of = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="duplicates")
     current_annotation = models.ForeignKey(
         "labeling.Annotation", null=True, on_delete=models.SET_NULL, related_name="+"
@@ -58,9 +109,18 @@ class Item(models.Model):
             models.Index(fields=["project", "draw"], name="item_by_draw"),
             models.Index(fields=["project", "path", "id"], name="item_by_path"),
             models.Index(fields=["project", "draw"], condition=models.Q(read_at=None), name="item_unread"),
+            models.Index(fields=["project"], condition=models.Q(format="DICOM"), name="item_dicom"),
+            models.Index(
+                fields=["source", "path"], condition=models.Q(gone_at__isnull=False), name="item_gone"
+            ),
+            models.Index(
+                fields=["source", "path"], condition=models.Q(changed_at__isnull=False), name="item_changed"
+            ),
         ]
         constraints = [
-            models.UniqueConstraint(fields=["source", "path"], name="item_path_once"),
+            models.UniqueConstraint(
+                fields=["source", "path"], condition=models.Q(gone_at=None), name="item_path_once"
+            ),
             models.UniqueConstraint(
                 fields=["project", "sha256"],
                 condition=models.Q(duplicate_of=None) & ~models.Q(sha256="") & ~models.Q(state="removed"),
@@ -72,6 +132,11 @@ class Item(models.Model):
                 name="item_labeled_has_annotation",
             ),
         ]
+
+    @property
+    def stored_path(self) -> str:
+        """Return the path of the file that the item is in."""
+        return self.path.removesuffix(f"#page={self.page + 1}") if self.page else self.path
 
     @property
     def file_name(self) -> str:

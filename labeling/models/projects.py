@@ -77,6 +77,10 @@ class Project(models.Model):
     hourly_cost = models.FloatField(null=True, help_text="of a labeler, for the dashboard's estimates")
     currency = models.CharField(max_length=8, blank=True, help_text="of the hourly cost, as people write it")
     seed = models.BigIntegerField(default=0)
+    assists_dicom = models.BooleanField(default=False, help_text="whether models look at DICOM images")
+    most_items = models.PositiveIntegerField(
+        null=True, help_text="images that the project takes at most; empty for as many as come"
+    )
     meaning = models.PositiveIntegerField(
         default=0, help_text="how often it has changed what labels mean: what was learned before is outdated"
     )

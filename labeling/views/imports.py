@@ -1,27 +1,56 @@
-"""Importing images, and how imports go."""
+"""Importing images, where they come from, and how imports go."""
 
 from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
 
-from labeling import importing, permissions
-from labeling.models import Project
+from labeling import importing, permissions, projects, reading, refreshing, sources
+from labeling.models import DataSource, Project
+from labeling.source_forms import SourceForm, SourceSettingsForm, TakingForm
 from labeling.views import SignedIn
+from labeling.views.settings import settings_page
+
+LISTED = 200
 
 
 def import_page(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "manage")
-    if request.method == "POST":
-        if not request.user.is_superuser:  # only a site admin may read folders of the server
-            raise Http404
+    if "path" in request.POST:
+        return import_path(request, project)
+    form = SourceForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
         try:
-            importing.add_path(project, request.POST.get("path", ""), request.user)
+            add_source(project, form.cleaned_data, request)
         except importing.ImportRefused as error:
-            messages.error(request, str(error))
-        return redirect("import", project.pk)
-    return render(request, "data/import.html", {"project": project, "imports": imports_of(project)})
+            form.add_error(None, str(error))
+        else:
+            return redirect("import", project.pk)
+    return render(
+        request,
+        "data/import.html",
+        {"project": project, "imports": imports_of(project), "form": form},
+        status=400 if form.errors else 200,
+    )
+
+
+def import_path(request: SignedIn, project: Project) -> HttpResponse:
+    if not request.user.is_superuser:  # only a site admin may read folders of the server
+        raise Http404
+    try:
+        importing.add_path(project, request.POST["path"], request.user)
+    except importing.ImportRefused as error:
+        messages.error(request, str(error))
+    return redirect("import", project.pk)
+
+
+def add_source(project: Project, given: dict[str, Any], request: SignedIn) -> DataSource:
+    """Add a bucket, or a list by its address or as it is. Raises ImportRefused."""
+    if given["urls"]:
+        return sources.add_list(project, given["urls"], "", request.user, every_page=given["every_page"])
+    return sources.add(project, given, request.user)
 
 
 def import_live(request: SignedIn, project_id: int) -> HttpResponse:
@@ -29,10 +58,74 @@ def import_live(request: SignedIn, project_id: int) -> HttpResponse:
     return render(request, "data/_imports.html", {"project": project, "imports": imports_of(project)})
 
 
+def source_or_404(request: SignedIn, project_id: int, source_id: int) -> DataSource:
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    source = project.sources.filter(pk=source_id).first()
+    if source is None:
+        raise Http404
+    source.project = project  # with the role of who asks
+    return source
+
+
+def source_page(request: SignedIn, project_id: int, source_id: int) -> HttpResponse:
+    """Show a source with what is gone and what was changed there; a POST changes how it is looked at."""
+    source = source_or_404(request, project_id, source_id)
+    form = SourceSettingsForm(request.POST) if request.method == "POST" else SourceSettingsForm.of(source)
+    if request.method == "POST" and form.is_valid():
+        try:
+            sources.change(source, form.cleaned_data, request.user)
+        except importing.ImportRefused as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, "Saved.")
+            return redirect("source", project_id, source.pk)
+    context = {
+        "project": source.project,
+        "source": source,
+        "facts": reading.summary(source),
+        "form": form,
+        "gone": source.items.filter(gone_at__isnull=False).order_by("path")[:LISTED],
+        "changed": source.items.filter(changed_at__isnull=False, gone_at=None).order_by("path")[:LISTED],
+        "under_way": refreshing.is_under_way(source),
+    }
+    return render(request, "data/source.html", context, status=400 if form.errors else 200)
+
+
+@require_POST
+def settings_taking(request: SignedIn, project_id: int) -> HttpResponse:
+    """Change how many images a project takes, and which of them models look at."""
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    form = TakingForm(request.POST)
+    if not form.is_valid():
+        return settings_page(request, project, taking_form=form)
+    projects.change_settings(project, request.user, **form.cleaned_data)
+    messages.success(request, "Saved.")
+    return redirect("settings", project.pk)
+
+
+@require_POST
+def refresh(request: SignedIn, project_id: int, source_id: int) -> HttpResponse:
+    """Look again what a source holds; with `again`, also read what was changed or is damaged."""
+    source = source_or_404(request, project_id, source_id)
+    try:
+        refreshing.start(source, request.user, again="again" in request.POST)
+    except refreshing.NotNow as error:
+        messages.warning(request, str(error))
+    return redirect("import", project_id)
+
+
 def imports_of(project: Project) -> list[dict[str, Any]]:
     found = []
     for source in project.sources.order_by("-id")[:20]:
-        facts = importing.summary(source)
+        facts = reading.summary(source)
         taken = facts["read"] - facts["broken"] - facts["duplicates"]
-        found.append({**facts, "taken": taken, "problems": importing.problems(source)})
+        found.append(
+            {
+                **facts,
+                "source": source,
+                "taken": taken,
+                "problems": reading.problems(source),
+                "under_way": refreshing.is_under_way(source),
+            }
+        )
     return found

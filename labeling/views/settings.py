@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST
 from labeling import changes, classes, deleting, extensions, permissions, projects, reworking, statistics
 from labeling.forms import ClassesForm, DeleteForm, QualityForm, SettingsForm
 from labeling.models import Project
+from labeling.source_forms import TakingForm
 from labeling.views import SignedIn
 
 
@@ -48,6 +49,7 @@ def settings_page(request: SignedIn, project: Project, **context: Any) -> HttpRe
     context.setdefault("classes_form", ClassesForm())
     context.setdefault("delete_form", DeleteForm())
     context.setdefault("quality_form", QualityForm(project=project))
+    context.setdefault("taking_form", TakingForm.of(project))
     instructions = project.instructions.select_related("created_by").first()
     context |= {"project": project, "extra": extensions.settings(), "instructions": instructions}
     context |= class_table(project)

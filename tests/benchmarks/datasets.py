@@ -51,9 +51,9 @@ def set_up() -> None:
 
 def decoder(side: int) -> Callable[[bytes], Image.Image]:
     """Return the product's way from a file to an upright image whose shorter side is `side` or more."""
-    from labeling import images
+    from labeling import decoding
 
-    return lambda file: images.decode(file, at_least=side)
+    return lambda file: decoding.decode(file, at_least=side)
 
 
 def open_any(file: bytes) -> Image.Image:

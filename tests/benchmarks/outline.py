@@ -130,7 +130,7 @@ def measure(objects: Iterator[Truth]) -> dict[str, float]:
 
 def waiting(count: int) -> dict[str, float]:
     """Return how long an outline takes in large photos, the first time and after that."""
-    from labeling import grabcut, images, outlining
+    from labeling import decoding, grabcut, outlining
 
     first: list[float] = []
     again: list[float] = []
@@ -141,7 +141,7 @@ def waiting(count: int) -> dict[str, float]:
         for number, each in enumerate(found):
             began = time.perf_counter()
             if number == 0:
-                picture = outlining.reduced(images.decode(file.getvalue(), outlining.SHORTER_SIDE))
+                picture = outlining.reduced(decoding.decode(file.getvalue(), outlining.SHORTER_SIDE))
             scale = picture.shape[1] / 4_000
             x, y, wide, high = each.box()
             hints = Hints(inside=((x + wide / 2, y + high / 2),)).scaled(scale, scale)

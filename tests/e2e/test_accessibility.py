@@ -96,6 +96,7 @@ PAGES = (
     "/projects/{0}/settings/classes/{1}/merge/?into={2}",
     "/projects/{}/settings/classes/{}/split/",
     "/not/here/",
+    "/projects/{}/sources/{source}/",
 )
 SITE_PAGES = ("/log/", "/mail/", "/people/")
 WIDTHS = (390, 1024)
@@ -128,6 +129,7 @@ def test_pages_have_no_faults(browse, busy, manager, scheme, pages):
     ids = {
         "hook": busy.webhooks.get().pk,
         "labels": busy.label_imports.get().pk,
+        "source": busy.sources.earliest("id").pk,
         "team": busy.teams.get().team_id,
         "member": busy.memberships.get(user__email="labeler@example.com").pk,
         "item": Comment.objects.filter(parent=None).get().item_id,

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
 from PIL import Image
 
-from labeling import images, importing, validation
+from labeling import images, importing, reading, storing, validation
 from labeling.models import DataSource, Item, Job, QueueEntry
 from tests import factories
 
@@ -25,6 +26,12 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return factories.write_folder(tmp_path / "pictures", 6)
+
+
+def shown(item: Item) -> tuple[bytes, str]:
+    """Return what a browser gets of an item."""
+    found = images.viewable(item)
+    return b"".join(found.parts(0, found.size)), found.media_type
 
 
 def test_rows_are_there_before_any_image_was_read(project, manager, folder) -> None:
@@ -47,12 +54,12 @@ def test_the_same_content_is_imported_once_and_reported(project, manager, folder
     shutil.copy(original, folder / "again.png")
     source = importing.add_folder(project, folder, manager)
     factories.run_jobs("quick")
-    assert importing.summary(source)["duplicates"] == 1
+    assert reading.summary(source)["duplicates"] == 1
     assert Item.objects.filter(project=project, state="unlabeled").count() == 6
     second = importing.add_folder(project, folder, manager)
     factories.run_jobs("quick")
-    assert importing.summary(second)["duplicates"] == 7
-    assert "already" in importing.problems(second)[0]["reason"]
+    assert reading.summary(second)["duplicates"] == 7
+    assert "already" in reading.problems(second)[0]["reason"]
 
 
 def test_damaged_files_are_listed_and_the_rest_goes_on(project, manager, folder) -> None:
@@ -61,10 +68,10 @@ def test_damaged_files_are_listed_and_the_rest_goes_on(project, manager, folder)
     (folder / "notes.txt").write_text("no image")
     source = importing.add_folder(project, folder, manager)
     factories.run_jobs("quick")
-    summary = importing.summary(source)
+    summary = reading.summary(source)
     assert (summary["total"], summary["broken"], summary["refused"]) == (8, 2, 1)
-    assert {each["name"] for each in importing.problems(source)} == {"cut.jpg", "empty.png", "notes.txt"}
-    assert all(each["reason"].endswith(".") for each in importing.problems(source))
+    assert {each["name"] for each in reading.problems(source)} == {"cut.jpg", "empty.png", "notes.txt"}
+    assert all(each["reason"].endswith(".") for each in reading.problems(source))
     assert QueueEntry.objects.filter(project=project).count() == 6
 
 
@@ -72,7 +79,9 @@ def test_a_file_larger_than_the_limit_is_refused_without_reading_it(project, man
     with (folder / "huge.jpg").open("wb") as huge:
         huge.truncate(200 * 2**20)
     source = importing.add_folder(project, folder, manager)
-    assert source.refused == [{"name": "huge.jpg", "reason": importing.refusal("huge.jpg", 200 * 2**20)}]
+    assert source.refused == [
+        {"name": "huge.jpg", "reason": importing.refusal("folder", "huge.jpg", 200 * 2**20)}
+    ]
     assert "200 MB" in source.refused[0]["reason"]
 
 
@@ -84,7 +93,7 @@ def test_a_zip_is_read_in_place_with_its_folders(project, manager, folder, tmp_p
         out.writestr("__MACOSX/._x.png", b"")
     source = importing.add_zip(project, archive, "pictures.zip", manager)
     factories.run_jobs("quick")
-    summary = importing.summary(source)
+    summary = reading.summary(source)
     assert (summary["total"], summary["read"], summary["broken"]) == (6, 6, 0)
     assert Item.objects.filter(source=source, path__startswith="deep/er/circle/").exists()
 
@@ -123,14 +132,15 @@ def test_two_uploads_of_one_name_are_two_items(project, manager, folder) -> None
 
 
 def test_reading_goes_on_where_it_stopped(project, manager, folder, monkeypatch) -> None:
-    monkeypatch.setattr(importing, "CHUNK", 2)
+    monkeypatch.setattr(reading, "CHUNK", 2)
     source = importing.add_folder(project, folder, manager)
     chunk = list(Item.objects.filter(source=source).order_by("draw")[:2])
-    importing.settle(project, chunk, [importing.look(item) for item in chunk])
+    reading.settle(project, chunk, [reading.look(item) for item in chunk])
     factories.run_jobs("quick")
-    assert importing.summary(source) | {"created_at": None} == {
+    assert reading.summary(source) | {"created_at": None, "listed_at": None} == {
         "id": source.pk, "name": "pictures", "kind": "folder", "created_at": None, "total": 6, "read": 6,
-        "broken": 0, "duplicates": 0, "refused": 0, "error": "",
+        "broken": 0, "duplicates": 0, "gone": 0, "changed": 0, "refused": 0, "refresh": "off",
+        "listed_at": None, "error": "",
     }  # fmt: skip
 
 
@@ -156,7 +166,7 @@ def test_tiff_gets_a_picture_that_browsers_show(project, manager, tmp_path) -> N
     Image.new("CMYK", (50, 30), "red").save(tmp_path / "in" / "x.TIF")
     importing.add_folder(project, tmp_path / "in", manager)
     factories.run_jobs("quick")
-    data, media_type = images.viewable(Item.objects.select_related("source").get())
+    data, media_type = shown(Item.objects.select_related("source").get())
     assert media_type == "image/webp"
     assert images.Image.open(images.io.BytesIO(data)).size == (50, 30)
 
@@ -222,7 +232,7 @@ def test_of_two_files_of_one_path_in_an_archive_the_last_is_imported(
     factories.run_jobs("quick")
     assert Item.objects.get(path="a.png").sha256 == hashlib.sha256(two).hexdigest()
     assert [each["name"] for each in source.refused] == ["a.png"]
-    assert importing.summary(source)["total"] == 2
+    assert reading.summary(source)["total"] == 2
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
@@ -239,7 +249,7 @@ def test_entries_are_read_whole_from_many_threads_and_behind_other_bytes(
     factories.run_jobs("quick")
     items = list(Item.objects.select_related("source").order_by("id")) * 20
     with ThreadPoolExecutor(8) as threads:
-        read = list(threads.map(images.read_bytes, items))
+        read = list(threads.map(storing.read_bytes, items))
     assert [hashlib.sha256(data).hexdigest() for data in read] == [item.sha256 for item in items]
     assert set(read) == set(contents)
 
@@ -257,7 +267,7 @@ def test_a_damaged_entry_of_an_archive_is_a_broken_item(
     archive.write_bytes(data)
     source = importing.add_zip(project, archive, "damaged.zip", manager)
     factories.run_jobs("quick")
-    assert importing.problems(source) == [
+    assert reading.problems(source) == [
         {"name": "a.png", "reason": "The archive's entry is damaged or encrypted."}
     ]
 
@@ -275,7 +285,7 @@ def test_an_entry_that_unpacks_to_more_than_it_says_is_not_unpacked_further(
     factories.run_jobs("quick")
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert importing.summary(source)["broken"] == 1
+    assert reading.summary(source)["broken"] == 1
     assert most < 20 * 2**20
 
 
@@ -297,7 +307,7 @@ def test_file_names_that_are_not_utf8_are_listed_with_a_reason(project, manager,
     assert source.refused == [
         {"name": "caf?.png", "reason": "The name of the file or of its folder is not UTF-8. Rename it."}
     ]
-    assert importing.summary(source)["total"] == 6
+    assert reading.summary(source)["total"] == 6
 
 
 @pytest.mark.parametrize(
@@ -323,8 +333,8 @@ def test_whatever_one_image_does_the_others_are_imported(
 
     monkeypatch.setattr(images, "read", stumble)
     factories.run_jobs("quick")
-    assert importing.summary(source)["broken"] == 1
-    assert importing.problems(source)[0]["reason"] == "The image cannot be read."
+    assert reading.summary(source)["broken"] == 1
+    assert reading.problems(source)[0]["reason"] == "The image cannot be read."
     assert QueueEntry.objects.filter(project=project).count() == 5
     assert f"Item {unlucky}" in caplog.text
 
@@ -336,7 +346,7 @@ def test_a_full_disk_is_not_blamed_on_the_images(project, manager, folder, monke
     source = importing.add_folder(project, folder, manager)
     monkeypatch.setattr(images, "keep", full)
     with pytest.raises(OSError, match="No space"):
-        importing.look(Item.objects.filter(source=source).select_related("source").first())
+        reading.look(Item.objects.filter(source=source).select_related("source").first())
 
 
 @pytest.mark.parametrize("size", [(20_000, 10), (10, 20_000)])
@@ -345,10 +355,40 @@ def test_images_that_are_too_long_for_webp_are_shown_as_png(project, manager, tm
     Image.new("RGB", size, "red").save(tmp_path / "in" / "long.bmp")
     source = importing.add_folder(project, tmp_path / "in", manager)
     factories.run_jobs("quick")
-    assert importing.problems(source) == []
+    assert reading.problems(source) == []
     item = Item.objects.select_related("source").get()
-    data, media_type = images.viewable(item)
+    data, media_type = shown(item)
     assert media_type == "image/png"
     assert images.Image.open(images.io.BytesIO(data)).size == size
     with images.default_storage.open(images.thumbnail_name(item.sha256)) as stored:
         assert max(images.Image.open(stored).size) == images.THUMBNAIL
+
+
+def test_a_tiff_is_its_first_page_unless_each_shall_be_an_image(project, manager, tmp_path, client) -> None:
+    pages = [Image.new("RGB", (8 + number, 6), (number * 60, 9, 9)) for number in range(3)]
+    (tmp_path / "in").mkdir()
+    pages[0].save(tmp_path / "in" / "scan.tif", save_all=True, append_images=pages[1:])
+    first = importing.add_folder(project, tmp_path / "in", manager)
+    factories.run_jobs("quick")
+    assert list(first.items.values_list("path", "width")) == [("scan.tif", 8)]
+    source = importing.add_folder(project, tmp_path / "in", manager, every_page=True)
+    factories.run_jobs("quick")
+    assert list(source.items.order_by("path").values_list("path", "width", "state")) == [
+        ("scan.tif", 8, "removed"), ("scan.tif#page=2", 9, "unlabeled"), ("scan.tif#page=3", 10, "unlabeled"),
+    ]  # fmt: skip
+    item = source.items.select_related("source").get(page=2)
+    client.force_login(manager)
+    answer = client.get(reverse("image", args=[item.pk]))
+    assert Image.open(io.BytesIO(answer.content)).size == (10, 6)
+
+
+def test_the_same_stem_with_two_endings_is_two_items(project, manager, folder) -> None:
+    one = next(folder.rglob("*.png"))
+    for kind in (".webp", ".gif", ".heic", ".jfif"):
+        Image.open(one).resize((20 + len(kind), 20)).convert("RGB").save(
+            one.with_suffix(kind), {".heic": "HEIF", ".jfif": "JPEG"}.get(kind)
+        )
+    source = importing.add_folder(project, folder, manager)
+    factories.run_jobs("quick")
+    assert source.items.filter(path__contains=one.stem, state="unlabeled").count() == 5
+    assert set(source.items.values_list("format", flat=True)) == {"PNG", "WEBP", "GIF", "HEIF", "JPEG"}

@@ -63,6 +63,9 @@ def test_imports_that_look_alike_inherit_the_certificate(project, pool, labeler)
     few = bring(project, 20, seed=10)
     assert play(project) == "round"
     assert auto_labeled(few) == 0  # too few to tell
+    # As if they had come to lie in the import that has passed.
+    Item.objects.filter(pk__in=[each.pk for each in few]).update(source=items[0].source_id)
+    assert batches.excluded(certificate, np.array([few[0].pk, items[0].pk])).tolist() == [True, False]
 
 
 @pytest.mark.django_db

@@ -3,17 +3,20 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from labeling import folders, importing
+from labeling import folders, importing, reading, sources
 from labeling.management.base import LoupeCommand, find_project, help_with
 from labeling.models import DataSource, Job, User
 
 
 class Command(LoupeCommand):
-    help = "Import the images of a folder of this machine, or of a ZIP archive, and read them."
+    help = "Import the images of a folder of this machine, a ZIP archive or a public bucket, and read them."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("project", help="id or name")
-        parser.add_argument("path", help="folder or .zip file; folders are read recursively and in place")
+        parser.add_argument(
+            "path",
+            help="folder, .zip file, or an address like s3://bucket/**; folders are read with those in them",
+        )
         parser.add_argument(
             "--labels-from-folders", action="store_true", help="label each image with its folder's name"
         )
@@ -27,27 +30,31 @@ class Command(LoupeCommand):
         if by and user is None:
             raise CommandError(f"There is no account {by!r}.")
         try:
-            source = importing.add_path(target, path, user)
+            if "://" in path:
+                source = sources.add(target, {"address": path}, user)
+            else:
+                source = importing.add_path(target, path, user)
         except importing.ImportRefused as refusal:
             raise CommandError(str(refusal)) from None
+        self.work_off(source, "refresh")
         self.stdout.write(f"{source.items.count():,} files found in {time.monotonic() - started:.1f} s.")
-        self.read(source)
+        self.work_off(source, "import")
         if labels_from_folders:
             self.stdout.write(f"{folders.label(source, user):,} items labeled by their folders.")
         self.report(source, time.monotonic() - started)
 
-    def read(self, source: DataSource) -> None:
-        """Wait until the source is read, doing the work here where no worker does it."""
-        parts = Job.objects.filter(project=source.project, kind="import", payload__source=source.pk)
+    def work_off(self, source: DataSource, kind: str) -> None:
+        """Wait until the source is listed or read, doing the work here where no worker does it."""
+        parts = Job.objects.filter(project=source.project, kind=kind, payload__source=source.pk)
         while waiting := parts.filter(state__in=(Job.State.QUEUED, Job.State.RUNNING)).order_by("id").first():
             if not help_with(waiting):
                 time.sleep(0.2)
         failed = parts.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).first()
         if failed:
-            raise CommandError(f"Reading did not finish: {failed.error or failed.state}")
+            raise CommandError(f"The import did not finish: {failed.error or failed.state}")
 
     def report(self, source: DataSource, seconds: float) -> None:
-        counts = importing.summary(source)
+        counts = reading.summary(source)
         good = counts["read"] - counts["duplicates"] - counts["broken"]
         self.stdout.write(f"{good:,} images ready after {seconds:.1f} s.")
         for word, count in (
@@ -57,5 +64,5 @@ class Command(LoupeCommand):
         ):
             if count:
                 self.stdout.write(f"{count:,} {word}.")
-        for problem in importing.problems(source, 10):
+        for problem in reading.problems(source, 10):
             self.stdout.write(f"  {problem['name']}: {problem['reason']}")

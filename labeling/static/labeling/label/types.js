@@ -5,7 +5,8 @@
  *   parent: number|null}} LabelClass
  * @typedef {{class: number|null, confidence?: number, bbox?: number[], polygon?: number[][], origin?: string}} Region
  * @typedef {{regions: Region[], confidence: number|null, model: number|null, doubtful?: number[]}} Suggestion
- * @typedef {{id: number, file_name: string, width: number|null, height: number|null, image: string,
+ * @typedef {{center: number, width: number, low: number, high: number}} Window the values of a DICOM image that are shown
+ * @typedef {{id: number, file_name: string, width: number|null, height: number|null, window?: Window|null, image: string,
  *   thumbnail: string, suggestion: Suggestion|null, why: string}} Item
  * @typedef {{regions: Region[], skipped?: boolean, skip_reason?: string}} Given what was answered for an item
  * @typedef {{page: number, kind: "manual"|"clustered"|"prelabeled", why: string, lease_expires_at: string,

@@ -13,7 +13,7 @@ const SWITCHES = /** @type {const} */ (["crosshair", "snap", "labels"]);
 
 /**
  * @param {HTMLElement} bar @param {State} state
- * @param {{zoomIn: () => void, zoomOut: () => void, fit: () => void, full: () => void, draw: () => void}} act
+ * @param {{zoomIn: () => void, zoomOut: () => void, fit: () => void, full: () => void, draw: () => void, reset: () => void}} act
  */
 export function viewBar(bar, state, act) {
   const $ = (/** @type {string} */ name) => /** @type {HTMLElement} */ (bar.querySelector(`[data-view="${name}"]`));
@@ -42,6 +42,7 @@ export function viewBar(bar, state, act) {
   });
   $("reset").addEventListener("click", () => {
     resetImage(state.prefs);
+    act.reset();
     kept();
   });
   addEventListener("pointerdown", (event) => {

@@ -23,13 +23,15 @@ function halved(source, width, height) {
 
 /**
  * @param {HTMLCanvasElement} canvas
- * @param {{loaded: (size: Size) => void, failed: () => void}} on
+ * @param {{loaded: (size: Size) => void, exchanged: () => void, failed: () => void}} on
  */
 export function imageStage(canvas, on) {
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
   const ground = getComputedStyle(canvas).getPropertyValue("--stage-ground") || "#222";
   let url = "";
   let drawn = "";
+  /** The address that is to take the place of this one. */
+  let wanted = "";
   /** The image, then its halves. @type {{source: CanvasImageSource, width: number, height: number}[]} */
   let levels = [];
 
@@ -48,6 +50,28 @@ export function imageStage(canvas, on) {
     };
     image.onerror = () => url === address && on.failed();
     image.src = address;
+  }
+
+  /** Show the same image as another address has it; until that is here, it stays as it was. @param {string} address */
+  function exchange(address) {
+    if (address === url || !url) return;
+    const before = url;
+    const image = new Image();
+    wanted = address;
+    image.onload = () => {
+      if (wanted !== address || !isSame(before)) return;
+      clear();
+      url = address;
+      levels = [{ source: image, width: image.naturalWidth, height: image.naturalHeight }];
+      on.exchanged();
+    };
+    image.onerror = () => wanted === address && isSame(before) && on.failed();
+    image.src = address;
+  }
+
+  /** Whether what is shown is an image still, whatever its window. @param {string} address */
+  function isSame(address) {
+    return url.split("?")[0] === address.split("?")[0];
   }
 
   /** One level at a time, so that the hand never waits for them. @param {string} address */
@@ -103,5 +127,5 @@ export function imageStage(canvas, on) {
     );
   }
 
-  return { show, draw, clear, isLoaded: () => levels.length > 0 };
+  return { show, exchange, draw, clear, isLoaded: () => levels.length > 0 };
 }

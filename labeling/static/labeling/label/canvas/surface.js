@@ -12,6 +12,7 @@ import { describe } from "./describe.js";
 import * as edit from "./edit.js";
 import { sizeFields } from "./fields.js";
 import { canvasBindings } from "./keys.js";
+import { levelSliders } from "./levels.js";
 import { bringIntoView, fit, limits } from "./look.js";
 import { objectList } from "./objects.js";
 import { outliner } from "./outline.js";
@@ -64,6 +65,7 @@ export function makeSurface(root, config, shared, host) {
       if (state.fitted) fit(state);
       render();
     },
+    exchanged: () => render(),
     failed() {
       state.failed = t("This image could not be loaded. Skip it, or reload the page.");
       render();
@@ -107,7 +109,8 @@ export function makeSurface(root, config, shared, host) {
   const drawDraft = draftBar($("draft"), state, { ...act, draw: render });
   const drawFields = sizeFields($("fields"), state, doing, () => stage.focus());
   const drawTools = toolbar($("tools"), state, tools, act.choose);
-  const bar = viewBar($("view"), state, { ...act, draw: render });
+  const levels = levelSliders($("levels"), state, image.exchange);
+  const bar = viewBar($("view"), state, { ...act, draw: render, reset: levels.reset });
   for (const [name, run] of Object.entries({ find: openPalette, before: act.copyPrevious, all: act.selectAll })) $(name).addEventListener("click", run);
   // The focus, and with it the keys, stay on the image.
   $("body").addEventListener("mousedown", (event) => {
@@ -270,6 +273,7 @@ export function makeSurface(root, config, shared, host) {
     drawNote();
     drawTools();
     bar.draw();
+    levels.draw();
     drawDraft();
     drawPanel();
   }

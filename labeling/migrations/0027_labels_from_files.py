@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0025_tokens_and_kept_replies'),
+        ('labeling', '0026_sources'),
     ]
 
     operations = [
