@@ -216,7 +216,7 @@ def test_an_export_is_followed_to_its_file(reviewer, labeler, project, items, ap
     assert done["state"] == "done"
     response = client.get(done["result"]["file"])
     assert response.headers["Content-Disposition"].startswith("attachment")
-    assert b'"annotations"' in b"".join(response.streaming_content)
+    assert b'"annotations"' in response.getvalue()
 
 
 def test_the_label_endpoints_ask_the_database_little(
