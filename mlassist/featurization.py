@@ -191,7 +191,6 @@ def featurize(job: jobs.RunningJob) -> dict[str, Any]:
         )
         .exclude(state__in=(Item.State.BROKEN, Item.State.REMOVED))
         .prefetch_related("source")
-        .only("sha256", "path", "page", "source")
         .order_by("id")
     )
     if not items:
