@@ -74,7 +74,7 @@ def parts(item: Item, start: int, end: int) -> Iterator[bytes]:
     if source.kind in (DataSource.Kind.ZIP, DataSource.Kind.HTTP):
         yield read_bytes(item)[start:end]
         return
-    for place in range(start, end, CHUNK):
+    for place in range(start, max(end, start + 1), CHUNK):  # of no bytes, too, the file has to be there
         upto = min(place + CHUNK, end)
         try:
             if source.kind in Remote:
