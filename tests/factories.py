@@ -111,6 +111,7 @@ def make_items(project: Project, count: int = 12, **image: Any) -> list[Item]:
         Path(settings.MEDIA_ROOT).parent / f"images-{uuid.uuid4().hex[:6]}", count, classes, **image
     )
     source = importing.add_folder(project, folder, project.created_by)
+    project.refresh_from_db(fields=["validation_rate"])  # which follows the number of images
     run_jobs("quick")
     return list(Item.objects.filter(source=source).order_by("id"))
 

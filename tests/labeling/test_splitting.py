@@ -54,7 +54,6 @@ def test_images_of_a_class_that_is_split_go_back_and_no_others(project, labeled,
 
 
 def test_the_validation_draw_stays_uniform_and_is_asked_blind(project, labeled, api, labeler) -> None:
-    project.refresh_from_db()  # whose rate was set with the import
     drawn = {each.pk for each in labeled if validation.kind_for(project, each) == "validation"}
     assert drawn
     splitting.start_over(project, ["star"], project.created_by, hinted=True)
