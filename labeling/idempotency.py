@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -41,9 +42,9 @@ def begin(user: User, key: str, fingerprint: str) -> KeptReply:
 
     Raises Busy while another request works on it, and OtherRequest where that asked something else.
     """
-    KeptReply.objects.filter(user=user, key=key, begun_at__lt=timezone.now() - KEPT_FOR).delete()
-    left = KeptReply.objects.filter(user=user, key=key, status=None)
-    left.filter(begun_at__lt=timezone.now() - LEFT_BEHIND).delete()
+    now = timezone.now()
+    is_over = Q(begun_at__lt=now - KEPT_FOR) | Q(status=None, begun_at__lt=now - LEFT_BEHIND)
+    KeptReply.objects.filter(is_over, user=user, key=key).delete()
     try:
         with transaction.atomic():
             return KeptReply.objects.create(user=user, key=key, fingerprint=fingerprint)

@@ -156,6 +156,7 @@ def views(parts: dict[str, Any]) -> dict[str, str]:
         "filter_none": "",
         "filter_class": f"class={parts['classes'][3]}",
         "filter_labeler": f"labeler={parts['people'][2]}",
+        "filter_answered": f"answered={parts['people'][2]}",
         "filter_origin": "source=confirmed",
         "filter_confidence_below": "confidence_below=0.3",
         "filter_confidence_between": "confidence_above=0.5&confidence_below=0.8",
