@@ -248,7 +248,7 @@ OWN = {
     "api-unknown", "api-page", "api-page-submit", "api-page-extend", "api-page-release", "api-page-undo",
     "profile-token-revoke", "run", "certificate-read", "api-check-answer",
     "notification", "notification-read", "api-notification-read", "webhook-delete", "api-saved-filter",
-    "api-project-team", "api-token", "api-project-token",
+    "api-project-team", "api-token", "api-project-token", "settings-token",
 }  # fmt: skip
 
 
