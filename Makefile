@@ -5,6 +5,9 @@ PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3 python; d
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile --require-hashes
 
+# Dozens of processes start in the tests, and six with Loupe: none shall compile everything again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help install demo clean-demo test bench lint format chromium
 
 help:
