@@ -7,8 +7,9 @@ import zlib
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
-from labeling import remote
+from labeling import remote, tarballs
 from labeling.decoding import MAX_BYTES, BrokenImage, blaming, refuse_size
 from labeling.models import DataSource, Item
 
@@ -35,6 +36,9 @@ def read_bytes(item: Item) -> bytes:
             changed = Path(source.location).stat().st_mtime_ns
             with blaming("The archive's entry is damaged or encrypted."):
                 return read_entry(source.location, changed, path)
+        if source.kind == DataSource.Kind.TAR:
+            refuse_size(item.size_bytes)
+            return read_member(item, 0, item.size_bytes)
         place = Path(source.location, path)
         refuse_size(place.stat().st_size)
         return place.read_bytes()
@@ -79,6 +83,8 @@ def parts(item: Item, start: int, end: int) -> Iterator[bytes]:
         try:
             if source.kind in Remote:
                 yield remote.read(source, path, place, upto)
+            elif source.kind == DataSource.Kind.TAR:
+                yield read_member(item, place, upto)
             else:
                 with Path(source.location, path).open("rb") as file:
                     yield os.pread(file.fileno(), upto - place, place)
@@ -99,6 +105,22 @@ def signed_address(item: Item) -> str | None:
     if item.gone_at is not None:
         raise BrokenImage(GONE)
     return remote.signed(source, item.stored_path, SIGNED_FOR)
+
+
+def read_member(item: Item, start: int, end: int) -> bytes:
+    """Return bytes of a TAR's member, which has no name of its own on disk. Raises BrokenImage, OSError.
+
+    The header before it is looked at again: another archive may lie in its place by now.
+    """
+    location, at = item.source.location, item.byte_offset or 0
+    file = _plain(location, Path(location).stat().st_mtime_ns).fileno()
+    with blaming(GONE):
+        if tarballs.header_at(file, at).size != item.size_bytes:
+            raise BrokenImage(GONE)
+    data = os.pread(file, max(0, min(end, item.size_bytes) - start), at + start)
+    if len(data) < min(end, item.size_bytes) - start:
+        raise BrokenImage(GONE)
+    return data
 
 
 def read_entry(location: str, changed: int, path: str) -> bytes:
@@ -135,3 +157,9 @@ def unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
 def _archive(location: str, changed: int) -> zipfile.ZipFile:
     """Open an archive once per process; `changed` makes a replaced file a new key."""
     return zipfile.ZipFile(location)
+
+
+@lru_cache(maxsize=8)
+def _plain(location: str, changed: int) -> BinaryIO:
+    """Open a file once per process, for reading at places of it."""
+    return Path(location).open("rb")
