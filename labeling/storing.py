@@ -7,7 +7,6 @@ import zlib
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
 
 from labeling import remote, tarballs
 from labeling.decoding import MAX_BYTES, BrokenImage, blaming, refuse_size
@@ -113,11 +112,11 @@ def read_member(item: Item, start: int, end: int) -> bytes:
     The header before it is looked at again: another archive may lie in its place by now.
     """
     location, at = item.source.location, item.byte_offset or 0
-    file = _plain(location, Path(location).stat().st_mtime_ns).fileno()
+    opened = _plain(location, Path(location).stat().st_mtime_ns)
     with blaming(GONE):
-        if tarballs.header_at(file, at).size != item.size_bytes:
+        if tarballs.header_at(opened.file, at).size != item.size_bytes:
             raise BrokenImage(GONE)
-    data = os.pread(file, max(0, min(end, item.size_bytes) - start), at + start)
+    data = os.pread(opened.file, max(0, min(end, item.size_bytes) - start), at + start)
     if len(data) < min(end, item.size_bytes) - start:
         raise BrokenImage(GONE)
     return data
@@ -159,7 +158,17 @@ def _archive(location: str, changed: int) -> zipfile.ZipFile:
     return zipfile.ZipFile(location)
 
 
+class _Opened:
+    """A file that is open for reading at places of it, as long as somebody has this."""
+
+    def __init__(self, location: str) -> None:
+        self.file = os.open(location, os.O_RDONLY)
+
+    def __del__(self) -> None:
+        if hasattr(self, "file"):
+            os.close(self.file)
+
+
 @lru_cache(maxsize=8)
-def _plain(location: str, changed: int) -> BinaryIO:
-    """Open a file once per process, for reading at places of it."""
-    return Path(location).open("rb")
+def _plain(location: str, changed: int) -> _Opened:
+    return _Opened(location)

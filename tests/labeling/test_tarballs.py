@@ -124,7 +124,8 @@ def test_a_compressed_archive_that_cannot_be_taken_is_told_and_leaves_nothing(
 ) -> None:
     (tmp_path / name).write_bytes(data)
     source = importing.add_path(project, tmp_path / name, manager)
-    factories.run_jobs("quick", "long")
+    with pytest.raises(AssertionError, match=why):
+        factories.run_jobs("quick", "long")
     assert why in reading.summary(source)["error"]
     assert not [path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()]
 

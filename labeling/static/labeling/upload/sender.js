@@ -90,8 +90,8 @@ export class Sender {
 
   /** @param {boolean} leaveOut what is missing */
   async complete(leaveOut) {
-    this.#become("finishing");
     this.facts = await this.#ask("POST", `${this.#at}complete/`, { leave_out: leaveOut });
+    this.#become("finishing");
     while (this.facts.state === "finishing") {
       await this.#pause(700);
       this.facts = await this.#ask("GET", this.#at);
