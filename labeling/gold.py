@@ -17,7 +17,7 @@ from django.utils import timezone
 from labeling import agreement
 from labeling.answers import classes_of, regions_of
 from labeling.meanings import Meanings
-from labeling.models import Annotation, Decoy, Event, GoldItem, Item, Page, Project, Review, User
+from labeling.models import Annotation, Decoy, Event, GoldItem, Item, Listing, Page, Project, Review, User
 
 FIRST = 50  # images of a labeler in a project, of which more are known ones
 SHARE_FIRST, SHARE_LATER = 0.2, 0.04
@@ -133,16 +133,45 @@ def candidates(project: Project) -> tuple[list[int], list[int]]:
     sure of.
     """
     with connection.cursor() as cursor:
-        cursor.execute(ADJUDICATED, {"project": project.pk, "agreed": AGREED, "most": MOST_LOOKED_AT})
+        among = f"{APPROVED} UNION {AGREED_ON}"
+        cursor.execute(f"{adjudicated(among)} ORDER BY random() LIMIT {MOST_LOOKED_AT}", asked(project))
         rows = cursor.fetchall()
     return [item for item, _ in rows], [item for item, is_hard in rows if is_hard]
+
+
+def can_choose(project: Project) -> bool:
+    """Tell whether there is an adjudicated item that is not in the pool yet."""
+    approved = Listing.objects.filter(project=project, reviewed=True, state=Item.State.LABELED)
+    if approved.filter(item__gold=None).exists():
+        return True
+    with connection.cursor() as cursor:  # which has to count all answers
+        cursor.execute(f"{adjudicated(AGREED_ON)} LIMIT 1", asked(project))
+        return cursor.fetchone() is not None
+
+
+def asked(project: Project) -> dict[str, int]:
+    return {"project": project.pk, "agreed": AGREED}
+
+
+APPROVED = "SELECT l.item_id FROM labeling_listing l WHERE l.project_id = %(project)s AND l.reviewed"
+AGREED_ON = """
+    SELECT a.item_id FROM labeling_annotation a WHERE a.project_id = %(project)s
+    AND a.withdrawn_at IS NULL AND NOT a.skipped AND a.labeler_id IS NOT NULL
+    GROUP BY a.item_id HAVING count(*) >= %(agreed)s
+"""
+
+
+def adjudicated(among: str) -> str:
+    """Return the query of adjudicated items and whether they are hard, among items of another query."""
+    return f"WITH settled AS ({among}) {ADJUDICATED}"
 
 
 ADJUDICATED = """
     SELECT i.id, coalesce(o.others, 0) > 0 OR coalesce(s.confidence < 0.7, false)
         OR EXISTS (SELECT 1 FROM labeling_review v WHERE v.annotation_id = t.id AND v.undone_at IS NULL
             AND (v.before IS NULL OR v.before->>'state' = 'needs_review'))
-    FROM labeling_item i
+    FROM settled
+    JOIN labeling_item i ON i.id = settled.item_id
     JOIN labeling_annotation t ON t.id = i.current_annotation_id AND t.withdrawn_at IS NULL
     LEFT JOIN labeling_suggestion s ON s.item_id = i.id
     LEFT JOIN LATERAL (
@@ -157,14 +186,13 @@ ADJUDICATED = """
             WHERE r.annotation_id = t.id) truth
         WHERE a.item_id = i.id AND a.withdrawn_at IS NULL AND NOT a.skipped AND a.labeler_id IS NOT NULL
     ) o ON true
-    WHERE i.project_id = %(project)s AND i.state = 'labeled'
+    WHERE i.state = 'labeled'
     AND NOT EXISTS (SELECT 1 FROM labeling_golditem g WHERE g.item_id = i.id)
     AND (
         EXISTS (SELECT 1 FROM labeling_review v
             WHERE v.annotation_id = t.id AND v.verdict = 'approve' AND v.undone_at IS NULL)
         OR o.answers - o.others >= %(agreed)s
     )
-    ORDER BY random() LIMIT %(most)s
 """
 
 

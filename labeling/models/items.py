@@ -79,7 +79,9 @@ class Item(models.Model):
         BROKEN = "broken"
         REMOVED = "removed"
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="items")
+    # Each index of this table is written for each of a million files: none that others cover, and none of
+    # what is mostly empty.
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, db_index=False, related_name="items")
     source = models.ForeignKey(DataSource, on_delete=models.PROTECT, related_name="items")
     path = models.CharField(
         max_length=2_000, help_text="inside the source, / between folders; with #page=2 after a TIFF's path"
@@ -103,9 +105,11 @@ class Item(models.Model):
     )
     changed_at = models.DateTimeField(null=True, help_text="when another file was found under its path")
     gone_at = models.DateTimeField(null=True, help_text="when its file was no longer at the source")
-    duplicate_of = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="duplicates")
+    duplicate_of = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, db_index=False, related_name="duplicates"
+    )
     current_annotation = models.ForeignKey(
-        "labeling.Annotation", null=True, on_delete=models.SET_NULL, related_name="+"
+        "labeling.Annotation", null=True, on_delete=models.SET_NULL, db_index=False, related_name="+"
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -116,6 +120,16 @@ class Item(models.Model):
             models.Index(fields=["project", "path", "id"], name="item_by_path"),
             models.Index(fields=["project", "draw"], condition=models.Q(read_at=None), name="item_unread"),
             models.Index(fields=["project"], condition=models.Q(format="DICOM"), name="item_dicom"),
+            models.Index(
+                fields=["duplicate_of"],
+                condition=models.Q(duplicate_of__isnull=False),
+                name="item_duplicates",
+            ),
+            models.Index(
+                fields=["current_annotation"],
+                condition=models.Q(current_annotation__isnull=False),
+                name="item_by_annotation",
+            ),
             models.Index(
                 fields=["source", "path"], condition=models.Q(gone_at__isnull=False), name="item_gone"
             ),

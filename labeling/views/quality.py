@@ -116,6 +116,7 @@ def pool_of(project: Project) -> dict[str, Any]:
         "serving": gold.serving(project).count(),
         "wanted": gold.POOL,
         "choose": gold.CHOOSE,
+        "can_choose": gold.can_choose(project),
         "answers": answers.count(),
     }
 

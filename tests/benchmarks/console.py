@@ -27,9 +27,9 @@ LABELED, DISPUTED, SKIPPED = 600, 610, 620
 
 ITEMS = """
 INSERT INTO labeling_item (project_id, source_id, path, state, reason, draw, sha256, size_bytes, width,
-    height, format, read_at, created_at)
+    height, format, page, fingerprint, read_at, created_at)
 SELECT %(project)s, %(source)s, 'folder_' || n %% 40 || '/IMG_' || substr(md5(n::text), 1, 12) || '.jpg',
-    'unlabeled', '', random(), '', 1000, 640, 480, 'JPEG', now(), now()
+    'unlabeled', '', random(), '', 1000, 640, 480, 'JPEG', 0, '', now(), now()
 FROM generate_series(1, %(items)s) n
 """
 ANSWERS = """

@@ -134,8 +134,8 @@ def make_project(items: int, labelers: int) -> tuple[Any, int, list[str]]:
         cursor.execute(
             """
             INSERT INTO labeling_item (project_id, source_id, path, state, reason, draw, sha256, size_bytes,
-                width, height, format, read_at, created_at)
-            SELECT %s, %s, n || '.jpg', 'unlabeled', '', random(), '', 1000, 64, 64, 'JPEG', %s, %s
+                width, height, format, page, fingerprint, read_at, created_at)
+            SELECT %s, %s, n || '.jpg', 'unlabeled', '', random(), '', 1000, 64, 64, 'JPEG', 0, '', %s, %s
             FROM generate_series(1, %s) n
             """,
             [project.pk, source.pk, timezone.now(), timezone.now(), items],

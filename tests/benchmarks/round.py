@@ -66,8 +66,9 @@ def make_project(count: int) -> tuple[Any, np.ndarray, np.ndarray]:
         cursor.execute(
             """
             INSERT INTO labeling_item (project_id, source_id, path, draw, width, height, sha256, read_at,
-                state, reason, size_bytes, format, created_at)
-            SELECT %s, %s, n || '.png', (n + 0.5) / %s, 8, 8, n::text, now(), 'unlabeled', '', 0, 'PNG', now()
+                state, reason, size_bytes, format, page, fingerprint, created_at)
+            SELECT %s, %s, n || '.png', (n + 0.5) / %s, 8, 8, n::text, now(), 'unlabeled',
+                '', 0, 'PNG', 0, '', now()
             FROM numbers
             """,
             [project.pk, source.pk, count],

@@ -277,6 +277,25 @@ def test_loupe_chooses_among_adjudicated_images_some_of_them_hard(
     assert not set(gold.candidates(project)[0]) & set(chosen)
 
 
+def test_it_offers_to_choose_only_where_there_is_something_to_choose(
+    client, project, manager, reviewer, other
+) -> None:
+    from labeling import review
+
+    def offered() -> bool:
+        page = client.get(f"/projects/{project.pk}/gold/").content.decode()
+        button = page[: page.index("for me</button>")].rpartition("<button")[2]
+        return "disabled" not in button
+
+    client.force_login(manager)
+    items = labeled(project, other, 2)  # one person's word
+    assert not offered()
+    review.approve(project, [items[0].pk], reviewer)
+    assert offered()
+    assert gold.choose(project, gold.CHOOSE, manager) == [items[0].pk]
+    assert not offered()
+
+
 def test_boxes_are_right_when_they_are_alike_by_the_projects_rule(manager, labeler, reviewer) -> None:
     project = factories.make_project(manager=manager, labeler=labeler, task_type="detection")
     factories.add_member(project, reviewer, "reviewer")
