@@ -11,7 +11,7 @@ const bar = /** @type {HTMLProgressElement} */ (part("upload-bar"));
 const pages = /** @type {HTMLInputElement} */ (drop.querySelector("[name=every_page]"));
 const NAMED = 20; // files that are named of those left out, by reason
 const WINDOW = 10_000; // ms over which the speed is measured
-const MEGABYTE = 1e6;
+const KB = 2 ** 10;
 /** @type {Sender|null} */
 let sender = null;
 /** @type {[number, number][]} */
@@ -24,7 +24,7 @@ const isBusy = () => sender !== null && !["done", "stopped", "incomplete"].inclu
 
 /** @param {number} bytes @param {number} [of] */
 function megabytes(bytes, of = bytes) {
-  const [unit, word] = of >= 1e9 ? [1e9, "GB"] : of >= MEGABYTE ? [MEGABYTE, "MB"] : [1e3, "kB"];
+  const [unit, word] = of >= KB ** 3 ? [KB ** 3, "GB"] : of >= KB ** 2 ? [KB ** 2, "MB"] : [KB, "kB"];
   return [number(Number((bytes / unit).toFixed(of / unit >= 100 ? 0 : 1))), word];
 }
 
@@ -54,15 +54,16 @@ function arrived({ files }) {
 function said(at) {
   const here = `${number(at.filesHere)} of ${counted(at.files)}`;
   if (at.phase === "naming") return at.chosen > 1000 ? `Looking what is here already: ${number(at.named)} of ${counted(at.chosen)}` : "Looking what is here already…";
-  if (at.phase === "paused") return `Paused. ${here} are here, and stay.`;
+  const [some, unit] = megabytes(at.received, at.size);
+  const bytesHere = `${some} of ${megabytes(at.size)[0]} ${unit}`;
+  if (at.phase === "paused") return `Paused. ${here} are here, and stay: ${bytesHere}.`;
   if (at.phase === "waiting") {
     const seconds = Math.max(1, Math.ceil((at.waitsUntil - Date.now()) / 1000));
     return `The server cannot be reached. Trying again in ${seconds} s; it goes on by itself. ${here} are here.`;
   }
   if (at.phase === "finishing") return arrived(at);
   if (at.phase !== "sending") return "";
-  const [some, unit] = megabytes(at.received, at.size);
-  const parts = [`Sending: ${here}`, `${some} of ${megabytes(at.size)[0]} ${unit}`];
+  const parts = [`Sending: ${here}`, bytesHere];
   const bytes = speed(at);
   if (bytes > 0) parts.push(`${megabytes(bytes).join(" ")}/s`, left((at.size - at.received) / bytes));
   return parts.join(" · ");
