@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 
-from labeling import assigning, members
+from labeling import assigning, members, naming
 from labeling.models import ApiToken, Event, Project, User
 
 
@@ -42,6 +42,20 @@ def revoke_token(user: User, token: int, by: User | None = None) -> bool:
     data = {"user": user.pk} if by not in (None, user) else {}
     Event.record("token_revoked", found.project, by or user, name=found.name, **data)
     return True
+
+
+def tokens_of(project: Project, viewer: User) -> list[ApiToken]:
+    """Return the tokens that open a project alone, each with its `owner` as the viewer may name them."""
+    found = list(project.tokens.select_related("user").order_by("-id"))
+    for each in found:
+        each.owner = naming.called(viewer, each.user)
+    return found
+
+
+def revoke_project_token(project: Project, token: int, by: User) -> bool:
+    """Take a token that opens a project alone from whoever has it; returns whether there was one."""
+    found = project.tokens.select_related("user").filter(pk=token).first()
+    return found is not None and revoke_token(found.user, found.pk, by=by)
 
 
 def page(wanted: str, after: str, limit: int) -> tuple[list[User], str | None]:

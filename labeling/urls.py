@@ -240,5 +240,10 @@ urlpatterns = [
     ),
     path("projects/<int:project_id>/settings/delete/", settings.delete, name="project-delete"),
     path("projects/<int:project_id>/settings/images/", imports.settings_taking, name="settings-taking"),
+    path(
+        "projects/<int:project_id>/settings/tokens/<int:token_id>/",
+        settings.revoke_token,
+        name="settings-token",
+    ),
     path("projects/<int:project_id>/settings/state/", settings.set_state, name="settings-state"),
 ]

@@ -254,7 +254,7 @@ OWN = {
     "profile-token-revoke", "run", "certificate-read", "api-check-answer",
     "notification", "notification-read", "api-notification-read", "webhook-delete", "api-saved-filter",
     "api-project-team", "api-token", "api-project-token", "api-upload-chunks", "api-upload-complete",
-    "upload-complete",
+    "upload-complete", "settings-token",
 }  # fmt: skip
 
 

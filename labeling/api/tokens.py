@@ -61,8 +61,8 @@ class ProjectTokens(APIView):
     def get(self, request: Request, project_id: int) -> Response:
         """List the tokens that open this project alone, whosever they are."""
         project = permissions.project_or_404(request.user, project_id, "manage")
-        found = project.tokens.select_related("user").order_by("-id")
-        return Response({"results": [shape(each, permissions.person(request)) for each in found]})
+        viewer = permissions.person(request)
+        return Response({"results": [shape(each, viewer) for each in accounts.tokens_of(project, viewer)]})
 
 
 class ProjectTokenDetail(APIView):
@@ -70,10 +70,8 @@ class ProjectTokenDetail(APIView):
     def delete(self, request: Request, project_id: int, token_id: int) -> Response:
         """Revoke a token that opens this project alone, whosever it is."""
         project = permissions.project_or_404(request.user, project_id, "manage")
-        token = project.tokens.select_related("user").filter(pk=token_id).first()
-        if token is None:
+        if not accounts.revoke_project_token(project, token_id, permissions.person(request)):
             raise Http404
-        accounts.revoke_token(token.user, token.pk, by=permissions.person(request))
         return Response(status=204)
 
 

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0028_fewer_indexes'),
+        ('labeling', '0028_lighter_items'),
     ]
 
     operations = [

@@ -56,6 +56,10 @@ class DataSource(models.Model):
                 fields=["refresh", "listed_at"], condition=~models.Q(refresh="off"), name="source_refresh"
             ),
         ]
+        constraints = [
+            # What the foreign key item_of_its_source refers to.
+            models.UniqueConstraint(fields=["id", "project"], name="source_and_project"),
+        ]
 
     @property
     def is_remote(self) -> bool:
@@ -79,10 +83,15 @@ class Item(models.Model):
         BROKEN = "broken"
         REMOVED = "removed"
 
-    # Each index of this table is written for each of a million files: none that others cover, and none of
-    # what is mostly empty.
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, db_index=False, related_name="items")
-    source = models.ForeignKey(DataSource, on_delete=models.PROTECT, related_name="items")
+    # Each index of this table is written for each of a million files, and each constraint is looked up: there
+    # is no index that others cover or of what is mostly empty, and one constraint, item_of_its_source, says
+    # that both are there and belong together.
+    project = models.ForeignKey(
+        Project, on_delete=models.CASCADE, db_index=False, db_constraint=False, related_name="items"
+    )
+    source = models.ForeignKey(
+        DataSource, on_delete=models.PROTECT, db_constraint=False, related_name="items"
+    )
     path = models.CharField(
         max_length=2_000, help_text="inside the source, / between folders; with #page=2 after a TIFF's path"
     )

@@ -55,7 +55,9 @@ def profile(request: SignedIn) -> HttpResponse:
 def profile_page(request: SignedIn, **context: object) -> HttpResponse:
     context.setdefault("form", ProfileForm(instance=request.user))
     context.setdefault("password_form", PasswordChangeForm(request.user))
-    context.setdefault("token_form", TokenForm(request.user))
+    context.setdefault(
+        "token_form", TokenForm(request.user, initial={"project": request.GET.get("project"), "days": 90})
+    )
     context["notifications_form"] = NotificationsForm(user=request.user, auto_id="tell-%s")
     context["has_mail"] = settings.SENDS_MAIL
     context["password_form"].fields["old_password"].widget.attrs.pop("autofocus", None)  # type: ignore[attr-defined]

@@ -3,11 +3,22 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from labeling import changes, classes, deleting, extensions, permissions, projects, reworking, statistics
+from labeling import (
+    accounts,
+    changes,
+    classes,
+    deleting,
+    extensions,
+    permissions,
+    projects,
+    reworking,
+    statistics,
+)
 from labeling.forms import ClassesForm, DeleteForm, QualityForm, SettingsForm
 from labeling.models import Project
 from labeling.source_forms import TakingForm
@@ -52,7 +63,7 @@ def settings_page(request: SignedIn, project: Project, **context: Any) -> HttpRe
     context.setdefault("taking_form", TakingForm.of(project))
     instructions = project.instructions.select_related("created_by").first()
     context |= {"project": project, "extra": extensions.settings(), "instructions": instructions}
-    context |= class_table(project)
+    context |= class_table(project) | {"tokens": accounts.tokens_of(project, request.user)}
     context |= {"images": sum(statistics.items_by_state(project).values()), "busy": deleting.running(project)}
     return render(request, "projects/settings.html", context)
 
@@ -82,6 +93,16 @@ def delete(request: SignedIn, project_id: int) -> HttpResponse:
             messages.success(request, f"{project.name} is deleted.")
             return redirect("projects")
     return settings_page(request, project, delete_form=form)
+
+
+@require_POST
+def revoke_token(request: SignedIn, project_id: int, token_id: int) -> HttpResponse:
+    """Revoke a token that opens the project alone, whosever it is."""
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    if not accounts.revoke_project_token(project, token_id, request.user):
+        raise Http404
+    messages.success(request, "The token is revoked: nothing that used it gets in any more.")
+    return redirect(f"{reverse('settings', args=[project.pk])}#tokens")
 
 
 @require_POST

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -80,6 +81,20 @@ def test_tokens_are_made_listed_and_revoked_by_programs(project, manager, labele
     assert client.delete(address(project, f"tokens/{listed['id']}/")).status_code == 204
     assert theirs.get(address(project)).status_code == 401
     assert Event.objects.filter(verb="token_revoked", project=project, actor=manager).count() == 2
+
+
+def test_managers_see_and_revoke_the_tokens_that_open_their_project_alone(project, manager, labeler) -> None:
+    accounts.issue_token(labeler, "camera", labeler, project=project, scope="label", days=30)
+    accounts.issue_token(labeler, "my own", labeler)
+    browser = Client()
+    browser.force_login(manager)
+    page = browser.get(f"/projects/{project.pk}/settings/").content.decode()
+    assert "camera" in page
+    assert "my own" not in page
+    (token,) = project.tokens.all()
+    browser.post(f"/projects/{project.pk}/settings/tokens/{token.pk}/")
+    assert not project.tokens.exists()
+    assert browser.post(f"/projects/{project.pk}/settings/tokens/{token.pk}/").status_code == 404
 
 
 def test_a_token_that_asks_too_often_is_told_when_to_go_on(project, manager, settings) -> None:
