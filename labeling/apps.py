@@ -7,6 +7,7 @@ class LabelingConfig(AppConfig):
     def ready(self) -> None:
         # Registers jobs, ticks, and what is announced.
         from labeling import (  # noqa: F401
+            completing,
             concord,
             deleting,
             delivering,
@@ -21,4 +22,6 @@ class LabelingConfig(AppConfig):
             reading,
             refreshing,
             reworking,
+            unpacking,
+            uploading,
         )

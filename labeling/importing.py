@@ -1,4 +1,7 @@
-"""Import: folders and archives of the server, and uploads. Rows come first; `reading.py` reads the images."""
+"""Import: folders and archives of the server, and files that come with one request.
+
+Rows come first; `reading.py` reads the images. What comes in several requests is in `uploading.py`.
+"""
 
 import os
 import shutil
@@ -12,10 +15,12 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 
-from labeling import registering
+from labeling import registering, tarballs, unpacking
 from labeling.listing import LONGEST_PATH, Found, readable, refusal, walk
 from labeling.models import DataSource, Project, User
 
+TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+ARCHIVES = (".zip", *TARS)
 LONGEST_PART = 200  # bytes, which leaves file systems room for a number and the mark of a partial file
 
 
@@ -24,10 +29,10 @@ class ImportRefused(Exception):
 
 
 def add_path(project: Project, path: str | Path, by: User | None, *, every_page: bool = False) -> DataSource:
-    """Import a folder or a ZIP archive of the server. Raises ImportRefused."""
+    """Import a folder or an archive of the server. Raises ImportRefused."""
     given = locate(path)
     if given.is_file():
-        return add_zip(project, given, given.name, by, every_page=every_page)
+        return add_archive(project, given, given.name, by, every_page=every_page)
     return add_folder(project, given, by, every_page=every_page)
 
 
@@ -55,17 +60,47 @@ def add_folder(
     return register(project, DataSource.Kind.FOLDER, folder, folder.name, found, by, every_page=every_page)
 
 
-def add_zip(
-    project: Project, path: str | Path, name: str, by: User | None, *, every_page: bool = False
-) -> DataSource:
+def is_archive(name: str) -> bool:
+    return name.lower().endswith(ARCHIVES)
+
+
+def add_archive(project: Project, path: str | Path, name: str, by: User | None, **options: Any) -> DataSource:
+    """Import the images of an archive, by the ending of its name. Raises ImportRefused."""
+    add = add_tar if name.lower().endswith(TARS) else add_zip
+    return add(project, path, name, by, **options)
+
+
+def add_tar(project: Project, path: str | Path, name: str, by: User | None, **options: Any) -> DataSource:
+    """Import the images of a TAR archive, read in place; a compressed one is unpacked first, by a job.
+
+    Raises ImportRefused.
+    """
+    archive = locate(path)
+    if tarballs.compression(archive):
+        with transaction.atomic():
+            return unpacking.begin(made(project, DataSource.Kind.TAR, archive, name, by, **options), by)
+    try:
+        return register(
+            project, DataSource.Kind.TAR, archive, name, unpacking.files_of(archive), by, **options
+        )
+    except tarballs.NoTar as error:
+        raise ImportRefused(f"{name} cannot be taken. {error}") from None
+
+
+def add_zip(project: Project, path: str | Path, name: str, by: User | None, **options: Any) -> DataSource:
     """Import the images of a ZIP archive, read in place. Raises ImportRefused."""
     archive = locate(path)
     try:
         with zipfile.ZipFile(archive) as opened:
-            names = [Found(each.filename, each.file_size) for each in opened.infolist() if not each.is_dir()]
+            names = [entry(each) for each in opened.infolist() if not each.is_dir()]
     except Exception as error:  # hostile bytes: zipfile promises no list of what it raises
         raise ImportRefused(f"{name} is not a complete ZIP archive.") from error
-    return register(project, DataSource.Kind.ZIP, archive, name, names, by, every_page=every_page)
+    return register(project, DataSource.Kind.ZIP, archive, name, names, by, **options)
+
+
+def entry(info: zipfile.ZipInfo) -> Found:
+    is_outside = ".." in info.filename.split("/")
+    return Found(info.filename, info.file_size, problem=tarballs.OUTSIDE if is_outside else "")
 
 
 def add_uploads(
@@ -86,7 +121,7 @@ def add_uploads(
     singles: list[Found] = []
     for number, file in enumerate(files):
         name = safe_name(paths[number] if len(paths) == len(files) else file.name or "file")
-        if name.lower().endswith(".zip"):
+        if is_archive(name):
             name = free_name(folder / "archives", name)
             save_upload(file, folder / "archives" / name)
             archives.append(name)
@@ -98,7 +133,7 @@ def add_uploads(
     try:
         with transaction.atomic():
             sources = [
-                add_zip(project, folder / "archives" / name, name, by, every_page=every_page)
+                add_archive(project, folder / "archives" / name, name, by, every_page=every_page)
                 for name in archives
             ]
             if singles:
@@ -155,6 +190,14 @@ def save_upload(file: UploadedFile, target: Path) -> None:
     partial.rename(target)
 
 
+def made(
+    project: Project, kind: str, location: Path | str, name: str, by: User | None, **options: Any
+) -> DataSource:
+    return DataSource.objects.create(
+        project=project, kind=kind, location=str(location), name=name[:255], created_by=by, **options
+    )
+
+
 def register(
     project: Project,
     kind: str,
@@ -166,9 +209,7 @@ def register(
 ) -> DataSource:
     """Write a row for each file, then queue their reading. Raises ImportRefused."""
     with transaction.atomic():
-        source = DataSource.objects.create(
-            project=project, kind=kind, location=str(location), name=name[:255], created_by=by, **options
-        )
+        source = made(project, kind, location, name, by, **options)
         try:
             registering.take(source, files, by)
         except registering.NothingThere:

@@ -45,6 +45,8 @@ def remove_uploads(project: Project) -> None:
         folder = root / place.relative_to(root).parts[0]
         if not others.filter(location__startswith=str(folder)).exists():
             shutil.rmtree(folder, ignore_errors=True)
+    for upload in project.uploads.all():
+        shutil.rmtree(root / upload.folder, ignore_errors=True)
     for given in project.label_imports.exclude(location=""):
         remove_labels(given)
 

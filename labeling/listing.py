@@ -13,11 +13,16 @@ KINDS = "JPEG, PNG, WebP, GIF, HEIC, BMP, TIFF, DICOM"
 
 
 class Found(NamedTuple):
-    """A file of a source: its path there, its size, and what is another when it was changed."""
+    """A file of a source: its path there, its size, and what is another when it was changed.
+
+    In a TAR, where its bytes begin. `problem` says why it is not taken, whatever else is true of it.
+    """
 
     path: str
     size: int
     fingerprint: str = ""
+    byte_offset: int | None = None
+    problem: str = ""
 
 
 def walk(folder: Path) -> Iterator[Found]:

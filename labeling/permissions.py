@@ -2,6 +2,7 @@
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest
 from django.utils.formats import date_format
@@ -20,6 +21,7 @@ from labeling.models import (
     Project,
     Team,
     TeamMember,
+    Upload,
     User,
 )
 
@@ -116,6 +118,24 @@ def refuse_deleted(project: Project, role: str | None) -> None:
     )
     style = "j F Y" if get_language() == "en" else "DATE_FORMAT"  # Django's own is American
     raise ProjectDeleted(text % {"day": date_format(project.deleted_at, style)})
+
+
+def upload_or_404(user: Visitor, project_id: int, upload_id: int, *, own: bool = False) -> Upload:
+    """Return an upload of a project that somebody manages. Raises Http404 otherwise.
+
+    Every manager sees it and may cancel it; its files are sent by who has them: whoever began it. With `own`,
+    raises PermissionDenied for others.
+    """
+    project = project_or_404(user, project_id, "manage")
+    upload = project.uploads.select_related("created_by").filter(pk=upload_id).first()
+    if upload is None:
+        raise Http404
+    upload.project = project
+    if own and upload.created_by_id != user.pk:
+        raise PermissionDenied(
+            _("Only who began this upload can go on with it. It can be cancelled, though.")
+        )
+    return upload
 
 
 def own_page_or_404(user: Visitor, project_id: int, page_id: int, *, also_former: bool = False) -> Page:

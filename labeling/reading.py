@@ -173,6 +173,7 @@ def add_pages(item: Item, pages: int) -> int:
             page=page,
             draw=random.Random(f"{item.project.seed}:{item.source_id}:{item.path}:{page}").random(),
             size_bytes=item.size_bytes,
+            byte_offset=item.byte_offset,
             fingerprint=item.fingerprint,
         )
         for page in range(1, pages)
@@ -212,7 +213,7 @@ def summary(source: DataSource) -> dict[str, Any]:
 def trouble(source: DataSource, waiting: int) -> str:
     """Return why a source was not listed or read to its end, "" where it was or will be."""
     work = Job.objects.filter(project=source.project_id, payload__source=source.pk)
-    listing = work.filter(kind="refresh").order_by("-id").first()
+    listing = work.filter(kind__in=("refresh", "unpack")).order_by("-id").first()
     if listing is not None and listing.state == Job.State.FAILED:
         return listing.error
     if not waiting:

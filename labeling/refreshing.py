@@ -43,7 +43,7 @@ def is_under_way(source: DataSource) -> bool:
 
 
 def under_way() -> Any:
-    return Job.objects.filter(kind__in=(REFRESH, "import"), state__in=UNFINISHED)
+    return Job.objects.filter(kind__in=(REFRESH, "unpack", "import"), state__in=UNFINISHED)
 
 
 @jobs.periodic(60)

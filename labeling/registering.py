@@ -101,20 +101,21 @@ def stage(
             """
             DROP TABLE IF EXISTS found;
             CREATE TEMPORARY TABLE found (place bigint, path text COLLATE "C", size bigint, fingerprint text,
-                draw float8, taken boolean)
+                draw float8, taken boolean, byte_offset bigint)
             """
         )
         for part in in_batches(files):
             with cursor.copy("COPY found FROM STDIN") as copy:
-                for place, (path, size, fingerprint) in part:
-                    problem = listing.refusal(source.kind, path, size)
+                for place, (path, size, fingerprint, byte_offset, known) in part:
+                    problem = known or listing.refusal(source.kind, path, size)
                     if problem is None:
                         outcome.files += 1
-                        copy.write_row((place, path, size, fingerprint[:100], draws.random(), True))
+                        mark = fingerprint[:100]
+                        copy.write_row((place, path, size, mark, draws.random(), True, byte_offset))
                     elif problem:
                         outcome.refuse(path, problem)
                         if listing.can_be_stored(path):
-                            copy.write_row((place, path, size, fingerprint[:100], 0.0, False))
+                            copy.write_row((place, path, size, fingerprint[:100], 0.0, False, None))
             alive(outcome.files)
         cursor.execute("ANALYZE found")
 
@@ -127,7 +128,7 @@ def in_batches(files: Iterable[Found]) -> Iterator[list[tuple[int, Found]]]:
 
 def compare(cursor: Any, source: DataSource, outcome: Outcome, batch: int, replaces: bool) -> None:
     """Write what the table says of a source's items; returns nothing but numbers, in `outcome`."""
-    if source.kind in (DataSource.Kind.ZIP, DataSource.Kind.HTTP):
+    if source.kind in (DataSource.Kind.ZIP, DataSource.Kind.TAR, DataSource.Kind.HTTP):
         drop_repeated(cursor, source, outcome)
     if source.items.exists():
         cursor.execute("CREATE INDEX ON found (path)")
@@ -154,7 +155,7 @@ def drop_repeated(cursor: Any, source: DataSource, outcome: Outcome) -> None:
     )
     for path, was_taken in cursor.fetchall():
         outcome.files -= was_taken
-        if source.kind == DataSource.Kind.ZIP:
+        if source.kind != DataSource.Kind.HTTP:
             outcome.refuse(path, TWICE)
 
 
@@ -296,9 +297,9 @@ def insert(cursor: Any, source: DataSource, most: int | None, *, is_first: bool)
     cursor.execute(
         f"""
         INSERT INTO labeling_item (project_id, source_id, path, page, state, reason, draw, sha256, size_bytes,
-            fingerprint, format, created_at)
-        SELECT %(project)s, %(source)s, f.path, 0, 'unlabeled', '', f.draw, '', f.size, f.fingerprint, '',
-            %(now)s
+            fingerprint, byte_offset, format, created_at)
+        SELECT %(project)s, %(source)s, f.path, 0, 'unlabeled', '', f.draw, '', f.size, f.fingerprint,
+            f.byte_offset, '', %(now)s
         FROM found f WHERE f.taken {known} ORDER BY f.place LIMIT %(most)s
         """,  # noqa: S608
         {"project": source.project_id, "source": source.pk, "now": timezone.now(), "most": most},

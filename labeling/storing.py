@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from labeling import remote
+from labeling import remote, tarballs
 from labeling.decoding import MAX_BYTES, BrokenImage, blaming, refuse_size
 from labeling.models import DataSource, Item
 
@@ -35,6 +35,9 @@ def read_bytes(item: Item) -> bytes:
             changed = Path(source.location).stat().st_mtime_ns
             with blaming("The archive's entry is damaged or encrypted."):
                 return read_entry(source.location, changed, path)
+        if source.kind == DataSource.Kind.TAR:
+            refuse_size(item.size_bytes)
+            return read_member(item, 0, item.size_bytes)
         place = Path(source.location, path)
         refuse_size(place.stat().st_size)
         return place.read_bytes()
@@ -79,6 +82,8 @@ def parts(item: Item, start: int, end: int) -> Iterator[bytes]:
         try:
             if source.kind in Remote:
                 yield remote.read(source, path, place, upto)
+            elif source.kind == DataSource.Kind.TAR:
+                yield read_member(item, place, upto)
             else:
                 with Path(source.location, path).open("rb") as file:
                     yield os.pread(file.fileno(), upto - place, place)
@@ -99,6 +104,22 @@ def signed_address(item: Item) -> str | None:
     if item.gone_at is not None:
         raise BrokenImage(GONE)
     return remote.signed(source, item.stored_path, SIGNED_FOR)
+
+
+def read_member(item: Item, start: int, end: int) -> bytes:
+    """Return bytes of a TAR's member, which has no name of its own on disk. Raises BrokenImage, OSError.
+
+    The header before it is looked at again: another archive may lie in its place by now.
+    """
+    location, at = item.source.location, item.byte_offset or 0
+    opened = _plain(location, Path(location).stat().st_mtime_ns)
+    with blaming(GONE):
+        if tarballs.header_at(opened.file, at).size != item.size_bytes:
+            raise BrokenImage(GONE)
+    data = os.pread(opened.file, max(0, min(end, item.size_bytes) - start), at + start)
+    if len(data) < min(end, item.size_bytes) - start:
+        raise BrokenImage(GONE)
+    return data
 
 
 def read_entry(location: str, changed: int, path: str) -> bytes:
@@ -135,3 +156,19 @@ def unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
 def _archive(location: str, changed: int) -> zipfile.ZipFile:
     """Open an archive once per process; `changed` makes a replaced file a new key."""
     return zipfile.ZipFile(location)
+
+
+class _Opened:
+    """A file that is open for reading at places of it, as long as somebody has this."""
+
+    def __init__(self, location: str) -> None:
+        self.file = os.open(location, os.O_RDONLY)
+
+    def __del__(self) -> None:
+        if hasattr(self, "file"):
+            os.close(self.file)
+
+
+@lru_cache(maxsize=8)
+def _plain(location: str, changed: int) -> _Opened:
+    return _Opened(location)

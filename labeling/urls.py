@@ -80,6 +80,16 @@ urlpatterns = [
     path("projects/<int:project_id>/review/next/", reviewing.review_next, name="review-next"),
     path("projects/<int:project_id>/import/", imports.import_page, name="import"),
     path("projects/<int:project_id>/import/live/", imports.import_live, name="import-live"),
+    path(
+        "projects/<int:project_id>/uploads/<int:upload_id>/complete/",
+        imports.upload_complete,
+        name="upload-complete",
+    ),
+    path(
+        "projects/<int:project_id>/uploads/<int:upload_id>/cancel/",
+        imports.upload_cancel,
+        name="upload-cancel",
+    ),
     path("projects/<int:project_id>/import/labels/", label_imports.label_imports_page, name="label-imports"),
     path(
         "projects/<int:project_id>/import/labels/<int:label_import_id>/",

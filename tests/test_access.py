@@ -20,6 +20,7 @@ from labeling import (
     review,
     saved,
     teams,
+    uploading,
     workforce,
 )
 from labeling.models import Event, Item, Job, Membership, Project, User
@@ -80,6 +81,7 @@ ROUTES = {
     "review-next": ("get", REVIEW),
     "import": ("get", MANAGE),
     "import-live": ("get", MANAGE),
+    "upload-cancel": ("post", MANAGE),
     "label-imports": ("get", MANAGE),
     "label-import": ("get", MANAGE),
     "label-import-live": ("get", MANAGE),
@@ -221,6 +223,9 @@ ROUTES = {
     "api-comment": ("patch", REVIEW),
     "api-saved-filters": ("get", REVIEW),
     "api-imports": ("get", MANAGE),
+    "api-uploads": ("get", MANAGE),
+    "api-upload": ("get", MANAGE),
+    "api-upload-files": ("get", MANAGE),
     "api-label-imports": ("get", MANAGE),
     "api-label-import": ("get", MANAGE),
     "api-label-import-check": ("post", MANAGE),
@@ -248,7 +253,8 @@ OWN = {
     "api-unknown", "api-page", "api-page-submit", "api-page-extend", "api-page-release", "api-page-undo",
     "profile-token-revoke", "run", "certificate-read", "api-check-answer",
     "notification", "notification-read", "api-notification-read", "webhook-delete", "api-saved-filter",
-    "api-project-team", "api-token", "api-project-token", "settings-token",
+    "api-project-team", "api-token", "api-project-token", "api-upload-chunks", "api-upload-complete",
+    "upload-complete", "settings-token",
 }  # fmt: skip
 
 
@@ -286,6 +292,7 @@ def place(project, labeler, reviewer, manager, admin, outsider, items) -> dict[s
         "webhook_id": webhook.pk,
         "delivery_id": webhooks.send_test(webhook, manager).pk,
         "project_id": project.pk,
+        "upload_id": uploading.begin(project, manager)[0].pk,
         "label_import_id": label_imports.from_folders(project, manager).pk,
         "table": "pairs",
         "item_id": items[0].pk,

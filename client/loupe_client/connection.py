@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import requests
 from tqdm.auto import tqdm
 
 WAITS = (0.5, 1, 2, 4, 8)  # seconds before another try
+PATIENT = (0.5, 1, 2, 4, 8, *(15,) * 39)
 BUSY = frozenset({429, 502, 503, 504})
 CHUNK = 1 << 20
 
@@ -50,28 +51,29 @@ class Connection:
     def delete(self, path: str, **query: Any) -> None:
         self.send("DELETE", path, params=query)
 
-    def upload(self, path: str, open_parts: Callable[[], list[tuple[str, Any]]]) -> JSON:
-        """POST a form; its parts are opened anew for each try."""
-        return self.send("POST", path, open_parts=open_parts)
+    def put(self, path: str, body: bytes) -> JSON:
+        """Send bytes, for ten minutes where the server cannot be reached."""
+        headers = {"Content-Type": "application/octet-stream"}
+        return self.send("PUT", path, headers=headers, waits=PATIENT, data=body)
 
     def send(
         self,
         method: str,
         path: str,
         *,
-        open_parts: Callable[[], list[tuple[str, Any]]] | None = None,
+        headers: Mapping[str, str] | None = None,
+        waits: Sequence[float] | None = None,
         **sent: Any,
     ) -> JSON:
         """Return the reply's body, None where there is none. Raises LoupeError.
 
         A key makes sure that a POST whose reply was lost does its work once all the same.
         """
-        headers = {"Idempotency-Key": str(uuid.uuid4())} if method == "POST" else {}
-        for wait in (*WAITS, None):
-            files = open_parts() if open_parts else None
+        headers = dict(headers or {}) | ({"Idempotency-Key": str(uuid.uuid4())} if method == "POST" else {})
+        for wait in (*(WAITS if waits is None else waits), None):
             try:
                 reply = self.session.request(
-                    method, self.address(path), headers=headers, files=files, timeout=(10, 600), **sent
+                    method, self.address(path), headers=headers, timeout=(10, 600), **sent
                 )
             except (requests.ConnectionError, requests.Timeout):
                 if wait is None:

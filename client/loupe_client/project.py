@@ -2,18 +2,18 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from loupe_client import uploading
 from loupe_client.connection import Connection
 
 IMAGES = frozenset(
     {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif", ".gif", ".dcm", ".zip"}
+    | {".tar", ".tgz", ".tbz2", ".txz"}
 )
-MOST_FILES, MOST_BYTES = 200, 64 << 20  # of one request
 
 Region = Mapping[
     str, Any
@@ -63,16 +63,16 @@ class Project:
 
     # Images
 
-    def upload(self, *paths: str | Path) -> None:
-        """Send images, folders of images and ZIP archives. Names inside a folder keep their folders."""
+    def upload(self, *paths: str | Path, every_page: bool = False) -> None:
+        """Send images, folders of images, and ZIP and TAR archives. Names inside a folder keep their folders.
+
+        What broke off is gone on with, in another run, too. With `every_page`, each page of a TIFF becomes an
+        image. Raises LoupeError.
+        """
         files = [each for path in paths for each in found_in(Path(path))]
         if not files:
             raise FileNotFoundError(f"There are no images in {', '.join(map(str, paths))}.")
-        with self.connection.bar("Uploading", sum(file.stat().st_size for file, _ in files), "B") as bar:
-            for batch in batches(files):
-                with ExitStack() as stack:
-                    self.connection.upload(f"{self.at}imports/", parts_of(batch, stack))
-                bar.update(sum(file.stat().st_size for file, _ in batch))
+        uploading.upload(self.connection, self.at, files, every_page=every_page)
 
     def wait_for_images(self, every: float = 0.5) -> None:
         """Wait until the server has looked at every image that was imported."""
@@ -173,32 +173,13 @@ def answer_of(answer: Answer) -> dict[str, Any]:
     return {"regions": [{"class": each} if isinstance(each, str) else dict(each) for each in named]}
 
 
+def is_wanted(name: str) -> bool:
+    return Path(name).suffix.lower() in IMAGES or name.lower().endswith((".tar.gz", ".tar.bz2", ".tar.xz"))
+
+
 def found_in(path: Path) -> list[tuple[Path, str]]:
     """Return files with their names on the server: of a folder, all images below it."""
     if path.is_dir():
-        found = sorted(each for each in path.rglob("*") if each.suffix.lower() in IMAGES and each.is_file())
+        found = sorted(each for each in path.rglob("*") if is_wanted(each.name) and each.is_file())
         return [(each, each.relative_to(path).as_posix()) for each in found]
     return [(path, path.name)]
-
-
-def batches(files: Iterable[tuple[Path, str]]) -> Iterator[list[tuple[Path, str]]]:
-    batch: list[tuple[Path, str]] = []
-    size = 0
-    for file, name in files:
-        if batch and (len(batch) == MOST_FILES or size + file.stat().st_size > MOST_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append((file, name))
-        size += file.stat().st_size
-    if batch:
-        yield batch
-
-
-def parts_of(batch: Sequence[tuple[Path, str]], stack: ExitStack) -> Callable[[], list[tuple[str, Any]]]:
-    """Return what opens the parts of a form: the files and, beside them, their paths."""
-
-    def opened() -> list[tuple[str, Any]]:
-        files = [("files", (file.name, stack.enter_context(file.open("rb")))) for file, _ in batch]
-        return [*files, *(("paths", (None, name)) for _, name in batch)]
-
-    return opened

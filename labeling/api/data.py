@@ -125,7 +125,9 @@ class Imports(APIView):
         else:
             made = [self.found_elsewhere(request, project, given.validated_data)]
         job = (
-            Job.objects.filter(project=project, kind__in=("refresh", "import"), payload__source=made[0].pk)
+            Job.objects.filter(
+                project=project, kind__in=("refresh", "unpack", "import"), payload__source=made[0].pk
+            )
             .order_by("id")
             .first()
         )

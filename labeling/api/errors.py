@@ -14,6 +14,7 @@ from labeling.accounts import AccountRefused
 from labeling.api.limits import Replayed
 from labeling.assigning import AssignmentRefused
 from labeling.commenting import CommentRefused
+from labeling.completing import NotWhole
 from labeling.exporting import ExportRefused
 from labeling.gold import GoldRefused
 from labeling.illustrations import PictureRefused
@@ -27,6 +28,7 @@ from labeling.refreshing import NotNow
 from labeling.review import ReviewRefused
 from labeling.saved import SavingRefused
 from labeling.submission import InvalidAnswer
+from labeling.uploading import DiskFull, NotOpen
 from labeling.webhooks import WebhookRefused
 from labeling.workforce import WorkforceRefused
 
@@ -48,6 +50,9 @@ REFUSALS = (
 SAID: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int, str], ...] = (
     (NotRunning, 409, "paused"),
     (NotNow, 409, "busy"),
+    (NotOpen, 409, "closed"),
+    (NotWhole, 409, "incomplete"),
+    (DiskFull, 507, "disk_full"),
     (LimitReached, 409, "limit_reached"),
     (NotWorking, 404, "not_found"),
     (idempotency.Busy, 409, "in_progress"),

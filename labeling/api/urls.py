@@ -20,6 +20,7 @@ from labeling.api import (
     reviewing,
     sources,
     tokens,
+    uploads,
     webhooks,
 )
 
@@ -238,6 +239,27 @@ urlpatterns = [
         "projects/<int:project_id>/saved-filters/<int:filter_id>/",
         reviewing.SavedFilterDetail.as_view(),
         name="api-saved-filter",
+    ),
+    path("projects/<int:project_id>/uploads/", uploads.Uploads.as_view(), name="api-uploads"),
+    path(
+        "projects/<int:project_id>/uploads/<int:upload_id>/",
+        uploads.UploadDetail.as_view(),
+        name="api-upload",
+    ),
+    path(
+        "projects/<int:project_id>/uploads/<int:upload_id>/files/",
+        uploads.UploadFiles.as_view(),
+        name="api-upload-files",
+    ),
+    path(
+        "projects/<int:project_id>/uploads/<int:upload_id>/chunks/",
+        uploads.UploadChunks.as_view(),
+        name="api-upload-chunks",
+    ),
+    path(
+        "projects/<int:project_id>/uploads/<int:upload_id>/complete/",
+        uploads.UploadComplete.as_view(),
+        name="api-upload-complete",
     ),
     path("projects/<int:project_id>/imports/", data.Imports.as_view(), name="api-imports"),
     path(

@@ -26,6 +26,7 @@ from labeling.models.reviewing import (
 )
 from labeling.models.tallies import Tally
 from labeling.models.teams import ProjectTeam, Team, TeamMember
+from labeling.models.uploading import Upload, UploadFile
 from labeling.models.webhooks import Delivery, Webhook
 
 __all__ = [
@@ -75,6 +76,8 @@ __all__ = [
     "Tally",
     "Team",
     "TeamMember",
+    "Upload",
+    "UploadFile",
     "User",
     "Webhook",
     "WorkerHeartbeat",

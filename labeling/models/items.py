@@ -12,6 +12,7 @@ class DataSource(models.Model):
     class Kind(models.TextChoices):
         FOLDER = "folder", "Folder on the server, read in place"
         ZIP = "zip", "ZIP archive"
+        TAR = "tar", "TAR archive"
         UPLOAD = "upload", "Files from the browser"
         S3 = "s3", "S3 bucket, read in place"
         AZURE = "azure", "Azure Blob container, read in place"
@@ -42,6 +43,10 @@ class DataSource(models.Model):
         default=False, help_text="send browsers to the bucket by a short-lived address"
     )
     every_page = models.BooleanField(default=False, help_text="make an item of each page of a TIFF")
+    upload = models.ForeignKey(
+        "labeling.Upload", null=True, on_delete=models.SET_NULL, related_name="sources",
+        help_text="with which its files came",
+    )  # fmt: skip
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -103,6 +108,7 @@ class Item(models.Model):
         null=True, help_text="of a DICOM image: {center, width, low, high} in its own values"
     )
     read_at = models.DateTimeField(null=True)
+    byte_offset = models.BigIntegerField(null=True, help_text="in a TAR archive, where its bytes begin")
     fingerprint = models.CharField(
         max_length=100, blank=True, help_text="the file's ETag or time of change when it was found"
     )

@@ -7,7 +7,17 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
-from labeling import importing, permissions, projects, reading, refreshing, sources
+from labeling import (
+    completing,
+    importing,
+    naming,
+    permissions,
+    projects,
+    reading,
+    refreshing,
+    sources,
+    uploading,
+)
 from labeling.models import DataSource, Project
 from labeling.source_forms import SourceForm, SourceSettingsForm, TakingForm
 from labeling.views import SignedIn
@@ -20,6 +30,8 @@ def import_page(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "manage")
     if "path" in request.POST:
         return import_path(request, project)
+    if request.FILES or "send" in request.POST:
+        return import_sent(request, project)
     form = SourceForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -31,7 +43,12 @@ def import_page(request: SignedIn, project_id: int) -> HttpResponse:
     return render(
         request,
         "data/import.html",
-        {"project": project, "imports": imports_of(project), "form": form},
+        {
+            "project": project,
+            "imports": imports_of(project),
+            "uploads": uploads_of(request, project),
+            "form": form,
+        },
         status=400 if form.errors else 200,
     )
 
@@ -40,10 +57,63 @@ def import_path(request: SignedIn, project: Project) -> HttpResponse:
     if not request.user.is_superuser:  # only a site admin may read folders of the server
         raise Http404
     try:
-        importing.add_path(project, request.POST["path"], request.user)
+        every_page = "every_page" in request.POST
+        importing.add_path(project, request.POST["path"], request.user, every_page=every_page)
     except importing.ImportRefused as error:
         messages.error(request, str(error))
     return redirect("import", project.pk)
+
+
+def import_sent(request: SignedIn, project: Project) -> HttpResponse:
+    """Import files of one form: without scripts there is no sending in parts."""
+    files = [each for each in request.FILES.getlist("files") if each.name]
+    try:
+        if not files:
+            raise importing.ImportRefused("Choose files first.")
+        importing.add_uploads(project, files, request.user, every_page="every_page" in request.POST)
+    except importing.ImportRefused as error:
+        messages.error(request, str(error))
+    return redirect("import", project.pk)
+
+
+@require_POST
+def upload_complete(request: SignedIn, project_id: int, upload_id: int) -> HttpResponse:
+    """Import what is here of an upload."""
+    upload = permissions.upload_or_404(request.user, project_id, upload_id, own=True)
+    try:
+        completing.complete(upload, request.user, leave_out=True)
+    except (completing.NotWhole, uploading.NotOpen) as error:
+        messages.error(request, str(error))
+    return redirect("import", project_id)
+
+
+@require_POST
+def upload_cancel(request: SignedIn, project_id: int, upload_id: int) -> HttpResponse:
+    """Forget an upload."""
+    try:
+        uploading.cancel(permissions.upload_or_404(request.user, project_id, upload_id))
+    except uploading.NotOpen as error:
+        messages.error(request, str(error))
+    return redirect("import", project_id)
+
+
+def uploads_of(request: SignedIn, project: Project) -> list[dict[str, Any]]:
+    """Return what is on its way, but for what was begun and has no file."""
+    found = []
+    for upload in uploading.unfinished(project)[:20]:
+        facts = uploading.progress(upload)
+        if facts.files:
+            found.append(
+                {
+                    "upload": upload,
+                    "facts": facts,
+                    "most": max(1, facts.size),
+                    "by": naming.called(request.user, upload.created_by),
+                    "is_mine": upload.created_by_id == request.user.pk,
+                    "kept_until": upload.touched_at + uploading.KEPT_FOR,
+                }
+            )
+    return found
 
 
 def add_source(project: Project, given: dict[str, Any], request: SignedIn) -> DataSource:

@@ -10,7 +10,7 @@ from django.db import connection as database
 from loupe_client import Loupe, LoupeError, Project
 
 from labeling import accounts, jobs
-from labeling.models import Job
+from labeling.models import Job, Upload
 from labeling.models import Project as Row
 from tests import factories
 
@@ -90,3 +90,30 @@ def test_a_request_whose_reply_was_lost_does_its_work_once(loupe, monkeypatch) -
     made = loupe.create_project("Once", "multiclass", ["a"])
     assert isinstance(made, Project)
     assert Row.objects.get().pk == made.id
+
+
+def test_an_upload_that_broke_off_is_gone_on_with_by_another_run(
+    loupe, worker, tmp_path, monkeypatch
+) -> None:
+    folder = factories.write_folder(tmp_path / "shapes", 6)
+    project = loupe.create_project("Shapes", "multiclass", factories.CLASSES)
+    send, sent = loupe.connection.session.request, []
+
+    def break_off(method, *args, **kwargs):
+        if method == "PUT":
+            sent.append(kwargs["data"].split(b"\n")[0])
+            if len(sent) > 1:
+                raise requests.ConnectionError
+        return send(method, *args, **kwargs)
+
+    monkeypatch.setattr("loupe_client.uploading.PACK_FILES", 4)
+    with monkeypatch.context() as broken:
+        broken.setattr("loupe_client.connection.PATIENT", (0.01,))
+        broken.setattr(loupe.connection.session, "request", break_off)
+        with pytest.raises(requests.ConnectionError):
+            project.upload(folder)
+    assert len(sent) == 3
+    assert Upload.objects.get().parts.filter(received=0).count() == 2
+    project.upload(folder)
+    project.wait_for_images(every=0.05)
+    assert (Upload.objects.get().state, len(list(project.items(state="unlabeled")))) == ("complete", 6)

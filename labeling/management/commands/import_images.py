@@ -37,6 +37,7 @@ class Command(LoupeCommand):
         except importing.ImportRefused as refusal:
             raise CommandError(str(refusal)) from None
         self.work_off(source, "refresh")
+        self.work_off(source, "unpack")
         self.stdout.write(f"{source.items.count():,} files found in {time.monotonic() - started:.1f} s.")
         self.work_off(source, "import")
         if labels_from_folders:

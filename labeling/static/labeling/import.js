@@ -1,128 +1,183 @@
-// Uploads: many files go up in batches, one after the other, with one bar for all.
+// The Import page: files are chosen or dropped, sent in parts, gone on with after a reload.
+
+import { chosenIn, dropped } from "./upload/choosing.js";
+import { Sender, Stopped } from "./upload/sender.js";
+
+/** @typedef {import("./upload/sender.js").Chosen} Chosen */
 
 const drop = /** @type {HTMLElement} */ (document.querySelector("[data-import]"));
 const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (drop.querySelector(`[data-${name}]`));
 const bar = /** @type {HTMLProgressElement} */ (part("upload-bar"));
-const BATCH_FILES = 500;
-const BATCH_BYTES = 64 * 2 ** 20;
-const MEGABYTE = 2 ** 20;
-let busy = false;
+const pages = /** @type {HTMLInputElement} */ (drop.querySelector("[name=every_page]"));
+const NAMED = 20; // files that are named of those left out, by reason
+const WINDOW = 10_000; // ms over which the speed is measured
+const KB = 2 ** 10;
+/** @type {Sender|null} */
+let sender = null;
+/** @type {[number, number][]} */
+let pace = [];
+let drawn = 0;
 
-/** The connection broke on the way, so that sending the same again helps. */
-class Broken extends Error {}
+const number = (/** @type {number} */ value) => value.toLocaleString("en");
+const counted = (/** @type {number} */ count, word = "file") => `${number(count)} ${word}${count === 1 ? "" : "s"}`;
+const isBusy = () => sender !== null && !["done", "stopped", "incomplete"].includes(sender.phase);
 
-/** @typedef {{file: File, path: string}} Upload */
-
-/** @param {Upload[]} uploads @returns {Upload[][]} */
-function batches(uploads) {
-  /** @type {Upload[][]} */
-  const found = [];
-  let bytes = Infinity;
-  for (const upload of uploads) {
-    const batch = found[found.length - 1];
-    if (!batch || batch.length >= BATCH_FILES || bytes + upload.file.size > BATCH_BYTES) {
-      found.push([upload]);
-      bytes = upload.file.size;
-    } else {
-      batch.push(upload);
-      bytes += upload.file.size;
-    }
-  }
-  return found;
+/** @param {number} bytes @param {number} [of] */
+function megabytes(bytes, of = bytes) {
+  const [unit, word] = of >= KB ** 3 ? [KB ** 3, "GB"] : of >= KB ** 2 ? [KB ** 2, "MB"] : [KB, "kB"];
+  return [number(Number((bytes / unit).toFixed(of / unit >= 100 ? 0 : 1))), word];
 }
 
-/** @param {Upload[]} batch @param {(bytes: number) => void} progress @returns {Promise<any>} */
-function send(batch, progress) {
-  const body = new FormData();
-  for (const { file, path } of batch) {
-    body.append("files", file, path.split("/").pop());
-    body.append("paths", path); // a file's name travels without its folders
+/** Bytes in a second lately, 0 as long as nobody can say. @param {Sender} at */
+function speed(at) {
+  const now = performance.now();
+  pace.push([now, at.received]);
+  pace = pace.filter(([time]) => now - time <= WINDOW);
+  const [began, bytes] = pace[0];
+  return now - began > 1500 ? (at.received - bytes) / ((now - began) / 1000) : 0;
+}
+
+/** @param {number} seconds */
+function left(seconds) {
+  if (seconds < 60) return `about ${Math.max(5, Math.ceil(seconds / 5) * 5)} s left`;
+  if (seconds < 5400) return `about ${Math.ceil(seconds / 60)} min left`;
+  return `about ${Math.ceil(seconds / 3600)} h left`;
+}
+
+/** @param {Sender} at */
+function arrived({ files }) {
+  const are = files === 1 ? "is on the server. It is" : "are on the server. They are";
+  return `✓ ${counted(files)} ${are} being read below.`;
+}
+
+/** What is going on, in a line. @param {Sender} at */
+function said(at) {
+  const here = `${number(at.filesHere)} of ${counted(at.files)}`;
+  if (at.phase === "naming") return at.chosen > 1000 ? `Looking what is here already: ${number(at.named)} of ${counted(at.chosen)}` : "Looking what is here already…";
+  const [some, unit] = megabytes(at.received, at.size);
+  const bytesHere = `${some} of ${megabytes(at.size)[0]} ${unit}`;
+  if (at.phase === "paused") return `Paused. ${here} are here, and stay: ${bytesHere}.`;
+  if (at.phase === "waiting") {
+    const seconds = Math.max(1, Math.ceil((at.waitsUntil - Date.now()) / 1000));
+    return `The server cannot be reached. Trying again in ${seconds} s; it goes on by itself. ${here} are here.`;
   }
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    request.open("POST", drop.dataset.url ?? "");
-    request.setRequestHeader("X-CSRFToken", document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ?? "");
-    request.responseType = "json";
-    request.upload.addEventListener("progress", (event) => progress(event.loaded));
-    request.addEventListener("load", () => {
-      if (request.status < 300) resolve(request.response);
-      else reject(new Error(request.response?.error?.message ?? `The server answered ${request.status}.`));
-    });
-    request.addEventListener("error", () => reject(new Broken("The connection broke.")));
-    request.send(body);
+  if (at.phase === "finishing") return arrived(at);
+  if (at.phase !== "sending") return "";
+  const parts = [`Sending: ${here}`, bytesHere];
+  const bytes = speed(at);
+  if (bytes > 0) parts.push(`${megabytes(bytes).join(" ")}/s`, left((at.size - at.received) / bytes));
+  return parts.join(" · ");
+}
+
+/** How it ended. @param {Sender} at */
+function ended(at) {
+  if (at.phase === "done") {
+    const taken = at.facts.imports.reduce((/** @type {number} */ sum, /** @type {{total: number}} */ each) => sum + each.total, 0);
+    const isUnpacked = at.facts.imports.some((/** @type {{listed_at: string|null}} */ each) => !each.listed_at);
+    if (!taken && !isUnpacked) return "! There is no image in what was sent. The list below says why.";
+    return arrived(at);
+  }
+  if (at.phase === "incomplete") {
+    return `${number(at.facts.files_here)} of ${counted(at.facts.files)} are here. ${counted(at.missing)} ${at.missing === 1 ? "is" : "are"} missing: choose the same files or folder again, or import what is here.`;
+  }
+  return at.refused.size ? "None of these files can be taken." : "";
+}
+
+function draw() {
+  if (!sender) return;
+  const at = sender;
+  drawn = performance.now();
+  const { phase } = at;
+  part("upload").hidden = false;
+  const text = isBusy() ? said(at) : ended(at);
+  if (part("upload-text").textContent !== text) part("upload-text").textContent = text;
+  bar.hidden = phase === "stopped" || phase === "naming";
+  bar.value = at.size ? at.received / at.size : 1;
+  const isSending = phase === "sending" || phase === "waiting";
+  part("pause").hidden = !isSending;
+  part("resume").hidden = phase !== "paused";
+  part("cancel").hidden = !isSending && phase !== "paused";
+  part("leave-out").hidden = phase !== "incomplete" || !at.facts.files_here;
+  part("leave-out").textContent = `Import the ${counted(at.facts?.files_here ?? 0)} that ${at.facts?.files_here === 1 ? "is" : "are"} here`;
+  drawLeftOut(at);
+}
+
+/** @param {Sender} at */
+function drawLeftOut(at) {
+  const reasons = new Map(at.refused);
+  if (at.unreadable.length) reasons.set("It can no longer be read on this computer.", at.unreadable);
+  const count = [...reasons.values()].reduce((sum, paths) => sum + paths.length, 0);
+  const box = part("left-out");
+  if (box.dataset.count === String(count)) return;
+  box.dataset.count = String(count);
+  box.hidden = !count;
+  part("left-out-text").textContent = `${counted(count)} ${count === 1 ? "is" : "are"} left out`;
+  const lines = [...reasons].map(([reason, paths]) => {
+    const line = document.createElement("li");
+    const why = document.createElement("strong");
+    why.textContent = `${number(paths.length)} · ${reason}`;
+    const more = paths.length > NAMED ? `, and ${number(paths.length - NAMED)} more` : "";
+    const names = document.createElement("span");
+    names.className = "muted";
+    names.textContent = paths.slice(0, NAMED).join(", ") + more;
+    line.append(why, document.createElement("br"), names);
+    return line;
+  });
+  part("left-out-list").replaceChildren(...lines);
+}
+
+/** At most a few times a second, however many requests end. */
+function changed() {
+  if (performance.now() - drawn > 150 || sender?.phase !== "sending") draw();
+}
+
+/** Do a part of the work, and say how it ended. @param {() => Promise<void>} work */
+async function follow(work) {
+  part("upload-error").hidden = true;
+  part("go-on").hidden = true;
+  pace = [];
+  const ticking = setInterval(draw, 500);
+  try {
+    await work();
+  } catch (error) {
+    const { message } = /** @type {Error} */ (error);
+    if (!(error instanceof Stopped)) throw error;
+    if (sender && message) sender.phase = "stopped";
+    part("upload-error").hidden = !message;
+    part("upload-error").textContent = message;
+    part("go-on").hidden = !message || !sender?.files;
+  } finally {
+    clearInterval(ticking);
+    draw();
+    document.getElementById("imports")?.dispatchEvent(new Event("refresh"));
+  }
+}
+
+/** @param {Chosen[]} chosen @param {number} [upload] to go on with */
+async function begin(chosen, upload) {
+  if (!chosen.length) return;
+  if (isBusy()) {
+    part("upload-error").hidden = false;
+    part("upload-error").textContent = "Wait until these files are sent, or cancel them. Then choose the others.";
+    return;
+  }
+  for (const entry of document.querySelectorAll("[data-unfinished]")) {
+    if (upload && entry.getAttribute("data-unfinished") === String(upload)) entry.remove();
+  }
+  const made = new Sender(drop.dataset.url ?? "", { everyPage: pages.checked, upload, changed });
+  sender = made;
+  await follow(async () => {
+    await made.send(chosen);
+    document.querySelector(`[data-unfinished="${made.facts?.id}"]`)?.remove();
   });
 }
 
-/** What happened, what was kept, what to do. @param {Error} error @param {number} files that arrived @param {number} left */
-function trouble(error, files, left) {
-  const arrived = files ? `${files.toLocaleString("en")} ${files === 1 ? "file" : "files"} arrived, ` : "";
-  if (error instanceof Broken) return `${error.message} ${arrived}${left} did not. Choose them again: what is there already is not taken twice.`;
-  if (files) return `${error.message} ${arrived}the other ${left} did not.`;
-  return left > 1 ? `${error.message} None of the ${left} files was taken.` : error.message;
-}
-
-/** @param {Upload[]} uploads */
-async function upload(uploads) {
-  const wanted = uploads.filter(({ path }) => !path.split("/").some((name) => name.startsWith(".")));
-  if (busy || !wanted.length) return;
-  busy = true;
-  const total = wanted.reduce((sum, { file }) => sum + file.size, 0) || 1;
-  const text = part("upload-text");
-  part("upload").hidden = false;
-  bar.hidden = false;
-  part("upload-error").hidden = true;
-  let before = 0;
-  let files = 0;
-  try {
-    for (const batch of batches(wanted)) {
-      await send(batch, (bytes) => {
-        bar.value = Math.min(1, (before + bytes) / total);
-        text.textContent = `Sending ${wanted.length.toLocaleString("en")} ${wanted.length === 1 ? "file" : "files"}: ${Math.round(Math.min(total, before + bytes) / MEGABYTE)} of ${Math.ceil(total / MEGABYTE)} MB`;
-      });
-      before += batch.reduce((sum, { file }) => sum + file.size, 0);
-      files += batch.length;
-      document.getElementById("imports")?.dispatchEvent(new Event("refresh"));
-    }
-    bar.value = 1;
-    const arrived = files === 1 ? "1 file is on the server. It is" : `${files.toLocaleString("en")} files are on the server. They are`;
-    text.textContent = `✓ ${arrived} being read below.`;
-  } catch (error) {
-    part("upload-error").hidden = false;
-    part("upload-error").textContent = trouble(/** @type {Error} */ (error), files, wanted.length - files);
-    text.textContent = "";
-    bar.hidden = true;
-  } finally {
-    busy = false;
-  }
-}
-
-/** All files of what was dropped, folders opened. @param {DataTransferItemList} items @returns {Promise<Upload[]>} */
-async function dropped(items) {
-  const entries = [...items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
-  /** @type {Upload[]} */
-  const found = [];
-  const walk = async (/** @type {any} */ entry) => {
-    if (entry.isFile) {
-      const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
-      found.push({ file, path: entry.fullPath.replace(/^\//, "") });
-      return;
-    }
-    const reader = entry.createReader();
-    for (;;) {
-      const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-      if (!some.length) break;
-      for (const each of some) await walk(each);
-    }
-  };
-  for (const entry of entries) await walk(entry);
-  return found;
-}
-
-for (const node of drop.querySelectorAll("[data-files]")) {
+for (const node of document.querySelectorAll("[data-files]")) {
   const input = /** @type {HTMLInputElement} */ (node);
-  const take = async () => {
-    await upload([...(input.files ?? [])].map((file) => ({ file, path: file.webkitRelativePath || file.name })));
+  const take = () => {
+    const chosen = chosenIn(input);
     input.value = "";
+    begin(chosen, Number(input.dataset.upload) || undefined);
   };
   input.addEventListener("change", take);
   if (input.files?.length) take(); // chosen before this script was here
@@ -139,6 +194,30 @@ drop.addEventListener("dragleave", (event) => {
 drop.addEventListener("drop", async (event) => {
   event.preventDefault();
   drop.classList.remove("over");
-  if (event.dataTransfer) upload(await dropped(event.dataTransfer.items));
+  if (!event.dataTransfer) return;
+  const told = (/** @type {number} */ files) => {
+    if (isBusy()) return;
+    part("upload").hidden = false;
+    part("upload-text").textContent = `Looking into folders: ${counted(files)}`;
+  };
+  begin(await dropped(event.dataTransfer.items, told));
 });
-addEventListener("beforeunload", (event) => busy && event.preventDefault());
+drop.addEventListener("submit", (event) => event.preventDefault()); // which is for browsers without scripts
+part("pause").addEventListener("click", () => {
+  sender?.pause();
+  part("resume").focus();
+});
+part("resume").addEventListener("click", () => {
+  pace = [];
+  sender?.resume();
+  part("pause").focus();
+});
+part("go-on").addEventListener("click", () => sender && follow(() => /** @type {Sender} */ (sender).goOn()));
+part("leave-out").addEventListener("click", () => sender && follow(() => /** @type {Sender} */ (sender).complete(true)));
+part("cancel").addEventListener("click", async () => {
+  const going = sender;
+  part("upload-text").textContent = "";
+  await going?.cancel();
+  part("upload").hidden = true;
+});
+addEventListener("beforeunload", (event) => isBusy() && sender?.phase !== "finishing" && event.preventDefault());

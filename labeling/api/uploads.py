@@ -1,0 +1,198 @@
+"""Uploads in parts: named, sent in chunks with checksums, gone on with after whatever broke, completed."""
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from labeling import completing, naming, permissions, reading, uploading
+from labeling.api import shapes
+from labeling.api.parsers import ChunkParser
+from labeling.models import Upload
+from labeling.uploading import Named
+
+LISTED = 1_000
+
+
+class NamedInput(serializers.Serializer[Any]):
+    path = serializers.CharField(
+        max_length=uploading.MOST_PATH, trim_whitespace=False, help_text="/ between folders; one file each"
+    )
+    size = serializers.IntegerField(min_value=0, max_value=1 << 50, help_text="bytes")
+    modified = serializers.IntegerField(
+        required=False, allow_null=True, min_value=-(1 << 60), max_value=1 << 60,
+        help_text="when it was last changed: a file with another time is sent anew",
+    )  # fmt: skip
+    sha256 = serializers.RegexField(
+        r"^[0-9a-fA-F]{64}\Z", required=False, help_text="of the whole file, checked in the end"
+    )
+
+
+class UploadInput(serializers.Serializer[Any]):
+    every_page = serializers.BooleanField(
+        required=False, help_text="make an item of each page of a TIFF, not of the first alone"
+    )
+    sample = serializers.ListField(
+        child=NamedInput(),
+        required=False,
+        max_length=uploading.SAMPLE,
+        help_text="some of the files: an open upload of yours that has half of them is gone on with",
+    )
+
+
+class FilesInput(serializers.Serializer[Any]):
+    files = serializers.ListField(child=NamedInput(), allow_empty=False, max_length=uploading.MOST_NAMES)
+
+
+class CompleteInput(serializers.Serializer[Any]):
+    leave_out = serializers.BooleanField(
+        default=False, help_text="leave out files of which bytes are missing, rather than refuse"
+    )
+
+
+def named(given: list[dict[str, Any]]) -> list[Named]:
+    return [Named(each["path"], each["size"], each.get("modified"), each.get("sha256", "")) for each in given]
+
+
+def upload_shape(upload: Upload, viewer: Any) -> dict[str, Any]:
+    facts = uploading.progress(upload)
+    return {
+        "id": upload.pk,
+        "state": upload.state,
+        "error": upload.error,
+        "every_page": upload.every_page,
+        "files": facts.files,
+        "files_here": facts.files_here,
+        "size": facts.size,
+        "received": facts.received,
+        "refused": facts.refused,
+        "created_by": naming.called(viewer, upload.created_by),
+        "is_mine": upload.created_by_id == viewer.pk,
+        "created_at": upload.created_at,
+        "kept_until": upload.touched_at + uploading.KEPT_FOR,
+        "imports": [reading.summary(each) for each in upload.sources.order_by("id")],
+    }
+
+
+class Uploads(APIView):
+    @extend_schema(operation_id="uploads_list", responses={200: dict})
+    def get(self, request: Request, project_id: int) -> Response:
+        """List the uploads that are not complete yet, everybody's, with what is here of them."""
+        project = permissions.project_or_404(request.user, project_id, "manage")
+        found = uploading.unfinished(project)[:50]
+        return Response({"results": [upload_shape(each, request.user) for each in found]})
+
+    @extend_schema(operation_id="uploads_create", request=UploadInput, responses={200: dict, 201: dict})
+    def post(self, request: Request, project_id: int) -> Response:
+        """Begin an upload, or go on with one that has the same files: then the answer is 200.
+
+        Name its files (`files/`), send their bytes (`chunks/`), then `complete/` it. What is here is kept for
+        seven days after the last byte came.
+        """
+        project = permissions.project_or_404(request.user, project_id, "manage")
+        given = UploadInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        upload, is_known = uploading.begin(
+            project,
+            permissions.person(request),
+            every_page=given.validated_data.get("every_page", False),
+            sample=named(given.validated_data.get("sample", [])),
+        )
+        return Response(upload_shape(upload, request.user), status=200 if is_known else 201)
+
+
+class UploadDetail(APIView):
+    @extend_schema(operation_id="uploads_read", responses={200: dict})
+    def get(self, request: Request, project_id: int, upload_id: int) -> Response:
+        """Tell what is here of an upload; of one that is complete, what it became."""
+        upload = permissions.upload_or_404(request.user, project_id, upload_id)
+        return Response(upload_shape(upload, request.user))
+
+    @extend_schema(operation_id="uploads_cancel", responses={204: None})
+    def delete(self, request: Request, project_id: int, upload_id: int) -> Response:
+        """Forget an upload that is no import yet, with all that is here of it."""
+        uploading.cancel(permissions.upload_or_404(request.user, project_id, upload_id))
+        return Response(status=204)
+
+
+class UploadFiles(APIView):
+    @extend_schema(
+        operation_id="uploads_files",
+        parameters=[OpenApiParameter("after", OpenApiTypes.INT, description="`next` of the page before")],
+        responses={200: dict},
+    )
+    def get(self, request: Request, project_id: int, upload_id: int) -> Response:
+        """List the files of which bytes are missing, a thousand at a time."""
+        upload = permissions.upload_or_404(request.user, project_id, upload_id)
+        after = shapes.whole_number(request.query_params.get("after", "")) or 0
+        found = list(uploading.missing(upload).filter(pk__gt=after).order_by("id")[: LISTED + 1])
+        return Response(
+            {
+                "results": [file_shape(each) for each in found[:LISTED]],
+                "next": found[LISTED - 1].pk if len(found) > LISTED else None,
+            }
+        )
+
+    @extend_schema(operation_id="uploads_name", request=FilesInput, responses={200: dict})
+    def post(self, request: Request, project_id: int, upload_id: int) -> Response:
+        """Name files that will come, at most 1,000 at once; naming them again does no harm.
+
+        Tells of each, in the same order, the number to send it under and how many bytes are here; or, as
+        `refused`, why it need not be sent.
+        """
+        upload = permissions.upload_or_404(request.user, project_id, upload_id, own=True)
+        given = FilesInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        rows = uploading.name_files(upload, named(given.validated_data["files"]))
+        return Response({"files": [file_shape(each) for each in rows]})
+
+
+def file_shape(row: uploading.UploadFile) -> dict[str, Any]:
+    if row.reason:
+        return {"path": row.path, "refused": row.reason}
+    return {"path": row.path, "file": row.pk, "size": row.size, "received": row.received}
+
+
+class UploadChunks(APIView):
+    parser_classes = (ChunkParser,)
+
+    @extend_schema(
+        operation_id="uploads_send",
+        request={"application/octet-stream": OpenApiTypes.BINARY},
+        responses={200: dict},
+    )
+    def put(self, request: Request, project_id: int, upload_id: int) -> Response:
+        """Send bytes of one or many files, at most 500 chunks and 16 MB in one request.
+
+        The body is a line of JSON, `[[file, offset, length, crc32], …]`, and after it the bytes of these
+        chunks in the same order. A chunk continues its file: its offset is the number of bytes that are here.
+        Tells of each how many are here now; `problem` says why a chunk was not taken. The same request can be
+        sent again: what is here already is passed over.
+        """
+        upload = permissions.upload_or_404(request.user, project_id, upload_id, own=True)
+        if not isinstance(request.data, list):
+            raise serializers.ValidationError({"": ["Send chunks as the body."]})
+        taken = uploading.take(upload, request.data)
+        return Response(
+            {
+                "chunks": [
+                    {"file": each.file, "received": each.received, "problem": each.problem} for each in taken
+                ]
+            }
+        )
+
+
+class UploadComplete(APIView):
+    @extend_schema(operation_id="uploads_complete", request=CompleteInput, responses={202: dict})
+    def post(self, request: Request, project_id: int, upload_id: int) -> Response:
+        """Have an upload become an import, once every byte is here; a repeat changes nothing."""
+        upload = permissions.upload_or_404(request.user, project_id, upload_id, own=True)
+        given = CompleteInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        completing.complete(upload, permissions.person(request), **given.validated_data)
+        upload.refresh_from_db()
+        return Response(upload_shape(upload, request.user), status=202)
