@@ -91,6 +91,19 @@ def _expression(pattern: str) -> re.Pattern[str]:
         raise AddressRefused(f"“{pattern}” is not a pattern of paths.") from error
 
 
+def refuse_secrets(url: str) -> None:
+    """Raise AddressRefused for a web address with a password in it, or one that cannot be taken apart.
+
+    What an address is called, everybody in a project sees.
+    """
+    try:
+        place = urlsplit(url).netloc
+    except ValueError as error:
+        raise AddressRefused("This is no web address.") from error
+    if "@" in place:
+        raise AddressRefused("The address must have no user name or password in it.")
+
+
 def file_part(url: str) -> str:
     """Return the path of a web address, without what follows a ? or #."""
     return urlsplit(url).path

@@ -81,6 +81,10 @@ def refusal_of_address(address: str) -> str | None:
         return "The address is longer than 2,000 characters."
     if address != readable(address) or any(each.isspace() or each == "\0" for each in address):
         return "The address has characters in it that no address has."
+    try:
+        addresses.refuse_secrets(address)
+    except addresses.AddressRefused as error:
+        return str(error)
     suffix = PurePosixPath(addresses.file_part(address)).suffix.lower()
     if suffix[1:].isalpha() and len(suffix) <= 6 and suffix not in decoding.EXTENSIONS:
         return f"Not an image type that Loupe reads ({KINDS})."

@@ -1,5 +1,6 @@
 """Looking again what sources hold: by a button, through the API, or on a schedule."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -93,27 +94,29 @@ def refresh(job: jobs.RunningJob) -> dict[str, Any]:
     if not source.can_refresh:
         registering.queue_reading(source, job.row.created_by, batch)
         return {"source": source.pk}
+    found = 0
+
+    def alive(files: int | None = None) -> None:
+        nonlocal found
+        found = found if files is None else files
+        job.progress(found, message=f"{found:,} files found")
+
     try:
         outcome = registering.take(
-            source,
-            files_of(source),
-            job.row.created_by,
-            batch=batch,
-            replaces=again,
-            alive=lambda files: job.progress(files, message=f"{files:,} files found"),
+            source, files_of(source, alive), job.row.created_by, batch=batch, replaces=again, alive=alive
         )
     except registering.NothingThere:
         raise jobs.JobFailed(f"{source.name} lists no image files that its address means.") from None
     except (remote.Missing, remote.Unreachable) as error:
         raise jobs.JobFailed(str(error)) from None
-    found = {name: getattr(outcome, name) for name in ("files", "new", "gone", "back", "changed", "refused")}
-    return {"source": source.pk, **found}
+    numbers = ("files", "new", "gone", "back", "changed", "refused")
+    return {"source": source.pk, **{name: getattr(outcome, name) for name in numbers}}
 
 
-def files_of(source: DataSource) -> Any:
+def files_of(source: DataSource, alive: Callable[[], None] = lambda: None) -> Any:
     """Yield what a source lists. Raises remote.Missing where the folder or bucket itself is gone."""
     if source.is_remote:
-        return remote.listed(source)
+        return remote.listed(source, alive)
     folder = Path(source.location)
     if not folder.is_dir():
         raise remote.Missing(f"There is no folder {folder} on this server any more.")

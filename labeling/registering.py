@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from labeling import jobs, listing, validation
-from labeling.listing import Found
+from labeling.listing import LONGEST_PATH, Found
 from labeling.models import DataSource, Event, Item, Job, Project, User
 
 PART = 20_000  # items read by one job
@@ -49,7 +49,7 @@ class Outcome:
     def refuse(self, path: str, reason: str) -> None:
         self.refused += 1
         if len(self.named) < NAMED:
-            self.named.append({"name": listing.readable(path), "reason": reason})
+            self.named.append({"name": listing.readable(path[:LONGEST_PATH]), "reason": reason})
 
 
 # A page of a TIFF is in the file whose path begins its own.
@@ -128,7 +128,7 @@ def in_batches(files: Iterable[Found]) -> Iterator[list[tuple[int, Found]]]:
 
 def compare(cursor: Any, source: DataSource, outcome: Outcome, batch: int, replaces: bool) -> None:
     """Write what the table says of a source's items; returns nothing but numbers, in `outcome`."""
-    if source.kind in (DataSource.Kind.ZIP, DataSource.Kind.TAR, DataSource.Kind.HTTP):
+    if source.kind not in (DataSource.Kind.FOLDER, DataSource.Kind.UPLOAD):
         drop_repeated(cursor, source, outcome)
     if source.items.exists():
         cursor.execute("CREATE INDEX ON found (path)")
@@ -144,7 +144,10 @@ def compare(cursor: Any, source: DataSource, outcome: Outcome, batch: int, repla
 
 
 def drop_repeated(cursor: Any, source: DataSource, outcome: Outcome) -> None:
-    """Keep the last of several files of one path: archives may have them, and are read so."""
+    """Keep the last of several files of one path: archives may have them, and are read so.
+
+    Buckets should not, but who speaks S3 may do as it likes.
+    """
     cursor.execute(
         """
         DELETE FROM found WHERE ctid IN (
@@ -155,7 +158,7 @@ def drop_repeated(cursor: Any, source: DataSource, outcome: Outcome) -> None:
     )
     for path, was_taken in cursor.fetchall():
         outcome.files -= was_taken
-        if source.kind != DataSource.Kind.HTTP:
+        if not source.is_remote:
             outcome.refuse(path, TWICE)
 
 

@@ -5,11 +5,14 @@ connection leads into private networks unless the settings say so, whatever a na
 """
 
 import asyncio
+import errno
+import io
 import re
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import fsspec
 from django.conf import settings
@@ -24,9 +27,13 @@ if TYPE_CHECKING:
 
 PAGE = 1_000  # files that one request for a listing brings
 SECONDS = 60  # until an answer must be there, whole
+SLOWEST = 256 << 10  # bytes of an object a second: who sends it more slowly is not waited for
 TRIES = 3
 REDIRECTS = 5
 LONGEST_LIST = 512 * 2**20  # bytes of a list of addresses
+BEGINNING = 64 << 10  # bytes of a list that tell whether it is there
+MOST_LISTED = 100_000_000  # names in a bucket; a page without any counts like a full one
+LARGEST = 1 << 50  # bytes of an object
 AZURE_HOST = "blob.core.windows.net"
 SECRET_PARTS = re.compile(r"(sig|X-Amz-[A-Za-z-]+|X-Goog-[A-Za-z-]+|token)=[^&\s'\"]+", re.IGNORECASE)
 
@@ -87,6 +94,8 @@ def file_system(source: DataSource) -> Any:
 
 
 def _s3(options: dict[str, str], secret: dict[str, str]) -> Any:
+    from labeling import bounded  # what it needs takes a second
+
     endpoint, region = options.get("endpoint"), options.get("region")
     config: dict[str, Any] = {
         "connector_args": {"socket_factory": GUARDS[settings.LOUPE_SOURCES_PRIVATE]},
@@ -95,6 +104,7 @@ def _s3(options: dict[str, str], secret: dict[str, str]) -> Any:
         "max_pool_connections": 32,
         "retries": {"max_attempts": 1},  # s3fs tries again itself
         "signature_version": "s3v4" if secret else None,
+        "http_session_cls": bounded.Session,
     }
     if endpoint:
         config["s3"] = {"addressing_style": "path"}
@@ -162,47 +172,83 @@ CLIENTS = {allowed: partial(_client, allow_private=allowed) for allowed in (Fals
 # Listing
 
 
-def listed(source: DataSource) -> Iterator[Found]:
+def listed(source: DataSource, alive: Callable[[], None] = lambda: None) -> Iterator[Found]:
     """Yield the files of a source as they come, never more than a page in memory.
 
-    Raises Missing and Unreachable.
+    `alive` is called with each page, also where nothing on it is meant. Raises Missing and Unreachable.
     """
+    if source.kind == DataSource.Kind.HTTP:
+        yield from addresses_of(source)
+        return
     with telling(source):
-        if source.kind == DataSource.Kind.HTTP:
-            yield from addresses_in(fetch(source, source.location, LONGEST_LIST).decode(errors="replace"))
+        address, names = addresses.parse(source.location), 0
+        coming = pages(source, address)
+    while True:
+        alive()  # whose own exceptions are nobody's fault
+        with telling(source):
+            page = next(coming, None)
+        if page is None:
             return
-        address = addresses.parse(source.location)
-        pages = {"s3": _s3_pages, "azure": _azure_pages, "gcs": _gcs_pages}[source.kind]
-        for page in pages(file_system(source), address):
-            for key, size, fingerprint in page:
-                path = address.path(key)
-                if path is not None:
-                    yield Found(path, size, fingerprint)
+        names += len(page) or PAGE
+        if names > MOST_LISTED:
+            raise Unreachable(f"{source.name} lists more than {MOST_LISTED:,} files, or none without end.")
+        for key, size, fingerprint in page:
+            path = address.path(key)
+            if path is not None:
+                yield Found(path, min(max(size, 0), LARGEST), fingerprint)
 
 
-def addresses_in(text: str) -> Iterator[Found]:
+def addresses_of(source: DataSource) -> Iterator[Found]:
+    """Yield the addresses of a list on the web, which waits on the disk meanwhile. Raises Unreachable."""
+    with tempfile.TemporaryFile() as file:
+        try:
+            fetch_into(file, source, source.location, LONGEST_LIST)
+        except NotThis as error:
+            raise Unreachable(f"{source.name} cannot be read. {error}") from error
+        except TooLarge as error:
+            raise Unreachable("The list is longer than 512 MB. Split it.") from error
+        file.seek(0)
+        yield from addresses_in(io.TextIOWrapper(file, errors="replace"))
+
+
+def addresses_in(lines: Iterable[str]) -> Iterator[Found]:
     """Yield the addresses of a list, one a line; what follows a # at its beginning is passed over."""
-    for line in text.splitlines():
+    for line in lines:
         address = line.strip().lstrip("\ufeff")
         if address and not address.startswith("#"):
             yield Found(address, 0, "")
 
 
 def check(source: DataSource) -> None:
-    """Ask for the beginning of a source's listing. Raises Missing and Unreachable."""
-    next(listed(source), None)
+    """Ask for the beginning of a source's listing. Raises Missing, NotThis and Unreachable."""
+    with telling(source):
+        if source.kind == DataSource.Kind.HTTP:
+            try:
+                fetch(source, source.location, BEGINNING)
+            except TooLarge:
+                return  # there is more of it
+        else:
+            next(pages(source, addresses.parse(source.location)), None)
 
 
 Page = list[tuple[str, int, str]]
 
 
+def pages(source: DataSource, address: addresses.Address) -> Iterator[Page]:
+    """Yield what a bucket lists, as it answers."""
+    of_kind = {"s3": _s3_pages, "azure": _azure_pages, "gcs": _gcs_pages}[source.kind]
+    return of_kind(file_system(source), address)
+
+
 def _s3_pages(files: Any, address: addresses.Address) -> Iterator[Page]:
     more: dict[str, str] = {}
     while True:
-        page = files.call_s3(
-            "list_objects_v2", Bucket=address.bucket, Prefix=address.prefix, MaxKeys=PAGE, **more
-        )
-        yield [(each["Key"], each["Size"], each["ETag"].strip('"')) for each in page.get("Contents", ())]
+        page = sync(
+            files.loop, files._call_s3, "list_objects_v2",  # noqa: SLF001  # as call_s3, but not for ever
+            timeout=SECONDS, Bucket=address.bucket, Prefix=address.prefix, MaxKeys=PAGE, **more,
+        )  # fmt: skip
+        found = page.get("Contents", ())
+        yield [(each["Key"], each["Size"], each.get("ETag", "").strip('"')) for each in found]
         if not page.get("IsTruncated"):
             return
         more = {"ContinuationToken": page["NextContinuationToken"]}
@@ -243,25 +289,68 @@ def read(source: DataSource, path: str, start: int, end: int) -> bytes:
     """Return bytes of a file of a bucket, `end` excluded. Raises Missing and Unreachable."""
     address = addresses.parse(source.location)
     with telling(source):
-        data: bytes = file_system(source).cat_file(_full(address, path), start=start, end=end)
+        files = file_system(source)
+        if source.kind == DataSource.Kind.S3:
+            seconds = SECONDS + (end - start) // SLOWEST
+            key = address.key(path)
+            data: bytes = sync(files.loop, _s3_read, files, address.bucket, key, start, end, timeout=seconds)
+        else:
+            data = files.cat_file(_full(address, path), start=start, end=end)
         return data
+
+
+async def _s3_read(files: Any, bucket: str, key: str, start: int, end: int) -> bytes:
+    """Return bytes of an object, and no more of them whatever its server sends."""
+    import aiohttp
+
+    for attempt in range(TRIES):
+        try:
+            answer = await files._call_s3(  # noqa: SLF001  # fsspec's own way reads whatever comes
+                "get_object", Bucket=bucket, Key=key, Range=f"bytes={start}-{end - 1}"
+            )
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            return b""  # it has become too short to have any of these
+        try:
+            parts, left = [], end - start
+            while left and (part := await answer["Body"].read(min(left, 1 << 20))):
+                parts.append(part)
+                left -= len(part)
+        except (aiohttp.ClientError, TimeoutError):
+            if attempt == TRIES - 1:
+                raise
+            await asyncio.sleep(0.2 * 2**attempt)
+        else:
+            return b"".join(parts)
+        finally:
+            answer["Body"].close()
+    raise AssertionError
 
 
 def fetch(source: DataSource, url: str, most: int) -> bytes:
     """Return what a web address leads to. Raises Missing, NotThis, TooLarge and Unreachable."""
+    with io.BytesIO() as file:
+        fetch_into(file, source, url, most)
+        return file.getvalue()
+
+
+def fetch_into(file: IO[bytes], source: DataSource, url: str, most: int) -> None:
+    """Write what a web address leads to into a file. Raises what `fetch` raises."""
     with telling(source):
         files = file_system(source)
-        data: bytes = sync(files.loop, _fetched, files, url, most)
-        return data
+        sync(files.loop, _fetched, files, url, most, file)
 
 
-async def _fetched(files: Any, url: str, most: int) -> bytes:
+async def _fetched(files: Any, url: str, most: int, file: IO[bytes]) -> None:
     import aiohttp
 
     session = await files.set_session()
     for attempt in range(TRIES):
         try:
-            return await _answered(session, url, most)
+            file.seek(0)
+            file.truncate()
+            return await _answered(session, url, most, file)
         except (aiohttp.InvalidURL, ValueError) as error:
             raise NotThis("This is no web address.") from error
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -272,7 +361,7 @@ async def _fetched(files: Any, url: str, most: int) -> bytes:
     raise AssertionError
 
 
-async def _answered(session: "aiohttp.ClientSession", url: str, most: int) -> bytes:
+async def _answered(session: "aiohttp.ClientSession", url: str, most: int, file: IO[bytes]) -> None:
     from yarl import URL
 
     async with session.get(URL(url, encoded="%" in url), max_redirects=REDIRECTS) as answer:
@@ -282,13 +371,10 @@ async def _answered(session: "aiohttp.ClientSession", url: str, most: int) -> by
             answer.raise_for_status()
         if answer.status != 200:
             raise NotThis(f"The server does not hand it out: it answers {answer.status}.")
-        parts, size = [], 0
         async for part in answer.content.iter_chunked(1 << 20):
-            size += len(part)
-            if size > most:
+            if file.tell() + len(part) > most:
                 raise TooLarge
-            parts.append(part)
-        return b"".join(parts)
+            file.write(part)
 
 
 def signed(source: DataSource, path: str, seconds: int) -> str:

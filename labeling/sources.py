@@ -42,8 +42,6 @@ def add(project: Project, given: Mapping[str, Any], by: User | None) -> DataSour
         remote.check(source)
     except (remote.Missing, remote.Unreachable, remote.NotThis) as error:
         raise ImportRefused(str(error)) from None
-    except remote.TooLarge:
-        raise ImportRefused("The list is longer than 512 MB. Split it.") from None
     with transaction.atomic():
         source.save()
         Event.record("source", project, by, source=source.pk, name=source.name, kind=source.kind)
@@ -60,7 +58,7 @@ def add_list(project: Project, text: str, name: str, by: User | None, *, every_p
         DataSource.Kind.HTTP,
         "",
         name or "List of addresses",
-        remote.addresses_in(text),
+        remote.addresses_in(text.splitlines()),
         by,
         every_page=every_page,
     )
@@ -73,7 +71,9 @@ def made(project: Project, given: Mapping[str, Any], by: User | None) -> DataSou
         raise ImportRefused("The address is longer than 2,000 characters.")
     try:
         kind = addresses.kind_of(address)
-        if kind != DataSource.Kind.HTTP:
+        if kind == DataSource.Kind.HTTP:
+            addresses.refuse_secrets(address)
+        else:
             parsed = addresses.parse(address)
             addresses.matches(parsed.pattern, "")
     except addresses.AddressRefused as error:

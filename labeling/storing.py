@@ -1,5 +1,6 @@
 """The one door to the bytes of items, wherever they lie: in folders, archives, buckets or on the web."""
 
+import bz2
 import os
 import struct
 import zipfile
@@ -16,6 +17,8 @@ ENCRYPTED = 0x1  # the bit of a ZIP entry's flags
 LOCAL_LENGTHS = 26  # bytes into a ZIP entry's own header: of its name and of what follows it
 SIGNED_FOR = 300  # seconds
 CHUNK = 4 << 20  # bytes that are read of a bucket at once
+PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
+PIECE = 4_096  # bytes that are read of an entry at once: they may unpack to seven thousand times as many
 GONE = "The file is no longer where it was imported from."
 
 Remote = (DataSource.Kind.S3, DataSource.Kind.AZURE, DataSource.Kind.GCS)
@@ -129,9 +132,10 @@ def read_entry(location: str, changed: int, path: str) -> bytes:
     except KeyError as error:
         raise BrokenImage(GONE) from error
     refuse_size(max(entry.file_size, entry.compress_size))
-    if entry.flag_bits & ENCRYPTED or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+    if entry.flag_bits & ENCRYPTED or entry.compress_type not in PLAIN:
         with archive.open(entry) as opened:
-            return opened.read(entry.file_size)  # no more than it says it is, whatever it unpacks to
+            # No more than it says it is, and little at a time: all that zipfile reads it unpacks.
+            return b"".join(iter(lambda: opened.read(PIECE), b""))
     return unpack(archive, entry)
 
 
@@ -147,6 +151,8 @@ def unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     data = os.pread(file, entry.compress_size, start)
     if entry.compress_type == zipfile.ZIP_DEFLATED:
         data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, max(entry.file_size, 1))
+    elif entry.compress_type == zipfile.ZIP_BZIP2:
+        data = bz2.BZ2Decompressor().decompress(data, max(entry.file_size, 1))
     if zlib.crc32(data) != entry.CRC:
         raise zipfile.BadZipFile(f"{entry.filename} does not have the checksum that it should have")
     return data
