@@ -57,8 +57,11 @@ class ExportFile(APIView):
         """Download an export, whole or from where an earlier try broke off."""
         project = permissions.project_or_404(request.user, project_id, "review")
         job = finished_or_404(project, request, job_id)
+        try:
+            stored = default_storage.open(job.result["name"])
+        except FileNotFoundError as error:
+            raise Http404 from error  # somebody has cleared up
         Event.record("download", project, permissions.person(request), export=job.pk)
-        stored = default_storage.open(job.result["name"])
         ending = job.result["name"].rsplit(".", 1)[-1]
         name = f"{project.name}-{job.pk}.{job.payload['format']}.{ending}"
         return ranges.send(request, stored, name, MEDIA_TYPES[ending], job.result["sha256"])

@@ -11,7 +11,11 @@ from django.http.response import HttpResponseBase
 from django.utils.http import content_disposition_header
 
 PIECE = 1 << 18
-RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
+
+
+class ShortBody(OSError):
+    """A file has fewer bytes than it had: it was replaced, or its source sends less than it said."""
 
 
 def part(asked: str | None, size: int) -> tuple[int, int] | None:
@@ -58,9 +62,20 @@ def respond(
     if more is None:
         return HttpResponse(begun, content_type=media_type, status=status, headers=headers)
     headers["Content-Length"] = str(end - start)
-    return StreamingHttpResponse(
-        chain([begun, more], body), content_type=media_type, status=status, headers=headers
-    )
+    whole = exactly(chain([begun, more], body), end - start)
+    return StreamingHttpResponse(whole, content_type=media_type, status=status, headers=headers)
+
+
+def exactly(parts: Iterator[bytes], length: int) -> Iterator[bytes]:
+    """Pass on as many bytes as were announced. Raises ShortBody where there are fewer.
+
+    That ends the connection: else whoever asks for something next on it would get that as the rest of this.
+    """
+    for data in parts:
+        length -= len(data)
+        yield data
+    if length > 0:
+        raise ShortBody
 
 
 def send(request: HttpRequest, file: File, name: str, media_type: str, etag: str) -> HttpResponseBase:
