@@ -21,7 +21,18 @@ import orjson
 from labeling import geometry
 from labeling.formats import jsonstream, names, provenance
 from labeling.formats.files import Files
-from labeling.formats.records import Category, Heading, Part, Picture, Problem, Record, Shape, Unreadable
+from labeling.formats.records import (
+    MOST_SHAPES,
+    TOO_MANY,
+    Category,
+    Heading,
+    Part,
+    Picture,
+    Problem,
+    Record,
+    Shape,
+    Unreadable,
+)
 from labeling.formats.runs import run_lengths, unpacked
 from labeling.formats.shelf import batches
 
@@ -231,11 +242,15 @@ class Annotations:
     def picture(self, number: int, key: int | str, body: Mapping[str, Any], split: str) -> Iterator[Record]:
         """Yield an image with its regions, after what is wrong with some of them."""
         shapes: list[Shape] = []
-        made_by = body.get("provenance") or {}
+        made_by = body.get("provenance")
+        made_by = made_by if isinstance(made_by, dict) else {}
         regions = self.database.execute(
             "SELECT number, body FROM region WHERE image = ? ORDER BY number", (key,)
         )
         for place, text in regions:
+            if len(shapes) >= MOST_SHAPES:
+                yield Problem(f"annotation {place}", TOO_MANY)
+                continue
             element = orjson.loads(text)
             try:
                 shapes.append(self.shape(element, body["width"], body["height"]))
@@ -246,13 +261,13 @@ class Annotations:
                 made_by = {name: value for name, value in said.items() if name not in COMMON}
         yield Picture(
             key if isinstance(key, int) else number,
-            body.get("original_path") or body["file_name"],
+            text_of(body, "original_path") or body["file_name"],
             body["width"],
             body["height"],
             shapes,
             made_by,
             split,
-            body.get("coco_url") or "",
+            text_of(body, "coco_url"),
         )
 
     def shape(self, element: Mapping[str, Any], width: int, height: int) -> Shape:
@@ -279,6 +294,11 @@ def stored(element: Any, kinds: Mapping[str, Any]) -> bytes:
         return orjson.dumps(element)
     except orjson.JSONEncodeError:
         return b""
+
+
+def text_of(body: Mapping[str, Any], name: str) -> str:
+    found = body.get(name)
+    return found if isinstance(found, str) else ""
 
 
 def is_of(element: Any, kinds: Mapping[str, Any]) -> bool:

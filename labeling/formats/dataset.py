@@ -18,6 +18,7 @@ from labeling.formats.files import Entry, Files
 from labeling.formats.records import Category, Heading, Part, Picture, Record, Shape, Unreadable
 
 ROWS, BYTES = 5_000, 16 << 20  # of one row group
+VALUES, RATIO = 32_000_000, 4  # that a row group may have, and more for each byte of the file
 CLASSES = b"classes"
 
 
@@ -142,8 +143,10 @@ def rows(entry: Entry, known: set[int]) -> Iterator[Record]:
         try:
             table = pq.ParquetFile(whole)
             classes = json.loads((table.schema_arrow.metadata or {})[CLASSES])
-        except (pa.ArrowInvalid, KeyError) as error:
+        except (pa.ArrowInvalid, KeyError, OSError) as error:  # the latter of what is damaged
             raise Unreadable(f"{entry.name} is no Parquet file that Loupe wrote.") from error
+        if values(table.metadata) > VALUES + RATIO * entry.size:
+            raise Unreadable(f"{entry.name} unpacks to far more than there can be in it.")
         for key, name, above in classes:
             if key not in known:
                 known.add(key)
@@ -151,6 +154,14 @@ def rows(entry: Entry, known: set[int]) -> Iterator[Record]:
         columns = [each for each in table.schema_arrow.names if each != "image"]
         for batch in table.iter_batches(1_000, columns=columns):
             yield from map(picture, batch.to_pylist())
+
+
+def values(metadata: Any) -> int:
+    """Return how many values a row group has in a column at the most: of one value a million take a byte."""
+    groups = map(metadata.row_group, range(metadata.num_row_groups))
+    return max(
+        (group.column(each).num_values for group in groups for each in range(metadata.num_columns)), default=0
+    )
 
 
 def picture(row: dict[str, Any]) -> Picture:

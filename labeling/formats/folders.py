@@ -4,7 +4,7 @@
     classes.csv          the class of each folder, whose name may differ where a file system refuses it
     provenance.jsonl     who made the labels: folders have no room for it
 
-Precision: each image has one class.
+Precision: each image has one class. What a spreadsheet would take for a formula has an apostrophe before it.
 """
 
 import csv
@@ -12,7 +12,7 @@ import io
 import tempfile
 from collections.abc import Iterable, Iterator
 
-from labeling.formats import names, pictures, provenance
+from labeling.formats import names, pictures, provenance, tables
 from labeling.formats.files import Files
 from labeling.formats.records import Category, Heading, Part, Picture, Problem, Record, Shape, Unreadable
 
@@ -42,7 +42,9 @@ def write(heading: Heading, chosen: Iterable[Picture]) -> Iterator[Part]:
     table = io.StringIO()
     rows = csv.writer(table)
     rows.writerow(("folder", "class_id", "class", "parent"))
-    rows.writerows((places[each.id], each.id, each.name, each.supercategory) for each in heading.categories)
+    for each in heading.categories:
+        named = (places[each.id], each.id, each.name, each.supercategory)
+        rows.writerow(tables.harmless(cell) for cell in named)
     yield Part("classes.csv", table.getvalue().encode())
     yield Part(provenance.FILE, told)
 
@@ -84,8 +86,8 @@ def classes(files: Files) -> Iterator[tuple[str, Category]]:
         if entry.name == "classes.csv":
             for row in csv.DictReader(io.StringIO(entry.read().decode("utf-8-sig", "replace"))):
                 if row.get("folder") and row.get("class") and (row.get("class_id") or "").isdecimal():
-                    category = Category(int(row["class_id"]), row["class"], row.get("parent") or "")
-                    yield row["folder"], category
+                    name, above = tables.plain(row["class"]), tables.plain(row.get("parent") or "")
+                    yield tables.plain(row["folder"]), Category(int(row["class_id"]), name, above)
 
 
 def split_and_class(name: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from labeling.formats.records import Unreadable
 
 PIECE = 1 << 20
 SPACE = " \t\r\n"
-LONGEST = 256 << 20  # characters of one element
+LONGEST = 64 << 20  # characters of one element
 
 
 def members(file: BinaryIO) -> Iterator[tuple[str, Any]]:

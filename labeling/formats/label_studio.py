@@ -69,7 +69,9 @@ class Reader:
         if several:
             yield Problem(where, f"It has {several} annotations. The newest is read.")
         results = [each for each in given if isinstance(each, dict)]
-        labels = {each.get("id"): names(each, "labels") for each in results if each.get("type") == "labels"}
+        labels = {
+            str(each.get("id")): names(each, "labels") for each in results if each.get("type") == "labels"
+        }
         shapes: list[Shape] = []
         for each in results:
             try:
@@ -90,7 +92,7 @@ def chosen(task: Mapping[str, Any]) -> tuple[Sequence[Any] | None, dict[str, Any
     """Return the results of a task that count, who made them, and of how many where there are several."""
     given = [
         each
-        for each in task.get("annotations") or task.get("completions") or ()
+        for each in listed(task.get("annotations") or task.get("completions"))
         if isinstance(each, dict) and isinstance(each.get("result"), list) and not each.get("was_cancelled")
     ]
     if given:
@@ -98,7 +100,7 @@ def chosen(task: Mapping[str, Any]) -> tuple[Sequence[Any] | None, dict[str, Any
         return newest["result"], {}, len(given) if len(given) > 1 else 0
     guesses = [
         each
-        for each in task.get("predictions") or ()
+        for each in listed(task.get("predictions"))
         if isinstance(each, dict) and isinstance(each.get("result"), list)
     ]
     if not guesses:
@@ -107,6 +109,10 @@ def chosen(task: Mapping[str, Any]) -> tuple[Sequence[Any] | None, dict[str, Any
     score = newest.get("score")
     is_share = isinstance(score, int | float) and not isinstance(score, bool) and 0 <= score <= 1
     return newest["result"], {"origin": PREDICTION, "confidence": score if is_share else None}, 0
+
+
+def listed(given: Any) -> list[Any]:
+    return given if isinstance(given, list) else []
 
 
 def image_of(task: Any) -> str | None:
@@ -140,7 +146,7 @@ def path_of(address: str) -> str:
 Drawn = tuple[list[float] | None, list[list[float]] | None]  # box and polygon
 
 
-def region(result: Mapping[str, Any], labels: Mapping[Any, list[str]]) -> tuple[Drawn, list[str]]:
+def region(result: Mapping[str, Any], labels: Mapping[str, list[str]]) -> tuple[Drawn, list[str]]:
     """Return box and polygon of a result, and its classes. Raises ValueError with a sentence."""
     kind = str(result.get("type") or "").removesuffix("labels")
     if kind in OTHERS:
@@ -149,7 +155,9 @@ def region(result: Mapping[str, Any], labels: Mapping[Any, list[str]]) -> tuple[
         return (None, None), names(result, "choices")
     if kind not in ("rectangle", "polygon"):
         return (None, None), []  # texts, ratings, and labels that say the class of another result
-    titles = names(result, f"{kind}labels") or names(result, "labels") or labels.get(result.get("id"), [])
+    titles = (
+        names(result, f"{kind}labels") or names(result, "labels") or labels.get(str(result.get("id"))) or []
+    )
     value = result.get("value")
     if not titles or not isinstance(value, dict):
         raise ValueError(NO_PERCENT.format(kind=kind))

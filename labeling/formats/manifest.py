@@ -11,6 +11,7 @@ Precision: boxes in whole pixels, within the image.
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import orjson
@@ -27,6 +28,7 @@ ONE, SEVERAL, BOXES = (
     "groundtruth/object-detection",
 )
 TYPES = {"multiclass": ONE, "multilabel": SEVERAL, "detection": BOXES}
+LONGEST = 16 << 20  # bytes of a line, which is an image; what is longer falls apart, and is no JSON
 SUFFIXES = (".manifest", ".jsonl", ".json")
 
 
@@ -97,7 +99,7 @@ def read(files: Files) -> Iterator[Record]:
         if entry.name.lower().endswith(SUFFIXES):
             is_there = is_there or entry.name.lower().endswith(".manifest")
             with entry.open() as file:
-                for number, text in enumerate(file, 1):
+                for number, text in enumerate(iter(partial(file.readline, LONGEST), b""), 1):
                     if text.strip():
                         yield from reader.line(text, f"{entry.name}, line {number}")
     if not reader.number and not is_there:
@@ -130,7 +132,7 @@ class Reader:
                     yield Problem(place, each.said)
                 else:
                     shapes.append(each)
-            size = next(iter(value.get("image_size") or [{}]), {}) if isinstance(value, dict) else {}
+            size = size_of(value)
         width, height = (whole(size.get(each)) or 0 for each in ("width", "height"))
         picture = Picture(self.number, str(source), width, height, shapes)
         told = body.get("provenance")
@@ -178,6 +180,12 @@ class Reader:
         if whole(column) not in self.titles:
             return Problem("", f"There is no class {column!r}.")
         return Shape(column, found)
+
+
+def size_of(value: Any) -> dict[str, Any]:
+    """Return the size of the image as its boxes tell it, {} where they do not."""
+    given = value.get("image_size") if isinstance(value, dict) else None
+    return given[0] if isinstance(given, list) and given and isinstance(given[0], dict) else {}
 
 
 def whole(given: Any) -> int | None:

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+MOST_SHAPES = 50_000  # of an image: more would fill the memory before anybody could look at them
+TOO_MANY = f"The image has more than {MOST_SHAPES:,} regions. The others are left out."
+
 
 class Unreadable(Exception):
     """Why a file is not of a format at all, in a sentence for people."""

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+LONGEST = 60  # bits of a number: one without end would take the square of its length to add up
+
 
 def run_lengths(polygon: Sequence[Sequence[float]], width: int, height: int) -> list[int]:
     """Return the runs of the pixels whose centre a polygon's parts enclose by the even-odd rule."""
@@ -44,7 +46,7 @@ def unpacked(text: str) -> list[int]:
     value, shift = 0, 0
     for character in text:
         bits = ord(character) - 48
-        if not 0 <= bits < 64:
+        if not 0 <= bits < 64 or shift > LONGEST:
             raise ValueError("These are no packed run lengths.")
         value |= (bits & 0x1F) << shift
         shift += 5

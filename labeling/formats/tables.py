@@ -19,7 +19,18 @@ import orjson
 from labeling import geometry
 from labeling.formats import names, provenance
 from labeling.formats.files import Files
-from labeling.formats.records import Category, Heading, Part, Picture, Problem, Record, Shape, Unreadable
+from labeling.formats.records import (
+    MOST_SHAPES,
+    TOO_MANY,
+    Category,
+    Heading,
+    Part,
+    Picture,
+    Problem,
+    Record,
+    Shape,
+    Unreadable,
+)
 
 COLUMNS = (
     "image_id", "file_name", "file", "url", "width", "height", "split", "class_id", "class", "parent",
@@ -118,6 +129,9 @@ def records(rows: "csv.DictReader[str]", place: str) -> Iterator[Record]:
             identity = row.get("class_id") or ""
             columns[name] = int(identity) if identity.isdecimal() else len(columns) + 1
             yield Category(columns[name], name, plain(row.get("parent") or ""))
+        if len(current.shapes) >= MOST_SHAPES:
+            yield Problem(where, TOO_MANY)
+            continue
         own = row.get("region_origin") or "", plain(row.get("labeled_as") or "")
         current.shapes.append(Shape(columns[name], *drawn, None, *own))
     if current:
@@ -148,7 +162,7 @@ def shape_of(row: Row) -> tuple[list[float] | None, list[list[float]] | None]:
             parts = [[float(each) for each in part] for part in json.loads(row["polygon"])]
         elif any(box):
             numbers = [float(each) for each in box]
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ValueError("A box is four numbers, a polygon a JSON list of lists of numbers.") from error
     wrong = geometry.misshapen(numbers, parts)
     if wrong:

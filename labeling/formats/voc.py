@@ -116,7 +116,7 @@ def picture_of(entry: Entry, number: int, columns: dict[str, int]) -> Iterator[R
     try:
         root = parse(entry)
         width, height = (int(float(root.findtext(f"size/{each}", ""))) for each in ("width", "height"))
-    except (Unreadable, ValueError) as error:
+    except (Unreadable, ValueError, OverflowError) as error:  # the latter of what is infinite
         yield Problem(entry.name, f"This is no VOC annotation with the size of its image: {error}")
         return
     shapes = []

@@ -13,6 +13,7 @@ from labeling.formats.records import Unreadable
 
 PIECE = 1 << 18
 DEEPEST = 64  # elements within each other
+LONGEST = 16 << 20  # bytes of one element that is kept: in memory it takes ten times as many
 
 
 def root(data: bytes) -> Element:
@@ -40,7 +41,7 @@ class Parser:
     """Builds the elements of one level, each with all that is below it."""
 
     def __init__(self, level: int) -> None:
-        self.level, self.depth = level, 0
+        self.level, self.depth, self.fed = level, 0, 0
         self.builder = TreeBuilder()
         self.found: list[Element] = []
         self.expat = expat.ParserCreate()
@@ -51,10 +52,14 @@ class Parser:
         self.expat.CharacterDataHandler = self.text
 
     def feed(self, data: bytes, *, is_last: bool) -> None:
+        self.fed += len(data)
+        if self.fed > LONGEST + PIECE:
+            raise Unreadable(f"One of its elements is longer than {LONGEST >> 20} MB.")
         try:
             self.expat.Parse(data, is_last)
         except (expat.ExpatError, ValueError, LookupError) as error:  # also: an encoding that is not known
             raise Unreadable(f"This is no XML, or it is damaged: {error}.") from error
+        self.fed = 0 if self.found else self.fed
 
     def refuse(self, *given: object) -> None:
         raise Unreadable("It has a document type, which is not read here.")

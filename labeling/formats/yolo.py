@@ -26,6 +26,7 @@ from labeling.formats.shelf import Shelf
 
 SPLITS = ("train", "val", "test")
 MOST_CLASSES = 100_000
+LONGEST_YAML = 2 << 20  # bytes; more takes minutes
 CLASS_FILES = ("classes.txt", "obj.names", "_darknet.labels")
 OTHERS = frozenset({"train.txt", "val.txt", "test.txt", "valid.txt", "readme.txt", *CLASS_FILES})
 
@@ -149,6 +150,8 @@ def class_names(files: Files) -> list[str]:
 
 def in_yaml(entry: Entry) -> list[str]:
     """Return the names in a data.yaml: a list, or a mapping from numbers."""
+    if entry.size > LONGEST_YAML:
+        raise Unreadable(f"{entry.name} has more than {LONGEST_YAML >> 20} MB, and should only name classes.")
     try:
         body = yaml.safe_load(entry.read())
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
