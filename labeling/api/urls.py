@@ -311,6 +311,11 @@ urlpatterns = [
     ),
     path("projects/<int:project_id>/exports/", exports.Exports.as_view(), name="api-exports"),
     path(
+        "projects/<int:project_id>/exports/preview/",
+        exports.ExportPreview.as_view(),
+        name="api-export-preview",
+    ),
+    path(
         "projects/<int:project_id>/exports/<int:job_id>/file/",
         exports.ExportFile.as_view(),
         name="export-file",
