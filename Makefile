@@ -8,13 +8,14 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-com
 # Dozens of processes start in the tests, and six with Loupe: none shall compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo clean-demo test bench lint format chromium
+.PHONY: help install demo clean-demo test readers bench lint format chromium
 
 help:
 	@echo "make demo        install, start everything, watch a sample project being labeled"
 	@echo "make clean-demo  forget the sample project"
 	@echo "make install     all that running and testing need, in .venv"
 	@echo "make test        every check and test"
+	@echo "make readers     exports, as other programs read them; these are installed in .venv-readers"
 	@echo "make bench       the benchmarks, one JSON line each"
 
 install: .venv/runtime.stamp .venv/testing.stamp
@@ -58,6 +59,18 @@ format: .venv/testing.stamp
 
 test: chromium lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+.venv-readers/stamp: deploy/requirements-readers.txt | .venv/bin/python
+	$(PYTHON) -m venv .venv-readers
+	.venv-readers/bin/python -m pip install --disable-pip-version-check --quiet --no-compile --require-hashes -r $<
+	@touch $@
+
+# Two environments: the one writes, the other reads and knows nothing of Loupe.
+readers: .venv/testing.stamp .venv-readers/stamp
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	$(BIN)/python -m tests.readers.writing "$$folder" && \
+	LOUPE_EXPORTS="$$folder" .venv-readers/bin/python -m pytest -q -c /dev/null --rootdir tests/readers \
+		--noconftest --import-mode=importlib -p no:cacheprovider tests/readers
 
 .venv/bench.stamp: deploy/requirements-bench.txt .venv/testing.stamp
 	$(PIP) -r deploy/requirements-bench.txt

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from django.core.files.storage import default_storage
+from django.db.models import QuerySet
 
 from labeling.models import Item, Job, Project
 
@@ -84,9 +85,9 @@ def between(before: Job | None, after: Job) -> Changes:
     return Changes(load(before) if before else Index(none, none, none, none), load(after))
 
 
-def comparable(jobs: Sequence[Job]) -> list[Job]:
+def comparable(jobs: QuerySet[Job]) -> QuerySet[Job]:
     """Return the exports that can be compared: those made before this was possible left no index."""
-    return [job for job in jobs if job.state == Job.State.DONE and "index" in job.result]
+    return jobs.filter(state=Job.State.DONE, result__has_key="index")
 
 
 def named(project: Project, changes: Sequence[Change]) -> list[dict[str, Any]]:

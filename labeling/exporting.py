@@ -3,18 +3,19 @@
 import os
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from labeling import announcing, changed, jobs, packing, review, shares
+from labeling import announcing, changed, gallery, jobs, packing, review, shares
 from labeling.formats.catalog import FORMATS, refusal
-from labeling.formats.records import Heading
+from labeling.formats.records import Heading, Picture
 from labeling.labeled import Labeled, categories
 from labeling.models import Event, Job, Project, User
 
@@ -24,6 +25,9 @@ IMAGES = {
     "link": "as addresses",
 }
 WHOLE = 100  # per cent
+COUNTED = 10_000  # images up to which a preview counts, and looks at each
+TRIED = 200  # images that a preview writes to learn how large their labels are
+TRIED_PIXELS = 20_000_000
 
 
 class ExportRefused(Exception):
@@ -71,6 +75,11 @@ def refuse(project: Project, choice: Choice) -> None:
     why = refusal(choice.format, project.task_type)
     if why:
         raise ExportRefused(why)
+    most = FORMATS[choice.format].most_classes
+    if most is not None and len(categories(project)) > most:
+        raise ExportRefused(
+            f"{FORMATS[choice.format].short} have room for {most} classes; choose another format."
+        )
     if choice.images and choice.images not in IMAGES:
         raise ExportRefused(f"Images can be {', '.join(IMAGES)}, not {choice.images!r}.")
     if FORMATS[choice.format].is_images and choice.images in ("none", "link"):
@@ -84,6 +93,66 @@ def refuse(project: Project, choice: Choice) -> None:
         raise ExportRefused(
             "The shares of train, val and test are per cents that add up to 100; train has some."
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an export would hold now; `exact` is false where numbers are told from some of the images.
+
+    `size` is about how many bytes the file would have.
+    """
+
+    images: int
+    labels: int
+    by_split: dict[str, int]
+    size: int
+    exact: bool
+
+
+def preview(project: Project, choice: Choice, filters: review.Filters) -> Preview:
+    """Say what an export would hold, at once however many images there are. Raises ExportRefused."""
+    refuse(project, choice)
+    total = gallery.total(project, filters)
+    exact = total.exact and total.count <= COUNTED
+    pictures = Labeled(
+        project,
+        filters,
+        split=choice.split if exact and choice.split else None,
+        most=None if exact else COUNTED,
+    )
+    images = len(pictures) if exact else total.count
+    scale = images / len(pictures) if len(pictures) else 0
+    labels, size = pictures.measured()
+    if pictures.splits is not None:
+        shared = np.bincount(pictures.splits, minlength=len(shares.SPLITS)).tolist()
+    else:
+        shared = [round(images * share / WHOLE) for share in choice.split]
+    copies = size if choice.with_images == "copy" else 0
+    return Preview(
+        images,
+        round(labels * scale),
+        dict(zip(shares.SPLITS, shared, strict=True)) if choice.split else {},
+        round((copies + written(project, filters, pictures, choice) * len(pictures)) * scale),
+        exact,
+    )
+
+
+def written(project: Project, filters: review.Filters, pictures: Labeled, choice: Choice) -> float:
+    """Return how many bytes the labels of an image take, by writing those of some."""
+    form = FORMATS[choice.format]
+    some: list[Picture] = []
+    pixels = 0
+    for each in pictures.some(TRIED):
+        pixels += (each.width or 0) * (each.height or 0)
+        if each.width and (pixels < TRIED_PIXELS or not some or not form.flatten):
+            some.append(each)
+    if not some or form.is_images:
+        return 0
+    heading = heading_of(project, filters, pictures, replace(choice, images="none"))
+    with tempfile.TemporaryDirectory(prefix="loupe-preview-") as folder:
+        path = Path(folder, "export")
+        packing.write(form, heading, iter(some), path, alone=choice.ending != "zip")
+        return path.stat().st_size / len(some)
 
 
 def changes(before: Job | None, after: Job) -> changed.Changes:
@@ -159,7 +228,7 @@ def write(
     refuse_unread(pictures)
     heading = packing.readable(heading_of(project, filters, pictures, choice))
     tally, steps = packing.Tally(), 2 * len(pictures)
-    read = packing.noted(iter(pictures), tally, lambda done: progress(done, steps))
+    read = packing.noted(iter(pictures), tally, lambda done: progress(done, steps), form)
     packing.write(form, heading, read, path, alone=alone)
     packing.check(form, heading, tally, path, lambda done: progress(len(pictures) + done, steps), alone=alone)
     if index:

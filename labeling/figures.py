@@ -33,13 +33,25 @@ def names() -> list[str]:
 def as_file(project: Project, name: str, viewer: User) -> str | None:
     """Return a table as CSV, None where there is none of that name."""
     table = _tables.get(name)
+    return None if table is None else csv_of(table.head, seen_by(viewer, name, table.rows(project)))
+
+
+def as_mappings(project: Project, name: str, viewer: User) -> list[dict[str, Cell]] | None:
+    """Return the rows of a table by the names of its columns, None where there is none of that name."""
+    table = _tables.get(name)
     if table is None:
         return None
-    rows = table.rows(project)
-    if name == "people":
-        known = {row["id"] for row in statistics.seen_by(viewer, [{"id": row[0]} for row in rows])}
-        rows = [row for row in rows if row[0] in known]
-    return csv_of(table.head, rows)
+    rows = seen_by(viewer, name, table.rows(project))
+    return [dict(zip(table.head, row, strict=True)) for row in rows]
+
+
+def seen_by(viewer: User, name: str, rows: Rows) -> Rows:
+    """Leave out the people that the viewer may not know of."""
+    if name != "people":
+        return rows
+    rows = list(rows)
+    known = {row["id"] for row in statistics.seen_by(viewer, [{"id": row[0]} for row in rows])}
+    return [row for row in rows if row[0] in known]
 
 
 def csv_of(head: Sequence[str], rows: Rows) -> str:

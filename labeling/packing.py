@@ -35,6 +35,7 @@ class Tally:
     images: int = 0
     empty: int = 0
     by_class: Counter[int] = field(default_factory=Counter)
+    kept: Counter[int] = field(default_factory=Counter)  # by class, as the format says them
     by_origin: Counter[str] = field(default_factory=Counter)
     by_split: Counter[str] = field(default_factory=Counter)
     items: "array[int]" = field(default_factory=lambda: array("q"))
@@ -47,8 +48,9 @@ class Tally:
         self.empty += not picture.shapes
         self.by_origin[picture.provenance["origin"]] += 1
         self.by_split[picture.split] += bool(picture.split)
-        found = sorted(each.category for each in picture.shapes)
-        self.by_class.update(found)
+        found = sorted([each.category for each in picture.shapes])
+        for each in found:
+            self.by_class[each] += 1
         self.items.append(picture.id)
         self.prints.append(fingerprint(picture.shapes))
         self.classes.extend(found)
@@ -98,12 +100,18 @@ def release(part: Part) -> None:
         part.content.close()
 
 
-def noted(pictures: Iterator[Picture], tally: Tally, progress: Progress) -> Iterator[Picture]:
-    """Pass pictures on, and count them."""
+def noted(
+    pictures: Iterator[Picture], tally: Tally, progress: Progress, form: Format | None = None
+) -> Iterator[Picture]:
+    """Pass pictures on as a format can say them, and count them."""
+    flatten = form.flatten if form else None
     for picture in pictures:
         tally.note(picture)
         if tally.images % OFTEN == 0:
             progress(tally.images)
+        if flatten:
+            picture = flatten(picture)
+            tally.kept.update(each.category for each in picture.shapes)
         yield picture
 
 
@@ -121,7 +129,7 @@ def check(
         raise Unsound(f"The file that was written cannot be read again: {error}") from error
     titles = {each.id: said(each.name) for each in heading.categories}
     wanted: Counter[str] = Counter()
-    for category, count in tally.by_class.items():
+    for category, count in (tally.kept if form.flatten else tally.by_class).items():
         wanted[titles[category]] += count
     pictures = tally.images - tally.empty if form.is_images else tally.images
     if (found[0], found[1]) != (pictures, wanted):
@@ -142,7 +150,8 @@ def counted(form: Format, files: Files, progress: Progress) -> tuple[int, Counte
             titles[record.id] = said(record.name)
         else:
             images += 1
-            labels.update(each.category for each in record.shapes)
+            for each in record.shapes:
+                labels[each.category] += 1
             if images % OFTEN == 0:
                 progress(images)
     by_title: Counter[str] = Counter()

@@ -23,9 +23,16 @@ def read(body: bytes) -> tuple[dict[str, list[str]], bool]:
     keys = sent.get("keys") if isinstance(sent, dict) else None
     if not isinstance(keys, dict) or not isinstance(sent.get("single_keys"), bool):
         raise NoShortcuts("The keys are {keys: {shortcut: [combinations]}, single_keys: true or false}.")
-    if len(keys) > MOST_BINDINGS or not all(is_shortcut(*each) for each in keys.items()):
+    return checked(keys), sent["single_keys"]
+
+
+def checked(keys: Any) -> dict[str, list[str]]:
+    """Return the combinations by the shortcut's id as they were sent. Raises NoShortcuts."""
+    if not isinstance(keys, dict) or len(keys) > MOST_BINDINGS:
+        raise NoShortcuts("The keys are {shortcut: [combinations]}.")
+    if not all(is_shortcut(*each) for each in keys.items()):
         raise NoShortcuts("Combinations are written like Ctrl+Shift+Z, for shortcuts that exist.")
-    return keys, sent["single_keys"]
+    return keys
 
 
 def is_shortcut(binding: str, combinations: Any) -> bool:

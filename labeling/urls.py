@@ -155,6 +155,7 @@ urlpatterns = [
     path("projects/<int:project_id>/gold/", quality.gold_page, name="gold"),
     path("projects/<int:project_id>/settings/quality/", quality.settings_quality, name="settings-quality"),
     path("projects/<int:project_id>/exports/", exports.exports, name="exports"),
+    path("projects/<int:project_id>/exports/preview/", exports.export_preview, name="export-preview"),
     path("projects/<int:project_id>/exports/live/", exports.exports_live, name="exports-live"),
     path(
         "projects/<int:project_id>/exports/<int:job_id>/changes/",

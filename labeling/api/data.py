@@ -97,14 +97,13 @@ class Decision(APIView):
 
 
 class Imports(APIView):
-    @extend_schema(operation_id="imports_list", responses={200: dict})
+    @extend_schema(operation_id="imports_list", parameters=shapes.CURSOR, responses={200: dict})
     def get(self, request: Request, project_id: int) -> Response:
         """List what was imported, with counts and the files that gave no item."""
         project = permissions.project_or_404(request.user, project_id, "manage")
-        newest = project.sources.order_by("-id")[:50]
-        return Response(
-            {"results": [{**reading.summary(each), "problems": reading.problems(each)} for each in newest]}
-        )
+        found, older = shapes.newest(project.sources.all(), request.query_params)
+        results = [{**reading.summary(each), "problems": reading.problems(each)} for each in found]
+        return Response({"results": results, "next": older})
 
     @extend_schema(operation_id="imports_create", request=ImportInput, responses={201: dict})
     def post(self, request: Request, project_id: int) -> Response:

@@ -1,5 +1,7 @@
 """Exports: making them, fetching them, and what differs between two."""
 
+from dataclasses import asdict
+
 from django.core.files.storage import default_storage
 from django.http import Http404
 from django.http.response import HttpResponseBase
@@ -24,16 +26,19 @@ MEDIA_TYPES = {
 
 
 class Exports(APIView):
-    @extend_schema(operation_id="exports_list", responses={200: dict})
+    @extend_schema(operation_id="exports_list", parameters=shapes.CURSOR, responses={200: dict})
     def get(self, request: Request, project_id: int) -> Response:
         """List the exports that were made, and the formats that there are for this project."""
         project = permissions.project_or_404(request.user, project_id, "review")
-        made = exporting.made(project, permissions.person(request)).order_by("-id")[:50]
+        made, older = shapes.newest(
+            exporting.made(project, permissions.person(request)), request.query_params
+        )
         formats = [
             {"name": each.name, "title": each.title, "keeps": each.keeps}
             for each in catalog.offered(project.task_type)
         ]
-        return Response({"results": [shapes.job_shape(each) for each in made], "formats": formats})
+        results = [shapes.job_shape(each) for each in made]
+        return Response({"results": results, "next": older, "formats": formats})
 
     @extend_schema(operation_id="exports_create", request=filtering.ExportInput, responses={202: dict})
     def post(self, request: Request, project_id: int) -> Response:
@@ -45,6 +50,18 @@ class Exports(APIView):
         choice = filtering.choice_from(given.validated_data)
         job = exporting.start(project, permissions.person(request), choice, filters)
         return Response(shapes.job_shape(job), status=202)
+
+
+class ExportPreview(APIView):
+    @extend_schema(operation_id="exports_preview", request=filtering.ExportInput, responses={200: dict})
+    def post(self, request: Request, project_id: int) -> Response:
+        """Say what an export would hold, without making it: images, labels, splits, about how many bytes."""
+        project = permissions.project_or_404(request.user, project_id, "review")
+        given = filtering.ExportInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        filters = filtering.filters_from(given.validated_data["filter"])
+        choice = filtering.choice_from(given.validated_data)
+        return Response(asdict(exporting.preview(project, choice, filters)))
 
 
 class ExportFile(APIView):

@@ -27,8 +27,8 @@ class LabelImportInput(serializers.Serializer[Any]):
     format = serializers.CharField(
         required=False,
         allow_blank=True,
-        help_text="coco, yolo, voc, csv, manifest, label_studio, cvat, folders or dataset; without it, told "
-        "from the file. own_folders needs no file: the folders that the images lie in name classes",
+        help_text="coco, yolo, voc, csv, manifest, label_studio, cvat, folders, masks or dataset; without it,"
+        " told from the file. own_folders needs no file: the folders that the images lie in name classes",
     )
 
 
@@ -73,12 +73,12 @@ class FormatInput(serializers.Serializer[Any]):
 
 
 class LabelImports(APIView):
-    @extend_schema(operation_id="label_imports_list", responses={200: dict})
+    @extend_schema(operation_id="label_imports_list", parameters=shapes.CURSOR, responses={200: dict})
     def get(self, request: Request, project_id: int) -> Response:
         """List the files of labels that were sent, the newest first."""
         project = permissions.project_or_404(request.user, project_id, "manage")
-        found = project.label_imports.select_related("project").order_by("-id")[:50]
-        return Response({"results": [shape(each) for each in found]})
+        found, older = shapes.newest(project.label_imports.select_related("project"), request.query_params)
+        return Response({"results": [shape(each) for each in found], "next": older})
 
     @extend_schema(
         operation_id="label_imports_create",

@@ -16,7 +16,9 @@ from labeling.models import ApiToken, KeptReply
 from labeling.permissions import person
 
 # What is of no one project, and shows no more than the role in one allows.
-EVERYWHERE = frozenset({"api-projects", "api-job", "image", "thumbnail", "crop", "api-schema", "api-docs"})
+EVERYWHERE = frozenset(
+    {"api-me", "api-projects", "api-job", "image", "thumbnail", "crop", "api-schema", "api-docs"}
+)
 READS = "This token may only read. Make another one on your profile page."
 PART = "This token is for work inside projects. Make another one on your profile page."
 

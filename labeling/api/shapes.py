@@ -2,12 +2,14 @@
 
 import math
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
+from django.db.models import Model, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from rest_framework import serializers
 
 from labeling import (
@@ -41,11 +43,22 @@ COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")  # NUL and lone surrogates: PostgreSQL keeps neither
 MOST_REGIONS = 5_000  # in an answer
 DIGITS = 18  # always fit a bigint
+PAGE = 50  # rows of a list at once
+CURSOR = [OpenApiParameter("cursor", OpenApiTypes.INT, description="`next` of the page before")]
+
+Row = TypeVar("Row", bound=Model)
 
 
 def whole_number(text: str) -> int | None:
     """Read a number from an address or a form; None when it is none."""
     return int(text) if text.isdecimal() and len(text) <= DIGITS else None
+
+
+def newest(rows: QuerySet[Row], given: Mapping[str, str]) -> tuple[list[Row], int | None]:
+    """Return the newest rows before the cursor that an address has, and the cursor of those before them."""
+    cursor = whole_number(given.get("cursor", ""))
+    found = list((rows.filter(pk__lt=cursor) if cursor else rows).order_by("-pk")[: PAGE + 1])
+    return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
 
 
 def whole_numbers(text: str) -> list[int]:

@@ -3,20 +3,22 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from labeling.formats import coco, dataset, folders, manifest, tables, voc, yolo
+from labeling.formats import coco, dataset, folders, manifest, masks, tables, voc, yolo
 from labeling.formats.files import Files
 from labeling.formats.records import Heading, Part, Picture, Record
 
 CLASSES = ("multiclass", "multilabel")
 DRAWN = ("detection", "segmentation")
-EVERY = (*CLASSES, *DRAWN)
+OUTLINED = ("segmentation", "semantic")
+EVERY = (*CLASSES, "detection", *OUTLINED)
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
     """`alone` is the ending of its file where one is enough; in a ZIP archive it lies otherwise.
 
-    `otherwise` says why other kinds of projects do not have it.
+    `otherwise` says why other kinds of projects do not have it. `flatten` makes of an image what the format
+    can say of its regions, where it cannot tell one from the other.
     """
 
     name: str
@@ -28,6 +30,8 @@ class Format:
     otherwise: str = ""
     alone: str = ""
     is_images: bool = False  # the images lie in it, always
+    flatten: Callable[[Picture], Picture] | None = None
+    most_classes: int | None = None
 
     @property
     def short(self) -> str:
@@ -55,6 +59,12 @@ FORMATS = {
             "voc", "Pascal VOC (ZIP of XML)", "Boxes in whole pixels; of polygons the boxes around them.",
             voc.write, voc.read, DRAWN,
             "Pascal VOC has boxes, and this project gives classes to whole images.",
+        ),
+        Format(
+            "masks", "Semantic masks (ZIP of PNG)",
+            "The class of each pixel; of regions that overlap the later one.", masks.write, masks.read,
+            OUTLINED, "Masks have the class of each pixel, and this project draws no outlines.",
+            flatten=masks.flattened, most_classes=masks.MOST_CLASSES,
         ),
         Format("csv", "CSV", "Everything, a line for each region.", tables.write, tables.read, alone="csv"),
         Format(

@@ -7,20 +7,22 @@ FiftyOne's importer) take it as it is, and others can tell it from a drawn box.
 A polygon stays a polygon with as many parts as it has, unless one is a hole: then it becomes a mask of
 uncompressed run lengths, which the same readers decode. It is no crowd: `iscrowd` stays 0.
 
-Precision: coordinates as they are; what has holes to the pixel. With splits there is a file for each.
+Precision: coordinates as they are; what has holes to the pixel. With splits there is a file for each. In an
+archive they lie where COCO has them: annotations/instances_train.json, beside images/.
 """
 
 import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, BinaryIO
 
 import orjson
 
 from labeling import geometry
 from labeling.formats import jsonstream, names, provenance
-from labeling.formats.files import Files
+from labeling.formats.files import Entry, Files
 from labeling.formats.records import (
     MOST_SHAPES,
     TOO_MANY,
@@ -36,10 +38,10 @@ from labeling.formats.records import (
 from labeling.formats.runs import run_lengths, unpacked
 from labeling.formats.shelf import batches
 
-INSTANCES = "annotations"
-IMAGE = {"id": (int, str), "file_name": str, "width": int, "height": int}
-ANNOTATION = {"image_id": (int, str), "category_id": int}
-CATEGORY = {"id": int, "name": str}
+IMAGE = {"id": (int, str), "file_name": (str,), "width": (int,), "height": (int,)}
+ANNOTATION = {"image_id": (int, str), "category_id": (int,)}
+CATEGORY = {"id": (int,), "name": (str,)}
+LISTS = {"images": ("id", IMAGE), "annotations": ("image_id", ANNOTATION)}
 LARGEST = 2**63 - 1
 COMMON = ("region_origin", "labeled_as")  # of a region, not of its whole annotation
 
@@ -51,14 +53,14 @@ def write(heading: Heading, pictures: Iterable[Picture]) -> Iterator[Part]:
     """
     sheets: dict[str, Sheet] = {}
     for picture in pictures:
-        file = names.file_of(picture)
+        file = names.file_of(picture) if heading.image else picture.file_name
         if picture.split not in sheets:
             sheets[picture.split] = Sheet(heading)
-        sheets[picture.split].add(picture, file if heading.image else picture.file_name)
+        sheets[picture.split].add(picture, file)
         if heading.image:
             yield Part(f"images/{file}", heading.image(picture), is_packed=True)
     for split, sheet in (sheets or {"": Sheet(heading)}).items():
-        yield Part(f"{INSTANCES}{split and '_'}{split}.json", sheet.end())
+        yield Part(f"annotations/instances_{split or 'default'}.json", sheet.end())
 
 
 class Sheet:
@@ -145,10 +147,10 @@ def read(files: Files) -> Iterator[Record]:
         if not entry.name.lower().endswith(".json"):
             continue
         try:
-            with entry.open() as file, Annotations() as kept:
-                kept.fill(file)
+            for record in in_order(entry) or out_of_order(entry):
                 found = True
-                yield from kept.records(split_of(entry.name))
+                yield record
+            found = True
         except Unreadable as error:
             problems.append(Problem(entry.name, f"This is no COCO file. {error}"))
     if not found:
@@ -160,6 +162,64 @@ def split_of(name: str) -> str:
     """Return the split that a file's name speaks of: instances_train.json, val.json."""
     words = name.rsplit("/", 1)[-1].lower().removesuffix(".json").replace("-", "_").split("_")
     return next((split for split in ("train", "val", "test") if split in words), "")
+
+
+def in_order(entry: Entry) -> Iterator[Record] | None:
+    """Return what a file says whose images ascend, and whose annotations come in the order of their images,
+    as exports have them: then nothing has to be put aside. None for any other. Raises Unreadable.
+    """
+    categories: dict[int, Category] = {}
+    last, images = {"images": -LARGEST, "annotations": -LARGEST}, 0
+    with entry.open() as file:
+        for name, element in jsonstream.members(file):
+            if name == "categories" and is_of(element, CATEGORY):
+                categories[element["id"]] = category_of(element)
+            elif name == "categories":
+                return None
+            elif name in LISTS:
+                key, kinds = LISTS[name]
+                place = element[key] if stored(element, kinds) else None
+                images += name == "images"
+                if type(place) is not int or place < last[name] + (name == "images"):
+                    return None
+                last[name] = place
+    return merged(entry, categories, images) if images else None
+
+
+def merged(entry: Entry, categories: Mapping[int, Category], count: int) -> Iterator[Record]:
+    """Yield the records of a file by going through its images and its annotations side by side."""
+    yield from categories.values()
+    split = split_of(entry.name)
+    with entry.open() as file, entry.open() as beside:
+        images = (element for name, element in jsonstream.members(file) if name == "images")
+        annotations = enumerate(
+            (each for name, each in jsonstream.members(beside) if name == "annotations"), 1
+        )
+        ahead = next(annotations, None)
+        for number, body in enumerate(islice(images, count), 1):
+            regions = []
+            while ahead and ahead[1]["image_id"] <= body["id"]:
+                if ahead[1]["image_id"] == body["id"]:
+                    regions.append(ahead)
+                else:
+                    yield lost(*ahead)
+                ahead = next(annotations, None)
+            yield from picture(categories, number, body, regions, split)
+        while ahead:
+            yield lost(*ahead)
+            ahead = next(annotations, None)
+
+
+def lost(number: int, element: Mapping[str, Any]) -> Problem:
+    return Problem(f"annotation {number}", f"There is no image {element['image_id']}.")
+
+
+def out_of_order(entry: Entry) -> Iterator[Record]:
+    """Yield the records of a file whose lists come in any order. Raises Unreadable."""
+    with Annotations() as kept:
+        with entry.open() as file:
+            kept.fill(file)
+        yield from kept.records(split_of(entry.name))
 
 
 class Annotations:
@@ -219,71 +279,83 @@ class Annotations:
                     self.problems.append(Problem(f"annotation {number}", said))
 
     def add_category(self, element: Any) -> None:
-        if not is_of(element, CATEGORY):
+        if is_of(element, CATEGORY):
+            self.categories[element["id"]] = category_of(element)
+        else:
             self.problems.append(Problem("categories", "A category needs an id and a name."))
-            return
-        above = element.get("supercategory")
-        self.categories[element["id"]] = Category(
-            element["id"], element["name"], above if isinstance(above, str) else ""
-        )
 
     def records(self, split: str) -> Iterator[Record]:
         yield from self.categories.values()
         yield from self.problems
         images = self.database.execute("SELECT id, body FROM image ORDER BY rowid")
         for number, (key, body) in enumerate(images, 1):
-            yield from self.picture(number, key, orjson.loads(body), split)
-        lost = self.database.execute(
-            "SELECT number, image FROM region WHERE image NOT IN (SELECT id FROM image) ORDER BY number"
+            regions = self.database.execute(
+                "SELECT number, body FROM region WHERE image = ? ORDER BY number", (key,)
+            )
+            found = ((place, orjson.loads(text)) for place, text in regions)
+            yield from picture(self.categories, number, orjson.loads(body), found, split)
+        without = self.database.execute(
+            "SELECT number, body FROM region WHERE image NOT IN (SELECT id FROM image) ORDER BY number"
         )
-        for number, key in lost:
-            yield Problem(f"annotation {number}", f"There is no image {key}.")
+        for number, body in without:
+            yield lost(number, orjson.loads(body))
 
-    def picture(self, number: int, key: int | str, body: Mapping[str, Any], split: str) -> Iterator[Record]:
-        """Yield an image with its regions, after what is wrong with some of them."""
-        shapes: list[Shape] = []
-        made_by = body.get("provenance")
-        made_by = made_by if isinstance(made_by, dict) else {}
-        regions = self.database.execute(
-            "SELECT number, body FROM region WHERE image = ? ORDER BY number", (key,)
-        )
-        for place, text in regions:
-            if len(shapes) >= MOST_SHAPES:
-                yield Problem(f"annotation {place}", TOO_MANY)
-                continue
-            element = orjson.loads(text)
-            try:
-                shapes.append(self.shape(element, body["width"], body["height"]))
-            except ValueError as error:
-                yield Problem(f"annotation {element.get('id', place)}", str(error))
-            said = element.get("provenance")
-            if isinstance(said, dict) and not made_by:
-                made_by = {name: value for name, value in said.items() if name not in COMMON}
-        yield Picture(
-            key if isinstance(key, int) else number,
-            text_of(body, "original_path") or body["file_name"],
-            body["width"],
-            body["height"],
-            shapes,
-            made_by,
-            split,
-            text_of(body, "coco_url"),
-        )
 
-    def shape(self, element: Mapping[str, Any], width: int, height: int) -> Shape:
-        """Return a region. Raises ValueError with a sentence."""
-        if element["category_id"] not in self.categories:
-            raise ValueError(f"There is no category {element['category_id']}.")
-        category, told = element["category_id"], element.get("provenance")
-        own = [str(told.get(name, "")) for name in COMMON] if isinstance(told, dict) else ["", ""]
-        drawn = element.get("segmentation")
-        if element.get("image_level"):
-            return Shape(category, None, None, None, *own)
-        if isinstance(drawn, dict):
-            return Shape(category, None, None, mask(drawn, width, height), *own)
-        if drawn:
-            return Shape(category, None, polygon(drawn), None, *own)
-        return Shape(category, box(element.get("bbox")), None, None, *own)
+def category_of(element: Mapping[str, Any]) -> Category:
+    above = element.get("supercategory")
+    return Category(element["id"], element["name"], above if isinstance(above, str) else "")
+
+
+def picture(
+    categories: Mapping[int, Category],
+    number: int,
+    body: Mapping[str, Any],
+    regions: Iterable[tuple[int, dict[str, Any]]],
+    split: str,
+) -> Iterator[Record]:
+    """Yield an image with its regions, after what is wrong with some of them."""
+    shapes: list[Shape] = []
+    made_by = body.get("provenance")
+    made_by = made_by if isinstance(made_by, dict) else {}
+    for place, element in regions:
+        if len(shapes) >= MOST_SHAPES:
+            yield Problem(f"annotation {place}", TOO_MANY)
+            continue
+        said = element.get("provenance")
+        told = said if isinstance(said, dict) else {}
+        own = [str(told.pop(name, "")) for name in COMMON]
+        try:
+            shapes.append(shape(categories, element, body["width"], body["height"], own))
+        except ValueError as error:
+            yield Problem(f"annotation {element.get('id', place)}", str(error))
+        made_by = made_by or told
+    yield Picture(
+        body["id"] if isinstance(body["id"], int) else number,
+        text_of(body, "original_path") or body["file_name"],
+        body["width"],
+        body["height"],
+        shapes,
+        made_by,
+        split,
+        text_of(body, "coco_url"),
+    )
+
+
+def shape(
+    categories: Mapping[int, Category], element: Mapping[str, Any], width: int, height: int, own: list[str]
+) -> Shape:
+    """Return a region. Raises ValueError with a sentence."""
+    category = element["category_id"]
+    if category not in categories:
+        raise ValueError(f"There is no category {category}.")
+    drawn = element.get("segmentation")
+    if element.get("image_level"):
+        return Shape(category, None, None, None, *own)
+    if isinstance(drawn, dict):
+        return Shape(category, None, None, mask(drawn, width, height), *own)
+    if drawn:
+        return Shape(category, None, polygon(drawn), None, *own)
+    return Shape(category, box(element.get("bbox")), None, None, *own)
 
 
 def stored(element: Any, kinds: Mapping[str, Any]) -> bytes:
@@ -306,9 +378,8 @@ def is_of(element: Any, kinds: Mapping[str, Any]) -> bool:
         return False
     for name, kind in kinds.items():
         value = element.get(name)
-        if not isinstance(value, kind) or value is True or value is False:
-            return False
-        if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
+        # By its very type: true and false are no numbers here.
+        if type(value) not in kind or (type(value) is int and not -LARGEST <= value <= LARGEST):
             return False
     return True
 
@@ -336,7 +407,7 @@ def checked(bbox: list[float] | None, parts: list[list[float]] | None) -> list[f
 
 
 def are_numbers(given: list[Any]) -> bool:
-    return all(isinstance(each, int | float) and not isinstance(each, bool) for each in given)
+    return {*map(type, given)} <= {int, float}
 
 
 def mask(given: Mapping[str, Any], width: int, height: int) -> list[int]:

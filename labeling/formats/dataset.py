@@ -59,9 +59,10 @@ def write(heading: Heading, pictures: Iterable[Picture]) -> Iterator[Part]:
         tables[picture.split].add(row(heading, picture, titles))
     for split, table in (tables or {"": Table(shape)}).items():
         yield Part(f"data/{split or 'all'}.parquet", table.end(), is_packed=True)
-    code = reading.code(heading, [split or "all" for split in tables] or ["all"])
+    splits = sorted(tables, key=list(reading.HUGGING_FACE).index) if "" not in tables else []
+    code = reading.code(heading, splits or ["all"])
     yield Part("load.py", code.encode())
-    yield Part("README.md", reading.readme(heading, code, dict.fromkeys(tables)).encode())
+    yield Part("README.md", reading.readme(heading, code, splits).encode())
 
 
 def row(heading: Heading, picture: Picture, titles: dict[int, str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from labeling.formats import (
     folders,
     label_studio,
     manifest,
+    masks,
     pictures,
     tables,
     voc,
@@ -39,6 +40,7 @@ class Reading:
 
 
 READINGS = {
+    "masks": Reading("Semantic masks", "ZIP or folder of masks/*.png with classes.json", masks.read),
     "coco": Reading("COCO", "JSON, or a ZIP of it: boxes, polygons, masks, classes of images", coco.read),
     "yolo": Reading("YOLO", "ZIP or folder of labels/*.txt with data.yaml or classes.txt", yolo.read),
     "voc": Reading("Pascal VOC", "ZIP or folder of XML files, one for each image", voc.read),
@@ -86,6 +88,8 @@ def kind_of(entry: Entry) -> str | None:
     last = name.rsplit("/", 1)[-1]
     if last.startswith(".") or name.startswith("__macosx/"):
         return None
+    if last == masks.CLASSES:
+        return "masks"
     if last.endswith(".parquet"):
         return "dataset"
     if last.endswith(".manifest") or (last.endswith(".jsonl") and last != "provenance.jsonl"):

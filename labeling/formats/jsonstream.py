@@ -5,11 +5,15 @@ import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+import orjson
+
 from labeling.formats.records import Unreadable
 
 PIECE = 1 << 20
 SPACE = " \t\r\n"
 LONGEST = 64 << 20  # characters of one element
+PORTION, LEAST = 1 << 18, 1 << 7  # characters that are read at once, where each line is an element
+TRIES = 100  # lines in a row that are no elements, after which no other is tried
 
 
 def members(file: BinaryIO) -> Iterator[tuple[str, Any]]:
@@ -37,6 +41,8 @@ def elements(text: "Text", name: str) -> Iterator[Any]:
     while (found := text.next()) != "]":
         if found == ",":
             text.at += 1
+        elif found == "{" and (several := text.lines()):
+            yield from several
         else:
             yield text.value()
     text.at += 1
@@ -49,6 +55,7 @@ class Text:
         self.file, self.window, self.at, self.is_all = file, "", 0, False
         self.decode = codecs.getincrementaldecoder("utf-8-sig")().decode
         self.scan = json.JSONDecoder().raw_decode
+        self.tried, self.luck = 0, TRIES
 
     def more(self) -> None:
         data = self.file.read(max(PIECE, len(self.window) - self.at))
@@ -56,7 +63,7 @@ class Text:
             self.window = self.window[self.at :] + self.decode(data, final=not data)
         except UnicodeDecodeError as error:
             raise Unreadable("It is no text in UTF-8.") from error
-        self.at, self.is_all = 0, not data
+        self.at, self.is_all, self.tried = 0, not data, 0
         if len(self.window) > LONGEST:
             raise Unreadable("One of its parts is larger than can be read.")
 
@@ -92,3 +99,26 @@ class Text:
                     self.at = end
                     return value
             self.more()
+
+    def lines(self) -> list[Any]:
+        """Read the elements of a list up to the end of some line, as far as such lines are whole elements.
+
+        Many writers have a line for each. To read them at once takes a fifth of the time.
+        """
+        if self.at < self.tried or not self.luck:
+            return []
+        portion = PORTION
+        while portion > LEAST:
+            end = self.window.rfind(",\n", self.at, self.at + portion)
+            if end < 0:
+                return []
+            try:
+                # Between brackets it is a list: brackets of its own that closed it would not fit.
+                found: list[Any] = orjson.loads(f"[{self.window[self.at : end]}]")
+            except orjson.JSONDecodeError:  # the list ends before that, or lines are no elements
+                portion //= 8
+            else:
+                self.at, self.luck = end, TRIES
+                return found
+        self.tried, self.luck = self.window.find("\n", self.at), self.luck - 1
+        return []

@@ -3,7 +3,7 @@
     Annotations/NAME.xml         the boxes
     ImageSets/Main/train.txt     the images of a split, or of all: trainval.txt
     JPEGImages/NAME.jpg          the images, where they are included
-    labels.txt                   the classes, one a line
+    labels.txt, labelmap.txt     the classes, one a line; the second as CVAT and Datumaro know it
 
 Precision: whole pixels, counted from 1, the last one included, as in the original: a box covers the pixels
 from xmin to xmax. Of polygons it has the boxes around them. Provenance stands in an element of its own.
@@ -42,6 +42,7 @@ def write(heading: Heading, pictures: Iterable[Picture]) -> Iterator[Part]:
     for split, listed in lists.items():
         yield Part(f"ImageSets/Main/{split}.txt", listed)
     yield Part("labels.txt", "".join(f"{line(each.name)}\n" for each in heading.categories).encode())
+    yield Part("labelmap.txt", "".join(f"{line(each.name)}:::\n" for each in heading.categories).encode())
 
 
 def document(heading: Heading, picture: Picture, file: str, titles: dict[int, str]) -> bytes:

@@ -5,9 +5,9 @@ from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 
 from labeling import changed, exporting, permissions, shares, statistics
-from labeling.api.shapes import whole_number
+from labeling.api.shapes import newest, whole_number
 from labeling.formats import catalog
-from labeling.models import Job, Project, User
+from labeling.models import Project
 from labeling.views import SignedIn
 from labeling.views.data import CONFIDENCES, REVIEWED, SOURCES, filters_of
 
@@ -26,7 +26,7 @@ def exports(request: SignedIn, project_id: int) -> HttpResponse:
         return redirect("exports", project.pk)
     context = {
         "project": project,
-        "jobs": made(project, request.user),
+        **listed(project, request),
         "formats": catalog.offered(project.task_type),
         "missing": [each for each in catalog.FORMATS.values() if project.task_type not in each.task_types],
         "images": exporting.IMAGES,
@@ -55,21 +55,32 @@ def choice_of(given: QueryDict) -> exporting.Choice:
 
 def exports_live(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "review")
-    return render(request, "exports/_exports.html", {"project": project, "jobs": made(project, request.user)})
+    return render(request, "exports/_exports.html", {"project": project, **listed(project, request)})
+
+
+def export_preview(request: SignedIn, project_id: int) -> HttpResponse:
+    """Say what an export would hold that a form asks for."""
+    project = permissions.project_or_404(request.user, project_id, "review")
+    try:
+        found = exporting.preview(project, choice_of(request.GET), filters_of(request.GET))
+    except exporting.ExportRefused as error:
+        return render(request, "exports/_preview.html", {"refused": str(error)})
+    return render(request, "exports/_preview.html", {"preview": found})
 
 
 def export_changes(request: SignedIn, project_id: int, job_id: int) -> HttpResponse:
     """Show what differs between an export and another one, the one before it if none is named."""
     project = permissions.project_or_404(request.user, project_id, "review")
-    exports = changed.comparable(made(project, request.user))
-    job = next((each for each in exports if each.pk == job_id), None)
-    others = [each for each in exports if each.pk != job_id]
+    comparable = changed.comparable(exporting.made(project, request.user))
+    job = comparable.filter(pk=job_id).first()
     if job is None:
         raise Http404
+    others = list(comparable.exclude(pk=job_id).order_by("-pk")[:SHOWN])
     chosen = whole_number(request.GET.get("since", ""))
-    before = next((each for each in others if each.pk == chosen), None) or next(
-        (each for each in others if each.pk < job.pk), None
-    )
+    before = comparable.filter(pk=chosen).exclude(pk=job_id).first() if chosen else None
+    before = before or comparable.filter(pk__lt=job.pk).order_by("-pk").first()
+    if before and before not in others:
+        others.append(before)
     context = {"project": project, "job": job, "others": others, "before": before}
     if before:
         context |= differences(project, exporting.changes(before, job))
@@ -90,5 +101,8 @@ def differences(project: Project, changes: changed.Changes) -> dict[str, object]
     }
 
 
-def made(project: Project, user: User) -> list[Job]:
-    return list(exporting.made(project, user).select_related("created_by").order_by("-id")[:SHOWN])
+def listed(project: Project, request: SignedIn) -> dict[str, object]:
+    """Return the exports that a page lists, and where the older ones begin."""
+    made = exporting.made(project, request.user).select_related("created_by")
+    jobs, older = newest(made, request.GET)
+    return {"jobs": jobs, "older": older, "cursor": request.GET.get("cursor", "")}

@@ -15,10 +15,11 @@ import pytest
 import shapely
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from pycocotools import mask as packed
 
 from labeling import geometry
-from labeling.formats import catalog, coco, names, runs, yolo
+from labeling.formats import catalog, coco, masks, names, runs, yolo
 from labeling.formats.archives import ArchiveWriter
 from labeling.formats.files import Archive, Folder, Single
 from labeling.formats.records import Category, Heading, Part, Picture, Problem, Shape, Unreadable
@@ -163,8 +164,9 @@ COMPARE: dict[str, Callable[[Shape, Shape], None]] = {
     "folders": same,
     "manifest": same_boxes(0.5001),
     "dataset": same,
+    "masks": same,
 }
-PAIRS = [(each.name, kind) for each in catalog.FORMATS.values() for kind in each.task_types]
+PAIRS = [(each.name, kind) for each in catalog.FORMATS.values() for kind in each.task_types if kind in KINDS]
 
 
 @pytest.mark.parametrize(("name", "task_type"), PAIRS)
@@ -174,6 +176,8 @@ def test_what_is_written_reads_back_the_same(name, task_type, data) -> None:
     heading, pictures = data.draw(sets(task_type))
     if name == "folders":
         heading = replace(heading, image=lambda _: IMAGE)
+    flatten = catalog.FORMATS[name].flatten
+    pictures = [flatten(each) for each in pictures] if flatten else pictures
     classes, found = back(name, heading, pictures)
     titles = {each.id: each.name for each in heading.categories}
     found = sorted(found, key=lambda each: each.id)
@@ -276,6 +280,8 @@ def test_coco_of_others_is_read_in_whatever_order_its_lists_come() -> None:
         ("folders", {"readme.txt": ""}),
         ("manifest", {"a.jsonl": "no JSON"}),
         ("dataset", {"a.parquet": "PAR1"}),
+        ("masks", {"masks/a.png": IMAGE}),
+        ("masks", {"classes.json": '{"classes": [{"name": "cat"}]}'}),
     ],
 )
 def test_what_is_not_of_a_format_is_refused_in_a_sentence(name, files) -> None:
@@ -290,6 +296,7 @@ def test_what_is_not_of_a_format_is_refused_in_a_sentence(name, files) -> None:
         ("csv", {"a.csv": "file_name,width,height,class\na,wide,3,cat"}, "whole pixels"),
         ("csv", {"a.csv": "file_name,width,height,class,polygon\na,4,3,cat,\"[[1,2\""}, "JSON list"),
         ("folders", {"a.png": IMAGE, "cat/b.png": IMAGE}, "no folder"),
+        ("masks", {"classes.json": '{"classes": []}', "masks/a.png": IMAGE}, "no PNG whose pixels"),
         ("manifest", {"a.manifest": '{"source-ref": "a", "x": 1, "x-metadata": {}}'}, "no class 1"),
     ],
 )  # fmt: skip
@@ -309,6 +316,31 @@ def test_the_outline_of_a_mask_has_its_pixels(width, height, data) -> None:
     assert (
         runs.pixels(runs.run_lengths(parts, width, height), width, height) == wanted.reshape(width, height).T
     ).all()
+
+
+@given(st.lists(polygons(), max_size=3))
+@settings(max_examples=8)
+def test_a_mask_has_at_each_pixel_the_class_of_the_last_region_there(shapes) -> None:
+    heading = Heading("", "segmentation", [Category(2, "two"), Category(1, "one")])
+    parts = masks.write(heading, [Picture(5, "a/b.jpg", WIDTH, HEIGHT, shapes, {}, "val")])
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        zipfile.ZipFile(put(parts, Path(folder, "a.zip"))) as archive,
+    ):
+        image = Image.open(io.BytesIO(archive.read("masks/val/b-5.png")))
+        said = json.loads(archive.read("classes.json"))["classes"]
+    assert [(each["index"], each["name"], each["color"]) for each in said] == [
+        (1, "two", [128, 0, 0]), (2, "one", [0, 128, 0]),
+    ]  # fmt: skip
+    assert (image.mode, image.getpalette()[:9]) == ("P", [0, 0, 0, 128, 0, 0, 0, 128, 0])
+    columns, rows = np.meshgrid(np.arange(3, WIDTH, 13), np.arange(3, HEIGHT, 13))
+    wanted, edges = np.zeros(rows.shape, int), np.zeros(rows.shape, bool)
+    for shape in shapes:
+        area = geometry.combined(shape.polygon)
+        inside = shapely.contains_xy(area, columns + 0.5, rows + 0.5)
+        wanted[inside] = {2: 1, 1: 2}[shape.category]
+        edges |= shapely.distance(area.boundary, shapely.points(columns + 0.5, rows + 0.5)) < 1e-6
+    assert (np.asarray(image)[rows, columns] == wanted)[~edges].all()
 
 
 @given(st.lists(st.integers(0, 5_000), min_size=1, max_size=30))

@@ -97,6 +97,21 @@ def test_managers_see_and_revoke_the_tokens_that_open_their_project_alone(projec
     assert browser.post(f"/projects/{project.pk}/settings/tokens/{token.pk}/").status_code == 404
 
 
+def test_how_one_works_is_read_and_changed_by_programs(project, labeler) -> None:
+    client = client_of(labeler)
+    assert client.get("/api/me/").json()["email"] == labeler.email
+    wanted = {"theme": "dark", "page_size": 4, "keys": {"undo": ["Ctrl+U"]}}
+    changed = client.patch("/api/me/", wanted, format="json").json()
+    assert {name: changed[name] for name in wanted} == wanted
+    for wrong in ({"page_size": 5}, {"keys": {"undo": "u"}}, {"keys": []}, {"language": "xx"}):
+        assert client.patch("/api/me/", wrong, format="json").status_code == 400
+    only_here = client_of(labeler, project=project)
+    assert only_here.get("/api/me/").status_code == 200
+    assert only_here.patch("/api/me/", {"theme": "light"}, format="json").status_code == 403
+    labeler.refresh_from_db()
+    assert (labeler.theme, labeler.page_size) == ("dark", 4)
+
+
 def test_a_token_that_asks_too_often_is_told_when_to_go_on(project, manager, settings) -> None:
     settings.LOUPE_API_RATE = 3
     client = client_of(manager)
