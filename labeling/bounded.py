@@ -17,7 +17,7 @@ class Overlong(Exception):
     """An answer has more bytes than S3 would ever send."""
 
 
-class Session(AIOHTTPSession):  # type: ignore[misc]  # has no types
+class Session(AIOHTTPSession):
     """Reads listings and errors up to a limit; objects are left to whoever asked for them."""
 
     async def send(self, request: Any) -> Any:
