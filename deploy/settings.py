@@ -268,6 +268,8 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Loupe",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    # Operations are listed by what they are about.
+    "SCHEMA_PATH_PREFIX": r"/api/(projects/[^/]+/(?=.))?",
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

@@ -474,7 +474,7 @@ class TestAssignments(TestCase):
         run_state_machine_as_test(
             AssignmentMachine,
             settings=settings(
-                max_examples=20,
+                max_examples=10,
                 stateful_step_count=30,
                 phases=(Phase.explicit, Phase.reuse, Phase.generate),  # shrinking takes minutes here
                 report_multiple_bugs=False,

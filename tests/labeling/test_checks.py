@@ -141,7 +141,7 @@ class TestChecks(TestCase):
         run_state_machine_as_test(
             CheckMachine,
             settings=settings(
-                max_examples=15,
+                max_examples=10,
                 stateful_step_count=20,
                 suppress_health_check=list(HealthCheck),
                 database=None,

@@ -64,7 +64,7 @@ def figures(project) -> dict[str, Any]:
 STEPS = st.lists(st.tuples(st.booleans(), st.integers(0, 4), st.integers(0, 4)), max_size=12)
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS, order=st.randoms(use_true_random=False))
 def test_merging_and_undoing_in_any_order_leaves_every_count_as_it_was(
     project, labeled, steps, order

@@ -163,7 +163,7 @@ class TestQueue(TestCase):
         run_state_machine_as_test(
             QueueMachine,
             settings=settings(
-                max_examples=25,
+                max_examples=12,
                 stateful_step_count=30,
                 phases=(Phase.explicit, Phase.reuse, Phase.generate),  # shrinking takes minutes here
                 report_multiple_bugs=False,

@@ -30,7 +30,7 @@ def quick(monkeypatch, settings, tmp_path):
     """Teach for seconds, in a home of its own."""
     settings.LOUPE_HOME = tmp_path
     for name in ("FEWEST_VIEWS", "MOST_VIEWS"):
-        monkeypatch.setattr(learning, name, 160)
+        monkeypatch.setattr(learning, name, 64)
     monkeypatch.setattr(learning, "WARM_UP", 5)
     monkeypatch.setattr(learning, "AVERAGED", 0.9)
     monkeypatch.setattr(scaling, "FEWEST_PIXELS", 100 * 100)
