@@ -428,9 +428,12 @@ def test_a_vendors_reviewer_is_told_of_no_person_outside_of_the_vendors_team(
     commenting.resolve(thread, manager, resolved=True)
     factories.answer(project, labeler, lambda _: "disc", size=4)
     factories.answer(project, colleague, lambda _: "disc")
-    labeled = [each.pk for each in Item.objects.filter(project=project, state="labeled").exclude(pk=shown.pk)]
-    review.judge(project, reviewer, "approve", [*labeled[:1], shown.pk])
-    review.reject(project, labeled[-1:], reviewer, "Look again.")
+    labeled = Item.objects.filter(project=project, state="labeled").exclude(pk=shown.pk)
+    theirs = dict(labeled.values_list("pk", "current_annotation__labeler"))
+    review.judge(project, reviewer, "approve", [*list(theirs)[:1], shown.pk])
+    # Not the labeler's: by the draw they may have been given one image alone.
+    rejected = [item for item, person in theirs.items() if person == colleague.pk]
+    review.reject(project, rejected[:1], reviewer, "Look again.")
     Item.objects.filter(pk=shown.pk).update(state="needs_review")
     locks.hold(project, reviewer, [each.pk for each in items])
     saved.save(project, reviewer, "Shared view", "", is_shared=True)
