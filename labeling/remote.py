@@ -7,6 +7,7 @@ connection leads into private networks unless the settings say so, whatever a na
 import asyncio
 import errno
 import io
+import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -143,6 +144,8 @@ def _gcs(options: dict[str, str], secret: dict[str, str]) -> Any:
             "private_key": secret["key"],
             "token_uri": "https://oauth2.googleapis.com/token",
         }
+    # Else it asks another server, by gRPC and for most of a minute, of what kind the bucket is.
+    os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
     # The project only matters for making and listing buckets, but gcsfs asks for one.
     return fsspec.filesystem("gcs", token=token, project="loupe", use_listings_cache=False)
 
