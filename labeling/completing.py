@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from labeling import importing, jobs
-from labeling.importing import ImportRefused, is_archive, safe_name
+from labeling.importing import ImportRefused, is_archive, numbered, safe_name
 from labeling.listing import Found
 from labeling.models import DataSource, Job, Upload, UploadFile, User
 from labeling.uploading import (
@@ -150,14 +150,6 @@ class Names:
         found = numbered(place + last, is_taken, self.tries)
         self.files.add(found)
         return found
-
-
-def numbered(name: str, is_taken: Callable[[str], bool], tries: dict[str, int]) -> str:
-    path, found = PurePosixPath(name), name
-    while is_taken(found):
-        tries[name] = tries.get(name, 1) + 1
-        found = str(path.with_name(f"{path.stem} ({tries[name]}){path.suffix}"))
-    return found
 
 
 def make_sources(upload: Upload, rows: list[UploadFile], names: dict[int, str]) -> list[DataSource]:

@@ -164,19 +164,19 @@ def shorten(part: str) -> str:
 def free_name(folder: Path, name: str) -> str:
     """Return where a file can lie: under a name that nothing has, in folders that are no files."""
     *folders, last = PurePosixPath(name).parts
-    place = PurePosixPath()
+    place = ""
     for each in folders:
-        place /= numbered(folder / place, each, Path.is_file)
-    return str(place / numbered(folder / place, last, Path.exists))
+        place = numbered(place + each, lambda path: Path(folder, path).is_file(), {}) + "/"
+    return numbered(place + last, lambda path: Path(folder, path).exists(), {})
 
 
-def numbered(folder: Path, name: str, is_taken: Callable[[Path], bool]) -> str:
-    path = PurePosixPath(name)
-    tries = 1
-    while is_taken(folder / name):
-        tries += 1
-        name = f"{path.stem} ({tries}){path.suffix}"
-    return name
+def numbered(name: str, is_taken: Callable[[str], bool], tries: dict[str, int]) -> str:
+    """Return a name, with the next number where it is taken; `tries` has the last number of each name."""
+    path, found = PurePosixPath(name), name
+    while is_taken(found):
+        tries[name] = tries.get(name, 1) + 1
+        found = str(path.with_name(f"{path.stem} ({tries[name]}){path.suffix}"))
+    return found
 
 
 def save_upload(file: UploadedFile, target: Path) -> None:

@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from labeling import changed, exporting, permissions
 from labeling.api import filtering, ranges, shapes
 from labeling.formats import catalog
+from labeling.gallery import Filters
 from labeling.models import Event, Job, Project
 
 MOST = 1_000
@@ -44,11 +45,7 @@ class Exports(APIView):
     def post(self, request: Request, project_id: int) -> Response:
         """Start an export; follow the job to its file."""
         project = permissions.project_or_404(request.user, project_id, "review")
-        given = filtering.ExportInput(data=request.data)
-        given.is_valid(raise_exception=True)
-        filters = filtering.filters_from(given.validated_data["filter"])
-        choice = filtering.choice_from(given.validated_data)
-        job = exporting.start(project, permissions.person(request), choice, filters)
+        job = exporting.start(project, permissions.person(request), *asked(request))
         return Response(shapes.job_shape(job), status=202)
 
 
@@ -57,11 +54,15 @@ class ExportPreview(APIView):
     def post(self, request: Request, project_id: int) -> Response:
         """Say what an export would hold, without making it: images, labels, splits, about how many bytes."""
         project = permissions.project_or_404(request.user, project_id, "review")
-        given = filtering.ExportInput(data=request.data)
-        given.is_valid(raise_exception=True)
-        filters = filtering.filters_from(given.validated_data["filter"])
-        choice = filtering.choice_from(given.validated_data)
-        return Response(asdict(exporting.preview(project, choice, filters)))
+        return Response(asdict(exporting.preview(project, *asked(request))))
+
+
+def asked(request: Request) -> tuple[exporting.Choice, Filters]:
+    """Return what an export shall be, and of which labels."""
+    given = filtering.ExportInput(data=request.data)
+    given.is_valid(raise_exception=True)
+    filters = filtering.filters_from(given.validated_data["filter"])
+    return filtering.choice_from(given.validated_data), filters
 
 
 class ExportFile(APIView):
