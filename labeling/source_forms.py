@@ -106,8 +106,8 @@ class DataSetForm(forms.Form):
         Upload.objects.none(),
         required=False,
         label="Images",
-        empty_label="I import them afterwards",
-        help_text="Or all images of a data set, which is complete and waits to be labeled.",
+        empty_label="imported afterwards",
+        help_text="All of a data set, or what is imported once the project is there.",
     )
 
     def __init__(self, data_sets: QuerySet[Upload], *args: Any, **kwargs: Any) -> None:
