@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from labeling import announcing, changed, gallery, jobs, packing, review, shares
+from labeling.copying import Copies
 from labeling.formats.catalog import FORMATS, refusal
 from labeling.formats.records import Heading, Picture
 from labeling.labeled import Labeled, categories
@@ -28,6 +29,13 @@ WHOLE = 100  # per cent
 COUNTED = 10_000  # images up to which a preview counts, and looks at each
 TRIED = 200  # images that a preview writes to learn how large their labels are
 TRIED_PIXELS = 20_000_000
+TOLD = 100  # images without a copy that the page and the API name; the archive names more
+
+
+NOTHING = "No labeled image is chosen. Choose by less, or label some images first."
+NOTHING_THERE = (
+    "None of the chosen images can be copied: their files are gone at their source, or others by now."
+)
 
 
 class ExportRefused(Exception):
@@ -226,10 +234,17 @@ def write(
         project, filters, viewer, split=choice.split or None, with_urls=choice.with_images == "link"
     )
     refuse_unread(pictures)
-    heading = packing.readable(heading_of(project, filters, pictures, choice))
+    heading = heading_of(project, filters, pictures, choice)
+    chosen = iter(pictures)
+    if choice.with_images == "copy":
+        copies = Copies(pictures.image)
+        heading = replace(heading, image=copies.of, left_out=copies.left_out)
+        chosen = copies.fetched(chosen, only_there=form.is_images)
     tally, steps = packing.Tally(), 2 * len(pictures)
-    read = packing.noted(iter(pictures), tally, lambda done: progress(done, steps), form)
+    read = packing.noted(chosen, tally, lambda done: progress(done, steps), form)
     packing.write(form, heading, read, path, alone=alone)
+    if not tally.images:
+        raise packing.Unsound(NOTHING_THERE if heading.left_out.count else NOTHING)
     packing.check(form, heading, tally, path, lambda done: progress(len(pictures) + done, steps), alone=alone)
     if index:
         with index.open("wb") as file:
@@ -246,6 +261,10 @@ def write(
         "by_origin": {each: tally.by_origin[each] for each in review.ORIGINS},
         "by_class": {str(key): count for key, count in tally.by_class.items()},
         "by_split": {each: tally.by_split[each] for each in shares.SPLITS} if choice.split else {},
+        "left_out": {
+            "count": heading.left_out.count,
+            "images": [{"file_name": name, "reason": why} for name, why in heading.left_out.named[:TOLD]],
+        },
     }
 
 
@@ -268,5 +287,5 @@ def heading_of(project: Project, filters: review.Filters, pictures: Labeled, cho
     }
     if choice.split:
         info |= {"split": dict(zip(shares.SPLITS, choice.split, strict=True)), "seed": project.seed}
-    image = pictures.image if choice.with_images == "copy" else None
-    return Heading(project.name, project.task_type, categories(project), info, image)
+    with_links = choice.with_images == "link"
+    return Heading(project.name, project.task_type, categories(project), info, with_links=with_links)

@@ -52,10 +52,7 @@ def read(item: Item) -> ReadImage:
     """Look at an item's bytes once and keep its thumbnail. Raises BrokenImage."""
     data = storing.read_bytes(item)
     found = decoding.look(data, page=item.page)
-    content = hashlib.sha256(data)
-    if item.page:
-        content.update(f"page {item.page}".encode())
-    digest, image = content.hexdigest(), found.image
+    digest, image = digest_of(data, item.page), found.image
     keep(thumbnail_name(digest), webp(image, THUMBNAIL))
     if not found.shows_in_browsers:
         name, media_type = display_copy(digest, image.width, image.height, found.format)
@@ -71,6 +68,22 @@ def read(item: Item) -> ReadImage:
     )
 
 
+def digest_of(data: bytes, page: int) -> str:
+    """Return what tells one image from another: its file's SHA-256, and the page where it is a later one."""
+    content = hashlib.sha256(data)
+    if page:
+        content.update(f"page {page}".encode())
+    return content.hexdigest()
+
+
+def content(item: Item) -> bytes:
+    """Return the very bytes that were read at import. Raises BrokenImage where another file is there now."""
+    data = storing.read_bytes(item)
+    if len(data) != item.size_bytes or digest_of(data, item.page) != item.sha256:
+        raise BrokenImage(storing.ANOTHER)
+    return data
+
+
 def webp(image: Image.Image, longest: int | None = None) -> bytes:
     """Encode as WebP, at most `longest` pixels; small images without loss."""
     if longest and max(image.size) > longest:
@@ -83,11 +96,11 @@ def webp(image: Image.Image, longest: int | None = None) -> bytes:
 
 
 def upright_file(item: Item) -> bytes:
-    """Return the file as it is at its source; what cameras left turned, or is a later page, is written anew.
+    """Return the file that was imported; what cameras left turned, or is a later page, is written anew.
 
     Raises BrokenImage.
     """
-    data = storing.read_bytes(item)
+    data = content(item)
     if decoding.is_dicom(data):
         return data
     with decoding.blaming(decoding.DAMAGED):
@@ -139,7 +152,7 @@ def crop(item: Item, bbox: Sequence[float]) -> bytes:
     if default_storage.exists(name):
         with default_storage.open(name) as stored:
             return stored.read()
-    data = webp(open_upright(item).crop(seen), THUMBNAIL)
+    data = webp(decoding.decode(content(item), page=item.page).crop(seen), THUMBNAIL)
     keep(name, data)
     return data
 
@@ -171,5 +184,5 @@ def stored_parts(name: str, start: int, end: int) -> Iterator[bytes]:
 @lru_cache(maxsize=16)
 def in_window(item: Item, center: float, width: float) -> bytes:
     """Return a DICOM image as PNG, with other values from black to white. Raises BrokenImage."""
-    shown = decoding.look(storing.read_bytes(item), window={"center": center, "width": width})
+    shown = decoding.look(content(item), window={"center": center, "width": width})
     return png(shown.image)

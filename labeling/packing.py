@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 import orjson
 
-from labeling import images
+from labeling.formats import readme
 from labeling.formats.archives import ArchiveWriter
 from labeling.formats.catalog import Format
 from labeling.formats.files import Archive, Files, Single
@@ -74,7 +74,7 @@ def fingerprint(shapes: list[Shape]) -> int:
 
 
 def write(form: Format, heading: Heading, pictures: Iterator[Picture], path: Path, *, alone: bool) -> None:
-    """Write a file: one by itself, or an archive of all parts. Raises BrokenImage."""
+    """Write a file: one by itself, or an archive of all parts."""
     parts = form.write(heading, pictures)
     with path.open("wb") as out:
         if alone:
@@ -85,6 +85,9 @@ def write(form: Format, heading: Heading, pictures: Iterator[Picture], path: Pat
             for part in parts:
                 archive.add(part)
                 release(part)
+            if not form.has_readme:
+                page = readme.text(heading, is_images=form.is_images)
+                archive.add(Part(readme.FILE, page.encode()))
             archive.close()
 
 
@@ -168,21 +171,3 @@ def said(name: str) -> str:
 def digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def readable(heading: Heading) -> Heading:
-    """Say of an image that cannot be copied which one it is."""
-    load = heading.image
-    if load is None:
-        return heading
-
-    def image(picture: Picture) -> bytes:
-        try:
-            return load(picture)
-        except images.BrokenImage as error:
-            raise Unsound(
-                f"The image {picture.file_name} cannot be copied into the export: {error}"
-                " Leave the images out, or remove it."
-            ) from error
-
-    return Heading(heading.name, heading.task_type, heading.categories, heading.info, image)

@@ -20,6 +20,7 @@ CHUNK = 4 << 20  # bytes that are read of a bucket at once
 PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 PIECE = 4_096  # bytes that are read of an entry at once: they may unpack to seven thousand times as many
 GONE = "The file is no longer where it was imported from."
+ANOTHER = "The file at its source is another one by now than the one that was imported."
 
 Remote = (DataSource.Kind.S3, DataSource.Kind.AZURE, DataSource.Kind.GCS)
 
@@ -72,28 +73,43 @@ def read_address(source: DataSource, url: str) -> bytes:
 def parts(item: Item, start: int, end: int) -> Iterator[bytes]:
     """Yield a file's bytes from `start` to before `end`, little at a time where its source allows it.
 
-    Raises what `read_bytes` raises.
+    What is another file by now, by all that its source tells with the bytes, is not sent. Raises what
+    `read_bytes` raises.
     """
     source, path = item.source, item.stored_path
-    if item.gone_at is not None:
-        raise BrokenImage(GONE)
+    refuse_absent(item)
     if source.kind in (DataSource.Kind.ZIP, DataSource.Kind.HTTP):
-        yield read_bytes(item)[start:end]
+        data = read_bytes(item)
+        if len(data) != item.size_bytes:
+            raise BrokenImage(ANOTHER)
+        yield data[start:end]
         return
     for place in range(start, max(end, start + 1), CHUNK):  # of no bytes, too, the file has to be there
         upto = min(place + CHUNK, end)
         try:
             if source.kind in Remote:
-                yield remote.read(source, path, place, upto)
+                yield remote.read(source, path, place, upto, item.fingerprint)
             elif source.kind == DataSource.Kind.TAR:
                 yield read_member(item, place, upto)
             else:
                 with Path(source.location, path).open("rb") as file:
+                    if os.fstat(file.fileno()).st_size != item.size_bytes:
+                        raise BrokenImage(ANOTHER)
                     yield os.pread(file.fileno(), upto - place, place)
+        except remote.Changed as error:
+            raise BrokenImage(ANOTHER) from error
         except remote.Unreachable:
             raise
         except (OSError, remote.Missing) as error:
             raise BrokenImage(GONE) from error
+
+
+def refuse_absent(item: Item) -> None:
+    """Raise BrokenImage for what was gone, or another file, when its source was listed last."""
+    if item.gone_at is not None:
+        raise BrokenImage(GONE)
+    if item.changed_at is not None:
+        raise BrokenImage(ANOTHER)
 
 
 def signed_address(item: Item) -> str | None:
@@ -104,8 +120,7 @@ def signed_address(item: Item) -> str | None:
     source = item.source
     if not source.signs_urls or source.kind not in Remote:
         return None
-    if item.gone_at is not None:
-        raise BrokenImage(GONE)
+    refuse_absent(item)
     return remote.signed(source, item.stored_path, SIGNED_FOR)
 
 

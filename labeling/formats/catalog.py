@@ -32,6 +32,7 @@ class Format:
     is_images: bool = False  # the images lie in it, always
     flatten: Callable[[Picture], Picture] | None = None
     most_classes: int | None = None
+    has_readme: bool = False  # of its own, beside the labels
 
     @property
     def short(self) -> str:
@@ -82,7 +83,7 @@ FORMATS = {
         ),
         Format(
             "dataset", "Data set (Parquet, ZIP)", "Everything, with code for pandas, PyTorch, Hugging Face.",
-            dataset.write, dataset.read,
+            dataset.write, dataset.read, has_readme=True,
         ),
     )
 }  # fmt: skip

@@ -12,12 +12,24 @@ import pytest
 import shapely
 from django.core.files.storage import default_storage
 from django.urls import reverse
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from pycocotools.coco import COCO
 
-from labeling import exporting, geometry, importing, jobs, labeled, packing, queue, review, submission
+from labeling import (
+    exporting,
+    geometry,
+    importing,
+    jobs,
+    labeled,
+    packing,
+    queue,
+    review,
+    storing,
+    submission,
+)
 from labeling.exporting import Choice
 from labeling.formats import catalog, coco, runs
 from labeling.formats.files import Archive
@@ -290,16 +302,60 @@ def test_look_alikes_that_were_shown_together_are_in_one_split(project, labeler,
 
 
 @pytest.mark.django_db
-def test_an_image_that_is_gone_fails_the_export_with_a_sentence(
-    project, labeler, manager, items, tmp_path
+@pytest.mark.parametrize("name", ["coco", "csv", "manifest", "dataset", "folders"])
+def test_what_is_gone_or_another_file_by_now_is_never_copied_and_told_by_name(
+    name, project, labeler, manager, items, tmp_path
 ) -> None:
     factories.answer_all(project, labeler)
-    Path(items[3].source.location, items[3].path).unlink()
-    job = exporting.start(project, manager, Choice("coco", "copy"), review.Filters())
+    folder = Path(items[0].source.location)
+    (folder / items[3].path).unlink()
+    same_size = bytearray((folder / items[5].path).read_bytes())
+    same_size[-20] ^= 1
+    (folder / items[5].path).write_bytes(same_size)
+    factories.write_image(folder / items[7].path, "square", size=200)
+    job = exporting.start(project, manager, Choice(name, "copy"), review.Filters())
+    jobs.run(job.pk)
+    found = {each.id: each for each in pictures_of(job, tmp_path)}
+    told = [(each["file_name"], each["reason"]) for each in job.result["left_out"]["images"]]
+    assert told == [
+        (items[3].path, storing.GONE), (items[5].path, storing.ANOTHER), (items[7].path, storing.ANOTHER),
+    ]  # fmt: skip
+    lost = {items[at].pk for at in (3, 5, 7)}
+    assert job.result["left_out"]["count"] == 3
+    assert found.keys() == {each.pk for each in items} - (lost if name == "folders" else set())
+    with Archive(fetched(job, tmp_path)) as files:
+        entries = {each.name: each.read() for each in files.entries()}
+    page = entries["README.md" if name == "dataset" else "README.txt"].decode()
+    assert "3 of the images have no copy" in page
+    assert all(items[at].path in page for at in (3, 5, 7))
+    if name != "dataset":
+        contents = {hashlib.sha256(data).hexdigest() for data in entries.values()}
+        assert contents & {each.sha256 for each in items} == {
+            each.sha256 for each in items if each.pk not in lost
+        }
+    for each in found.values():
+        assert len(each.shapes) == 1
+
+
+@pytest.mark.django_db
+def test_an_export_of_images_that_are_all_gone_says_so(project, labeler, manager, items) -> None:
+    factories.answer_all(project, labeler)
+    for each in items:
+        Path(each.source.location, each.path).unlink()
+    job = exporting.start(project, manager, Choice("folders"), review.Filters())
     jobs.run(job.pk)
     job.refresh_from_db()
-    assert job.state == Job.State.FAILED
-    assert job.error.startswith(f"The image {items[3].path} cannot be copied into the export: The file is no")
+    assert (job.state, job.error) == (Job.State.FAILED, exporting.NOTHING_THERE)
+
+
+@pytest.mark.django_db
+def test_the_file_of_an_item_is_not_sent_when_another_one_lies_there(items, manager, client) -> None:
+    client.force_login(manager)
+    factories.write_image(Path(items[0].source.location, items[0].path), "square", size=200)
+    answer = client.get(reverse("image", args=[items[0].pk]))
+    assert (answer.status_code, answer.content.decode()) == (410, storing.ANOTHER)
+    Item.objects.filter(pk=items[1].pk).update(changed_at=timezone.now())
+    assert client.get(reverse("image", args=[items[1].pk])).status_code == 410
 
 
 @pytest.mark.django_db

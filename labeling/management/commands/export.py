@@ -50,3 +50,8 @@ class Command(LoupeCommand):
         self.stdout.write(
             f"{job.result['images']:,} images with {job.result['annotations']:,} labels in {out}"
         )
+        left_out = job.result["left_out"]
+        for each in left_out["images"]:
+            self.stderr.write(f"no copy of {each['file_name']}: {each['reason']}")
+        if left_out["count"] > len(left_out["images"]):
+            self.stderr.write(f"{left_out['count']:,} images have no copy; the archive names more of them")
