@@ -18,7 +18,7 @@ from labeling.copying import Copies
 from labeling.formats.catalog import FORMATS, refusal
 from labeling.formats.records import Heading, Picture
 from labeling.labeled import Labeled, categories
-from labeling.models import Event, Job, Project, User
+from labeling.models import Event, Item, Job, Project, User
 
 IMAGES = {
     "none": "left out",
@@ -231,7 +231,12 @@ def write(
     """
     form, alone = FORMATS[choice.format], choice.ending != "zip"
     pictures = Labeled(
-        project, filters, viewer, split=choice.split or None, with_urls=choice.with_images == "link"
+        project,
+        filters,
+        viewer,
+        split=choice.split or None,
+        with_urls=choice.with_images == "link",
+        with_names=choice.with_images == "copy" or not form.alone,
     )
     refuse_unread(pictures)
     heading = heading_of(project, filters, pictures, choice)
@@ -245,7 +250,9 @@ def write(
     packing.write(form, heading, read, path, alone=alone)
     if not tally.images:
         raise packing.Unsound(NOTHING_THERE if heading.left_out.count else NOTHING)
-    packing.check(form, heading, tally, path, lambda done: progress(len(pictures) + done, steps), alone=alone)
+    packing.check(
+        form, heading, tally, path, lambda done: progress(len(pictures) + done, steps), path_of, alone=alone
+    )
     if index:
         with index.open("wb") as file:
             tally.save(file)
@@ -266,6 +273,10 @@ def write(
             "images": [{"file_name": name, "reason": why} for name, why in heading.left_out.named[:TOLD]],
         },
     }
+
+
+def path_of(item: int) -> str:
+    return Item.objects.values_list("path", flat=True).get(pk=item)
 
 
 def refuse_unread(pictures: Labeled) -> None:

@@ -10,6 +10,7 @@ from django.db import connection
 from django.urls import reverse
 
 from labeling import extensions, images, naming, review, shares
+from labeling.formats.names import Names
 from labeling.formats.records import Category, Picture, Shape
 from labeling.models import Annotation, Item, Project, User
 from labeling.models.annotations import origin_of
@@ -33,7 +34,7 @@ SELECT i.id, i.path, i.width, i.height, a.source, a.labeler_id, a.agreed, a.id,
     to_char(a.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'), nullif(a.kind, ''),
     a."group", a.suggestion_visible, a.seconds, n.version, a.model_version, a.certificate, a.confidence,
     a.threshold, coalesce(l.reviewed AND l.annotation_id = a.id, false),
-    to_char(i.gone_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')
+    to_char(i.gone_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'), i.format
 FROM labeling_item i
 JOIN labeling_annotation a ON a.item_id = i.id
 LEFT JOIN labeling_instructions n ON n.id = a.instructions_id
@@ -58,7 +59,8 @@ class Labeled:
     """The labeled images that filters choose, by their numbers.
 
     Which annotations belong is fixed at the start: people go on working. `split` gives the shares of
-    train, val and test; `most` ends with the first ones.
+    train, val and test; `with_names` takes a look at the paths of all the project's images; `most` ends with
+    the first ones.
     """
 
     def __init__(
@@ -69,12 +71,14 @@ class Labeled:
         *,
         split: Sequence[float] | None = None,
         with_urls: bool = False,
+        with_names: bool = False,
         most: int | None = None,
     ) -> None:
         self.project, self.viewer, self.with_urls = project, viewer, with_urls
         chosen = review.select(project, filters).exclude(current_annotation=None).order_by("id")
         rows = chosen.values_list("id", "current_annotation_id")[:most].iterator(BATCH)
         self.chosen = np.fromiter(rows, np.dtype((np.int64, 2)))
+        self.names = names_in(project) if with_names else None
         self.splits = self.drawn(split) if split else None
         merged = project.classes.exclude(means=None).select_related("means")
         self.merged = {each.pk: each for each in merged}
@@ -149,12 +153,13 @@ class Labeled:
                 self.provenance(row),
                 named.get(item, ""),
                 self.url(item) if self.with_urls else "",
+                self.names.of(item, path, row[-1]) if self.names else "",
             )
 
     def provenance(self, row: tuple[Any, ...]) -> dict[str, Any]:
         """Return who or what made a label, when, and under what."""
         source, labeler, agreed = row[SOURCE : AGREED + 1]
-        told = dict(zip(PLAIN, row[AGREED + 1 :], strict=True))
+        told = dict(zip(PLAIN, row[AGREED + 1 : -1], strict=True))
         return {
             "origin": origin_of(source, told["suggestion_visible"], agreed),
             "labeler": self.called.get(labeler),
@@ -198,6 +203,12 @@ class Labeled:
 def array_of(numbers: list[int]) -> str:
     """Return numbers as PostgreSQL writes an array: thousands are sent as text in no time."""
     return f"{{{','.join(map(str, numbers))}}}"
+
+
+def names_in(project: Project) -> Names:
+    """Return the names of a project's images in archives. What was removed gives its name free."""
+    images = Item.objects.filter(project=project).exclude(state__in=(Item.State.REMOVED, Item.State.BROKEN))
+    return Names(images.order_by("id").values_list("id", "path").iterator(BATCH))
 
 
 def categories(project: Project) -> list[Category]:

@@ -81,13 +81,12 @@ def write(heading: Heading, pictures: Iterable[Picture]) -> Iterator[Part]:
     # First, so that whoever gets many masks knows at once what they are.
     yield Part(CLASSES, classes_json(heading.categories, palette))
     for picture in map(flattened, pictures):
-        place = f"{picture.split}/{names.stem(picture)}".lstrip("/")
-        file = f"{FOLDER}/{place}.png"
+        place = f"{picture.split}/" if picture.split else ""
+        file = f"{FOLDER}/{place}{names.stem(picture)}.png"
         canvas = painted(picture, numbers).reshape(picture.width, picture.height).T
         yield Part(file, png(np.ascontiguousarray(canvas), palette), is_packed=True)
         if heading.image and heading.has(picture):
-            suffix = names.suffix(picture.file_name).lower()
-            yield Part(f"images/{place}{suffix}", heading.image(picture), is_packed=True)
+            yield Part(f"images/{place}{names.file_of(picture)}", heading.image(picture), is_packed=True)
         told.write(provenance.line(picture, file))
     yield Part(provenance.FILE, told)
 

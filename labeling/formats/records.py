@@ -57,6 +57,7 @@ class Picture:
     provenance: dict[str, Any] = field(default_factory=dict)
     split: str = ""
     url: str = ""
+    file: str = ""  # its name in archives, see names.py
     missing: str = ""  # why there is no copy of its file, where others have one
 
 

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import uuid
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from pycocotools.coco import COCO
+from pydicom.data import get_testdata_file
 
 from labeling import (
     exporting,
@@ -31,7 +33,7 @@ from labeling import (
     submission,
 )
 from labeling.exporting import Choice
-from labeling.formats import catalog, coco, runs
+from labeling.formats import catalog, coco, names, runs
 from labeling.formats.files import Archive
 from labeling.formats.records import Category, Heading, Picture, Problem, Shape
 from labeling.labeled import Labeled
@@ -384,15 +386,18 @@ def test_a_damaged_file_is_not_offered(project, labeler, items, tmp_path) -> Non
     tally = packing.Tally()
     rows = packing.noted(iter(Labeled(project, review.Filters())), tally, lambda _: None)
     packing.write(form, heading, rows, path, alone=False)
-    packing.check(form, heading, tally, path, lambda _: None, alone=False)
+    packing.check(form, heading, tally, path, lambda _: None, str, alone=False)
     tally.by_class[heading.categories[0].id] += 1
     with pytest.raises(packing.Unsound, match=r"12 images with 12 labels .* not the 12 with 13"):
-        packing.check(form, heading, tally, path, lambda _: None, alone=False)
+        packing.check(form, heading, tally, path, lambda _: None, str, alone=False)
+    tally.note(Picture(99, "a.gif", 1, 1, [], {"origin": "person"}))
+    with pytest.raises(packing.Unsound, match=r"13 with 13 that it should have\. 99 is not in it\.$"):
+        packing.check(form, heading, tally, path, lambda _: None, str, alone=False)
     data = bytearray(path.read_bytes())
     data[200] ^= 1
     path.write_bytes(data)
     with pytest.raises(packing.Unsound, match="cannot be read again"):
-        packing.check(form, heading, tally, path, lambda _: None, alone=False)
+        packing.check(form, heading, tally, path, lambda _: None, str, alone=False)
 
 
 @pytest.mark.django_db
@@ -456,3 +461,34 @@ def test_a_download_that_broke_off_goes_on_where_it_stopped(
     assert get(Range="bytes=5-9", **{"If-Range": '"another"'})[:2] == (200, whole)
     assert get(Range="bytes=1-2,4-5")[:2] == (200, whole)
     assert get(Range=f"bytes={len(whole)}-")[0] == 416
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("task_type", ["multiclass", "segmentation"])
+def test_images_of_every_kind_are_copied_under_their_own_names_in_every_format(
+    task_type, manager, labeler, tmp_path
+) -> None:
+    project = factories.make_project(manager=manager, labeler=labeler, task_type=task_type)
+    folder = tmp_path / "sent"
+    for name, kind in (("a", "PNG"), ("b", "GIF"), ("c", "HEIF"), ("b", "WEBP"), ("e", "TIFF")):
+        place = folder / f"{names.ENDINGS[kind][1:]}s" / f"{name}{names.ENDINGS[kind]}"
+        place.parent.mkdir(parents=True)
+        place.write_bytes(factories.picture_file((64, 48), kind))
+    (folder / "d.dcm").write_bytes(Path(str(get_testdata_file("CT_small.dcm"))).read_bytes())
+    importing.add_folder(project, folder, manager)
+    factories.run_jobs("quick")
+    items = {each.path: each for each in project.items.all()}
+    for item in items.values():
+        assert item.state == Item.State.UNLABELED, (item.path, item.reason)
+        annotation = factories.make_annotation(item, "square", labeler)
+        if task_type == "segmentation":
+            annotation.regions.update(polygon=[[1.0, 1, 9, 1, 9, 9, 1, 9]])
+        Item.objects.filter(pk=item.pk).update(current_annotation=annotation, state=Item.State.LABELED)
+    wanted = {"a.png", "b.gif", "c.heic", f"b-{items['webps/b.webp'].pk}.webp", "d.dcm", "e.tif"}
+    for form in catalog.offered(task_type):
+        path = tmp_path / form.name
+        report = exporting.write(project, review.Filters(), path, Choice(form.name, "copy"))
+        assert (report["images"], report["left_out"]["count"]) == (6, 0)
+        if form.name != "dataset":
+            inside = {name.rsplit("/", 1)[-1] for name in zipfile.ZipFile(path).namelist()}
+            assert wanted <= inside, (form.name, inside)
