@@ -72,19 +72,32 @@ def made(project: Project, viewer: User) -> QuerySet[Job]:
 def start(project: Project, by: User | None, choice: Choice | str, filters: review.Filters) -> Job:
     """Queue an export. Raises ExportRefused."""
     choice = Choice(choice) if isinstance(choice, str) else choice
-    refuse(project, choice)
+    refuse(project, choice, filters)
+    if not review.select(project, filters).exclude(current_annotation=None).exists():
+        raise ExportRefused(NOTHING)
     said = {"format": choice.format, "images": choice.with_images, "split": list(choice.split)}
-    Event.record("export", project, by, filter=asdict(filters), **said)
-    return jobs.enqueue("export", project, {**said, "filter": asdict(filters)}, created_by=by)
+    words = described(project, filters)
+    Event.record("export", project, by, filter=words, **said)
+    payload = {**said, "filter": asdict(filters), "chosen": words}
+    return jobs.enqueue("export", project, payload, created_by=by)
 
 
-def refuse(project: Project, choice: Choice) -> None:
+def described(project: Project, filters: review.Filters) -> dict[str, Any]:
+    """Return the filters that are on, by the words of the API, and classes by their names."""
+    found = {key: value for key, value in asdict(filters).items() if value not in ("", None, ())}
+    if filters.classes:
+        del found["classes"]
+        found = {"class": [each.name for each in categories(project, filters)]} | found
+    return found
+
+
+def refuse(project: Project, choice: Choice, filters: review.Filters) -> None:
     """Raise ExportRefused for what makes no sense."""
     why = refusal(choice.format, project.task_type)
     if why:
         raise ExportRefused(why)
     most = FORMATS[choice.format].most_classes
-    if most is not None and len(categories(project)) > most:
+    if most is not None and len(categories(project, filters)) > most:
         raise ExportRefused(
             f"{FORMATS[choice.format].short} have room for {most} classes; choose another format."
         )
@@ -92,6 +105,10 @@ def refuse(project: Project, choice: Choice) -> None:
         raise ExportRefused(f"Images can be {', '.join(IMAGES)}, not {choice.images!r}.")
     if FORMATS[choice.format].is_images and choice.images in ("none", "link"):
         raise ExportRefused("Image folders hold the images themselves: choose copies of them.")
+    if choice.images == "link" and not FORMATS[choice.format].links:
+        raise ExportRefused(
+            f"{FORMATS[choice.format].short} reads images from the disk: have them copied, or left out."
+        )
     if choice.split and (
         len(choice.split) != len(shares.SPLITS)
         or min(choice.split) < 0
@@ -99,7 +116,7 @@ def refuse(project: Project, choice: Choice) -> None:
         or abs(sum(choice.split) - WHOLE) > 0.01
     ):
         raise ExportRefused(
-            "The shares of train, val and test are per cents that add up to 100; train has some."
+            "The shares of train, val and test have to add up to 100 per cent, and train needs more than 0."
         )
 
 
@@ -119,7 +136,7 @@ class Preview:
 
 def preview(project: Project, choice: Choice, filters: review.Filters) -> Preview:
     """Say what an export would hold, at once however many images there are. Raises ExportRefused."""
-    refuse(project, choice)
+    refuse(project, choice, filters)
     total = gallery.total(project, filters)
     exact = total.exact and total.count <= COUNTED
     pictures = Labeled(
@@ -195,7 +212,7 @@ def export(job: jobs.RunningJob) -> dict[str, Any]:
     """Write the file under a temporary name, read it again, then put it into storage whole."""
     project = job.project
     assert project is not None
-    filters = review.Filters(**job.payload["filter"])
+    filters = gallery.stored(job.payload["filter"])
     choice = chosen(job.payload)
     with tempfile.TemporaryDirectory(prefix="loupe-export-") as folder:
         path, index = Path(folder, "export"), Path(folder, "index")
@@ -294,9 +311,9 @@ def heading_of(project: Project, filters: review.Filters, pictures: Labeled, cho
         "date_created": timezone.now().isoformat(),
         "contributor": "Loupe",
         "task_type": project.task_type,
-        "filter": {key: value for key, value in asdict(filters).items() if value not in ("", None)},
+        "filter": described(project, filters),
     }
     if choice.split:
         info |= {"split": dict(zip(shares.SPLITS, choice.split, strict=True)), "seed": project.seed}
     with_links = choice.with_images == "link"
-    return Heading(project.name, project.task_type, categories(project), info, with_links=with_links)
+    return Heading(project.name, project.task_type, categories(project, filters), info, with_links=with_links)

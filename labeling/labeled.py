@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connection
 from django.urls import reverse
 
-from labeling import extensions, images, naming, review, shares
+from labeling import extensions, images, meanings, naming, review, shares
 from labeling.formats.names import Names
 from labeling.formats.records import Category, Picture, Shape
 from labeling.models import Annotation, Item, Project, User
@@ -50,7 +50,8 @@ WHERE annotation_id = ANY(%(annotations)s::bigint[]) ORDER BY annotation_id, id
 """
 
 MEASURES = """
-SELECT (SELECT count(*) FROM labeling_region WHERE annotation_id = ANY(%(annotations)s::bigint[])),
+SELECT (SELECT count(*) FROM labeling_region WHERE annotation_id = ANY(%(annotations)s::bigint[])
+    AND (%(classes)s = '{}' OR label_class_id = ANY(%(classes)s::bigint[]))),
     (SELECT coalesce(sum(size_bytes), 0) FROM labeling_item WHERE id = ANY(%(items)s::bigint[]))
 """
 
@@ -82,6 +83,7 @@ class Labeled:
         self.splits = self.drawn(split) if split else None
         merged = project.classes.exclude(means=None).select_related("means")
         self.merged = {each.pk: each for each in merged}
+        self.only = wanted(filters)
         self.called: dict[int, str] = {}
         self.batch_items: list[int] = []
         self.held: dict[int, Item] = {}
@@ -93,7 +95,8 @@ class Labeled:
         """Return how many regions the images have, and how many bytes their files."""
         items, annotations = (array_of(each) for each in self.chosen.T.tolist())
         with connection.cursor() as cursor:
-            cursor.execute(MEASURES, {"items": items, "annotations": annotations})
+            asked = {"items": items, "annotations": annotations, "classes": array_of(sorted(self.only))}
+            cursor.execute(MEASURES, asked)
             regions, size = cursor.fetchone()
         return int(regions), int(size)
 
@@ -168,13 +171,15 @@ class Labeled:
         }
 
     def regions(self, asked: dict[str, str]) -> dict[int, list[Shape]]:
-        """Return the regions of annotations by the classes of today; of two that became one, one is left."""
+        """Return the chosen regions of annotations by the classes of today; of two that became one, one."""
         with connection.cursor() as cursor:
             cursor.execute(REGIONS, asked)
             rows = cursor.fetchall()
         found: dict[int, list[Shape]] = {}
         for annotation, label_class, bbox, polygon, origin in rows:
             said = self.merged.get(label_class)
+            if self.only and label_class not in self.only:
+                continue
             category = said.now.pk if said else label_class
             kept = found.setdefault(annotation, [])
             if bbox or polygon:
@@ -211,7 +216,14 @@ def names_in(project: Project) -> Names:
     return Names(images.order_by("id").values_list("id", "path").iterator(BATCH))
 
 
-def categories(project: Project) -> list[Category]:
-    """Return the classes of today."""
+def wanted(filters: review.Filters) -> frozenset[int]:
+    """Return the classes whose labels are chosen, as they were given; none for all."""
+    return frozenset(pk for each in filters.classes for pk in meanings.family(each))
+
+
+def categories(project: Project, filters: review.Filters) -> list[Category]:
+    """Return the classes of today, those that are chosen."""
     classes = project.classes.filter(means=None).select_related("parent")
+    if filters.classes:
+        classes = classes.filter(pk__in=wanted(filters))
     return [Category(each.pk, each.name, each.parent.name if each.parent else "") for each in classes]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from labeling import exporting, gallery
@@ -9,6 +10,23 @@ from labeling.api.shapes import NumberField
 from labeling.formats.catalog import FORMATS
 from labeling.models import Item
 from labeling.models.queueing import QueueKind
+
+MOST = 500  # classes in a filter
+
+
+@extend_schema_field(
+    {"oneOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}, "maxItems": MOST}]}
+)
+class ClassesField(serializers.ListField):
+    """One class by its number, or several."""
+
+    child = serializers.IntegerField()
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=MOST, **options)
+
+    def to_internal_value(self, data: Any) -> list[int]:
+        return super().to_internal_value(data if isinstance(data, list | tuple) else [data])
 
 
 class FilterInput(serializers.Serializer[Any]):
@@ -43,14 +61,15 @@ class FilterInput(serializers.Serializer[Any]):
     )
 
     def get_fields(self) -> dict[str, Any]:
-        return {"class": serializers.IntegerField(required=False), **super().get_fields()}
+        said = "numbers of classes: images that have one of them; an export has only their labels then"
+        return {"class": ClassesField(required=False, help_text=said), **super().get_fields()}
 
 
 def filters_from(given: dict[str, Any]) -> gallery.Filters:
     """Return a gallery's filters from what a FilterInput has validated."""
     fields = {key: value for key, value in given.items() if key != "class"}
     days = {key: fields[key].isoformat() for key in ("since", "until") if fields.get(key)}
-    return gallery.Filters(label_class=given.get("class"), **(fields | days))
+    return gallery.Filters(classes=tuple(given.get("class", ())), **(fields | days))
 
 
 class SharesInput(serializers.Serializer[Any]):

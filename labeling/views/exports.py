@@ -1,8 +1,12 @@
 """Exports: make one, follow it, fetch it, compare it with another one."""
 
+from dataclasses import asdict
+from math import isfinite
+
 from django.contrib import messages
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
 from labeling import changed, exporting, permissions, shares, statistics
 from labeling.api.shapes import newest, whole_number
@@ -12,21 +16,26 @@ from labeling.views import SignedIn
 from labeling.views.data import CONFIDENCES, REVIEWED, SOURCES, filters_of
 
 SHOWN = 50
+SHARES = {"train": "80", "val": "10", "test": "10"}
 
 
 def exports(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "review")
+    given = request.GET
     if request.method == "POST":
+        given = request.POST
         try:
-            exporting.start(project, request.user, choice_of(request.POST), filters_of(request.POST))
+            exporting.start(project, request.user, choice_of(given), filters_of(given))
         except exporting.ExportRefused as error:
             messages.error(request, str(error))
         else:
             messages.success(request, "The export is being written. It appears below when it is ready.")
-        return redirect("exports", project.pk)
+            return redirect(f"{reverse('exports', args=[project.pk])}?{kept(given)}")
     context = {
         "project": project,
         **listed(project, request),
+        "asked": SHARES | given.dict(),
+        "filters": asdict(filters_of(given)),
         "formats": catalog.offered(project.task_type),
         "missing": [each for each in catalog.FORMATS.values() if project.task_type not in each.task_types],
         "images": exporting.IMAGES,
@@ -36,7 +45,14 @@ def exports(request: SignedIn, project_id: int) -> HttpResponse:
         "origins": statistics.labels_by_origin(project),
         "classes": project.classes.filter(means=None),
     }
-    return render(request, "exports/exports.html", context)
+    return render(request, "exports/exports.html", context, status=400 if request.method == "POST" else 200)
+
+
+def kept(given: QueryDict) -> str:
+    """Return what a form chose as an address has it, so that the next export begins with it."""
+    query = given.copy()
+    query.pop("csrfmiddlewaretoken", None)
+    return query.urlencode()
 
 
 def choice_of(given: QueryDict) -> exporting.Choice:
@@ -45,6 +61,8 @@ def choice_of(given: QueryDict) -> exporting.Choice:
     if given.get("divided"):
         try:
             split = tuple(float(given.get(each) or 0) for each in shares.SPLITS)
+            if not all(map(isfinite, split)):
+                raise ValueError(split)
         except ValueError as error:
             raise exporting.ExportRefused("The shares of train, val and test are numbers.") from error
     name = given.get("format", "")

@@ -208,9 +208,37 @@ def test_a_filtered_export_holds_just_what_the_filter_chooses(
 ) -> None:
     factories.answer_all(project, labeler)
     square = project.classes.get(name="square")
-    report = exporting.write(project, review.Filters(label_class=square.pk), tmp_path / "squares.json")
+    report = exporting.write(project, review.Filters(classes=(square.pk,)), tmp_path / "squares.json")
     assert report["images"] == report["annotations"] == 4
-    assert read_back(tmp_path / "squares.json").dataset["info"]["filter"] == {"label_class": square.pk}
+    assert read_back(tmp_path / "squares.json").dataset["info"]["filter"] == {"class": ["square"]}
+
+
+@pytest.mark.django_db
+def test_an_export_of_some_classes_has_no_labels_of_others(
+    manager, reviewer, labeler, tmp_path, client, api
+) -> None:
+    project = factories.make_project(manager=manager, reviewer=reviewer, task_type="detection")
+    for item in factories.make_scenes(project, 2, size=(160, 120)):
+        annotation = factories.make_annotation(item, "square", manager)
+        for title in ("circle", "triangle"):
+            annotation.regions.create(label_class=project.classes.get(name=title), bbox=[1, 1, 9, 9])
+        annotation.regions.filter(bbox__isnull=True).update(bbox=[2, 2, 9, 9])
+        Item.objects.filter(pk=item.pk).update(current_annotation=annotation, state=Item.State.LABELED)
+    some = [project.classes.get(name=title).pk for title in ("circle", "square")]
+    at = reverse("api-exports", args=[project.pk])
+    for classes, count in ((some[0], 2), (some, 4)):
+        asked = {"format": "yolo", "filter": {"class": classes}}
+        body = api(reviewer).post(at, asked, format="json").json()
+        preview = api(reviewer).post(reverse("api-export-preview", args=[project.pk]), asked, format="json")
+        assert (preview.json()["images"], preview.json()["labels"]) == (2, count)
+        factories.run_jobs("quick")
+        found = pictures_of(Job.objects.get(pk=body["id"]), tmp_path)
+        assert [len(each.shapes) for each in found] == [count // 2] * 2
+    client.force_login(reviewer)
+    page = client.get(reverse("exports", args=[project.pk])).content.decode()
+    assert "class circle or square" in page
+    answer = api(reviewer).post(at, {"filter": {"class": some, "reviewed": "yes"}}, format="json")
+    assert (answer.status_code, answer.json()["error"]["message"]) == (400, exporting.NOTHING)
 
 
 @pytest.mark.django_db
@@ -222,7 +250,7 @@ def test_a_filtered_export_holds_just_what_the_filter_chooses(
         (Choice("yolo_seg"), "YOLO segmentation has polygons"),
         (Choice("folders", images="link"), "choose copies"),
         (Choice("csv", split=(50, 50, 50)), "add up to 100"),
-        (Choice("csv", split=(0, 50, 50)), "train has some"),
+        (Choice("csv", split=(0, 50, 50)), "train needs more than 0"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_a_sentence(project, manager, choice, why) -> None:
@@ -382,7 +410,7 @@ def test_an_image_that_was_taken_turned_is_copied_upright(project, labeler, mana
 def test_a_damaged_file_is_not_offered(project, labeler, items, tmp_path) -> None:
     factories.answer_all(project, labeler)
     form, path = catalog.FORMATS["dataset"], tmp_path / "set.zip"
-    heading = Heading(project.name, project.task_type, labeled.categories(project))
+    heading = Heading(project.name, project.task_type, labeled.categories(project, review.Filters()))
     tally = packing.Tally()
     rows = packing.noted(iter(Labeled(project, review.Filters())), tally, lambda _: None)
     packing.write(form, heading, rows, path, alone=False)
