@@ -26,7 +26,7 @@ class ClassesField(serializers.ListField):
         super().__init__(max_length=MOST, **options)
 
     def to_internal_value(self, data: Any) -> list[int]:
-        return super().to_internal_value(data if isinstance(data, list | tuple) else [data])
+        return super().to_internal_value(data if isinstance(data, list) else [data])
 
 
 class FilterInput(serializers.Serializer[Any]):

@@ -21,6 +21,7 @@ from pycocotools.coco import COCO
 from pydicom.data import get_testdata_file
 
 from labeling import (
+    accounts,
     exporting,
     geometry,
     importing,
@@ -200,6 +201,34 @@ def test_the_code_beside_a_data_set_reads_it(tmp_path) -> None:
         ((48, 32), 0), ((48, 32), 1),
     ]  # fmt: skip
     assert code["CLASSES"] == [each.name for each in classes]
+
+
+@pytest.mark.django_db
+def test_the_code_beside_a_data_set_fetches_linked_images_and_says_what_it_lacks(
+    project, labeler, manager, items, tmp_path, live_server, settings, monkeypatch
+) -> None:
+    settings.LOUPE_URL = live_server.url
+    factories.answer_all(project, labeler)
+
+    def loaded(images: str) -> Any:
+        folder = tmp_path / images
+        exporting.write(project, review.Filters(), tmp_path / "set.zip", Choice("dataset", images))
+        zipfile.ZipFile(tmp_path / "set.zip").extractall(folder)
+        code: dict[str, Any] = {"__file__": str(folder / "load.py")}
+        exec((folder / "load.py").read_text(), code)
+        return code["torch_dataset"]
+
+    with pytest.raises(RuntimeError, match="images were left out"):
+        loaded("none")("all")[0]
+    assert loaded("none")("all", images=items[0].source.location)[0][0].size == (32, 32)
+    linked = loaded("link")("all")
+    monkeypatch.delenv("LOUPE_TOKEN", raising=False)
+    with pytest.raises(RuntimeError, match="set LOUPE_TOKEN"):
+        linked[0]
+    monkeypatch.setenv("LOUPE_TOKEN", accounts.issue_token(manager, "training", manager))
+    assert linked[0][0].size == (32, 32)
+    Path(items[0].source.location, items[0].path).unlink()
+    assert len(loaded("copy")("all")) == len(items) - 1
 
 
 @pytest.mark.django_db
