@@ -47,6 +47,9 @@ class UploadInput(Input):
 
 class FilesInput(Input):
     files = serializers.ListField(child=NamedInput(), allow_empty=False, max_length=uploading.MOST_NAMES)
+    known_only = serializers.BooleanField(
+        default=False, help_text="take none that were not named before: to go on with what broke off"
+    )
 
 
 class CompleteInput(Input):
@@ -158,7 +161,8 @@ class UploadFiles(OfProject):
         upload = self.upload(own=True)
         given = FilesInput(data=request.data)
         given.is_valid(raise_exception=True)
-        rows = uploading.name_files(upload, named(given.validated_data["files"]))
+        known_only = given.validated_data["known_only"]
+        rows = uploading.name_files(upload, named(given.validated_data["files"]), known_only=known_only)
         return Response({"files": [file_shape(each) for each in rows]})
 
 
