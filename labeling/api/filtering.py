@@ -6,9 +6,10 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from labeling import exporting, gallery
+from labeling.api.inputs import Input
 from labeling.api.shapes import NumberField
 from labeling.formats.catalog import FORMATS
-from labeling.models import Item
+from labeling.models import Item, Project
 from labeling.models.queueing import QueueKind
 
 MOST = 500  # classes in a filter
@@ -29,7 +30,9 @@ class ClassesField(serializers.ListField):
         return super().to_internal_value(data if isinstance(data, list) else [data])
 
 
-class FilterInput(serializers.Serializer[Any]):
+class FilterInput(Input):
+    also = frozenset({"sort", "cursor", "limit"})
+
     state = serializers.ChoiceField(choices=Item.State.choices, required=False, allow_blank=True)
     labeler = serializers.IntegerField(required=False)
     source = serializers.ChoiceField(  # type: ignore[assignment]  # DRF's own `source` is no field
@@ -37,8 +40,8 @@ class FilterInput(serializers.Serializer[Any]):
         required=False,
         allow_blank=True,
     )
-    confidence_below = NumberField(required=False)
-    confidence_above = NumberField(required=False)
+    confidence_below = NumberField(required=False, min_value=0, max_value=1)
+    confidence_above = NumberField(required=False, min_value=0, max_value=1)
     since = serializers.DateField(required=False, help_text="labeled on that day, in UTC, or later")
     until = serializers.DateField(required=False, help_text="labeled on that day or before")
     disagreement = serializers.RegexField(
@@ -60,6 +63,14 @@ class FilterInput(serializers.Serializer[Any]):
         required=False, help_text="who has an answer that stands, while `labeler` is whose label counts"
     )
 
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        for low, high in (("since", "until"), ("confidence_above", "confidence_below")):
+            if given.get(low) is not None and given.get(high) is not None and given[low] > given[high]:
+                raise serializers.ValidationError(
+                    {low: [f"This is beyond {high}, so nothing is between them."]}
+                )
+        return given
+
     def get_fields(self) -> dict[str, Any]:
         said = "numbers of classes: images that have one of them; an export has only their labels then"
         return {"class": ClassesField(required=False, help_text=said), **super().get_fields()}
@@ -72,13 +83,20 @@ def filters_from(given: dict[str, Any]) -> gallery.Filters:
     return gallery.Filters(classes=tuple(given.get("class", ())), **(fields | days))
 
 
-class SharesInput(serializers.Serializer[Any]):
+def refuse_unknown_class(project: Project, filters: gallery.Filters) -> None:
+    """Raise ValidationError for a class that a project does not have: nothing would ever be of it."""
+    chosen = filters.label_class
+    if chosen is not None and not project.classes.filter(pk=chosen).exists():
+        raise serializers.ValidationError({"class": [f"This project has no class with the number {chosen}."]})
+
+
+class SharesInput(Input):
     train = NumberField()
     val = NumberField(default=0)
     test = NumberField(default=0)
 
 
-class ExportInput(serializers.Serializer[Any]):
+class ExportInput(Input):
     format = serializers.CharField(default="coco", help_text=", ".join(FORMATS))
     filter = FilterInput(default=dict)
     images = serializers.ChoiceField(

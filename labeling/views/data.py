@@ -111,7 +111,8 @@ def choices(project: Project, filters: browsing.Filters, user: User) -> dict[str
 
 def filters_of(given: QueryDict) -> browsing.Filters:
     """Read filters from an address; one that makes no sense shows everything."""
-    fields: dict[str, Any] = {key: value for key, value in given.items() if value}
+    known = FilterInput().fields
+    fields: dict[str, Any] = {key: value for key, value in given.items() if value and key in known}
     classes = [each for each in given.getlist("class") if each]
     form = FilterInput(data=fields | ({"class": classes} if classes else {}))
     return filters_from(form.validated_data) if form.is_valid() else browsing.Filters()
