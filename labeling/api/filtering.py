@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from django.http import QueryDict
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.fields import empty
 
 from labeling import exporting, gallery
 from labeling.api.inputs import Input
@@ -25,6 +27,12 @@ class ClassesField(serializers.ListField):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_length=MOST, **options)
+
+    def get_value(self, dictionary: Any) -> Any:
+        """Return what an address or a body says; forms leave a choice empty."""
+        if isinstance(dictionary, QueryDict):
+            return list(filter(None, dictionary.getlist(self.field_name or ""))) or empty
+        return super().get_value(dictionary)
 
     def to_internal_value(self, data: Any) -> list[int]:
         return super().to_internal_value(data if isinstance(data, list) else [data])
@@ -85,9 +93,11 @@ def filters_from(given: dict[str, Any]) -> gallery.Filters:
 
 def refuse_unknown_class(project: Project, filters: gallery.Filters) -> None:
     """Raise ValidationError for a class that a project does not have: nothing would ever be of it."""
-    chosen = filters.label_class
-    if chosen is not None and not project.classes.filter(pk=chosen).exists():
-        raise serializers.ValidationError({"class": [f"This project has no class with the number {chosen}."]})
+    known = set(project.classes.filter(pk__in=filters.classes).values_list("id", flat=True))
+    wrong = [each for each in filters.classes if each not in known]
+    if wrong:
+        said = f"This project has no class with the number {wrong[0]}."
+        raise serializers.ValidationError({"class": [said]})
 
 
 class SharesInput(Input):

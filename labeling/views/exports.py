@@ -45,7 +45,7 @@ def exports(request: SignedIn, project_id: int) -> HttpResponse:
         "origins": statistics.labels_by_origin(project),
         "classes": project.classes.filter(means=None),
     }
-    return render(request, "exports/exports.html", context, status=400 if request.method == "POST" else 200)
+    return render(request, "exports/exports.html", context)
 
 
 def kept(given: QueryDict) -> str:
