@@ -153,17 +153,23 @@ def preview(project: Project, choice: Choice, filters: review.Filters) -> Previe
     else:
         shared = [round(images * share / WHOLE) for share in choice.split]
     copies = size if choice.with_images == "copy" else 0
+    each, once = written(project, filters, pictures, choice)
     return Preview(
         images,
         round(labels * scale),
         dict(zip(shares.SPLITS, shared, strict=True)) if choice.split else {},
-        round((copies + written(project, filters, pictures, choice) * len(pictures)) * scale),
+        round((copies + each * len(pictures)) * scale + once),
         exact,
     )
 
 
-def written(project: Project, filters: review.Filters, pictures: Labeled, choice: Choice) -> float:
-    """Return how many bytes the labels of an image take, by writing those of some."""
+def written(
+    project: Project, filters: review.Filters, pictures: Labeled, choice: Choice
+) -> tuple[float, int]:
+    """Return how many bytes the labels of an image take, by writing those of some, and all that is no image.
+
+    The latter is in a file once, however many images it has.
+    """
     form = FORMATS[choice.format]
     some: list[Picture] = []
     pixels = 0
@@ -172,12 +178,15 @@ def written(project: Project, filters: review.Filters, pictures: Labeled, choice
         if each.width and (pixels < TRIED_PIXELS or not some or not form.flatten):
             some.append(each)
     if not some or form.is_images:
-        return 0
+        return 0, 0
     heading = heading_of(project, filters, pictures, replace(choice, images="none"))
     with tempfile.TemporaryDirectory(prefix="loupe-preview-") as folder:
-        path = Path(folder, "export")
-        packing.write(form, heading, iter(some), path, alone=choice.ending != "zip")
-        return path.stat().st_size / len(some)
+        sizes = []
+        for few in (some, ()):
+            path = Path(folder, f"export-{len(few)}")
+            packing.write(form, heading, iter(few), path, alone=choice.ending != "zip")
+            sizes.append(path.stat().st_size)
+        return (sizes[0] - sizes[1]) / len(some), sizes[1]
 
 
 def changes(before: Job | None, after: Job) -> changed.Changes:
