@@ -13,6 +13,7 @@ class LabelingConfig(AppConfig):
             delivering,
             exporting,
             finishing,
+            hiding,
             idempotency,
             importing,
             kinds,

@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from labeling import announcing, images, jobs, registering, remote, validation
+from labeling import announcing, faces, images, jobs, registering, remote, validation
+from labeling.forgetting import forget_plain
 from labeling.listing import LONGEST_PATH
 from labeling.models import DataSource, Item, Job, Project
 
@@ -28,7 +29,10 @@ def announce_end(job: Job) -> None:
     shown where imports are, and not announced every hour.
     """
     source = DataSource.objects.select_for_update(no_key=True).get(pk=job.payload["source"])
-    if job.payload.get("batch") or registering.is_being_read(source):
+    if registering.is_being_read(source):
+        return
+    forget_plain(source)
+    if job.payload.get("batch"):
         return
     counts = summary(source)
     announcing.announce(
@@ -58,8 +62,7 @@ def read_part(job: jobs.RunningJob) -> dict[str, Any]:
     outcome = Settled()
     with ThreadPoolExecutor(READERS_AFAR if source.is_remote else READERS) as pool:
         while chunk := list(waiting.order_by("draw")[:CHUNK]):
-            for item in chunk:
-                item.source = source
+            prepare(source, chunk)
             try:
                 found = list(pool.map(look, chunk))
             except remote.Unreachable as error:
@@ -72,10 +75,20 @@ def read_part(job: jobs.RunningJob) -> dict[str, Any]:
     return {"source": source.pk, "broken": outcome.broken, "duplicates": outcome.duplicates}
 
 
+def prepare(source: DataSource, chunk: list[Item]) -> None:
+    """Give items their source, as it is now. Raises JobFailed where their faces cannot be hidden."""
+    source.refresh_from_db(fields=["hides_faces"])
+    source.project.refresh_from_db(fields=["faces", "originals"])
+    for item in chunk:
+        item.source = source
+    if source.hides_faces and (problem := faces.problem()):
+        raise jobs.JobFailed(problem)
+
+
 def look(item: Item) -> images.ReadImage | str:
     """Read one image; returns the reason when it is broken."""
     try:
-        return images.read(item)
+        return faces.read(item) if item.source.hides_faces else images.read(item)
     except images.BrokenImage as error:
         return str(error)
     except OSError:
@@ -100,15 +113,18 @@ class Settled:
 
 
 WRITTEN = ["state", "reason", "sha256", "size_bytes", "format", "width", "height", "window", "read_at",
-           "duplicate_of"]  # fmt: skip
+           "masked_at", "duplicate_of"]  # fmt: skip
 
 
 def settle(project: Project, items: list[Item], found: Sequence[images.ReadImage | str]) -> Settled:
     """Write what reading found and open the queue for good items."""
     now, outcome = timezone.now(), Settled()
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic():
         # Two readers must not both take the same content for the first of its kind.
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('labeling.settle'), %s)", [project.pk])
+        faces.lock_contents(project)
+        if began_to_hide(items):
+            return outcome  # what was read is what nobody shall see: it is read once more
+        found = faces.as_known(project, found)
         still = still_unread(items)
         hashes = [each.sha256 for each in found if not isinstance(each, str)]
         first: dict[str, Item] = {
@@ -119,6 +135,7 @@ def settle(project: Project, items: list[Item], found: Sequence[images.ReadImage
         }
         good: list[int] = []
         written: list[Item] = []
+        hidden: list[tuple[Item, images.ReadImage]] = []
         for item, each in zip(items, found, strict=True):
             if item.pk not in still:
                 continue
@@ -129,7 +146,7 @@ def settle(project: Project, items: list[Item], found: Sequence[images.ReadImage
                 continue
             item.sha256, item.size_bytes, item.format = each.sha256, each.size_bytes, each.format
             item.width, item.height, item.read_at = each.width, each.height, now
-            item.window = each.window
+            item.window, item.masked_at = each.window, now if each.masked else None
             original = first.setdefault(each.sha256, item)
             if original.gone_at is not None and original.source_id == item.source_id:
                 move(original, item)
@@ -141,11 +158,20 @@ def settle(project: Project, items: list[Item], found: Sequence[images.ReadImage
             else:
                 good.append(item.pk)
             written.append(item)
+            hidden.append((item, each))
             if each.pages > 1 and item.source.every_page and not item.page:
                 outcome.pages += add_pages(item, each.pages)
         Item.objects.bulk_update(written, WRITTEN)
+        faces.note(project, hidden, now)
         validation.add_entries(project, good)
     return outcome
+
+
+def began_to_hide(items: list[Item]) -> bool:
+    """Tell whether the project began to hide faces after items were read as they are."""
+    source = items[0].source
+    locked = DataSource.objects.select_for_update(no_key=True, of=("self",)).filter(pk=source.pk)
+    return locked.values_list("hides_faces", flat=True).get() and not source.hides_faces
 
 
 def still_unread(items: list[Item]) -> set[int]:

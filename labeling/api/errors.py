@@ -16,6 +16,7 @@ from labeling.assigning import AssignmentRefused
 from labeling.commenting import CommentRefused
 from labeling.completing import NotWhole
 from labeling.exporting import ExportRefused
+from labeling.face_boxes import FacesRefused
 from labeling.gold import GoldRefused
 from labeling.illustrations import PictureRefused
 from labeling.importing import ImportRefused
@@ -37,6 +38,7 @@ REFUSALS = (
     AssignmentRefused,
     CommentRefused,
     ExportRefused,
+    FacesRefused,
     GoldRefused,
     ImportRefused,
     InvalidAnswer,
