@@ -1,4 +1,4 @@
-"""What was found in a project's images, looked at by people, who add what was missed and take away what is none.
+"""What was found in a project's images: people add what was missed and take away what is no face.
 
 To add a box it takes a look at the copy alone. To take one away brings back what is under it, which needs the
 original: it is asked for where it is kept, sealed or where the project's images come from.
@@ -31,7 +31,7 @@ class FacesRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """How many images have copies, how many faces are hidden in them, and in how many images there is none."""
+    """How many images have copies, how many faces these hide, and how many of them hide none."""
 
     images: int
     faces: int
@@ -41,7 +41,7 @@ class Totals:
 
 def totals(project: Project) -> Totals:
     found = here(project).aggregate(
-        images=Count("pk"), faces=Sum("faces", default=0), without=Count("pk", filter=Q(faces=0))
+        images=Count("pk"), without=Count("pk", filter=Q(faces=0)), faces=Sum("faces", default=0)
     )
     waiting = Item.objects.filter(project=project, masked_at=None).exclude(state__in=("broken", "removed"))
     return Totals(**found, waiting=waiting.count() if project.faces else 0)
@@ -67,7 +67,7 @@ def page(
 
 
 def chosen(project: Project, kind: str) -> QuerySet[MaskedImage]:
-    """Return images in which faces were found, one of them is unsure, none is, or people changed something."""
+    """Return images in which faces are hidden, one that is in doubt, none, or what people have changed."""
     rows, of_it = here(project), Face.objects.filter(item=OuterRef("item"))
     if kind == "found":
         return rows.filter(faces__gt=0)

@@ -1,7 +1,7 @@
 """The one door to the bytes of items, wherever they lie: in folders, archives, buckets or on the web.
 
-Where a project hides faces, what is behind it are the copies that hide them, and nothing else. `read_original`
-is for making those.
+Where a project hides faces, what is behind it are the copies that hide them, and nothing else.
+`read_original` is for making those.
 """
 
 import bz2

@@ -348,8 +348,12 @@ def hidden(data: Data, names: Names) -> str:
 
 FACES = Door("faces")
 verb("hide_faces", "Faces hidden", hidden, FACES)
-verb("face_style", "What hides faces changed", lambda data, names: f"had faces hidden by a {data.get('style')}",
-     FACES)  # fmt: skip
+verb(
+    "face_style",
+    "What hides faces changed",
+    lambda data, names: f"had faces hidden by a {data.get('style')}",
+    FACES,
+)
 verb(
     "discard_originals",
     "Originals discarded",

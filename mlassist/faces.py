@@ -1,4 +1,4 @@
-"""What finds the faces that labeling hides. It asks by `labeling.extensions`, and knows nothing of networks."""
+"""What finds the faces that labeling hides: labeling asks for it by `labeling.extensions`."""
 
 from labeling.extensions import register_faces
 from mlassist.centerface import CenterFace

@@ -52,7 +52,7 @@ class Case:
 
     @property
     def height(self) -> int:
-        left, top, right, bottom = self.face.getbbox() or (0, 0, 0, 0)
+        _, top, _, bottom = self.face.getbbox() or (0, 0, 0, 0)
         return bottom - top
 
 
