@@ -12,6 +12,7 @@ class LabelingConfig(AppConfig):
             deleting,
             delivering,
             exporting,
+            face_events,
             finishing,
             hiding,
             idempotency,

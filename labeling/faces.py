@@ -6,19 +6,20 @@ found: previews and positions that a file carries show what is in it, too.
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
+from django.utils.translation import gettext as _
 from PIL import Image
 
 from labeling import decoding, extensions, images, masked, masking, storing
 from labeling.decoding import BrokenImage
 from labeling.models import Face, Item, MaskedImage, Project
 
-NOBODY = "Faces cannot be hidden here: nothing is installed that finds them."
 DICOM = "Faces in DICOM images cannot be hidden, so this project takes none."
 IN_BROWSERS = ("JPEG", "PNG", "WEBP")
 
@@ -26,7 +27,7 @@ IN_BROWSERS = ("JPEG", "PNG", "WEBP")
 def problem() -> str:
     """Return why faces cannot be found here, "" where they can."""
     finder = extensions.face_finder()
-    return finder.problem() if finder else NOBODY
+    return finder.problem() if finder else _("Faces cannot be hidden here: nothing is installed for it.")
 
 
 def read(item: Item) -> images.ReadImage:
@@ -111,7 +112,7 @@ def known(found: Read, now: dict[str, str]) -> Read:
 def note(project: Project, rows: Sequence[tuple[Item, images.ReadImage]], now: datetime) -> None:
     """Write what was hidden in items. A duplicate hides what the item that it repeats hides by now."""
     made = [(item, each.masked) for item, each in rows if each.masked]
-    keeps = made and Project.objects.filter(pk=project.pk, originals=Project.Originals.KEEP).exists()
+    keeps = Project.objects.filter(pk=project.pk, originals=Project.Originals.KEEP).exists()
     repeated = hidden_in([item.duplicate_of_id for item, _ in made if item.duplicate_of_id])
     MaskedImage.objects.bulk_create(
         [
@@ -134,7 +135,7 @@ def note(project: Project, rows: Sequence[tuple[Item, images.ReadImage]], now: d
         for x, y, wide, high in [each.bbox]
     )
 
-    for _, each in made:
+    for _item, each in made:
         if each.is_sealed and not keeps:  # they were discarded meanwhile
             transaction.on_commit(
                 partial(default_storage.delete, masked.original_name(project.pk, each.original_sha256))
@@ -159,3 +160,8 @@ def forget_copy(project: Project, old: Item) -> None:
     assert old.width is not None
     assert old.height is not None
     default_storage.delete(images.display_copy(old.sha256, old.width, old.height, old.format)[0])
+    folder = f"crops/{old.sha256[:2]}"
+    with suppress(FileNotFoundError):
+        for name in default_storage.listdir(folder)[1]:
+            if name.startswith(f"{old.sha256}-"):
+                default_storage.delete(f"{folder}/{name}")

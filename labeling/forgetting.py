@@ -26,6 +26,7 @@ def delete(place: Path) -> None:
     """Delete a file, or the files of a folder but for those that are sources of their own."""
     if not place.is_dir():
         place.unlink(missing_ok=True)
+        storing.let_go()
         return
     inside = DataSource.objects.filter(location__startswith=f"{place}/")
     others = set(inside.values_list("location", flat=True))

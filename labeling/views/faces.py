@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from labeling import face_boxes, faces, hiding, permissions, projects
-from labeling.forms import DiscardForm, FacesForm
+from labeling.face_forms import DiscardForm, FacesForm
 from labeling.models import MaskedImage, Project
 from labeling.views import SignedIn
 
