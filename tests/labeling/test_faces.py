@@ -14,6 +14,7 @@ from django.urls import reverse
 from PIL import Image
 
 from labeling import (
+    deleting,
     exporting,
     extensions,
     face_boxes,
@@ -109,6 +110,33 @@ def test_every_format_is_copied_in_itself_and_brings_no_notes_along(project, man
     assert (item.reason, opened.format, opened.size) == ("", kind, (192, 128))
     assert not shows(copy)
     assert b"garden" not in copy
+
+
+@pytest.mark.django_db
+def test_each_page_of_a_tiff_has_its_copy_and_a_scan_is_not_taken(project, manager, tmp_path) -> None:
+    hide(project, manager)
+    pages = [Image.open(io.BytesIO(picture(number))) for number in range(3)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    (tmp_path / "b.dcm").write_bytes(bytes(128) + b"DICM")
+    importing.add_folder(project, tmp_path, manager, every_page=True)
+    factories.run_jobs("quick")
+    copies = [images.upright_file(each) for each in Item.objects.filter(project=project, format="TIFF")]
+    assert len(set(copies)) == 3
+    assert not any(shows(each) for each in copies)
+    assert Item.objects.get(project=project, state="broken").reason.startswith("Faces in DICOM images")
+
+
+@pytest.mark.django_db
+def test_a_deleted_project_leaves_neither_copies_nor_originals(
+    project, manager, settings, django_capture_on_commit_callbacks
+) -> None:
+    hide(project, manager)
+    with django_capture_on_commit_callbacks(execute=True):
+        upload(project, manager, "a.png")
+        factories.run_jobs("quick")
+        deleting.delete(project, manager, project.name)
+        factories.run_jobs("quick")
+    assert not [each for each in Path(settings.MEDIA_ROOT).rglob("*") if each.is_file()]
 
 
 @pytest.mark.django_db
