@@ -9,6 +9,7 @@ class LabelingConfig(AppConfig):
         from labeling import (  # noqa: F401
             completing,
             concord,
+            data_sets,
             deleting,
             delivering,
             exporting,

@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling import extensions, faces, images, jobs, leavings, reading, remote, storing
+from labeling import columns, extensions, faces, images, jobs, leavings, reading, remote, storing
 from labeling.classes import ProjectRefused
 from labeling.forgetting import forget_plain
 from labeling.models import (
@@ -49,7 +49,7 @@ class Stake:
 def stake(project: Project) -> Stake:
     """Return what is there that shows faces now."""
     mine = Item.objects.filter(project=project)
-    ours = [each.pk for each in project.sources.all() if storing.is_held(each)]
+    ours = [each.pk for each in project.sources.select_related("upload") if storing.is_held(each)]
     return Stake(mine.count(), mine.filter(source__in=ours).count(), exports_with_images(project).count())
 
 
@@ -132,7 +132,7 @@ def hide(job: jobs.RunningJob) -> dict[str, Any]:
             done, last = done + len(chunk), chunk[-1].pk
             job.progress(done, max(done, total), "Hiding faces…")
     Project.objects.filter(pk=project.pk).update(faces_hidden_at=timezone.now())
-    for source in project.sources.all():
+    for source in project.sources.select_related("upload"):
         forget_plain(source)
     return {"hidden": done - unreadable, "unreadable": unreadable}
 
@@ -140,7 +140,7 @@ def hide(job: jobs.RunningJob) -> dict[str, Any]:
 def withheld(project: Project) -> QuerySet[Item]:
     """Return the images that were read before faces were hidden, and have no copy yet."""
     return Item.objects.filter(project=project, masked_at=None, read_at__isnull=False).select_related(
-        "source"
+        "source__upload"
     )
 
 
@@ -168,7 +168,7 @@ def settle(project: Project, items: list[Item], found: list[images.ReadImage | s
             hidden.append((item, each))
             old = Item(sha256=shown[0], width=shown[1], height=shown[2], format=shown[3])
             transaction.on_commit(partial(leavings.remove_pictures, project, [old]))
-        Item.objects.bulk_update([item for item, _ in hidden], ["sha256", "format", "window", "masked_at"])
+        columns.write([item for item, _ in hidden], ["sha256", "format", "window", "masked_at"])
         faces.note(project, hidden, now)
     return gone
 

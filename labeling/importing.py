@@ -90,12 +90,16 @@ def add_tar(project: Project, path: str | Path, name: str, by: User | None, **op
 def add_zip(project: Project, path: str | Path, name: str, by: User | None, **options: Any) -> DataSource:
     """Import the images of a ZIP archive, read in place. Raises ImportRefused."""
     archive = locate(path)
+    return register(project, DataSource.Kind.ZIP, archive, name, entries_of(archive, name), by, **options)
+
+
+def entries_of(archive: Path, name: str) -> list[Found]:
+    """List what lies in a ZIP archive. Raises ImportRefused."""
     try:
         with zipfile.ZipFile(archive) as opened:
-            names = [entry(each) for each in opened.infolist() if not each.is_dir()]
+            return [entry(each) for each in opened.infolist() if not each.is_dir()]
     except Exception as error:  # hostile bytes: zipfile promises no list of what it raises
         raise ImportRefused(f"{name} is not a complete ZIP archive.") from error
-    return register(project, DataSource.Kind.ZIP, archive, name, names, by, **options)
 
 
 def entry(info: zipfile.ZipInfo) -> Found:

@@ -2,16 +2,16 @@
 
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
-from labeling import announcing, faces, images, jobs, registering, remote, validation
+from labeling import announcing, columns, faces, images, jobs, registering, remote, validation
 from labeling.forgetting import forget_plain
 from labeling.listing import LONGEST_PATH
 from labeling.models import DataSource, Item, Job, Project
@@ -60,28 +60,56 @@ def read_part(job: jobs.RunningJob) -> dict[str, Any]:
     waiting = registering.unread(source).filter(draw__gte=job.payload["from"], draw__lt=job.payload["to"])
     done, total = job.row.done, job.row.done + waiting.count()
     outcome = Settled()
-    with ThreadPoolExecutor(READERS_AFAR if source.is_remote else READERS) as pool:
-        while chunk := list(waiting.order_by("draw")[:CHUNK]):
-            prepare(source, chunk)
-            try:
-                found = list(pool.map(look, chunk))
-            except remote.Unreachable as error:
-                raise jobs.JobFailed(f"{error} What was read stays; refresh to go on.") from None
-            outcome.add(settle(source.project, chunk, found))
-            done += len(chunk)
-            job.progress(min(done, total), total)
+    try:
+        while True:
+            outcome.outdated = 0
+            for settled in read_all(source, waiting):
+                outcome.add(settled)
+                done += settled.items
+                job.progress(min(done, total), total)
+            if not outcome.outdated:
+                break
+    except remote.Unreachable as error:
+        raise jobs.JobFailed(f"{error} What was read stays; refresh to go on.") from None
     if outcome.pages:
         registering.queue_reading(source, job.row.created_by, job.row.pk)
     return {"source": source.pk, "broken": outcome.broken, "duplicates": outcome.duplicates}
 
 
+def read_all(source: DataSource, waiting: QuerySet[Item]) -> Iterator["Settled"]:
+    """Read images in order of draw, and settle a chunk while the next one is being read."""
+    pool = ThreadPoolExecutor(READERS_AFAR if source.is_remote else READERS)
+    try:
+        before: tuple[list[Item], Iterator[images.ReadImage | str]] | None = None
+        for chunk in in_chunks(waiting):
+            prepare(source, chunk)
+            looks = pool.map(look, chunk)
+            if before is not None:
+                yield settle(source.project, before[0], list(before[1]))
+            before = chunk, looks
+        if before is not None:
+            yield settle(source.project, before[0], list(before[1]))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def in_chunks(waiting: QuerySet[Item]) -> Iterator[list[Item]]:
+    """Choose what to read next; what was chosen before is not settled yet."""
+    chunk: list[Item] = []
+    last = 0.0
+    while chunk := list(
+        waiting.filter(draw__gte=last).exclude(pk__in=[each.pk for each in chunk]).order_by("draw")[:CHUNK]
+    ):
+        last = chunk[-1].draw
+        yield chunk
+
+
 def prepare(source: DataSource, chunk: list[Item]) -> None:
     """Give items their source, as it is now. Raises JobFailed where their faces cannot be hidden."""
-    source.refresh_from_db(fields=["hides_faces"])
-    source.project.refresh_from_db(fields=["faces", "originals"])
+    now = DataSource.objects.select_related("project", "upload").get(pk=source.pk)
     for item in chunk:
-        item.source = source
-    if source.hides_faces and (problem := faces.problem()):
+        item.source = now
+    if now.hides_faces and (problem := faces.problem()):
         raise jobs.JobFailed(problem)
 
 
@@ -102,14 +130,18 @@ def look(item: Item) -> images.ReadImage | str:
 class Settled:
     """What became of items that were read, in numbers."""
 
+    items: int = 0
     broken: int = 0
     duplicates: int = 0
     pages: int = 0  # of TIFFs, which are items of their own now
+    outdated: int = 0  # that are to be read once more, since their faces are to be hidden by now
 
     def add(self, other: "Settled") -> None:
+        self.items += other.items
         self.broken += other.broken
         self.duplicates += other.duplicates
         self.pages += other.pages
+        self.outdated += other.outdated
 
 
 WRITTEN = ["state", "reason", "sha256", "size_bytes", "format", "width", "height", "window", "read_at",
@@ -118,12 +150,12 @@ WRITTEN = ["state", "reason", "sha256", "size_bytes", "format", "width", "height
 
 def settle(project: Project, items: list[Item], found: Sequence[images.ReadImage | str]) -> Settled:
     """Write what reading found and open the queue for good items."""
-    now, outcome = timezone.now(), Settled()
+    now, outcome = timezone.now(), Settled(len(items))
     with transaction.atomic():
         # Two readers must not both take the same content for the first of its kind.
         faces.lock_contents(project)
         if began_to_hide(items):
-            return outcome  # what was read is what nobody shall see: it is read once more
+            return Settled(outdated=len(items))
         found = faces.as_known(project, found)
         still = still_unread(items)
         hashes = [each.sha256 for each in found if not isinstance(each, str)]
@@ -161,7 +193,7 @@ def settle(project: Project, items: list[Item], found: Sequence[images.ReadImage
             hidden.append((item, each))
             if each.pages > 1 and item.source.every_page and not item.page:
                 outcome.pages += add_pages(item, each.pages)
-        Item.objects.bulk_update(written, WRITTEN)
+        columns.write(written, WRITTEN)
         faces.note(project, hidden, now)
         validation.add_entries(project, good)
     return outcome

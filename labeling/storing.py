@@ -41,9 +41,14 @@ def page_of(item: Item) -> int:
 
 
 def is_held(source: DataSource) -> bool:
-    """Tell whether a source's files were sent or unpacked here, rather than found elsewhere."""
+    """Tell whether a source's files were sent here for its project alone: not elsewhere, nor in a data set.
+
+    Asks the database for nothing where the source has its upload at hand.
+    """
+    if source.is_remote or (source.upload is not None and source.upload.project_id is None):
+        return False
     place = Path(source.location)
-    return not source.is_remote and place.is_relative_to(Path(settings.MEDIA_ROOT, "uploads").resolve())
+    return place.is_relative_to(Path(settings.MEDIA_ROOT, "uploads").resolve())
 
 
 def read_original(item: Item) -> bytes:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Count, F, Q, QuerySet, Sum
 from django.utils import timezone
 
@@ -135,7 +135,27 @@ def begin(
     return made, False
 
 
-def begun_before(project: Project, by: User, sample: Sequence[Named]) -> Upload | None:
+def begin_data_set(by: User, name: str, *, sample: Sequence[Named] = ()) -> tuple[Upload, bool]:
+    """Return a data set to send files to, and whether it was begun before, as `begin` does for a project.
+
+    Raises ImportRefused for a name that somebody's data sets have already.
+    """
+    name = " ".join(name.split())
+    if not name:
+        raise ImportRefused("A data set needs a name.")
+    known = begun_before(None, by, sample)
+    if known is not None:
+        return known, True
+    try:
+        with transaction.atomic():
+            return Upload.objects.create(created_by=by, name=name[:120], folder=uuid.uuid4().hex), False
+    except IntegrityError as error:
+        raise ImportRefused(
+            f"You have a data set called “{name[:120]}” already. Give this one another name."
+        ) from error
+
+
+def begun_before(project: Project | None, by: User, sample: Sequence[Named]) -> Upload | None:
     if not sample:
         return None
     keys = {key_of(each.path, each.size) for each in sample[:SAMPLE]}

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import gallery, importing, naming, permissions, reading, review, sources
+from labeling import data_sets, gallery, importing, naming, permissions, reading, review, sources
 from labeling.api import filtering, shapes
 from labeling.api.sources import ImportInput
 from labeling.models import DataSource, Job, Project
@@ -107,7 +107,7 @@ class Imports(APIView):
 
     @extend_schema(operation_id="imports_create", request=ImportInput, responses={201: dict})
     def post(self, request: Request, project_id: int) -> Response:
-        """Import uploaded images or ZIP archives (multipart `files`), a bucket, web addresses, or a folder.
+        """Import images or archives (multipart `files`), a data set, a bucket, web addresses, or a folder.
 
         A bucket, and a list by its address, is listed by a job, in which it says what it found.
         """
@@ -121,6 +121,10 @@ class Imports(APIView):
                 project, files, permissions.person(request), paths,
                 every_page=given.validated_data.get("every_page", False),
             )  # fmt: skip
+        elif "data_set" in given.validated_data:
+            data_set = permissions.data_set_or_404(request.user, given.validated_data["data_set"])
+            every_page = given.validated_data.get("every_page", False)
+            made = data_sets.use(data_set, project, permissions.person(request), every_page=every_page)
         else:
             made = [self.found_elsewhere(request, project, given.validated_data)]
         job = (
@@ -150,8 +154,8 @@ class Imports(APIView):
             return sources.add(project, given | {"address": url}, by)
         if not url:
             raise importing.ImportRefused(
-                "Send files as `files`, the address of a bucket, a list, a folder or ZIP as `url`, or the"
-                " addresses of images as `urls`."
+                "Send files as `files`, a data set by its number as `data_set`, the address of a bucket, a"
+                " list, a folder or ZIP as `url`, or the addresses of images as `urls`."
             )
         if not getattr(request.user, "is_superuser", False):
             raise PermissionDenied("Only a site admin may import from folders of the server.")

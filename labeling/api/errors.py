@@ -15,6 +15,7 @@ from labeling.api.limits import Replayed
 from labeling.assigning import AssignmentRefused
 from labeling.commenting import CommentRefused
 from labeling.completing import NotWhole
+from labeling.data_sets import InUse
 from labeling.exporting import ExportRefused
 from labeling.face_boxes import FacesRefused
 from labeling.gold import GoldRefused
@@ -52,6 +53,7 @@ REFUSALS = (
 SAID: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int, str], ...] = (
     (NotRunning, 409, "paused"),
     (NotNow, 409, "busy"),
+    (InUse, 409, "in_use"),
     (NotOpen, 409, "closed"),
     (NotWhole, 409, "incomplete"),
     (DiskFull, 507, "disk_full"),

@@ -47,6 +47,9 @@ class ImportInput(SourceInput):
         help_text="s3://, az:// or gs:// with a bucket and a pattern; https:// of a list of images, one a"
         " line; or, for site admins only, a folder or ZIP of the server",
     )
+    data_set = serializers.IntegerField(
+        required=False, min_value=1, help_text="id of one of your data sets that is complete"
+    )
     urls = serializers.CharField(required=False, help_text="addresses of images, one a line")
     endpoint = serializers.CharField(required=False, help_text="of S3 that is not Amazon's")
     region = serializers.CharField(required=False, help_text="of S3")

@@ -105,29 +105,39 @@ class Uploads(APIView):
         return Response(upload_shape(upload, request.user), status=200 if is_known else 201)
 
 
-class UploadDetail(APIView):
+class OfProject(APIView):
+    """What is asked of one upload; those of data sets are found in another way."""
+
+    def upload(self, *, own: bool = False) -> Upload:
+        at = self.kwargs
+        return permissions.upload_or_404(self.request.user, at["project_id"], at["upload_id"], own=own)
+
+    def told(self, upload: Upload) -> dict[str, Any]:
+        return upload_shape(upload, self.request.user)
+
+
+class UploadDetail(OfProject):
     @extend_schema(operation_id="uploads_read", responses={200: dict})
-    def get(self, request: Request, project_id: int, upload_id: int) -> Response:
+    def get(self, request: Request, **at: int) -> Response:
         """Tell what is here of an upload; of one that is complete, what it became."""
-        upload = permissions.upload_or_404(request.user, project_id, upload_id)
-        return Response(upload_shape(upload, request.user))
+        return Response(self.told(self.upload()))
 
     @extend_schema(operation_id="uploads_cancel", responses={204: None})
-    def delete(self, request: Request, project_id: int, upload_id: int) -> Response:
+    def delete(self, request: Request, **at: int) -> Response:
         """Forget an upload that is no import yet, with all that is here of it."""
-        uploading.cancel(permissions.upload_or_404(request.user, project_id, upload_id))
+        uploading.cancel(self.upload())
         return Response(status=204)
 
 
-class UploadFiles(APIView):
+class UploadFiles(OfProject):
     @extend_schema(
         operation_id="uploads_files",
         parameters=[OpenApiParameter("after", OpenApiTypes.INT, description="`next` of the page before")],
         responses={200: dict},
     )
-    def get(self, request: Request, project_id: int, upload_id: int) -> Response:
+    def get(self, request: Request, **at: int) -> Response:
         """List the files of which bytes are missing, a thousand at a time."""
-        upload = permissions.upload_or_404(request.user, project_id, upload_id)
+        upload = self.upload()
         after = shapes.whole_number(request.query_params.get("after", "")) or 0
         found = list(uploading.missing(upload).filter(pk__gt=after).order_by("id")[: LISTED + 1])
         return Response(
@@ -138,13 +148,13 @@ class UploadFiles(APIView):
         )
 
     @extend_schema(operation_id="uploads_name", request=FilesInput, responses={200: dict})
-    def post(self, request: Request, project_id: int, upload_id: int) -> Response:
+    def post(self, request: Request, **at: int) -> Response:
         """Name files that will come, at most 1,000 at once; naming them again does no harm.
 
         Tells of each, in the same order, the number to send it under and how many bytes are here; or, as
         `refused`, why it need not be sent.
         """
-        upload = permissions.upload_or_404(request.user, project_id, upload_id, own=True)
+        upload = self.upload(own=True)
         given = FilesInput(data=request.data)
         given.is_valid(raise_exception=True)
         rows = uploading.name_files(upload, named(given.validated_data["files"]))
@@ -157,7 +167,7 @@ def file_shape(row: uploading.UploadFile) -> dict[str, Any]:
     return {"path": row.path, "file": row.pk, "size": row.size, "received": row.received}
 
 
-class UploadChunks(APIView):
+class UploadChunks(OfProject):
     parser_classes = (ChunkParser,)
 
     @extend_schema(
@@ -165,7 +175,7 @@ class UploadChunks(APIView):
         request={"application/octet-stream": OpenApiTypes.BINARY},
         responses={200: dict},
     )
-    def put(self, request: Request, project_id: int, upload_id: int) -> Response:
+    def put(self, request: Request, **at: int) -> Response:
         """Send bytes of one or many files, at most 500 chunks and 16 MB in one request.
 
         The body is a line of JSON, `[[file, offset, length, crc32], …]`, and after it the bytes of these
@@ -173,7 +183,7 @@ class UploadChunks(APIView):
         Tells of each how many are here now; `problem` says why a chunk was not taken. The same request can be
         sent again: what is here already is passed over.
         """
-        upload = permissions.upload_or_404(request.user, project_id, upload_id, own=True)
+        upload = self.upload(own=True)
         if not isinstance(request.data, list):
             raise serializers.ValidationError({"": ["Send chunks as the body."]})
         taken = uploading.take(upload, request.data)
@@ -186,13 +196,13 @@ class UploadChunks(APIView):
         )
 
 
-class UploadComplete(APIView):
+class UploadComplete(OfProject):
     @extend_schema(operation_id="uploads_complete", request=CompleteInput, responses={202: dict})
-    def post(self, request: Request, project_id: int, upload_id: int) -> Response:
+    def post(self, request: Request, **at: int) -> Response:
         """Have an upload become an import, once every byte is here; a repeat changes nothing."""
-        upload = permissions.upload_or_404(request.user, project_id, upload_id, own=True)
+        upload = self.upload(own=True)
         given = CompleteInput(data=request.data)
         given.is_valid(raise_exception=True)
         completing.complete(upload, permissions.person(request), **given.validated_data)
         upload.refresh_from_db()
-        return Response(upload_shape(upload, request.user), status=202)
+        return Response(self.told(upload), status=202)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
@@ -18,7 +19,7 @@ from labeling import (
     sources,
     uploading,
 )
-from labeling.models import DataSource, Project
+from labeling.models import DataSource, Project, Upload
 from labeling.source_forms import SourceForm, SourceSettingsForm, TakingForm
 from labeling.views import SignedIn
 from labeling.views.settings import settings_page
@@ -47,10 +48,17 @@ def import_page(request: SignedIn, project_id: int) -> HttpResponse:
             "project": project,
             "imports": imports_of(project),
             "uploads": uploads_of(request, project),
+            "data_sets": unused_data_sets(request, project),
             "form": form,
         },
         status=400 if form.errors else 200,
     )
+
+
+def unused_data_sets(request: SignedIn, project: Project) -> QuerySet[Upload]:
+    """Return the complete data sets that a project has no images of yet."""
+    found = permissions.data_sets(request.user).filter(state=Upload.State.COMPLETE)
+    return found.exclude(sources__project=project).order_by("name")[:200]
 
 
 def import_path(request: SignedIn, project: Project) -> HttpResponse:

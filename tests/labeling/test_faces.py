@@ -25,6 +25,7 @@ from labeling import (
     masked,
     projects,
     queue,
+    reading,
     review,
     sealing,
     storing,
@@ -350,28 +351,16 @@ def test_the_database_lets_no_face_through(project, manager, tmp_path) -> None:
 
 
 @pytest.mark.django_db
-def test_what_was_read_while_hiding_began_is_read_again(project, manager, tmp_path, monkeypatch) -> None:
-    from labeling import reading
-
-    look, begun = reading.look, []
-
-    def look_while_it_begins(item: Item):
-        found = look(item)
-        if not begun:
-            begun.append(item)
-            hide(project, manager)
-        return found
-
-    monkeypatch.setattr(reading, "look", look_while_it_begins)
-    monkeypatch.setattr(reading, "READERS", 1)
+def test_what_was_read_while_hiding_began_is_read_again(project, manager, tmp_path) -> None:
     source = importing.add_folder(project, write(tmp_path / "a", 1), manager)
     items = list(Item.objects.filter(source=source))
-    fresh = DataSource.objects.select_related("project").get(pk=source.pk)
-    reading.prepare(fresh, items)
-    assert reading.settle(project, items, [look_while_it_begins(each) for each in items]).broken == 0
+    reading.prepare(source, items)
+    seen = [reading.look(each) for each in items]
+    hide(project, manager)
+    assert reading.settle(project, items, seen).outdated == 1
     assert not Item.objects.filter(read_at__isnull=False).exists()
-    reading.prepare(fresh, items)
-    reading.settle(project, items, [look(each) for each in items])
+    reading.prepare(source, items)
+    reading.settle(project, items, [reading.look(each) for each in items])
     assert Item.objects.get(source=source).masked_at is not None
 
 

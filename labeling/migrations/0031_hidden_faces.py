@@ -53,7 +53,7 @@ DROP FUNCTION labeling_source_hides_faces;
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0029_uploads'),
+        ('labeling', '0030_data_sets'),
     ]
 
     operations = [
