@@ -25,8 +25,9 @@ FILE = "centerface.onnx"
 OUTPUTS = ("537", "538", "539", "540")  # heat, size, offset and landmarks of what is found at each place
 STRIDE = 4  # pixels of the picture for each place
 STEP = 32  # of which the sides of what the network sees are multiples
-LONGEST = (1_280, 640)  # pixels to which a picture is brought for a look
-TURNS = (0, 1, 3)  # quarter turns
+# Pixels to which a picture is brought for a look, and in which quarter turns. Faces that are small in a large
+# picture are looked for upright alone: cameras say how they were held.
+LOOKS = ((1_920, (0,)), (1_280, (0,)), (640, (0, 1, 3)))
 SURE = 0.3  # of a face, from this score
 SAME = 0.4  # intersection over union from which two finds are one face
 MOST = 500  # faces of one picture
@@ -43,7 +44,7 @@ class CenterFace:
 
     def find(self, image: Image.Image) -> list[FoundFace]:
         """Return the faces of an upright RGB image, the surest first."""
-        rows = [looked(image, longest, turns) for longest in sizes(image) for turns in TURNS]
+        rows = [looked(image, longest, turns) for longest, turns in looks_at(image)]
         return [
             FoundFace((float(left), float(top), float(right - left), float(bottom - top)), float(score))
             for left, top, right, bottom, score in once(np.concatenate(rows))[:MOST]
@@ -69,10 +70,10 @@ def network() -> Any:
     return _own.network
 
 
-def sizes(image: Image.Image) -> Iterator[int]:
-    """Yield the longest sides at which to look; what is small is looked at as it is."""
+def looks_at(image: Image.Image) -> Iterator[tuple[int, int]]:
+    """Yield longest sides and turns in which to look, each once; what is small is looked at as it is."""
     longest = max(image.size)
-    yield from dict.fromkeys(min(longest, each) for each in LONGEST)
+    yield from dict.fromkeys((min(longest, most), turn) for most, turns in LOOKS for turn in turns)
 
 
 def looked(image: Image.Image, longest: int, turns: int) -> np.ndarray:

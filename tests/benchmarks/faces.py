@@ -38,7 +38,7 @@ WITHOUT = (
     "brick", "cell", "chelsea", "clock_motion", "coffee", "coins", "grass", "gravel", "horse",
     "hubble_deep_field", "ihc", "moon", "motorcycle_left", "page", "retina", "rocket", "text",
 )  # fmt: skip
-SMALLER_SIDES = (160, 320)  # of what is pasted into a crowd of other things
+SMALLER_SIDES = (64, 100, 160, 320)  # of what is pasted into a large picture: faces of 13 to 64 pixels
 
 
 @dataclass(frozen=True, slots=True)
