@@ -25,6 +25,7 @@ class LabelingConfig(AppConfig):
             reading,
             refreshing,
             reworking,
+            taking_back,
             unpacking,
             uploading,
         )

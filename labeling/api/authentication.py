@@ -12,11 +12,11 @@ from labeling.models import ApiToken, User
 
 
 class TokenAuthentication(authentication.BaseAuthentication):
-    """`Authorization: Token …`"""
+    """`Authorization: Token …`, or `Bearer …`, as many tools write it."""
 
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
         scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "token":
+        if scheme.lower() not in ("token", "bearer"):
             return None
         token = (
             ApiToken.objects.select_related("user").filter(digest=ApiToken.digest_of(secret.strip())).first()

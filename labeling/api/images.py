@@ -3,8 +3,6 @@
 What hides faces may come to hide more of them: that is kept by its own address alone.
 """
 
-from typing import Any
-
 from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from drf_spectacular.types import OpenApiTypes
@@ -15,6 +13,7 @@ from rest_framework.views import APIView
 
 from labeling import images, permissions, remote, storing
 from labeling.api import ranges
+from labeling.api.inputs import Input
 from labeling.models import Item
 
 A_WEEK = "private, max-age=604800, immutable"
@@ -22,7 +21,7 @@ UNKEPT = "private, no-store"
 MINUTES = "private, max-age=240"  # a little less than a signed address is good for
 
 
-class WindowInput(serializers.Serializer[Any]):
+class WindowInput(Input):
     center = serializers.FloatField(required=False, min_value=-1e6, max_value=1e6)
     width = serializers.FloatField(required=False, min_value=1, max_value=1e6)
 
