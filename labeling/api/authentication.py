@@ -54,7 +54,7 @@ class TokenScheme(OpenApiAuthenticationExtension):
     name = "token"
 
     def get_security_definition(self, auto_schema: object) -> dict[str, str]:
-        return {"type": "apiKey", "in": "header", "name": "Authorization", "description": "Token …"}
+        return {"type": "http", "scheme": "bearer", "description": "a token of the profile page"}
 
 
 class SessionScheme(OpenApiAuthenticationExtension):
