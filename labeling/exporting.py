@@ -265,6 +265,7 @@ def write(
         with_names=choice.with_images == "copy" or not form.alone,
     )
     refuse_unread(pictures)
+    refuse_hiding(project, choice)
     heading = heading_of(project, filters, pictures, choice)
     chosen = iter(pictures)
     if choice.with_images == "copy":
@@ -279,6 +280,7 @@ def write(
     packing.check(
         form, heading, tally, path, lambda done: progress(len(pictures) + done, steps), path_of, alone=alone
     )
+    refuse_hiding(project, choice)
     if index:
         with index.open("wb") as file:
             tally.save(file)
@@ -312,6 +314,13 @@ def refuse_unread(pictures: Labeled) -> None:
             f"{unread:,} of the images have not been read yet, so nobody knows how large they are."
             " Export again when the import is done."
         )
+
+
+def refuse_hiding(project: Project, choice: Choice) -> None:
+    """Copy no images while faces are being hidden in them, nor what was copied before that began."""
+    now = Project.objects.get(pk=project.pk)
+    if choice.with_images == "copy" and (now.is_hiding_faces or now.faces != project.faces):
+        raise packing.Unsound("Faces are being hidden in the images. Export them when that is done.")
 
 
 def heading_of(project: Project, filters: review.Filters, pictures: Labeled, choice: Choice) -> Heading:

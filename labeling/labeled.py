@@ -34,7 +34,8 @@ SELECT i.id, i.path, i.width, i.height, a.source, a.labeler_id, a.agreed, a.id,
     to_char(a.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'), nullif(a.kind, ''),
     a."group", a.suggestion_visible, a.seconds, n.version, a.model_version, a.certificate, a.confidence,
     a.threshold, coalesce(l.reviewed AND l.annotation_id = a.id, false),
-    to_char(i.gone_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'), i.format
+    to_char(i.gone_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'), i.format,
+    i.masked_at IS NOT NULL
 FROM labeling_item i
 JOIN labeling_annotation a ON a.item_id = i.id
 LEFT JOIN labeling_instructions n ON n.id = a.instructions_id
@@ -156,13 +157,13 @@ class Labeled:
                 self.provenance(row),
                 named.get(item, ""),
                 self.url(item) if self.with_urls else "",
-                self.names.of(item, path, row[-1]) if self.names else "",
+                self.names.of(item, path, row[-2], is_copy=row[-1]) if self.names else "",
             )
 
     def provenance(self, row: tuple[Any, ...]) -> dict[str, Any]:
         """Return who or what made a label, when, and under what."""
         source, labeler, agreed = row[SOURCE : AGREED + 1]
-        told = dict(zip(PLAIN, row[AGREED + 1 : -1], strict=True))
+        told = dict(zip(PLAIN, row[AGREED + 1 : -2], strict=True))
         return {
             "origin": origin_of(source, told["suggestion_visible"], agreed),
             "labeler": self.called.get(labeler),

@@ -26,6 +26,9 @@ ENDINGS = {
     "JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "TIFF": ".tif", "WEBP": ".webp", "GIF": ".gif",
     "HEIF": ".heic", "DICOM": ".dcm",
 }  # fmt: skip
+ALSO = {
+    ".jpeg": ".jpg", ".jpe": ".jpg", ".jfif": ".jpg", ".tiff": ".tif", ".heif": ".heic", ".dicom": ".dcm",
+}  # fmt: skip
 BITS = 2**64 - 1
 
 
@@ -40,9 +43,14 @@ class Names:
         self.keys, first = np.unique(np.frombuffer(keys, np.uint64), return_index=True)
         self.first = np.sort(np.frombuffer(numbers, np.int64)[first])
 
-    def of(self, number: int, path: str, kind: str) -> str:
-        """Return the name of an image; `kind` tells its ending, where its path has none."""
+    def of(self, number: int, path: str, kind: str, *, is_copy: bool = False) -> str:
+        """Return the name of an image; `kind` tells its ending, where its path has none.
+
+        A copy in which something is hidden may be of another kind than its file.
+        """
         name, ending = parted(path)
+        if is_copy and ALSO.get(ending.lower(), ending.lower()) != ENDINGS.get(kind):
+            ending = ""
         if not name or DEVICES.match(name) or not held(self.first, number):
             name = f"{name or 'image'}-{number}"
             while held(self.keys, key(name)):

@@ -386,6 +386,7 @@ def test_names_in_archives_never_meet_and_classes_get_folders_of_their_own() -> 
     known = names.Names(enumerate(paths))
     found = [known.of(number, path, "JPEG") for number, path in enumerate(paths)]
     assert found[:5] == ["x.png", "x-1-1.png", "x-2.jpg", "X-3.png", "CON-4.png"]
+    assert known.of(9, "_DSC 01.heic", "JPEG", is_copy=True) == "_DSC 01.jpg"
     assert found[8:12] == ["x-1.png", "_DSC 01.JPG", "t_page2.tif", "show_id=7.jpg"]
     assert max(Counter(names.SUFFIX.sub("", each).casefold() for each in found).values()) == 1
     assert all(0 < len(each.encode()) < 255 and "/" not in each for each in found)
