@@ -23,6 +23,7 @@ class LabelingConfig(AppConfig):
             reading,
             refreshing,
             reworking,
+            taking_back,
             unpacking,
             uploading,
         )

@@ -259,6 +259,18 @@ def site_admin_or_404(user: Visitor) -> None:
         raise Http404
 
 
+def may_read_server(user: Visitor | None) -> bool:
+    """Tell whether somebody may have folders of the server read: site admins, without a project's token."""
+    token = getattr(user, "token", None)
+    return getattr(user, "is_superuser", False) and not (token and token.project_id)
+
+
+def server_reader(user: Visitor) -> None:
+    """Let those pass who may have folders of the server read. Raises PermissionDenied."""
+    if not may_read_server(user):
+        raise PermissionDenied("Only a site admin may import from folders of the server.")
+
+
 def item_or_404(user: Visitor, item_id: int) -> Item:
     """Return an item whose picture the user may see.
 

@@ -114,6 +114,11 @@ urlpatterns = [
     ),
     path("projects/<int:project_id>/sources/<int:source_id>/", imports.source_page, name="source"),
     path(
+        "projects/<int:project_id>/sources/<int:source_id>/take-back/",
+        imports.take_back,
+        name="source-take-back",
+    ),
+    path(
         "projects/<int:project_id>/sources/<int:source_id>/refresh/", imports.refresh, name="source-refresh"
     ),
     path("projects/<int:project_id>/team/", people.team, name="team"),

@@ -95,6 +95,7 @@ ROUTES = {
     "label-import-problems": ("get", MANAGE),
     "source": ("get", MANAGE),
     "source-refresh": ("post", MANAGE),
+    "source-take-back": ("post", MANAGE),
     "models": ("get", REVIEW),
     "models-live": ("get", REVIEW),
     "train": ("post", MANAGE),

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import data_sets, naming, permissions, uploading
+from labeling.api.inputs import Input
 from labeling.api.uploads import (
     NamedInput,
     OfProject,
@@ -21,7 +22,7 @@ from labeling.api.uploads import (
 from labeling.models import Upload
 
 
-class DataSetInput(serializers.Serializer[Any]):
+class DataSetInput(Input):
     name = serializers.CharField(max_length=120)
     sample = serializers.ListField(
         child=NamedInput(),

@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 
 from labeling import completing, naming, permissions, reading, uploading
 from labeling.api import shapes
+from labeling.api.inputs import Input
 from labeling.api.parsers import ChunkParser
 from labeling.models import Upload
 from labeling.uploading import Named
@@ -18,7 +19,7 @@ from labeling.uploading import Named
 LISTED = 1_000
 
 
-class NamedInput(serializers.Serializer[Any]):
+class NamedInput(Input):
     path = serializers.CharField(
         max_length=uploading.MOST_PATH, trim_whitespace=False, help_text="/ between folders; one file each"
     )
@@ -32,7 +33,7 @@ class NamedInput(serializers.Serializer[Any]):
     )
 
 
-class UploadInput(serializers.Serializer[Any]):
+class UploadInput(Input):
     every_page = serializers.BooleanField(
         required=False, help_text="make an item of each page of a TIFF, not of the first alone"
     )
@@ -44,11 +45,14 @@ class UploadInput(serializers.Serializer[Any]):
     )
 
 
-class FilesInput(serializers.Serializer[Any]):
+class FilesInput(Input):
     files = serializers.ListField(child=NamedInput(), allow_empty=False, max_length=uploading.MOST_NAMES)
+    known_only = serializers.BooleanField(
+        default=False, help_text="take none that were not named before: to go on with what broke off"
+    )
 
 
-class CompleteInput(serializers.Serializer[Any]):
+class CompleteInput(Input):
     leave_out = serializers.BooleanField(
         default=False, help_text="leave out files of which bytes are missing, rather than refuse"
     )
@@ -157,7 +161,8 @@ class UploadFiles(OfProject):
         upload = self.upload(own=True)
         given = FilesInput(data=request.data)
         given.is_valid(raise_exception=True)
-        rows = uploading.name_files(upload, named(given.validated_data["files"]))
+        known_only = given.validated_data["known_only"]
+        rows = uploading.name_files(upload, named(given.validated_data["files"]), known_only=known_only)
         return Response({"files": [file_shape(each) for each in rows]})
 
 

@@ -17,6 +17,7 @@ from labeling import (
     reading,
     refreshing,
     sources,
+    taking_back,
     uploading,
 )
 from labeling.models import DataSource, Project, Upload
@@ -62,7 +63,7 @@ def unused_data_sets(request: SignedIn, project: Project) -> QuerySet[Upload]:
 
 
 def import_path(request: SignedIn, project: Project) -> HttpResponse:
-    if not request.user.is_superuser:  # only a site admin may read folders of the server
+    if not permissions.may_read_server(request.user):
         raise Http404
     try:
         every_page = "every_page" in request.POST
@@ -165,6 +166,7 @@ def source_page(request: SignedIn, project_id: int, source_id: int) -> HttpRespo
         "gone": source.items.filter(gone_at__isnull=False).order_by("path")[:LISTED],
         "changed": source.items.filter(changed_at__isnull=False, gone_at=None).order_by("path")[:LISTED],
         "under_way": refreshing.is_under_way(source),
+        "untouched": taking_back.untouched(source).count(),
     }
     return render(request, "data/source.html", context, status=400 if form.errors else 200)
 
@@ -189,6 +191,17 @@ def refresh(request: SignedIn, project_id: int, source_id: int) -> HttpResponse:
         refreshing.start(source, request.user, again="again" in request.POST)
     except refreshing.NotNow as error:
         messages.warning(request, str(error))
+    if "again" in request.POST:
+        return redirect("source", project_id, source_id)
+    return redirect("import", project_id)
+
+
+@require_POST
+def take_back(request: SignedIn, project_id: int, source_id: int) -> HttpResponse:
+    """Take an import back, but for what was labeled of it."""
+    source = source_or_404(request, project_id, source_id)
+    taking_back.start(source, request.user)
+    messages.success(request, f"{source.name} is being taken back.")
     return redirect("import", project_id)
 
 

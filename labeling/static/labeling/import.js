@@ -181,6 +181,7 @@ async function begin(chosen, upload) {
     await made.send(chosen);
     if (dataSet) dataSet.value = "";
     else document.querySelector(`[data-unfinished="${made.facts?.id}"]`)?.remove();
+    if (!document.querySelector(".uploads li")) document.querySelector(".uploads")?.remove();
   });
 }
 
@@ -229,7 +230,13 @@ part("leave-out").addEventListener("click", () => sender && follow(() => /** @ty
 part("cancel").addEventListener("click", async () => {
   const going = sender;
   part("upload-text").textContent = "";
-  await going?.cancel();
-  part("upload").hidden = true;
+  try {
+    await going?.cancel();
+    part("upload").hidden = true;
+  } catch (error) {
+    if (!(error instanceof Stopped)) throw error;
+    part("upload-error").hidden = false;
+    part("upload-error").textContent = "It was too late to cancel: all of it has arrived.";
+  }
 });
 addEventListener("beforeunload", (event) => isBusy() && sender?.phase !== "finishing" && event.preventDefault());

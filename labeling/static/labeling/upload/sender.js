@@ -56,6 +56,7 @@ export class Sender {
     this.url = url;
     this.told = told;
     this.changed = changed;
+    this.goesOn = Boolean(upload);
     if (upload) this.#at = `${url}${upload}/`;
     addEventListener("online", () => this.#wakeUp());
   }
@@ -131,7 +132,7 @@ export class Sender {
 
   /** @param {Chosen[]} page */
   async #name(page) {
-    const told = await this.#ask("POST", `${this.#at}files/`, { files: page.map(named) });
+    const told = await this.#ask("POST", `${this.#at}files/`, { files: page.map(named), known_only: this.goesOn });
     for (const [index, row] of told.files.entries()) {
       if (row.refused) {
         const paths = this.refused.get(row.refused) ?? [];
