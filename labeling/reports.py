@@ -128,7 +128,8 @@ def outcome_lines(given: LabelImport, counts: Mapping[str, int]) -> list[Line]:
 def prospect(report: Mapping[str, Any], answered: str) -> str:
     """Say what an import as final labels would do, by what is wanted where images have labels."""
     free, beside = report.get("free", 0), report.get("beside", 0)
-    said = f"{free:,} {images('gets a label')(1) if free == 1 else images('get a label')(free)}"
+    said = f"{free:,} {'image gets' if free == 1 else 'images get'} a label"
     if answered == LabelImport.Answered.BESIDE:
-        return f"{said}, {beside:,} one beside theirs" if beside != 1 else f"{said}, 1 one beside its own"
-    return f"{said}, {beside:,} that fit one are left alone"
+        theirs = "its own" if beside == 1 else "their own"
+        return f"{said}, {beside:,} one beside {theirs} where the class is not left out"
+    return f"{said}, {beside:,} {'is' if beside == 1 else 'are'} left alone"
