@@ -56,8 +56,8 @@ def true_boxes(kind: str) -> Boxes:
 
 
 def number_of(path: str | Path) -> int:
-    """Return the number of an image, which its name in an archive ends with."""
-    return int(Path(path).stem.rsplit("-", 1)[-1])
+    """Return the number of an image, which is its name; datumaro puts the class of a folder before it."""
+    return int(Path(path).stem.rpartition(":")[2])
 
 
 def is_same(found: Boxes, wanted: Boxes, within: float) -> None:

@@ -43,6 +43,7 @@ def make(folder: Path, task_type: str, count: int) -> None:
     else:
         factories.make_scenes(project, count, size=SIZE)
         draw(project, manager)
+    name_by_number(project)
     folder.mkdir(parents=True)
     (folder / "truth.json").write_text(json.dumps(truth(project)))
     for form in catalog.offered(task_type):
@@ -51,6 +52,15 @@ def make(folder: Path, task_type: str, count: int) -> None:
         assert report["images"] == count, report
         with zipfile.ZipFile(folder / "export.zip") as archive:
             archive.extractall(folder / form.name)
+
+
+def name_by_number(project: Any) -> None:
+    """Let the name of each image be its number, by which readers tell which one they have."""
+    for item in project.items.select_related("source"):
+        place = Path(item.source.location, item.path)
+        item.path = str(Path(item.path).with_name(f"{item.pk}.png"))
+        place.rename(Path(item.source.location, item.path))
+        item.save(update_fields=["path"])
 
 
 def draw(project: Any, labeler: Any) -> None:
