@@ -17,3 +17,4 @@ class MlassistConfig(AppConfig):
             switching,
             telling,
         )
+        from mlassist.autolabel import proposing, trials  # noqa: F401

@@ -92,6 +92,9 @@ ROUTES = {
     "label-import-problems": ("get", MANAGE),
     "source": ("get", MANAGE),
     "source-refresh": ("post", MANAGE),
+    "auto-label": ("get", MANAGE),
+    "auto-label-live": ("get", MANAGE),
+    "auto-label-summary": ("get", MANAGE),
     "models": ("get", REVIEW),
     "models-live": ("get", REVIEW),
     "train": ("post", MANAGE),
@@ -245,6 +248,10 @@ ROUTES = {
     "api-export-changes": ("get", REVIEW),
     "api-job": ("get", REVIEW),
     "api-runs": ("get", SEE),
+    "api-auto-label": ("get", MANAGE),
+    "api-auto-label-examples": ("post", MANAGE),
+    "api-auto-label-tests": ("post", MANAGE),
+    "api-auto-label-runs": ("get", MANAGE),
     "api-backbones": ("get", REVIEW),
     "api-fine-tuning": ("get", REVIEW),
     "api-certificates": ("get", SEE),
@@ -261,6 +268,8 @@ OWN = {
     "notification", "notification-read", "api-notification-read", "webhook-delete", "api-saved-filter",
     "api-project-team", "api-token", "api-project-token", "api-upload-chunks", "api-upload-complete",
     "upload-complete", "settings-token",
+    "auto-label-change", "api-auto-label-example", "api-auto-label-test", "api-auto-label-start",
+    "api-auto-label-run",
 }  # fmt: skip
 
 
