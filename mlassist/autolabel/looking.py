@@ -1,8 +1,7 @@
 """Models ready to look at images, whatever they are. For workers: what needs torch is imported here late."""
 
-import io
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -89,15 +88,32 @@ def make(trial: Trial) -> Engine:
     kind = trial.engine.partition("/")[0]
     if kind == engines.EXAMPLES and project.is_classification:
         return by_example(trial)
+    if kind == engines.EXAMPLES:
+        from mlassist.autolabel import located
+
+        return located.by_example(trial)
     if kind == "version":
         return own_model(trial)
+    if kind == "hub":
+        return of_hub(trial)
     raise CannotLook(f"There is no model called {trial.engine} here.")
 
 
 def load(trial: Trial) -> Engine:
     with default_storage.open(trial.model) as stored:
         data = stored.read()
-    return Scored(Head.from_bytes(data), Pool.of(trial.project))
+    if not trial.project.is_classification:
+        from mlassist.autolabel import located
+
+        return located.load(trial, data)
+    head = Head.from_bytes(data)
+    if trial.engine.startswith("hub/"):
+        from mlassist.autolabel import hub
+
+        return hub.seen_by(head, trial.project, trial.engine)
+    if trial.engine.startswith("version/"):
+        return own_model(trial)
+    return Scored(head, Pool.of(trial.project))
 
 
 def by_example(trial: Trial) -> Scored:
@@ -151,9 +167,15 @@ def own_model(trial: Trial) -> Engine:
     return detected.Taught(version)
 
 
-def arrays(data: bytes) -> Mapping[str, np.ndarray]:
-    with np.load(io.BytesIO(data)) as stored:
-        return dict(stored)
+def of_hub(trial: Trial) -> Engine:
+    """Return a model of images and words that lies on this machine."""
+    try:
+        from mlassist.autolabel import hub
+    except ImportError as error:
+        raise CannotLook("Needs transformers: pip install -r deploy/requirements-hub.txt") from error
+
+    name = trial.engine.removeprefix("hub/")
+    return hub.classifier(trial, name) if trial.project.is_classification else hub.detector(trial, name)
 
 
 def timed(engine: Engine, items: Sequence[int]) -> tuple[list[tuple[int, Found]], float]:

@@ -85,14 +85,14 @@ def version_for(trial: Trial, wanted: Mapping[str, float]) -> ModelVersion:
     if trial.engine.startswith("version/"):
         return engines.version_of(project, trial.engine)
     head = ""
-    if trial.model:
+    if trial.model and project.is_classification:
         with default_storage.open(trial.model) as stored:
             name = f"heads/{project.pk}/auto-{trial.pk}.npz"
             head = default_storage.save(name, ContentFile(stored.read()))
     return versions.add(
         project,
         Answers(np.empty(0, np.int64)),
-        backbone=project.backbone,
+        backbone=trial.engine if head and trial.engine.startswith("hub/") else project.backbone,
         head=head,
         classes=[int(label) for label in wanted],
         metrics={

@@ -10,14 +10,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from mlassist import heads
-from mlassist.heads import Head, Neighbours
+from mlassist.heads import Head, Neighbours, sigmoid
 
 LIMIT = 20_000  # rows of the pool are plenty to tell what is usual
-RARE, SURELY = (
-    1.5,
-    4.5,
-)  # deviations above the usual likeness; examples show more than an image like them does
-SPAN = 0.6  # deviations that make the chances e to 1
+ROUNDS = 30
+RAREST, MOST_COMMON = 0.01, 0.5  # share of the images that show a class
+APART = 1.0  # deviations between images that show a class and others, at the least
+WEIGHT = 5.0  # of an example, in images
 KIND = "examples"
 
 
@@ -51,13 +50,9 @@ def alike(features: np.ndarray, labels: Sequence[tuple[int, ...]], pool: np.ndar
         own = features[[label in row for row in labels]] - centre
         direction = own.mean(0)
         direction = direction / max(float(np.linalg.norm(direction)), 1e-9)
-        usual = (sample - centre) @ direction
-        mean, deviation = float(usual.mean()), max(float(usual.std()), 1e-6)
-        least = (float((own @ direction).min()) - mean) / deviation
-        # Half way from what is rare to the least alike example, which is never less than likely itself.
-        turn = min(least, (RARE + min(least, SURELY)) / 2)
-        weights.append(direction / (deviation * SPAN))
-        bias.append(-(mean / deviation + turn) / SPAN - centre @ weights[-1])
+        slope, level = two_kinds((sample - centre) @ direction, own @ direction)
+        weights.append(slope * direction)
+        bias.append(level - centre @ weights[-1])
     return Head(
         KIND,
         classes,
@@ -66,3 +61,29 @@ def alike(features: np.ndarray, labels: Sequence[tuple[int, ...]], pool: np.ndar
         1.0,
         True,
     )
+
+
+def two_kinds(usual: np.ndarray, own: np.ndarray) -> tuple[float, float]:
+    """Return (slope, level) of the log odds of belonging to the examples `own`, by a likeness.
+
+    A mixture of two normal distributions of the same width, fitted to all images by expectation and
+    maximisation; it begins at the examples, and these belong to the second one whatever comes of it.
+    """
+    scale = max(float(usual.std()), 1e-6)
+    all_of_it, anchors = usual / scale, own / scale
+    low, high, variance, share = 0.0, max(float(anchors.min()), APART), 1.0, 0.1
+    for _ in range(ROUNDS):
+        slope = (high - low) / variance
+        level = np.log(share / (1 - share)) - (high**2 - low**2) / (2 * variance)
+        member = sigmoid(slope * all_of_it + level)
+        many = member.sum() + WEIGHT * len(anchors)
+        low = float((1 - member) @ all_of_it / max((1 - member).sum(), 1e-9))
+        high = float(member @ all_of_it + WEIGHT * anchors.sum()) / many
+        high = max(high, low + APART * np.sqrt(variance))
+        share = float(np.clip(member.mean(), RAREST, MOST_COMMON))
+        spread = member @ (all_of_it - high) ** 2 + (1 - member) @ (all_of_it - low) ** 2
+        variance = max(float(spread) / len(all_of_it), 0.01)
+    slope = (high - low) / variance
+    level = np.log(share / (1 - share)) - (high**2 - low**2) / (2 * variance)
+    level = max(level, -slope * float(anchors.min()))  # an example is never less than likely
+    return float(slope / scale), float(level)
