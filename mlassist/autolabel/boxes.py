@@ -18,7 +18,7 @@ from mlassist.backbones.recipe import OWN
 
 STRIDE = 8
 MAPS = (1, 2)  # of the four: strides 8 and 16
-CHANNELS = 24  # principal directions of the maps
+CHANNELS = 8  # principal directions of the maps
 LARGEST = 600_000  # pixels of an image as it is looked at
 LOCATIONS = 20_000  # of maps, from which directions are measured
 WINDOWS = 4_000  # from which is measured what is usual

@@ -24,7 +24,7 @@ from transformers import (
 from labeling.models import Item, Project
 from mlassist import detecting, embedding
 from mlassist.autolabel import masks, prompts, windows
-from mlassist.autolabel.looking import CannotLook, Found, Scored, regions_of
+from mlassist.autolabel.looking import CannotLook, Found, Scored, as_sure_as_right, regions_of
 from mlassist.autolabel.thresholds import FLOOR
 from mlassist.backbones import catalog, loading
 from mlassist.heads import Head
@@ -89,7 +89,10 @@ def classifier(trial: Trial, name: str) -> Scored | Seeing:
     told = {int(label): prompts.sentences(said) for label, said in trial.prompts.items()}
     told = {label: said for label, said in told.items() if said}
     head = head_of(folder_of(name), told, multilabel=project.task_type == Project.TaskType.MULTILABEL)
-    return seen_by(head, project, f"hub/{name}")
+    backbone = f"hub/{name}"
+    if project.backbone == backbone:
+        head = as_sure_as_right(head, project, Pool.of(project))
+    return seen_by(head, project, backbone)
 
 
 def seen_by(head: Head, project: Project, backbone: str) -> Scored | Seeing:

@@ -9,12 +9,14 @@ import numpy as np
 from django.core.files.storage import default_storage
 
 from clustering import index
+from labeling import answers
 from labeling.models import Project
 from mlassist import heads
-from mlassist.autolabel import engines, prototypes, thresholds
+from mlassist.autolabel import calibration, engines, examples, prototypes, thresholds
 from mlassist.heads import Head, propagation
 from mlassist.models import Trial
 from mlassist.pool import Pool, load_head
+from mlassist.training import prompted
 
 Region = dict[str, Any]
 Found = list[Region] | None  # None where the image cannot be read
@@ -141,7 +143,17 @@ def by_example(trial: Trial) -> Scored:
         )
     except ValueError as error:
         raise CannotLook(str(error)) from error
-    return Scored(head, pool)
+    return Scored(as_sure_as_right(head, project, pool), pool)
+
+
+def as_sure_as_right(head: Head, project: Project, pool: Pool) -> Head:
+    """Return a head that is as sure as people's labels say it may be, where there are some.
+
+    Those that it has seen, as an example or as a proposal of a model, do not tell.
+    """
+    given = answers.training(project).without(np.concatenate([examples.items(project), prompted(project)]))
+    rows, labels = pool.labeled(project, given)
+    return calibration.calibrated(head, pool.features[rows], labels)
 
 
 def neighbours(

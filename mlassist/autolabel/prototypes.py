@@ -6,6 +6,7 @@ compared with what is usual in the pool.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -34,7 +35,7 @@ def taught(
         return alike(features, labels, pool)
     if len({label for row in labels for label in row}) < 2:
         raise ValueError("Examples of two classes at least are needed, to tell one from the other.")
-    return heads.train(features, labels, pool, graph=graph, seed=seed).head
+    return replace(heads.train(features, labels, pool, graph=graph, seed=seed).head, kind=KIND)
 
 
 def alike(features: np.ndarray, labels: Sequence[tuple[int, ...]], pool: np.ndarray) -> Head:

@@ -16,7 +16,7 @@ CELL = 1  # places of the map in a cell, on the shorter side
 OBJECT = 1.2  # times as wide as the object a window is: what is around it tells where it ends
 STEP = 1.25  # between two sizes that are looked at
 MOST_SIZES = 5
-RIDGE = 0.1  # share of the mean variance added to each direction
+RIDGE = 6.0  # times the mean variance, added to each direction: a few examples fit anything
 SAME = 0.4  # overlap from which two windows are about one object
 
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling.models import Annotation, Item, Job, Project, QueueEntry, Suggestion
-from mlassist import ordering, versions
-from mlassist.autolabel import examples, proposing, prototypes, thresholds, trials
+from mlassist import heads, ordering, versions
+from mlassist.autolabel import calibration, examples, proposing, prototypes, thresholds, trials
 from mlassist.models import Example
 from mlassist.pool import Pool
 from tests import factories
@@ -218,3 +218,49 @@ def test_a_class_has_five_examples_at_most_and_needs_two_classes(shown, manager)
         factories.run_jobs("ml")
     job.refresh_from_db()
     assert job.state == "failed"
+
+
+def test_it_competes_with_what_labels_teach_and_can_be_certified(shown, manager, labeler) -> None:
+    proposing.start(tried(shown, manager), manager, all_at(shown, 0.9), 100)
+    factories.run_jobs("ml")
+    give(shown, labeler, 180, "validation")
+    give(shown, labeler, 60, "manual")
+    assert play(shown) == "round"
+    newest = versions.newest(shown)
+    assert newest is not None
+    assert "examples" in [each["name"] for each in newest.metrics["candidates"]]
+    assert newest.metrics["validation_n"] > 100
+    blind = Item.objects.filter(project=shown, draw__lt=shown.validation_rate)
+    assert not blind.filter(pk__in=examples.items(shown).tolist()).exists()
+
+
+def test_a_rival_that_is_better_than_what_labels_teach_is_kept() -> None:
+    rng = np.random.default_rng(0)
+    classes = np.arange(12) % 3
+    rows = (np.eye(3, 30)[classes] + 0.5 * rng.normal(size=(12, 30))).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    knowing = heads.Head(
+        "prompts", np.array([9, 5, 7, 6]), 20 * np.eye(4, 30)[[0, 1, 2, 3]].T, np.zeros(4), 1.0, False
+    )
+    labels = [((9, 5, 7)[each],) for each in classes]
+    fit = heads.train(rows, labels, rows, rival=knowing)
+    assert "prompts" in fit.head.kind
+    assert fit.head.classes.tolist() == [5, 7, 9]
+    unknown = heads.Head("prompts", np.array([9, 5]), np.eye(2, 30).T, np.zeros(2), 1.0, False)
+    assert "prompts" not in heads.train(rows, labels, rows, rival=unknown).head.kind
+
+
+@given(st.integers(0, 1_000), st.booleans())
+def test_calibration_changes_how_sure_a_model_is_and_not_what_it_says(seed, multilabel) -> None:
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(60, 6)).astype(np.float32)
+    head = heads.Head(
+        "examples", np.array([8, 3, 5]), 30 * rng.normal(size=(6, 3)), np.zeros(3), 1.0, multilabel
+    )
+    labels = [
+        tuple(rng.choice([3, 5, 8], rng.integers(0, 3) if multilabel else 1, replace=False)) for _ in rows
+    ]
+    after = calibration.calibrated(head, rows, labels)
+    assert multilabel or (after.probabilities(rows).argmax(1) == head.probabilities(rows).argmax(1)).all()
+    assert calibration.calibrated(head, rows[:10], labels[:10]) is head
+    assert after.temperature > head.temperature
