@@ -42,6 +42,16 @@ urlpatterns = [
         name="api-auto-label-start",
     ),
     path(
+        "api/projects/<int:project_id>/auto-label/outside/",
+        api.Outside.as_view(),
+        name="api-auto-label-outside",
+    ),
+    path(
+        "api/projects/<int:project_id>/auto-label/runs/<int:run_id>/suggestions/",
+        api.Suggestions.as_view(),
+        name="api-auto-label-suggest",
+    ),
+    path(
         "api/projects/<int:project_id>/auto-label/runs/",
         api.AutoLabelRuns.as_view(),
         name="api-auto-label-runs",

@@ -251,6 +251,7 @@ ROUTES = {
     "api-auto-label": ("get", MANAGE),
     "api-auto-label-examples": ("post", MANAGE),
     "api-auto-label-tests": ("post", MANAGE),
+    "api-auto-label-outside": ("post", MANAGE),
     "api-auto-label-runs": ("get", MANAGE),
     "api-backbones": ("get", REVIEW),
     "api-fine-tuning": ("get", REVIEW),
@@ -269,7 +270,7 @@ OWN = {
     "api-project-team", "api-token", "api-project-token", "api-upload-chunks", "api-upload-complete",
     "upload-complete", "settings-token",
     "auto-label-change", "api-auto-label-example", "api-auto-label-test", "api-auto-label-start",
-    "api-auto-label-run",
+    "api-auto-label-run", "api-auto-label-suggest",
 }  # fmt: skip
 
 

@@ -12,9 +12,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import permissions
-from labeling.api.shapes import NumberField, whole_number
+from labeling.api.shapes import NumberField, RegionInput, whole_number
 from labeling.models import DataSource, Project
-from mlassist.autolabel import examples, prompts, proposing, shapes, trials
+from mlassist.autolabel import examples, outside, prompts, proposing, shapes, trials
 from mlassist.autolabel.examples import AutoLabelRefused
 from mlassist.models import AutoLabeling, Trial
 
@@ -63,6 +63,38 @@ class StartInput(serializers.Serializer[Any]):
         help_text="from which confidence it proposes, by class id; classes that are not named are left out",
     )
     count = serializers.IntegerField(required=False, allow_null=True, min_value=1)
+
+
+class OutsideInput(serializers.Serializer[Any]):
+    model = serializers.CharField(max_length=200, help_text="what the model is called")
+    thresholds = serializers.DictField(
+        child=serializers.FloatField(min_value=0, max_value=1),
+        default=dict,
+        help_text="from which confidence suggestions are kept, by class id; all where nothing is said",
+    )
+    prompts = serializers.DictField(
+        child=serializers.CharField(max_length=prompts.LONGEST, allow_blank=True),
+        default=dict,
+        help_text="what the model was told to look for, by class id",
+    )
+
+
+class FoundInput(RegionInput):
+    confidence = serializers.FloatField(min_value=0, max_value=1)
+
+
+class SuggestionInput(serializers.Serializer[Any]):
+    item = serializers.IntegerField()
+    regions = FoundInput(many=True)
+
+
+class SuggestionsInput(serializers.Serializer[Any]):
+    suggestions = SuggestionInput(many=True)
+
+    def validate_suggestions(self, given: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if len(given) > outside.MOST_AT_ONCE:
+            raise serializers.ValidationError(f"Send {outside.MOST_AT_ONCE} images at once at most.")
+        return given
 
 
 class ChangeInput(serializers.Serializer[Any]):
@@ -170,6 +202,34 @@ class AutoLabelRuns(APIView):
         project = permissions.project_or_404(request.user, project_id, "manage")
         made = project.auto_labelings.select_related("trial", "model_version", "job").order_by("-pk")[:50]
         return Response({"results": [shapes.labeling_shape(each) for each in made]})
+
+
+class Outside(APIView):
+    @extend_schema(operation_id="auto_label_outside", request=OutsideInput, responses={201: dict})
+    def post(self, request: Request, project_id: int) -> Response:
+        """Begin to send what a model on other hardware suggests; send it to the run that this makes."""
+        project = permissions.project_or_404(request.user, project_id, "manage")
+        given = OutsideInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        told = given.validated_data
+        wanted, said = by_class(told["thresholds"]), by_class(told["prompts"])
+        made = refused(outside.begin, project, permissions.person(request), told["model"], wanted, said)
+        return Response(shapes.labeling_shape(made), status=201)
+
+
+class Suggestions(APIView):
+    @extend_schema(operation_id="auto_label_suggest", request=SuggestionsInput, responses={200: dict})
+    def post(self, request: Request, project_id: int, run_id: int) -> Response:
+        """Send suggestions of a model that ran elsewhere: for up to 500 images at once.
+
+        Images that have a label, or are asked blind, are left out.
+        """
+        made = run_or_404(request, project_id, run_id)
+        given = SuggestionsInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        sent = {each["item"]: each["regions"] for each in given.validated_data["suggestions"]}
+        became = refused(outside.take, made, sent)
+        return Response({"results": [{"item": item, "status": said} for item, said in became.items()]})
 
 
 class AutoLabelRun(APIView):

@@ -268,6 +268,5 @@ def learn(
         weights, bias = usual.discriminant(np.concatenate(rows))
         peaks = [made.peaks(each, label, weights, bias)[1][:PEAKS] for each in looked.values()]
         sign_of_life()
-        scores = windows.held_out(usual, rows)
-        made.templates[label] = windows.template(usual, rows, np.concatenate(peaks), scores)
+        made.templates[label] = windows.template(usual, rows, np.concatenate(peaks))
     return made

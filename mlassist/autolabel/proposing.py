@@ -174,6 +174,25 @@ def write(
     made: AutoLabeling, items: Sequence[tuple[int, float]], found: Mapping[int, list[dict[str, Any]] | None]
 ) -> None:
     """Store what is proposed of some images and where these wait, and how far that is, all or nothing."""
+    with transaction.atomic():
+        mine = AutoLabeling.objects.select_for_update().get(pk=made.pk)
+        if mine.taken_back_at is not None:
+            raise jobs.Cancelled
+        if (mine.cursor, mine.cursor_item) != (made.cursor, made.cursor_item):
+            raise jobs.Interrupted("another worker has gone on with it")
+        proposed = store(made, [item for item, draw in items], found)
+        last, draw = items[-1]
+        made.cursor, made.cursor_item = draw, last
+        made.done += len(items)
+        made.proposed += len(proposed)
+        made.unreadable += sum(told is None for told in found.values())
+        made.save(update_fields=["cursor", "cursor_item", "done", "proposed", "unreadable"])
+
+
+def store(
+    made: AutoLabeling, items: Sequence[int], found: Mapping[int, Sequence[Mapping[str, Any]] | None]
+) -> dict[int, list[Mapping[str, Any]]]:
+    """Store what is above the thresholds, in place of what such models said before; returns it by item."""
     project = made.project
     exclusive = project.task_type == Project.TaskType.MULTICLASS
     wanted = {int(label): value for label, value in made.thresholds.items()}
@@ -182,23 +201,12 @@ def write(
         for item, told in found.items()
         if told and (kept := thresholds.kept(told, wanted, exclusive=exclusive))
     }
-    with transaction.atomic():
-        mine = AutoLabeling.objects.select_for_update().get(pk=made.pk)
-        if mine.taken_back_at is not None:
-            raise jobs.Cancelled
-        if (mine.cursor, mine.cursor_item) != (made.cursor, made.cursor_item):
-            raise jobs.Interrupted("another worker has gone on with it")
-        gone = [item for item, draw in items if item not in proposed]
-        earlier = ModelVersion.objects.filter(project=project, taught=False).values_list("number", flat=True)
-        suggestions.take_back(project, [*earlier, made.model_version.number], gone)
-        suggestions.order_queue(project, placements(project, proposed))
-        suggestions.store(project, made.model_version.number, proposals(proposed))
-        last, draw = items[-1]
-        made.cursor, made.cursor_item = draw, last
-        made.done += len(items)
-        made.proposed += len(proposed)
-        made.unreadable += sum(told is None for told in found.values())
-        made.save(update_fields=["cursor", "cursor_item", "done", "proposed", "unreadable"])
+    earlier = ModelVersion.objects.filter(project=project, taught=False).values_list("number", flat=True)
+    gone = [item for item in items if item not in proposed]
+    suggestions.take_back(project, [*earlier, made.model_version.number], gone)
+    suggestions.order_queue(project, placements(project, proposed))
+    suggestions.store(project, made.model_version.number, proposals(proposed))
+    return proposed
 
 
 def proposals(proposed: Mapping[int, Sequence[Mapping[str, Any]]]) -> Iterable[Proposal]:

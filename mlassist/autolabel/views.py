@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -15,7 +16,7 @@ from labeling.api.shapes import whole_number
 from labeling.models import Project
 from labeling.views import SignedIn
 from mlassist import versions
-from mlassist.autolabel import engines, proposing, trials
+from mlassist.autolabel import engines, proposing, script, trials
 from mlassist.autolabel.api import source_or_404
 from mlassist.autolabel.examples import AutoLabelRefused
 from mlassist.models import Example, Trial
@@ -26,6 +27,7 @@ PREFIX = "t"  # of a threshold in an address, before the id of its class
 def auto_label(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "manage")
     source = source_or_404(project, whole_number(request.GET.get("source", "")))
+    last = project.auto_labelings.order_by("-pk").first()
     context = {
         "project": project,
         "source": source,
@@ -34,6 +36,7 @@ def auto_label(request: SignedIn, project_id: int) -> HttpResponse:
         "config": config_of(project),
         "texts": texts(),
         "most_examples": Example.MOST,
+        "script": script.of(project, settings.LOUPE_URL, last.thresholds if last else {}),
         "is_off": project.assist_mode == Project.AssistMode.OFF,
         **made_so_far(project),
     }

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlassist.autolabel.prototypes import two_kinds
-
 GRID = 5  # cells on each side of a window
 CELL = 1  # places of the map in a cell, on the shorter side
 OBJECT = 1.2  # times as wide as the object a window is: what is around it tells where it ends
 STEP = 1.25  # between two sizes that are looked at
 MOST_SIZES = 5
 RIDGE = 6.0  # times the mean variance, added to each direction: a few examples fit anything
+ALONE = 0.5  # of its own score, that other objects like a single example reach
+COMMON = 0.2  # share of the best windows that show something else for certain
+STEEPNESS, NARROWEST = 4.0, 0.1
 SAME = 0.4  # overlap from which two windows are about one object
 
 
@@ -99,24 +100,28 @@ class Usual:
         return weights, -float(weights @ self.mean)
 
 
-def held_out(usual: Usual, examples: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the score of each example by a template of the others, or by its own where it is alone.
+def template(usual: Usual, examples: Sequence[np.ndarray], peaks: np.ndarray) -> Template:
+    """Return the template of a class; `peaks` are its best scores all over some images.
 
-    Each example is several rows: the window, mirrored and shifted a little.
+    Each example is several rows: the window first, then mirrored and shifted a little. What rather is one
+    than not scores as examples do by a template of the others; a single example says too much good of itself.
     """
+    weights, bias = usual.discriminant(np.concatenate(list(examples)))
+    own = float(np.mean([each[0] @ weights + bias for each in examples]))
+    new = held_out(usual, examples) if len(examples) > 1 else ALONE * own
+    low = float(np.quantile(peaks, COMMON)) if len(peaks) else 0.0
+    slope = STEEPNESS / max(own - low, NARROWEST)
+    return Template(weights, bias, slope, -slope * new)
+
+
+def held_out(usual: Usual, examples: Sequence[np.ndarray]) -> float:
+    """Return the mean score of examples by a template of the others."""
     found = []
     for at, own in enumerate(examples):
-        others = [each for number, each in enumerate(examples) if number != at] or [own]
+        others = [each for number, each in enumerate(examples) if number != at]
         weights, bias = usual.discriminant(np.concatenate(others))
-        found.append(float((own[:1] @ weights + bias).mean()))
-    return np.array(found)
-
-
-def template(usual: Usual, examples: Sequence[np.ndarray], peaks: np.ndarray, scores: np.ndarray) -> Template:
-    """Return the template of a class; `peaks` are its best scores all over some images, `scores` held out."""
-    weights, bias = usual.discriminant(np.concatenate(list(examples)))
-    slope, level = two_kinds(peaks, scores) if len(peaks) > 1 else (1.0, 0.0)
-    return Template(weights, bias, slope, level)
+        found.append(float(own[0] @ weights + bias))
+    return float(np.mean(found))
 
 
 def apart(boxes: np.ndarray, scores: np.ndarray, overlap: float = SAME) -> np.ndarray:
