@@ -69,7 +69,6 @@ def texts() -> dict[str, str]:
         "stale": _("What the model is told has changed since the test. Generate test results again."),
         "none": _("nothing above the threshold"),
         "looking": _("looking…"),
-        "shown": _("%(shown)s of %(total)s shown on the test images"),
         "all": _("of all: %(shown)s / %(total)s"),
         "overall": _("About %(shown)s of %(total)s waiting images would get a suggestion."),
         "pace": _("about %(images)s images a second"),

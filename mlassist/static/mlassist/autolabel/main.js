@@ -118,6 +118,7 @@ function activate(id) {
   page?.classList.toggle("choosing", id !== null);
   if (id !== null) {
     part("task-text").textContent = (config.shapes ? texts.drawing : texts.adding).replace("%s", classes.get(id)?.name ?? "");
+    part("task").scrollIntoView({ block: "nearest" });
   }
   mark();
 }
