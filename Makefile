@@ -57,7 +57,11 @@ format: .venv/testing.stamp
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --quiet --fix .
 
-test: chromium lint
+tests/azurite/node_modules/.package-lock.json: tests/azurite/package-lock.json
+	@cd tests/azurite && npm ci --silent --no-audit --no-fund --ignore-scripts || \
+		echo "Azurite comes from npm, which cannot install it here: tests of Azure Blob Storage are skipped."
+
+test: chromium lint tests/azurite/node_modules/.package-lock.json
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 .venv-readers/stamp: deploy/requirements-readers.txt | .venv/bin/python

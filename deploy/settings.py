@@ -15,13 +15,15 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 
 def env_bool(name: str, default: bool) -> bool:
-    """Read a switch strictly: anything but True and False is an error."""
+    """Read a switch strictly: what is neither on nor off ends the program with a sentence."""
     value = os.environ.get(name)
     if value is None:
         return default
-    if value not in ("True", "False"):
-        raise ValueError(f"{name} must be True or False, not {value!r}")
-    return value == "True"
+    switches = {"true": True, "1": True, "yes": True, "on": True}
+    switches |= {"false": False, "0": False, "no": False, "off": False}
+    if value.lower() not in switches:
+        raise SystemExit(f"{name} must be True or False, not {value!r}.")
+    return switches[value.lower()]
 
 
 def env_list(name: str) -> list[str]:
@@ -67,7 +69,7 @@ def mail_server(url: str) -> SplitResult:
     """Read the address of a mail server strictly."""
     parts = urlsplit(url)
     if url and (parts.scheme not in MAIL_PORTS or not parts.hostname):
-        raise ValueError("LOUPE_MAIL must be like smtp+tls://user:password@host:587")
+        raise SystemExit("LOUPE_MAIL must be like smtp+tls://user:password@host:587.")
     return parts
 
 
@@ -261,7 +263,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
     "PAGE_SIZE": 100,
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "labeling.api.schema.Schema",
     "EXCEPTION_HANDLER": "labeling.api.errors.handle",
 }
 SPECTACULAR_SETTINGS = {
@@ -270,6 +272,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     # Operations are listed by what they are about.
     "SCHEMA_PATH_PREFIX": r"/api/(projects/[^/]+/(?=.))?",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "labeling.api.schema.complete",
+    ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

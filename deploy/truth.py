@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from labeling.folders import class_named_by
+from labeling.matching import folder_of
 from labeling.models import Item, Project
 
 
@@ -33,7 +33,7 @@ def known_answers(project: Project, source: str) -> dict[int, frozenset[int]]:
 
 
 def by_folder(path: str) -> list[str] | None:
-    name = class_named_by(path)
+    name = folder_of(path)
     return None if name is None else [name]
 
 

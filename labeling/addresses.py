@@ -57,6 +57,13 @@ class Address:
         return path if path and matches(self.pattern, path) else None
 
 
+def apart(path: str) -> tuple[str, str]:
+    """Return the folder and the pattern of a path of this machine; "" where it has none."""
+    parts = path.split("/")
+    fixed = next((number for number, part in enumerate(parts) if MAGIC.search(part)), len(parts))
+    return "/".join(parts[:fixed]) or "/", "/".join(parts[fixed:])
+
+
 def kind_of(address: str) -> str:
     """Return the kind of source that an address leads to. Raises AddressRefused."""
     kind = KINDS.get(address.partition("://")[0].lower()) if "://" in address else None

@@ -9,6 +9,7 @@ class LabelingConfig(AppConfig):
         from labeling import (  # noqa: F401
             completing,
             concord,
+            data_sets,
             deleting,
             delivering,
             exporting,
@@ -22,6 +23,7 @@ class LabelingConfig(AppConfig):
             reading,
             refreshing,
             reworking,
+            taking_back,
             unpacking,
             uploading,
         )

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from labeling import assigning, geometry, limits, queue
+from labeling import assigning, columns, geometry, limits, queue
 from labeling.answering import InvalidAnswer
 from labeling.models import CheckPage, Membership, ObjectCheck, Project, QueueEntry, Suggestion, User
 from labeling.models.queueing import QueueKind
@@ -176,7 +176,7 @@ def write_into_proposals(items: Iterable[int]) -> None:
         if regions != proposal.regions:
             proposal.regions = regions
             changed.append(proposal)
-    Suggestion.objects.bulk_update(changed, ["regions"])
+    columns.write(changed, ["regions"])
 
 
 def said_of(items: Iterable[int]) -> defaultdict[int, list[ObjectCheck]]:

@@ -24,7 +24,7 @@ from labeling.uploading import (
     refuse_closed,
 )
 
-FINISH = "finish_upload"
+FINISH, FINISH_DATA_SET = "finish_upload", "finish_data_set"
 NOT_WHOLE = "{count:,} of the files that arrived are not what was sent. Choose them again to send them anew."
 
 
@@ -33,7 +33,7 @@ class NotWhole(Exception):
 
 
 def complete(upload: Upload, by: User, *, leave_out: bool = False) -> None:
-    """Have an upload become an import, by a job. Once is enough; a repeat changes nothing.
+    """Have an upload become an import or a data set, by a job. Once is enough; a repeat changes nothing.
 
     With `leave_out`, files of which bytes are missing are left out. Raises NotWhole, NotOpen.
     """
@@ -46,7 +46,8 @@ def complete(upload: Upload, by: User, *, leave_out: bool = False) -> None:
             missing(upload).update(reason=LEFT_OUT)
         refuse_missing(locked)
         Upload.objects.filter(pk=upload.pk).update(state=State.FINISHING, error="")
-        jobs.enqueue(FINISH, upload.project, {"upload": upload.pk}, created_by=by)
+        kind = FINISH if upload.project_id else FINISH_DATA_SET
+        jobs.enqueue(kind, upload.project, {"upload": upload.pk}, created_by=by)
 
 
 def refuse_missing(upload: Upload) -> None:
@@ -68,13 +69,21 @@ def reopen(job: Job) -> None:
 
 @jobs.handler(FINISH, cluster="quick", priority=-1, ended=reopen)
 def finish(job: jobs.RunningJob) -> dict[str, Any]:
-    """Check that files are whole, give them their names, and make sources of them.
-
-    Killed anywhere, it goes on: names follow from the rows, and a file that has its name already keeps it.
-    """
+    """Check that files are whole, give them their names, and make sources of them."""
     upload = Upload.objects.select_related("project", "created_by").get(pk=job.payload["upload"])
     if upload.state != State.FINISHING:
         return {"upload": upload.pk}
+    rows, names = gather(upload, job)
+    sources = make_sources(upload, rows, names)
+    clear_parts(upload)
+    return {"upload": upload.pk, "imports": [each.pk for each in sources]}
+
+
+def gather(upload: Upload, job: jobs.RunningJob) -> tuple[list[UploadFile], dict[int, str]]:
+    """Give the files of an upload their names, once they are found whole; returns all rows and these names.
+
+    Killed anywhere, it goes on: names follow from the rows, and a file that has its name already keeps it.
+    """
     rows = list(UploadFile.objects.filter(upload=upload).order_by("id"))
     names = dict(names_of([each for each in rows if not each.reason]))
     places = {each: folder_of(upload) / names[each.pk] for each in rows if not each.reason}
@@ -89,9 +98,12 @@ def finish(job: jobs.RunningJob) -> dict[str, Any]:
     for number, (row, target) in enumerate(places.items()):
         name_file(place_of(upload, row.pk), target)
         job.progress(len(places) + number + 1)
-    sources = make_sources(upload, rows, names)
+    return rows, names
+
+
+def clear_parts(upload: Upload) -> None:
+    """Forget the numbers under which files came, once they have names."""
     shutil.rmtree(folder_of(upload) / "parts", ignore_errors=True)
-    return {"upload": upload.pk, "imports": [each.pk for each in sources]}
 
 
 def is_whole(row: UploadFile, place: Path, target: Path) -> bool:
@@ -155,7 +167,8 @@ class Names:
 def make_sources(upload: Upload, rows: list[UploadFile], names: dict[int, str]) -> list[DataSource]:
     """Make a source of each archive, and one of all other files; what is not taken is told there."""
     options: dict[str, Any] = {"every_page": upload.every_page, "upload": upload}
-    folder, by = folder_of(upload), upload.created_by
+    project, folder, by = upload.project, folder_of(upload), upload.created_by
+    assert project is not None
     sources: list[DataSource] = []
     singles: list[Found] = []
     with transaction.atomic():
@@ -173,7 +186,7 @@ def make_sources(upload: Upload, rows: list[UploadFile], names: dict[int, str]) 
                     with transaction.atomic():
                         sources.append(
                             importing.add_archive(
-                                upload.project, folder / name, PurePosixPath(name).name, by, **options
+                                project, folder / name, PurePosixPath(name).name, by, **options
                             )
                         )
                 except ImportRefused as error:
@@ -184,7 +197,7 @@ def make_sources(upload: Upload, rows: list[UploadFile], names: dict[int, str]) 
         if singles:
             kind, place = DataSource.Kind.UPLOAD, folder / "files"
             sources.append(
-                importing.register(upload.project, kind, place, title_of(singles), singles, by, **options)
+                importing.register(project, kind, place, title_of(singles), singles, by, **options)
             )
         wanted = [each for each in rows if not each.reason]
         Upload.objects.filter(pk=upload.pk).update(

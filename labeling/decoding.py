@@ -123,16 +123,24 @@ def open_header(data: bytes) -> Image.Image:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Convert any mode to RGB; 16-bit grey keeps its range, transparency becomes white."""
+    """Convert any mode to RGB; deep grey is shown in the depth that it uses, transparency becomes white."""
     if image.mode == "RGB":
         return image
     if image.mode.startswith("I"):
-        return image.convert("I").point(lambda value: value / 256).convert("L").convert("RGB")
+        deep = image.convert("I")
+        lightest = deep.getextrema()[1]
+        step = 2 ** (depth_of(int(lightest)) - 8)  # type: ignore[arg-type]  # one band
+        return deep.point(lambda value: value / step).convert("L").convert("RGB")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         layered = image.convert("RGBA")
         white = Image.new("RGBA", layered.size, "white")
         return Image.alpha_composite(white, layered).convert("RGB")
     return image.convert("RGB")
+
+
+def depth_of(lightest: int) -> int:
+    """Return the bits that grey values were taken with: cameras write 10, 12 or 14 into files of 16."""
+    return next((bits for bits in (8, 10, 12, 14) if lightest < 2**bits), 16)
 
 
 def shows_in_browsers(image: Image.Image) -> bool:

@@ -367,6 +367,11 @@ def beyond(order: Sort, after: Key) -> Q:
     return Q(**{f"{order.key}__{step}e": key}) & rest
 
 
+def is_cursor(sort: str, cursor: str) -> bool:
+    """Tell whether a cursor is one that pages in an order have as their next."""
+    return read_cursor(SORTS[sort], cursor) is not None
+
+
 def read_cursor(order: Sort, cursor: str | int | None) -> Key | None:
     item, _, key = str(cursor).partition("~")
     if not item.isdecimal() or len(item) > DIGITS:

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 
-from labeling import registering, tarballs, unpacking
+from labeling import addresses, registering, tarballs, unpacking
 from labeling.listing import LONGEST_PATH, Found, readable, refusal, walk
 from labeling.models import DataSource, Project, User
 
@@ -29,7 +29,10 @@ class ImportRefused(Exception):
 
 
 def add_path(project: Project, path: str | Path, by: User | None, *, every_page: bool = False) -> DataSource:
-    """Import a folder or an archive of the server. Raises ImportRefused."""
+    """Import an archive or a folder of the server, or what a pattern means there. Raises ImportRefused."""
+    folder, pattern = addresses.apart(str(path))
+    if pattern and not Path(path).exists():
+        return add_folder(project, folder, by, every_page=every_page, pattern=pattern)
     given = locate(path)
     if given.is_file():
         return add_archive(project, given, given.name, by, every_page=every_page)
@@ -50,14 +53,22 @@ def locate(path: str | Path) -> Path:
 
 
 def add_folder(
-    project: Project, path: str | Path, by: User | None, *, every_page: bool = False
+    project: Project, path: str | Path, by: User | None, *, every_page: bool = False, pattern: str = ""
 ) -> DataSource:
-    """Import the images below a folder of the server, which stay where they are. Raises ImportRefused."""
+    """Import the images below a folder of the server, which stay where they are. Raises ImportRefused.
+
+    With a pattern such as `**/*.jpg`, those that it means.
+    """
     folder = locate(path)
     if not folder.is_dir():
         raise ImportRefused(f"There is no folder {folder} on this server.")
-    found = walk(folder)
-    return register(project, DataSource.Kind.FOLDER, folder, folder.name, found, by, every_page=every_page)
+    try:
+        addresses.matches(pattern or "**", "")
+    except addresses.AddressRefused as error:
+        raise ImportRefused(str(error)) from None
+    options: dict[str, Any] = {"every_page": every_page, "options": {"pattern": pattern} if pattern else {}}
+    name = f"{folder.name}/{pattern}" if pattern else folder.name
+    return register(project, DataSource.Kind.FOLDER, folder, name, walk(folder, pattern), by, **options)
 
 
 def is_archive(name: str) -> bool:
@@ -90,12 +101,16 @@ def add_tar(project: Project, path: str | Path, name: str, by: User | None, **op
 def add_zip(project: Project, path: str | Path, name: str, by: User | None, **options: Any) -> DataSource:
     """Import the images of a ZIP archive, read in place. Raises ImportRefused."""
     archive = locate(path)
+    return register(project, DataSource.Kind.ZIP, archive, name, entries_of(archive, name), by, **options)
+
+
+def entries_of(archive: Path, name: str) -> list[Found]:
+    """List what lies in a ZIP archive. Raises ImportRefused."""
     try:
         with zipfile.ZipFile(archive) as opened:
-            names = [entry(each) for each in opened.infolist() if not each.is_dir()]
+            return [entry(each) for each in opened.infolist() if not each.is_dir()]
     except Exception as error:  # hostile bytes: zipfile promises no list of what it raises
         raise ImportRefused(f"{name} is not a complete ZIP archive.") from error
-    return register(project, DataSource.Kind.ZIP, archive, name, names, by, **options)
 
 
 def entry(info: zipfile.ZipInfo) -> Found:

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import Count, Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
-from labeling import jobs, queue, review, suggestions
+from labeling import columns, jobs, queue, review, suggestions
 from labeling.label_checking import BLIND
 from labeling.label_imports import APPLY, UNDO, State
 from labeling.models import (
@@ -108,7 +108,7 @@ def take_in(given: LabelImport) -> int:
     for row in rows:
         row.outcome = became.get(row.item_id, Outcome.LEFT_OUT)
         row.annotation_id = made.get(row.outcome, {}).get(row.item_id)
-    ImportedLabel.objects.bulk_update(rows, ["outcome", "annotation", "entry"])
+    columns.write(rows, ["outcome", "annotation", "entry"])
     return len(rows)
 
 
@@ -242,7 +242,7 @@ def take_back(given: LabelImport, by: User | None) -> int:
         state=Item.State.UNLABELED, current_annotation=None, reason=""
     )
     ask_as_before(given.project, [row for row in rows if row.item_id in standing])
-    ImportedLabel.objects.bulk_update(rows, ["outcome"])
+    columns.write(rows, ["outcome"])
     return len(rows)
 
 

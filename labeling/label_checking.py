@@ -12,7 +12,7 @@ from django.db import DatabaseError
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.expressions import Combinable
 
-from labeling import fitting, folders, jobs
+from labeling import fitting, jobs
 from labeling.formats import incoming
 from labeling.formats.files import Archive
 from labeling.formats.label_studio import PREDICTION
@@ -20,7 +20,7 @@ from labeling.formats.pictures import Size
 from labeling.formats.records import Category, Picture, Problem, Record, Shape, Unreadable
 from labeling.label_imports import CHECK, OWN_FOLDERS, State, path_of
 from labeling.listing import readable
-from labeling.matching import BY_PATH, Gallery, Image, Match
+from labeling.matching import BY_PATH, Gallery, Image, Match, folder_of
 from labeling.models import Annotation, ImportedLabel, Item, Job, LabelImport, Project
 
 BATCH = 500  # images
@@ -120,7 +120,7 @@ class Survey:
     def own_folders(self) -> Iterator[Found]:
         """Yield each image of the project with the class that its folder is named after."""
         for number, each in enumerate(images_of(self.project), 1):
-            name = folders.class_named_by(each.path)
+            name = folder_of(each.path)
             if name is None or each.state:
                 continue
             index = self.index_of(Category(number, name))

@@ -24,6 +24,7 @@ from labeling.models import Event, Job, LabelClass, LabelImport, Project, User
 OWN_FOLDERS = "own_folders"  # the images' own, rather than a file
 CHECK, APPLY, UNDO = "check_labels", "apply_labels", "undo_labels"
 NEW = "new"
+FOLDERS_SAY_TOO_LITTLE = "Folders name classes of whole images, and this project asks for more."
 State = LabelImport.State
 Wanted = Mapping[str, int | str | None]  # class of the file: id of the project's, "new", or None
 
@@ -75,7 +76,7 @@ def receive(
 def from_folders(project: Project, by: User | None) -> LabelImport:
     """Take the names of the folders that a project's images lie in for their classes, checked first."""
     if not project.is_classification:
-        raise ImportRefused("Folders name classes of whole images, and this project asks for more.")
+        raise ImportRefused(FOLDERS_SAY_TOO_LITTLE)
     return begin(project, by, name="Folders of the images", format=OWN_FOLDERS)
 
 

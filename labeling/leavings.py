@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 
 from labeling import illustrations, images
-from labeling.models import DataSource, InstructionPicture, Item, LabelImport, Project
+from labeling.models import DataSource, InstructionPicture, Item, LabelImport, Project, Upload
 
 
 def remove(project: Project, alive: Callable[[], None]) -> None:
@@ -35,14 +35,17 @@ def remove_folder(folder: str) -> None:
 
 
 def remove_uploads(project: Project) -> None:
-    """Delete what was sent from a browser; each upload has a folder of its own."""
+    """Delete what was sent for a project; each upload has a folder of its own. Data sets stay."""
     root = Path(settings.MEDIA_ROOT, "uploads").resolve()
     others = DataSource.objects.exclude(project=project)
+    data_sets = set(Upload.objects.filter(project=None).values_list("folder", flat=True))
     for location in project.sources.values_list("location", flat=True):
         place = Path(location)
         if not place.is_relative_to(root) or place == root:
             continue
         folder = root / place.relative_to(root).parts[0]
+        if folder.name in data_sets:
+            continue
         if not others.filter(location__startswith=str(folder)).exists():
             shutil.rmtree(folder, ignore_errors=True)
     for upload in project.uploads.all():

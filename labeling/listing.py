@@ -25,8 +25,8 @@ class Found(NamedTuple):
     problem: str = ""
 
 
-def walk(folder: Path) -> Iterator[Found]:
-    """Yield each file below a folder, hidden ones left out."""
+def walk(folder: Path, pattern: str = "") -> Iterator[Found]:
+    """Yield each file below a folder that a pattern means, hidden ones left out."""
     root = str(folder)
     waiting = [root]
     while waiting:
@@ -38,9 +38,10 @@ def walk(folder: Path) -> Iterator[Found]:
         # In the order of their names, and a folder's files before those of the folders in it.
         waiting += reversed([each.path for each in seen if each.is_dir(follow_symlinks=False)])
         for each in seen:
-            if each.is_file():
+            path = each.path[len(root) + 1 :]
+            if each.is_file() and (not pattern or addresses.matches(pattern, path)):
                 facts = each.stat()
-                yield Found(each.path[len(root) + 1 :], facts.st_size, str(facts.st_mtime_ns))
+                yield Found(path, facts.st_size, str(facts.st_mtime_ns))
 
 
 def readable(name: str) -> str:

@@ -135,6 +135,12 @@ def fold(path: str) -> str:
     return unicodedata.normalize("NFC", path).casefold()
 
 
+def folder_of(path: str) -> str | None:
+    """Return the name of the folder that a file lies in, None at the top."""
+    folders = path.split("/")[:-1]
+    return folders[-1] if folders else None
+
+
 def without_ending(path: str) -> str:
     return path.removesuffix(suffix(path))
 

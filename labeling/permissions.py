@@ -131,11 +131,35 @@ def upload_or_404(user: Visitor, project_id: int, upload_id: int, *, own: bool =
     if upload is None:
         raise Http404
     upload.project = project
-    if own and upload.created_by_id != user.pk:
+    if own:
+        refuse_others(user, upload)
+    return upload
+
+
+def refuse_others(user: Visitor, upload: Upload) -> None:
+    if upload.created_by_id != user.pk:
         raise PermissionDenied(
             _("Only who began this upload can go on with it. It can be cancelled, though.")
         )
-    return upload
+
+
+def data_sets(user: Visitor) -> QuerySet[Upload]:
+    """Return the data sets that somebody can make projects of: their own; all, for site admins."""
+    token = getattr(user, "token", None)
+    if not may_create(user) or (token and token.project_id):
+        return Upload.objects.none()
+    found = Upload.objects.filter(project=None).exclude(state=Upload.State.CANCELLED)
+    return found if getattr(user, "is_superuser", False) else found.filter(created_by=user.pk)
+
+
+def data_set_or_404(user: Visitor, upload_id: int, *, own: bool = False) -> Upload:
+    """Return a data set, as `upload_or_404` returns an upload of a project."""
+    found = data_sets(user).select_related("created_by").filter(pk=upload_id).first()
+    if found is None:
+        raise Http404
+    if own:
+        refuse_others(user, found)
+    return found
 
 
 def own_page_or_404(user: Visitor, project_id: int, page_id: int, *, also_former: bool = False) -> Page:
@@ -233,6 +257,18 @@ def site_admin_or_404(user: Visitor) -> None:
     """Let site admins pass; what concerns all projects does not exist for others."""
     if not getattr(user, "is_superuser", False):
         raise Http404
+
+
+def may_read_server(user: Visitor | None) -> bool:
+    """Tell whether somebody may have folders of the server read: site admins, without a project's token."""
+    token = getattr(user, "token", None)
+    return getattr(user, "is_superuser", False) and not (token and token.project_id)
+
+
+def server_reader(user: Visitor) -> None:
+    """Let those pass who may have folders of the server read. Raises PermissionDenied."""
+    if not may_read_server(user):
+        raise PermissionDenied("Only a site admin may import from folders of the server.")
 
 
 def item_or_404(user: Visitor, item_id: int) -> Item:

@@ -2,16 +2,16 @@
 
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
-from labeling import announcing, images, jobs, registering, remote, validation
+from labeling import announcing, columns, images, jobs, registering, remote, validation
 from labeling.listing import LONGEST_PATH
 from labeling.models import DataSource, Item, Job, Project
 
@@ -56,20 +56,45 @@ def read_part(job: jobs.RunningJob) -> dict[str, Any]:
     waiting = registering.unread(source).filter(draw__gte=job.payload["from"], draw__lt=job.payload["to"])
     done, total = job.row.done, job.row.done + waiting.count()
     outcome = Settled()
-    with ThreadPoolExecutor(READERS_AFAR if source.is_remote else READERS) as pool:
-        while chunk := list(waiting.order_by("draw")[:CHUNK]):
-            for item in chunk:
-                item.source = source
-            try:
-                found = list(pool.map(look, chunk))
-            except remote.Unreachable as error:
-                raise jobs.JobFailed(f"{error} What was read stays; refresh to go on.") from None
-            outcome.add(settle(source.project, chunk, found))
-            done += len(chunk)
+    try:
+        for settled in read_all(source, waiting):
+            outcome.add(settled)
+            done += settled.items
             job.progress(min(done, total), total)
+    except remote.Unreachable as error:
+        raise jobs.JobFailed(f"{error} What was read stays; refresh to go on.") from None
     if outcome.pages:
         registering.queue_reading(source, job.row.created_by, job.row.pk)
     return {"source": source.pk, "broken": outcome.broken, "duplicates": outcome.duplicates}
+
+
+def read_all(source: DataSource, waiting: QuerySet[Item]) -> Iterator["Settled"]:
+    """Read images in order of draw, and settle a chunk while the next one is being read."""
+    pool = ThreadPoolExecutor(READERS_AFAR if source.is_remote else READERS)
+    try:
+        before: tuple[list[Item], Iterator[images.ReadImage | str]] | None = None
+        for chunk in in_chunks(waiting):
+            for item in chunk:
+                item.source = source
+            looks = pool.map(look, chunk)
+            if before is not None:
+                yield settle(source.project, before[0], list(before[1]))
+            before = chunk, looks
+        if before is not None:
+            yield settle(source.project, before[0], list(before[1]))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def in_chunks(waiting: QuerySet[Item]) -> Iterator[list[Item]]:
+    """Choose what to read next; what was chosen before is not settled yet."""
+    chunk: list[Item] = []
+    last = 0.0
+    while chunk := list(
+        waiting.filter(draw__gte=last).exclude(pk__in=[each.pk for each in chunk]).order_by("draw")[:CHUNK]
+    ):
+        last = chunk[-1].draw
+        yield chunk
 
 
 def look(item: Item) -> images.ReadImage | str:
@@ -89,11 +114,13 @@ def look(item: Item) -> images.ReadImage | str:
 class Settled:
     """What became of items that were read, in numbers."""
 
+    items: int = 0
     broken: int = 0
     duplicates: int = 0
     pages: int = 0  # of TIFFs, which are items of their own now
 
     def add(self, other: "Settled") -> None:
+        self.items += other.items
         self.broken += other.broken
         self.duplicates += other.duplicates
         self.pages += other.pages
@@ -105,7 +132,7 @@ WRITTEN = ["state", "reason", "sha256", "size_bytes", "format", "width", "height
 
 def settle(project: Project, items: list[Item], found: Sequence[images.ReadImage | str]) -> Settled:
     """Write what reading found and open the queue for good items."""
-    now, outcome = timezone.now(), Settled()
+    now, outcome = timezone.now(), Settled(len(items))
     with transaction.atomic(), connection.cursor() as cursor:
         # Two readers must not both take the same content for the first of its kind.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('labeling.settle'), %s)", [project.pk])
@@ -143,7 +170,7 @@ def settle(project: Project, items: list[Item], found: Sequence[images.ReadImage
             written.append(item)
             if each.pages > 1 and item.source.every_page and not item.page:
                 outcome.pages += add_pages(item, each.pages)
-        Item.objects.bulk_update(written, WRITTEN)
+        columns.write(written, WRITTEN)
         validation.add_entries(project, good)
     return outcome
 

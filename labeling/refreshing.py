@@ -120,7 +120,7 @@ def files_of(source: DataSource, alive: Callable[[], None] = lambda: None) -> An
     folder = Path(source.location)
     if not folder.is_dir():
         raise remote.Missing(f"There is no folder {folder} on this server any more.")
-    return listing.walk(folder)
+    return listing.walk(folder, source.options.get("pattern", ""))
 
 
 def read_again(source: DataSource, by: User | None) -> None:

@@ -139,6 +139,9 @@ def compare(cursor: Any, source: DataSource, outcome: Outcome, batch: int, repla
         outcome.changed = mark_changed(cursor, source)
     most = room(source.project)
     outcome.new = insert(cursor, source, most, is_first=not batch)
+    if outcome.new >= BATCH:
+        # Readers come at once; by what was known of a small table they would sort a million rows a chunk.
+        cursor.execute("ANALYZE labeling_item, labeling_listing")
     if most is not None and outcome.new == most:
         outcome.left = left_out(cursor, source)
 

@@ -36,6 +36,8 @@ BEGINNING = 64 << 10  # bytes of a list that tell whether it is there
 MOST_LISTED = 100_000_000  # names in a bucket; a page without any counts like a full one
 LARGEST = 1 << 50  # bytes of an object
 AZURE_HOST = "blob.core.windows.net"
+ERRNO = re.compile(r"^\[Errno \d+\] ")
+SHORTEST_SECRET = 6
 SECRET_PARTS = re.compile(r"(sig|X-Amz-[A-Za-z-]+|X-Goog-[A-Za-z-]+|token)=[^&\s'\"]+", re.IGNORECASE)
 
 
@@ -62,8 +64,8 @@ def telling(source: DataSource) -> Iterator[None]:
         yield
     except (Missing, Unreachable, NotThis, TooLarge):
         raise
-    except FileNotFoundError as error:
-        raise Missing(scrubbed(source, error)) from None
+    except FileNotFoundError:
+        raise Missing(f"{source.name} does not exist there, or these credentials do not open it.") from None
     except sealing.Unopened as error:
         raise Unreachable(str(error)) from error
     except PermissionError:
@@ -74,13 +76,14 @@ def telling(source: DataSource) -> Iterator[None]:
 
 def scrubbed(source: DataSource, error: Exception) -> str:
     """Return what an error says, in a line without anything secret."""
-    text = f"{type(error).__name__}: {error}"
+    text = ERRNO.sub("", str(error)) or type(error).__name__
     try:
         secrets = sealing.unseal(source.credentials).values()
     except sealing.Unopened:
         secrets = {}.values()
     for secret in secrets:
-        text = text.replace(secret, "…")
+        if len(secret) >= SHORTEST_SECRET:  # else half of the words would go
+            text = text.replace(secret, "…")
     return " ".join(SECRET_PARTS.sub(r"\1=…", text).split())[:200]
 
 

@@ -1,10 +1,11 @@
-"""Forms of buckets and lists of addresses."""
+"""Forms of where images come from: buckets, lists of addresses, data sets."""
 
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 
-from labeling.models import DataSource, Project
+from labeling.models import DataSource, Project, Upload
 
 UNSEEN = {"autocomplete": "off", "spellcheck": "false"}
 VEILED = {**UNSEEN, "class": "veiled"}  # no password fields: browsers would offer to keep what is in them
@@ -96,3 +97,19 @@ class TakingForm(forms.Form):
     @classmethod
     def of(cls, project: Project) -> "TakingForm":
         return cls(initial={"most_items": project.most_items, "assists_dicom": project.assists_dicom})
+
+
+class DataSetForm(forms.Form):
+    """The images that a new project begins with."""
+
+    data_set = forms.ModelChoiceField(
+        Upload.objects.none(),
+        required=False,
+        label="Images",
+        empty_label="imported afterwards",
+        help_text="All of a data set, or what is imported once the project is there.",
+    )
+
+    def __init__(self, data_sets: QuerySet[Upload], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["data_set"].queryset = data_sets  # type: ignore[attr-defined]

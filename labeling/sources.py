@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import transaction
 
-from labeling import addresses, importing, outbound, refreshing, remote, sealing
+from labeling import addresses, importing, outbound, permissions, refreshing, remote, sealing
 from labeling.importing import ImportRefused
 from labeling.models import DataSource, Event, Project, User
 
@@ -137,7 +137,7 @@ def checked_endpoint(kind: str, endpoint: str, by: User | None) -> str:
     """Return an endpoint that may be asked. Raises ImportRefused."""
     if kind == "gcs":
         raise ImportRefused("Google Cloud Storage has no endpoint of one's own. Leave it empty.")
-    if kind == "azure" and not getattr(by, "is_superuser", False):
+    if kind == "azure" and not permissions.may_read_server(by):
         raise ImportRefused("Only a site admin may give an endpoint of Azure Blob Storage.")
     try:
         target = outbound.target_of(endpoint)

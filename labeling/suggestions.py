@@ -14,7 +14,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from labeling import checks, proposing, queue
+from labeling import checks, columns, proposing, queue
 from labeling.models import Annotation, Item, Listing, ObjectCheck, Project, QueueEntry, Suggestion
 
 CHUNK = 5_000
@@ -139,7 +139,7 @@ def propose_imported(project: Project, answers: Mapping[int, int]) -> None:
     entries = list(waiting.order_by("item_id"))
     for each in entries:
         each.hint_id = answers[each.item_id]
-    QueueEntry.objects.bulk_update(entries, ["hint"])
+    columns.write(entries, ["hint"])
 
 
 def set_label_errors(

@@ -340,6 +340,14 @@ verb("source_changed", "Source changed", lambda data, names: f"changed the sourc
      Door("import"))  # fmt: skip
 verb("refresh", "Source looked at again", refreshed, Door("import"), by_machine=True)
 verb(
+    "take_back",
+    "Import taken back",
+    lambda data, names: (
+        f"took {data.get('name')} back: {number(data.get('count', 0), 'unlabeled image', 'unlabeled images')}"
+    ),
+    Door("import"),
+)
+verb(
     "read_again",
     "Images read again",
     lambda data, names: f"had changed and damaged images of {data.get('name')} read again",

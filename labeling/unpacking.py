@@ -26,7 +26,8 @@ def files_of(archive: Path) -> Iterator[Found]:
 
 def begin(source: DataSource, by: User | None) -> DataSource:
     """Have a compressed archive unpacked and listed."""
-    jobs.enqueue(UNPACK, source.project, {"source": source.pk}, key=f"unpack:{source.pk}", created_by=by)
+    payload = {"source": source.pk, "packed": source.location}
+    jobs.enqueue(UNPACK, source.project, payload, key=f"unpack:{source.pk}", created_by=by)
     return source
 
 
@@ -34,9 +35,11 @@ def begin(source: DataSource, by: User | None) -> DataSource:
 def unpack(job: jobs.RunningJob) -> dict[str, Any]:
     """Unpack an archive within limits, then list it. One that was sent goes when it is unpacked."""
     source = DataSource.objects.select_related("project", "created_by").get(pk=job.payload["source"])
-    if source.listed_at is not None:
+    packed = Path(job.payload["packed"])
+    if source.listed_at is not None:  # it was killed just before its end
+        clear(packed)
         return {"source": source.pk}
-    packed, plain = Path(source.location), place_for(source)
+    plain = place_for(source)
     size = packed.stat().st_size
     try:
         tarballs.unpack(packed, plain, lambda done: job.progress(done, size, "Unpacking…"))
@@ -52,9 +55,14 @@ def unpack(job: jobs.RunningJob) -> dict[str, Any]:
     except registering.NothingThere:
         plain.unlink(missing_ok=True)
         raise jobs.JobFailed(f"There are no image files in {source.name}.") from None
+    clear(packed)
+    return {"source": source.pk, "files": outcome.files, "refused": outcome.refused}
+
+
+def clear(packed: Path) -> None:
+    """Delete an archive that was sent, once it is unpacked."""
     if is_ours(packed):
         packed.unlink(missing_ok=True)
-    return {"source": source.pk, "files": outcome.files, "refused": outcome.refused}
 
 
 def is_ours(place: Path) -> bool:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Count, F, Q, QuerySet, Sum
 from django.utils import timezone
 
@@ -42,6 +42,7 @@ State = Upload.State
 ARRIVED_WRONG = "Some bytes were changed on the way. They are to be sent again."
 LEFT_OUT = "It was left out before all of it had arrived."
 HIDDEN = "Hidden files are left out."
+ANOTHER = "It is not among the files of this upload. Send it after this one."
 NOT_THERE = "There is no such file in this upload any more."
 NOT_NEXT = "Bytes before these are missing, or these go beyond the file's end."
 DISK_FULL = (
@@ -135,7 +136,27 @@ def begin(
     return made, False
 
 
-def begun_before(project: Project, by: User, sample: Sequence[Named]) -> Upload | None:
+def begin_data_set(by: User, name: str, *, sample: Sequence[Named] = ()) -> tuple[Upload, bool]:
+    """Return a data set to send files to, and whether it was begun before, as `begin` does for a project.
+
+    Raises ImportRefused for a name that somebody's data sets have already.
+    """
+    name = " ".join(name.split())
+    if not name:
+        raise ImportRefused("A data set needs a name.")
+    known = begun_before(None, by, sample)
+    if known is not None:
+        return known, True
+    try:
+        with transaction.atomic():
+            return Upload.objects.create(created_by=by, name=name[:120], folder=uuid.uuid4().hex), False
+    except IntegrityError as error:
+        raise ImportRefused(
+            f"You have a data set called “{name[:120]}” already. Give this one another name."
+        ) from error
+
+
+def begun_before(project: Project | None, by: User, sample: Sequence[Named]) -> Upload | None:
     if not sample:
         return None
     keys = {key_of(each.path, each.size) for each in sample[:SAMPLE]}
@@ -148,11 +169,11 @@ def key_of(path: str, size: int) -> str:
     return hashlib.sha256(f"{size}:{listing.readable(path)}".encode()).hexdigest()
 
 
-def name_files(upload: Upload, named: Sequence[Named]) -> list[UploadFile]:
+def name_files(upload: Upload, named: Sequence[Named], *, known_only: bool = False) -> list[UploadFile]:
     """Note which files will come; returns their rows in the same order, with what is here of each.
 
-    A file that was named before keeps what is here of it, unless it was changed since. Raises NotOpen, and
-    ImportRefused for more files than an upload has.
+    A file that was named before keeps what is here of it, unless it was changed since. With `known_only`,
+    no others are taken. Raises NotOpen, and ImportRefused for more files than an upload has.
     """
     given = {key_of(each.path, each.size): each for each in named}
     with transaction.atomic():
@@ -170,13 +191,16 @@ def name_files(upload: Upload, named: Sequence[Named]) -> list[UploadFile]:
         fresh = [
             made(upload, key, each)
             for key, each in given.items()
-            if key not in known or known[key].pk in changed
+            if (key not in known and not known_only) or (key in known and known[key].pk in changed)
         ]
         if UploadFile.objects.filter(upload=upload).count() + len(fresh) > MOST_FILES:
             raise ImportRefused(f"One upload has at most {MOST_FILES:,} files. Send the others after it.")
         known |= {each.key: each for each in UploadFile.objects.bulk_create(fresh)}
         touch(upload)
-    return [known[key_of(each.path, each.size)] for each in named]
+    others = {
+        key: UploadFile(path=each.path, reason=ANOTHER) for key, each in given.items() if key not in known
+    }
+    return [(known | others)[key_of(each.path, each.size)] for each in named]
 
 
 def is_another(row: UploadFile, named: Named) -> bool:

@@ -7,6 +7,7 @@ from labeling.views import (
     assignments,
     classes,
     data,
+    data_sets,
     exports,
     favicon,
     imports,
@@ -47,6 +48,11 @@ urlpatterns = [
     path("notifications/read/", notifications.read_all, name="notifications-read"),
     path("notifications/<int:notification_id>/", notifications.opened, name="notification"),
     path("notifications/<int:notification_id>/read/", notifications.read, name="notification-read"),
+    path("data-sets/", data_sets.data_set_list, name="data-sets"),
+    path("data-sets/live/", data_sets.data_sets_live, name="data-sets-live"),
+    path("data-sets/<int:upload_id>/complete/", data_sets.data_set_complete, name="data-set-complete"),
+    path("data-sets/<int:upload_id>/delete/", data_sets.data_set_delete, name="data-set-delete"),
+    path("projects/<int:project_id>/import/data-set/", data_sets.import_data_set, name="import-data-set"),
     path("teams/", teams.team_list, name="teams"),
     path("teams/<int:team_id>/", teams.site_team, name="site-team"),
     path("teams/<int:team_id>/invite/", teams.invite, name="team-invite"),
@@ -107,6 +113,11 @@ urlpatterns = [
         name="label-import-problems",
     ),
     path("projects/<int:project_id>/sources/<int:source_id>/", imports.source_page, name="source"),
+    path(
+        "projects/<int:project_id>/sources/<int:source_id>/take-back/",
+        imports.take_back,
+        name="source-take-back",
+    ),
     path(
         "projects/<int:project_id>/sources/<int:source_id>/refresh/", imports.refresh, name="source-refresh"
     ),

@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.db.models import Count, F, Max, Q, QuerySet
 from django.utils import timezone
 
-from labeling import answers, suggestions, workforce
+from labeling import answers, columns, suggestions, workforce
 from labeling.models import Annotation
 from labeling.submission import UNDO_WITHIN
 from mlassist import audits, proving, second_looks
@@ -105,7 +105,7 @@ def take_answers(certificate: Certificate) -> int:
     answered = list(open_ones.filter(item__in=first).select_related("label"))
     for each in answered:
         each.answer_id = first[each.item_id]
-    Audit.objects.bulk_update(answered, ["answer"])
+    columns.write(answered, ["answer"])
     if not certificate.project.is_classification:
         return len(answered)  # two drawings always differ a little: a second opinion would settle nothing
     automatic = [
@@ -145,7 +145,7 @@ def settle(certificate: Certificate) -> int:
     pairs = [(each.label_id, each.item.current_annotation_id or 0) for each in done]
     for each, loss in zip(done, compared(pairs, strict=certificate.is_strict), strict=True):
         each.loss = loss
-    Audit.objects.bulk_update(done, ["loss"])
+    columns.write(done, ["loss"])
     return len(done) + len(late)
 
 

@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import extensions, permissions
+from labeling.api.inputs import Input
 from labeling.api.shapes import whole_number
 from labeling.forms import SettingsForm
 from labeling.models import Project
@@ -224,7 +225,7 @@ def read_notice(request: SignedIn, project_id: int, certificate_id: int) -> Http
     return redirect("project", project.pk)
 
 
-class RunInput(serializers.Serializer[Any]):
+class RunInput(Input):
     kind = serializers.ChoiceField(
         choices=["training"],
         default="training",
@@ -253,7 +254,7 @@ class Runs(APIView):
         return Response({"job": job.pk, "kind": "training", "state": job.state}, status=202)
 
 
-class BackboneInput(serializers.Serializer[Any]):
+class BackboneInput(Input):
     name = serializers.CharField(max_length=80)
 
 
@@ -301,7 +302,7 @@ class FineTuning(APIView):
         return Response(status=204)
 
 
-class WithheldInput(serializers.Serializer[Any]):
+class WithheldInput(Input):
     classes = serializers.ListField(child=serializers.IntegerField(), max_length=10_000)
 
 

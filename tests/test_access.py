@@ -85,6 +85,9 @@ ROUTES = {
     "review-next": ("get", REVIEW),
     "import": ("get", MANAGE),
     "import-live": ("get", MANAGE),
+    "data-sets": ("get", CREATOR),
+    "data-sets-live": ("get", CREATOR),
+    "api-data-sets": ("get", SIGNED_IN),  # one's own
     "upload-cancel": ("post", MANAGE),
     "label-imports": ("get", MANAGE),
     "label-import": ("get", MANAGE),
@@ -92,6 +95,7 @@ ROUTES = {
     "label-import-problems": ("get", MANAGE),
     "source": ("get", MANAGE),
     "source-refresh": ("post", MANAGE),
+    "source-take-back": ("post", MANAGE),
     "auto-label": ("get", MANAGE),
     "auto-label-live": ("get", MANAGE),
     "auto-label-summary": ("get", MANAGE),
@@ -268,7 +272,8 @@ OWN = {
     "profile-token-revoke", "run", "certificate-read", "api-check-answer",
     "notification", "notification-read", "api-notification-read", "webhook-delete", "api-saved-filter",
     "api-project-team", "api-token", "api-project-token", "api-upload-chunks", "api-upload-complete",
-    "upload-complete", "settings-token",
+    "upload-complete", "settings-token", "api-data-set", "api-data-set-files", "api-data-set-chunks",
+    "api-data-set-complete", "data-set-complete", "data-set-delete", "import-data-set",
     "auto-label-change", "api-auto-label-example", "api-auto-label-test", "api-auto-label-start",
     "api-auto-label-run", "api-auto-label-suggest",
 }  # fmt: skip

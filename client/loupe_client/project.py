@@ -10,11 +10,6 @@ from typing import Any
 from loupe_client import uploading
 from loupe_client.connection import Connection
 
-IMAGES = frozenset(
-    {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif", ".gif", ".dcm", ".zip"}
-    | {".tar", ".tgz", ".tbz2", ".txz"}
-)
-
 AT_A_TIME = 50  # images whose suggestions are sent together
 
 Region = Mapping[
@@ -71,10 +66,11 @@ class Project:
         What broke off is gone on with, in another run, too. With `every_page`, each page of a TIFF becomes an
         image. Raises LoupeError.
         """
-        files = [each for path in paths for each in found_in(Path(path))]
-        if not files:
-            raise FileNotFoundError(f"There are no images in {', '.join(map(str, paths))}.")
-        uploading.upload(self.connection, self.at, files, every_page=every_page)
+        uploading.upload(self.connection, f"{self.at}uploads/", paths, {"every_page": every_page})
+
+    def use_data_set(self, number: int, *, every_page: bool = False) -> None:
+        """Import a data set of yours, which stays where it is. Raises LoupeError."""
+        self.connection.post(f"{self.at}imports/", {"data_set": number, "every_page": every_page})
 
     def wait_for_images(self, every: float = 0.5) -> None:
         """Wait until the server has looked at every image that was imported."""
@@ -208,15 +204,3 @@ def answer_of(answer: Answer) -> dict[str, Any]:
         return {"skipped": True}
     named: list[str | Region] = [answer] if isinstance(answer, str) else list(answer)
     return {"regions": [{"class": each} if isinstance(each, str) else dict(each) for each in named]}
-
-
-def is_wanted(name: str) -> bool:
-    return Path(name).suffix.lower() in IMAGES or name.lower().endswith((".tar.gz", ".tar.bz2", ".tar.xz"))
-
-
-def found_in(path: Path) -> list[tuple[Path, str]]:
-    """Return files with their names on the server: of a folder, all images below it."""
-    if path.is_dir():
-        found = sorted(each for each in path.rglob("*") if is_wanted(each.name) and each.is_file())
-        return [(each, each.relative_to(path).as_posix()) for each in found]
-    return [(path, path.name)]

@@ -10,6 +10,10 @@ from typing import Any
 
 from loupe_client.connection import Connection, LoupeError
 
+IMAGES = frozenset(
+    {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif", ".gif", ".dcm", ".zip"}
+    | {".tar", ".tgz", ".tbz2", ".txz"}
+)
 NAMED = 1_000  # files named in one request
 SAMPLE = 50  # files by which the server knows an upload again
 PACK_FILES, PACK_BYTES = 250, 4 << 20  # of one request with small files
@@ -41,15 +45,19 @@ class Entry:
         return {"path": self.path, "size": self.size, "modified": self.modified}
 
 
-def upload(connection: Connection, at: str, files: Sequence[tuple[Path, str]], *, every_page: bool) -> JSON:
-    """Send files, and have them imported; returns what the server tells of the upload.
+def upload(connection: Connection, at: str, paths: Sequence[str | Path], told: JSON) -> JSON:
+    """Send images, folders and archives, and have them taken; returns what the server tells of the upload.
 
-    One that broke off, also in another run, is gone on with. Raises LoupeError.
+    One that broke off, also in another run, is gone on with. `told` is what the server is to know of all of
+    it. Raises LoupeError, and FileNotFoundError where there is nothing to send.
     """
+    files = [each for path in paths for each in found_in(Path(path))]
+    if not files:
+        raise FileNotFoundError(f"There are no images in {', '.join(map(str, paths))}.")
     entries = list(entries_of(files))
     sample = [each.named for each in entries[:: max(1, len(entries) // SAMPLE)][:SAMPLE]]
-    begun = connection.post(f"{at}uploads/", {"every_page": every_page, "sample": sample})
-    at = f"{at}uploads/{begun['id']}/"
+    begun = connection.post(at, {**told, "sample": sample})
+    at = f"{at}{begun['id']}/"
     for start in range(0, len(entries), NAMED):
         name(connection, at, entries[start : start + NAMED])
     wanted = [each for each in entries if not each.refused]
@@ -62,6 +70,18 @@ def upload(connection: Connection, at: str, files: Sequence[tuple[Path, str]], *
             for sent in deliver(connection, at, pack):
                 bar.update(sent)
     return complete(connection, at)
+
+
+def found_in(path: Path) -> list[tuple[Path, str]]:
+    """Return files with their names on the server: of a folder, all images below it."""
+    if path.is_dir():
+        found = sorted(each for each in path.rglob("*") if is_wanted(each.name) and each.is_file())
+        return [(each, each.relative_to(path).as_posix()) for each in found]
+    return [(path, path.name)]
+
+
+def is_wanted(name: str) -> bool:
+    return Path(name).suffix.lower() in IMAGES or name.lower().endswith((".tar.gz", ".tar.bz2", ".tar.xz"))
 
 
 def entries_of(files: Sequence[tuple[Path, str]]) -> Iterator[Entry]:

@@ -10,11 +10,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import assigning, permissions
+from labeling.api.inputs import Input
 from labeling.api.shapes import NumberField
 from labeling.models import Assignment, Membership, Project, ProjectTeam, Team, User
 
 
-class WhoInput(serializers.Serializer[Any]):
+class WhoInput(Input):
     labeler = serializers.IntegerField(required=False, help_text="id of a user")
     team = serializers.IntegerField(required=False, help_text="id of a team")
 

@@ -12,11 +12,11 @@ from labeling.models import ApiToken, User
 
 
 class TokenAuthentication(authentication.BaseAuthentication):
-    """`Authorization: Token …`"""
+    """`Authorization: Token …`, or `Bearer …`, as many tools write it."""
 
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
         scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "token":
+        if scheme.lower() not in ("token", "bearer"):
             return None
         token = (
             ApiToken.objects.select_related("user").filter(digest=ApiToken.digest_of(secret.strip())).first()
@@ -54,7 +54,7 @@ class TokenScheme(OpenApiAuthenticationExtension):
     name = "token"
 
     def get_security_definition(self, auto_schema: object) -> dict[str, str]:
-        return {"type": "apiKey", "in": "header", "name": "Authorization", "description": "Token …"}
+        return {"type": "http", "scheme": "bearer", "description": "a token of the profile page"}
 
 
 class SessionScheme(OpenApiAuthenticationExtension):

@@ -11,11 +11,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import checks, images, permissions
+from labeling.api.inputs import Input
 from labeling.api.shapes import NumberField
 from labeling.models import CheckPage, ObjectCheck
 
 
-class ClaimInput(serializers.Serializer[Any]):
+class ClaimInput(Input):
     holding = serializers.ListField(
         child=serializers.IntegerField(), default=list, max_length=50, help_text="pages on your screen"
     )

@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from labeling import changes, permissions, relabeling, reverting, reworking, uses
 from labeling.api import shapes
+from labeling.api.inputs import Input
 from labeling.models import Event, LabelClass, Project
 
 MOST = 200
@@ -75,7 +76,7 @@ class ClassChangeRetry(APIView):
         return Response({"under_way": work_shape(project)})
 
 
-class PreviewInput(serializers.Serializer[Any]):
+class PreviewInput(Input):
     change = serializers.ChoiceField(choices=(ADD, RETIRE, MERGE, SPLIT))
     into = serializers.IntegerField(required=False, help_text="the class that another one is merged into")
 

@@ -12,10 +12,11 @@ from rest_framework.views import APIView
 from labeling import changes, classes, merging, permissions, splitting
 from labeling.api import shapes
 from labeling.api.class_changes import change_shape, uses_shape
+from labeling.api.inputs import Input
 from labeling.models import Event, LabelClass
 
 
-class ClassInput(serializers.Serializer[Any]):
+class ClassInput(Input):
     name = serializers.CharField(max_length=120, required=False)
     color = serializers.RegexField("^#[0-9a-fA-F]{6}$", required=False, help_text="such as #4f8fe6")
     hotkey = serializers.CharField(
@@ -33,7 +34,7 @@ class ClassInput(serializers.Serializer[Any]):
         return {**super().get_fields(), "parent": above}
 
 
-class AddInput(serializers.Serializer[Any]):
+class AddInput(Input):
     classes = serializers.ListField(child=shapes.ClassField(), allow_empty=False, max_length=10_000)
     policy = serializers.ChoiceField(
         choices=splitting.POLICIES,
@@ -86,7 +87,7 @@ class ClassDetail(APIView):
         return Response(shape(label_class, event))
 
 
-class MoveInput(serializers.Serializer[Any]):
+class MoveInput(Input):
     step = serializers.ChoiceField(choices=(-1, 1), help_text="-1 for up, 1 for down")
 
 
@@ -119,7 +120,7 @@ class ClassRestore(APIView):
         return Response(shape(label_class, event))
 
 
-class MergeInput(serializers.Serializer[Any]):
+class MergeInput(Input):
     into = serializers.IntegerField(help_text="id of the class that the labels count as from then on")
 
 
@@ -135,7 +136,7 @@ class ClassMerge(APIView):
         return Response(shape(label_class, event))
 
 
-class SplitInput(serializers.Serializer[Any]):
+class SplitInput(Input):
     classes = serializers.ListField(child=shapes.ClassField(), allow_empty=False, max_length=10_000)
     keep = serializers.BooleanField(default=False, help_text="the class stays one of the choices")
 

@@ -2,17 +2,18 @@
 
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import gallery, importing, naming, permissions, reading, review, sources
+from labeling import data_sets, gallery, importing, naming, permissions, reading, review, sources
 from labeling.api import filtering, shapes
+from labeling.api.inputs import number_in
 from labeling.api.sources import ImportInput
 from labeling.models import DataSource, Job, Project
 
@@ -26,24 +27,28 @@ class Items(APIView):
             filtering.FilterInput,
             OpenApiParameter("sort", OpenApiTypes.STR, enum=list(gallery.SORTS)),
             OpenApiParameter("cursor", OpenApiTypes.STR, description="`next` of the page before"),
-            OpenApiParameter("limit", OpenApiTypes.INT),
+            OpenApiParameter("limit", OpenApiTypes.INT, description=f"60 unless it is given, {MOST} at most"),
         ],
         responses={200: dict},
     )
     def get(self, request: Request, project_id: int) -> Response:
-        """List items in an order, newest first, narrowed by what is known of them and their labels."""
+        """List items in an order, newest first, narrowed by what is known of them and their labels.
+
+        Without a `state`, these are the labeled ones.
+        """
         project = permissions.project_or_404(request.user, project_id, "review")
         given = filtering.FilterInput(data=request.query_params)
         given.is_valid(raise_exception=True)
-        limit = shapes.whole_number(request.query_params.get("limit", ""))
-        sort = request.query_params.get("sort", "")
-        items, following = gallery.page(
-            project,
-            filtering.filters_from(given.validated_data),
-            sort if sort in gallery.SORTS else "newest",
-            request.query_params.get("cursor"),
-            min(limit or 60, MOST),
-        )
+        filters = filtering.filters_from(given.validated_data)
+        filtering.refuse_unknown_class(project, filters)
+        sort = request.query_params.get("sort", "") or "newest"
+        cursor = request.query_params.get("cursor")
+        if sort not in gallery.SORTS:
+            raise ValidationError({"sort": [f"There is no such order. There is {', '.join(gallery.SORTS)}."]})
+        if cursor and not gallery.is_cursor(sort, cursor):
+            raise ValidationError({"cursor": ["This is no `next` of a page in this order."]})
+        limit = min(number_in(request, "limit") or 60, MOST)
+        items, following = gallery.page(project, filters, sort, cursor, limit)
         return Response(
             {"results": [shapes.item_shape(each, request.user) for each in items], "next": following}
         )
@@ -107,7 +112,7 @@ class Imports(APIView):
 
     @extend_schema(operation_id="imports_create", request=ImportInput, responses={201: dict})
     def post(self, request: Request, project_id: int) -> Response:
-        """Import uploaded images or ZIP archives (multipart `files`), a bucket, web addresses, or a folder.
+        """Import images or archives (multipart `files`), a data set, a bucket, web addresses, or a folder.
 
         A bucket, and a list by its address, is listed by a job, in which it says what it found.
         """
@@ -121,6 +126,10 @@ class Imports(APIView):
                 project, files, permissions.person(request), paths,
                 every_page=given.validated_data.get("every_page", False),
             )  # fmt: skip
+        elif "data_set" in given.validated_data:
+            data_set = permissions.data_set_or_404(request.user, given.validated_data["data_set"])
+            every_page = given.validated_data.get("every_page", False)
+            made = data_sets.use(data_set, project, permissions.person(request), every_page=every_page)
         else:
             made = [self.found_elsewhere(request, project, given.validated_data)]
         job = (
@@ -150,12 +159,15 @@ class Imports(APIView):
             return sources.add(project, given | {"address": url}, by)
         if not url:
             raise importing.ImportRefused(
-                "Send files as `files`, the address of a bucket, a list, a folder or ZIP as `url`, or the"
-                " addresses of images as `urls`."
+                "Send files as `files`, a data set by its number as `data_set`, the address of a bucket, a"
+                " list, a folder or ZIP as `url`, or the addresses of images as `urls`."
             )
-        if not getattr(request.user, "is_superuser", False):
-            raise PermissionDenied("Only a site admin may import from folders of the server.")
-        return importing.add_path(project, url, by, every_page=every_page)
+        permissions.server_reader(request.user)
+        source = importing.add_path(project, url, by, every_page=every_page)
+        if "refresh" in given:
+            sources.change(source, {"refresh": given["refresh"]}, by)
+            source.refresh_from_db()
+        return source
 
 
 class JobDetail(APIView):

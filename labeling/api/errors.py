@@ -15,6 +15,7 @@ from labeling.api.limits import Replayed
 from labeling.assigning import AssignmentRefused
 from labeling.commenting import CommentRefused
 from labeling.completing import NotWhole
+from labeling.data_sets import InUse
 from labeling.exporting import ExportRefused
 from labeling.gold import GoldRefused
 from labeling.illustrations import PictureRefused
@@ -50,6 +51,7 @@ REFUSALS = (
 SAID: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int, str], ...] = (
     (NotRunning, 409, "paused"),
     (NotNow, 409, "busy"),
+    (InUse, 409, "in_use"),
     (NotOpen, 409, "closed"),
     (NotWhole, 409, "incomplete"),
     (DiskFull, 507, "disk_full"),

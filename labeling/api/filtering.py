@@ -5,13 +5,16 @@ from typing import Any
 from rest_framework import serializers
 
 from labeling import exporting, gallery
+from labeling.api.inputs import Input
 from labeling.api.shapes import NumberField
 from labeling.formats.catalog import FORMATS
-from labeling.models import Item
+from labeling.models import Item, Project
 from labeling.models.queueing import QueueKind
 
 
-class FilterInput(serializers.Serializer[Any]):
+class FilterInput(Input):
+    also = frozenset({"sort", "cursor", "limit"})
+
     state = serializers.ChoiceField(choices=Item.State.choices, required=False, allow_blank=True)
     labeler = serializers.IntegerField(required=False)
     source = serializers.ChoiceField(  # type: ignore[assignment]  # DRF's own `source` is no field
@@ -19,8 +22,8 @@ class FilterInput(serializers.Serializer[Any]):
         required=False,
         allow_blank=True,
     )
-    confidence_below = NumberField(required=False)
-    confidence_above = NumberField(required=False)
+    confidence_below = NumberField(required=False, min_value=0, max_value=1)
+    confidence_above = NumberField(required=False, min_value=0, max_value=1)
     since = serializers.DateField(required=False, help_text="labeled on that day, in UTC, or later")
     until = serializers.DateField(required=False, help_text="labeled on that day or before")
     disagreement = serializers.RegexField(
@@ -42,6 +45,14 @@ class FilterInput(serializers.Serializer[Any]):
         required=False, help_text="who has an answer that stands, while `labeler` is whose label counts"
     )
 
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        for low, high in (("since", "until"), ("confidence_above", "confidence_below")):
+            if given.get(low) is not None and given.get(high) is not None and given[low] > given[high]:
+                raise serializers.ValidationError(
+                    {low: [f"This is beyond {high}, so nothing is between them."]}
+                )
+        return given
+
     def get_fields(self) -> dict[str, Any]:
         return {"class": serializers.IntegerField(required=False), **super().get_fields()}
 
@@ -53,13 +64,20 @@ def filters_from(given: dict[str, Any]) -> gallery.Filters:
     return gallery.Filters(label_class=given.get("class"), **(fields | days))
 
 
-class SharesInput(serializers.Serializer[Any]):
+def refuse_unknown_class(project: Project, filters: gallery.Filters) -> None:
+    """Raise ValidationError for a class that a project does not have: nothing would ever be of it."""
+    chosen = filters.label_class
+    if chosen is not None and not project.classes.filter(pk=chosen).exists():
+        raise serializers.ValidationError({"class": [f"This project has no class with the number {chosen}."]})
+
+
+class SharesInput(Input):
     train = NumberField()
     val = NumberField(default=0)
     test = NumberField(default=0)
 
 
-class ExportInput(serializers.Serializer[Any]):
+class ExportInput(Input):
     format = serializers.CharField(default="coco", help_text=", ".join(FORMATS))
     filter = FilterInput(default=dict)
     images = serializers.ChoiceField(

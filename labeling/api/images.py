@@ -1,7 +1,5 @@
 """Image bytes for whoever may see the item. The content of an item never changes, so browsers keep it."""
 
-from typing import Any
-
 from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from drf_spectacular.types import OpenApiTypes
@@ -12,13 +10,14 @@ from rest_framework.views import APIView
 
 from labeling import images, permissions, remote, storing
 from labeling.api import ranges
+from labeling.api.inputs import Input
 from labeling.models import Item
 
 A_WEEK = "private, max-age=604800, immutable"
 MINUTES = "private, max-age=240"  # a little less than a signed address is good for
 
 
-class WindowInput(serializers.Serializer[Any]):
+class WindowInput(Input):
     center = serializers.FloatField(required=False, min_value=-1e6, max_value=1e6)
     width = serializers.FloatField(required=False, min_value=1, max_value=1e6)
 

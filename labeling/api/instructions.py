@@ -12,13 +12,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import illustrations, permissions, projects
+from labeling.api.inputs import Input
 from labeling.models import InstructionPicture
 from labeling.models import Instructions as Written
 
 FOR_EVER = "private, max-age=31536000, immutable"
 
 
-class InstructionsInput(serializers.Serializer[Any]):
+class InstructionsInput(Input):
     text = serializers.CharField(allow_blank=True, trim_whitespace=False, help_text="Markdown")
     link = serializers.URLField(
         required=False, allow_blank=True, max_length=200, help_text="a page elsewhere that says more"

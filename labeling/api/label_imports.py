@@ -11,10 +11,11 @@ from rest_framework.views import APIView
 
 from labeling import label_applying, label_imports, permissions
 from labeling.api import shapes
+from labeling.api.inputs import Input
 from labeling.models import LabelImport
 
 
-class LabelImportInput(serializers.Serializer[Any]):
+class LabelImportInput(Input):
     files = serializers.ListField(
         child=serializers.FileField(allow_empty_file=True),
         required=False,
@@ -48,7 +49,7 @@ class ClassChoice(serializers.Field[Any, Any, Any, Any]):
         return value
 
 
-class ApplyInput(serializers.Serializer[Any]):
+class ApplyInput(Input):
     classes = serializers.DictField(
         child=ClassChoice(),
         required=False,
@@ -68,7 +69,7 @@ class ApplyInput(serializers.Serializer[Any]):
         return {**super().get_fields(), "as": mode}
 
 
-class FormatInput(serializers.Serializer[Any]):
+class FormatInput(Input):
     format = serializers.CharField(required=False, allow_blank=True)
 
 

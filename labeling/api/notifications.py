@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import announcing, notifications, permissions
+from labeling.api.inputs import Input
 from labeling.models import Notification, User
 
 
@@ -56,7 +57,7 @@ class NotificationRead(APIView):
         return Response({"unread": notifications.unread(user)})
 
 
-class ChoicesInput(serializers.Serializer[Any]):
+class ChoicesInput(Input):
     choices = serializers.DictField(
         child=serializers.ChoiceField(choices=Notification.Choice.choices),
         help_text="by kind; kinds that are left out stay as they are",

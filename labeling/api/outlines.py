@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import outlining, permissions
+from labeling.api.inputs import Input
 from labeling.api.shapes import NumberField, PolygonField
 from labeling.hints import Hints
 
@@ -21,13 +22,13 @@ class Busy(APIException):
     default_code = "busy"
 
 
-class ClickInput(serializers.Serializer[Any]):
+class ClickInput(Input):
     x = NumberField()
     y = NumberField()
     inside = serializers.BooleanField(help_text="whether the object is there, or just not")
 
 
-class OutlineInput(serializers.Serializer[Any]):
+class OutlineInput(Input):
     points = serializers.ListField(child=ClickInput(), default=list, max_length=100)
     box = serializers.ListField(
         child=NumberField(), min_length=4, max_length=4, required=False, allow_null=True

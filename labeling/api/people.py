@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from labeling import accounts, members, permissions, teams, workforce
 from labeling.api import project_shapes, shapes
+from labeling.api.inputs import Input
 from labeling.models import Invitation, Membership, ProjectTeam, Team, TeamMember, User
 from labeling.pausing import members_quality
 
@@ -19,7 +20,7 @@ MOST = 200
 Role = Membership.Role
 
 
-class MemberInput(serializers.Serializer[Any]):
+class MemberInput(Input):
     role = serializers.ChoiceField(choices=Role.choices, required=False)
     active = serializers.BooleanField(required=False, help_text="false closes the project to them for now")
     daily_limit = serializers.IntegerField(
@@ -87,7 +88,7 @@ def shapes_of(found: list[Membership]) -> list[dict[str, Any]]:
 # Invitations
 
 
-class InvitationInput(serializers.Serializer[Any]):
+class InvitationInput(Input):
     role = serializers.CharField(max_length=8)
     email = serializers.EmailField(required=False, allow_blank=True, default="", max_length=254)
     with_password = serializers.BooleanField(
@@ -95,7 +96,7 @@ class InvitationInput(serializers.Serializer[Any]):
     )
 
 
-class TeamInvitationInput(serializers.Serializer[Any]):
+class TeamInvitationInput(Input):
     email = serializers.EmailField(required=False, allow_blank=True, default="", max_length=254)
     is_lead = serializers.BooleanField(default=False)
     with_password = serializers.BooleanField(default=False)
@@ -148,20 +149,20 @@ def fresh_shape(invitation: Invitation) -> dict[str, Any]:
 # Teams
 
 
-class TeamInput(serializers.Serializer[Any]):
+class TeamInput(Input):
     name = serializers.CharField(max_length=120)
     is_vendor = serializers.BooleanField(default=False, help_text="of another company; cannot be changed")
     organisation = serializers.CharField(max_length=120, default="", allow_blank=True)
     contact = serializers.CharField(max_length=200, default="", allow_blank=True)
 
 
-class TeamChange(serializers.Serializer[Any]):
+class TeamChange(Input):
     name = serializers.CharField(max_length=120, required=False)
     organisation = serializers.CharField(max_length=120, required=False, allow_blank=True)
     contact = serializers.CharField(max_length=200, required=False, allow_blank=True)
 
 
-class PersonInput(serializers.Serializer[Any]):
+class PersonInput(Input):
     active = serializers.BooleanField(required=False)
     is_lead = serializers.BooleanField(required=False)
 
@@ -252,7 +253,7 @@ class TeamInvitationAct(APIView):
         return Response(act(found, self.act, permissions.person(request)))
 
 
-class GivenInput(serializers.Serializer[Any]):
+class GivenInput(Input):
     team = serializers.IntegerField()
     role = serializers.ChoiceField(choices=(Role.LABELER, Role.REVIEWER), default=Role.LABELER)
 
@@ -316,7 +317,7 @@ def given_shape(given: ProjectTeam) -> dict[str, Any]:
 # Accounts
 
 
-class AccountInput(serializers.Serializer[Any]):
+class AccountInput(Input):
     active = serializers.BooleanField()
 
 

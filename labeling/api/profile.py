@@ -10,11 +10,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import permissions, shortcuts
+from labeling.api.inputs import Input
 from labeling.models import User
 from labeling.queue import SIZES
 
 
-class MeInput(serializers.Serializer[Any]):
+class MeInput(Input):
     name = serializers.CharField(max_length=120, allow_blank=True)
     theme = serializers.ChoiceField(choices=User.Theme.choices)
     language = serializers.ChoiceField(

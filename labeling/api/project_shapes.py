@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from labeling import pausing, permissions
+from labeling.api.inputs import Input
 from labeling.api.shapes import ClassField, NumberField, class_shape
 from labeling.models import Membership, Project, WorkerQuality
 
@@ -14,7 +15,7 @@ one is enough to begin with, else no more than `labels_per_item`"
 )
 
 
-class ProjectInput(serializers.Serializer[Any]):
+class ProjectInput(Input):
     name = serializers.CharField(max_length=120)
     task_type = serializers.ChoiceField(choices=Project.TaskType.choices)
     classes = serializers.ListField(child=ClassField(), allow_empty=False, max_length=10_000)
@@ -36,7 +37,9 @@ class ProjectInput(serializers.Serializer[Any]):
     )
 
 
-class SettingsInput(serializers.Serializer[Any]):
+class SettingsInput(Input):
+    also = frozenset({"task_type"})  # which never changes, and may be said again
+
     name = serializers.CharField(max_length=120, required=False)
     assist_mode = serializers.ChoiceField(choices=Project.AssistMode.choices, required=False)
     promise = serializers.ChoiceField(choices=Project.Promise.choices, required=False)

@@ -10,10 +10,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import concord, gold, pausing, permissions
+from labeling.api.inputs import Input
 from labeling.models import Membership
 
 
-class GoldInput(serializers.Serializer[Any]):
+class GoldInput(Input):
     items = serializers.ListField(
         child=serializers.IntegerField(), default=list, max_length=10_000, help_text="labeled items"
     )

@@ -24,12 +24,13 @@ from labeling import (
     saved,
 )
 from labeling.api import filtering, shapes
+from labeling.api.inputs import Input
 from labeling.models import Comment, Item, Project, ReviewBatch, SavedFilter, User
 
 MOST_ALIKE = 100
 
 
-class ReviewInput(serializers.Serializer[Any]):
+class ReviewInput(Input):
     items = serializers.ListField(
         child=serializers.IntegerField(), required=False, allow_empty=False, max_length=bulk.AT_ONCE
     )
@@ -43,17 +44,17 @@ class ReviewInput(serializers.Serializer[Any]):
         return attrs
 
 
-class VerdictInput(serializers.Serializer[Any]):
+class VerdictInput(Input):
     item = serializers.IntegerField()
     verdict = serializers.ChoiceField(choices=("approve", "reject"))
     comment = serializers.CharField(required=False, allow_blank=True, default="", max_length=2_000)
 
 
-class ItemsInput(serializers.Serializer[Any]):
+class ItemsInput(Input):
     items = serializers.ListField(child=serializers.IntegerField(), allow_empty=False, max_length=500)
 
 
-class CommentInput(serializers.Serializer[Any]):
+class CommentInput(Input):
     text = serializers.CharField(max_length=commenting.LONGEST)
     x = shapes.NumberField(required=False, allow_null=True, help_text="pixels of the upright image")
     y = shapes.NumberField(required=False, allow_null=True)
@@ -62,22 +63,22 @@ class CommentInput(serializers.Serializer[Any]):
     )
 
 
-class ResolvedInput(serializers.Serializer[Any]):
+class ResolvedInput(Input):
     resolved = serializers.BooleanField()
 
 
-class SavedFilterInput(serializers.Serializer[Any]):
+class SavedFilterInput(Input):
     name = serializers.CharField(max_length=80)
     query = serializers.CharField(required=False, allow_blank=True, default="", max_length=2_000)
     shared = serializers.BooleanField(default=False)
 
 
-class SavedFilterChange(serializers.Serializer[Any]):
+class SavedFilterChange(Input):
     name = serializers.CharField(max_length=80, required=False)
     shared = serializers.BooleanField(required=False)
 
 
-class RateInput(serializers.Serializer[Any]):
+class RateInput(Input):
     labeler = serializers.IntegerField()
     rate = shapes.NumberField(
         allow_null=True, min_value=0, max_value=1, help_text="a share; null for the usual one"

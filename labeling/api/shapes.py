@@ -55,8 +55,14 @@ def whole_number(text: str) -> int | None:
 
 
 def newest(rows: QuerySet[Row], given: Mapping[str, str]) -> tuple[list[Row], int | None]:
-    """Return the newest rows before the cursor that an address has, and the cursor of those before them."""
-    cursor = whole_number(given.get("cursor", ""))
+    """Return the newest rows before the cursor that an address has, and the cursor of those before them.
+
+    Raises ValidationError.
+    """
+    text = given.get("cursor", "")
+    cursor = whole_number(text)
+    if text and cursor is None:
+        raise serializers.ValidationError({"cursor": ["This is no `next` of a page."]})
     found = list((rows.filter(pk__lt=cursor) if cursor else rows).order_by("-pk")[: PAGE + 1])
     return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
 

@@ -9,14 +9,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import permissions, reading, refreshing, sources
+from labeling import permissions, reading, refreshing, sources, taking_back
 from labeling.api import shapes
+from labeling.api.inputs import Input
 from labeling.models import DataSource
 
 LISTED = 200
 
 
-class CredentialsInput(serializers.Serializer[Any]):
+class CredentialsInput(Input):
     """Credentials are taken and never told again."""
 
     key = serializers.CharField(required=False, write_only=True, help_text="access key of S3")
@@ -42,10 +43,15 @@ class SourceInput(CredentialsInput):
 
 
 class ImportInput(SourceInput):
+    also = frozenset({"files", "upload", "paths"})
+
     url = serializers.CharField(
         required=False,
         help_text="s3://, az:// or gs:// with a bucket and a pattern; https:// of a list of images, one a"
         " line; or, for site admins only, a folder or ZIP of the server",
+    )
+    data_set = serializers.IntegerField(
+        required=False, min_value=1, help_text="id of one of your data sets that is complete"
     )
     urls = serializers.CharField(required=False, help_text="addresses of images, one a line")
     endpoint = serializers.CharField(required=False, help_text="of S3 that is not Amazon's")
@@ -104,6 +110,13 @@ class SourceDetail(APIView):
         sources.change(source, given.validated_data, permissions.person(request))
         source.refresh_from_db()
         return Response(source_shape(source))
+
+    @extend_schema(operation_id="sources_take_back", responses={202: dict})
+    def delete(self, request: Request, project_id: int, source_id: int) -> Response:
+        """Take an import back: images that nobody has labeled leave the project, labels stay."""
+        source = source_or_404(request, project_id, source_id)
+        job = taking_back.start(source, permissions.person(request))
+        return Response(shapes.job_shape(job), status=202)
 
 
 class SourceRefresh(APIView):

@@ -10,12 +10,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import accounts, permissions
+from labeling.api.inputs import Input
 from labeling.models import ApiToken
 
 LONGEST = 3_650  # days
 
 
-class TokenInput(serializers.Serializer[Any]):
+class TokenInput(Input):
     name = serializers.CharField(max_length=80, default="token")
     project = serializers.IntegerField(required=False, help_text="id of the only project that it opens")
     scope = serializers.ChoiceField(choices=ApiToken.Scope.choices, default=ApiToken.Scope.ALL)

@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 
 from labeling import completing, naming, permissions, reading, uploading
 from labeling.api import shapes
+from labeling.api.inputs import Input
 from labeling.api.parsers import ChunkParser
 from labeling.models import Upload
 from labeling.uploading import Named
@@ -18,7 +19,7 @@ from labeling.uploading import Named
 LISTED = 1_000
 
 
-class NamedInput(serializers.Serializer[Any]):
+class NamedInput(Input):
     path = serializers.CharField(
         max_length=uploading.MOST_PATH, trim_whitespace=False, help_text="/ between folders; one file each"
     )
@@ -32,7 +33,7 @@ class NamedInput(serializers.Serializer[Any]):
     )
 
 
-class UploadInput(serializers.Serializer[Any]):
+class UploadInput(Input):
     every_page = serializers.BooleanField(
         required=False, help_text="make an item of each page of a TIFF, not of the first alone"
     )
@@ -44,11 +45,14 @@ class UploadInput(serializers.Serializer[Any]):
     )
 
 
-class FilesInput(serializers.Serializer[Any]):
+class FilesInput(Input):
     files = serializers.ListField(child=NamedInput(), allow_empty=False, max_length=uploading.MOST_NAMES)
+    known_only = serializers.BooleanField(
+        default=False, help_text="take none that were not named before: to go on with what broke off"
+    )
 
 
-class CompleteInput(serializers.Serializer[Any]):
+class CompleteInput(Input):
     leave_out = serializers.BooleanField(
         default=False, help_text="leave out files of which bytes are missing, rather than refuse"
     )
@@ -105,29 +109,39 @@ class Uploads(APIView):
         return Response(upload_shape(upload, request.user), status=200 if is_known else 201)
 
 
-class UploadDetail(APIView):
+class OfProject(APIView):
+    """What is asked of one upload; those of data sets are found in another way."""
+
+    def upload(self, *, own: bool = False) -> Upload:
+        at = self.kwargs
+        return permissions.upload_or_404(self.request.user, at["project_id"], at["upload_id"], own=own)
+
+    def told(self, upload: Upload) -> dict[str, Any]:
+        return upload_shape(upload, self.request.user)
+
+
+class UploadDetail(OfProject):
     @extend_schema(operation_id="uploads_read", responses={200: dict})
-    def get(self, request: Request, project_id: int, upload_id: int) -> Response:
+    def get(self, request: Request, **at: int) -> Response:
         """Tell what is here of an upload; of one that is complete, what it became."""
-        upload = permissions.upload_or_404(request.user, project_id, upload_id)
-        return Response(upload_shape(upload, request.user))
+        return Response(self.told(self.upload()))
 
     @extend_schema(operation_id="uploads_cancel", responses={204: None})
-    def delete(self, request: Request, project_id: int, upload_id: int) -> Response:
+    def delete(self, request: Request, **at: int) -> Response:
         """Forget an upload that is no import yet, with all that is here of it."""
-        uploading.cancel(permissions.upload_or_404(request.user, project_id, upload_id))
+        uploading.cancel(self.upload())
         return Response(status=204)
 
 
-class UploadFiles(APIView):
+class UploadFiles(OfProject):
     @extend_schema(
         operation_id="uploads_files",
         parameters=[OpenApiParameter("after", OpenApiTypes.INT, description="`next` of the page before")],
         responses={200: dict},
     )
-    def get(self, request: Request, project_id: int, upload_id: int) -> Response:
+    def get(self, request: Request, **at: int) -> Response:
         """List the files of which bytes are missing, a thousand at a time."""
-        upload = permissions.upload_or_404(request.user, project_id, upload_id)
+        upload = self.upload()
         after = shapes.whole_number(request.query_params.get("after", "")) or 0
         found = list(uploading.missing(upload).filter(pk__gt=after).order_by("id")[: LISTED + 1])
         return Response(
@@ -138,16 +152,17 @@ class UploadFiles(APIView):
         )
 
     @extend_schema(operation_id="uploads_name", request=FilesInput, responses={200: dict})
-    def post(self, request: Request, project_id: int, upload_id: int) -> Response:
+    def post(self, request: Request, **at: int) -> Response:
         """Name files that will come, at most 1,000 at once; naming them again does no harm.
 
         Tells of each, in the same order, the number to send it under and how many bytes are here; or, as
         `refused`, why it need not be sent.
         """
-        upload = permissions.upload_or_404(request.user, project_id, upload_id, own=True)
+        upload = self.upload(own=True)
         given = FilesInput(data=request.data)
         given.is_valid(raise_exception=True)
-        rows = uploading.name_files(upload, named(given.validated_data["files"]))
+        known_only = given.validated_data["known_only"]
+        rows = uploading.name_files(upload, named(given.validated_data["files"]), known_only=known_only)
         return Response({"files": [file_shape(each) for each in rows]})
 
 
@@ -157,7 +172,7 @@ def file_shape(row: uploading.UploadFile) -> dict[str, Any]:
     return {"path": row.path, "file": row.pk, "size": row.size, "received": row.received}
 
 
-class UploadChunks(APIView):
+class UploadChunks(OfProject):
     parser_classes = (ChunkParser,)
 
     @extend_schema(
@@ -165,7 +180,7 @@ class UploadChunks(APIView):
         request={"application/octet-stream": OpenApiTypes.BINARY},
         responses={200: dict},
     )
-    def put(self, request: Request, project_id: int, upload_id: int) -> Response:
+    def put(self, request: Request, **at: int) -> Response:
         """Send bytes of one or many files, at most 500 chunks and 16 MB in one request.
 
         The body is a line of JSON, `[[file, offset, length, crc32], …]`, and after it the bytes of these
@@ -173,7 +188,7 @@ class UploadChunks(APIView):
         Tells of each how many are here now; `problem` says why a chunk was not taken. The same request can be
         sent again: what is here already is passed over.
         """
-        upload = permissions.upload_or_404(request.user, project_id, upload_id, own=True)
+        upload = self.upload(own=True)
         if not isinstance(request.data, list):
             raise serializers.ValidationError({"": ["Send chunks as the body."]})
         taken = uploading.take(upload, request.data)
@@ -186,13 +201,13 @@ class UploadChunks(APIView):
         )
 
 
-class UploadComplete(APIView):
+class UploadComplete(OfProject):
     @extend_schema(operation_id="uploads_complete", request=CompleteInput, responses={202: dict})
-    def post(self, request: Request, project_id: int, upload_id: int) -> Response:
+    def post(self, request: Request, **at: int) -> Response:
         """Have an upload become an import, once every byte is here; a repeat changes nothing."""
-        upload = permissions.upload_or_404(request.user, project_id, upload_id, own=True)
+        upload = self.upload(own=True)
         given = CompleteInput(data=request.data)
         given.is_valid(raise_exception=True)
         completing.complete(upload, permissions.person(request), **given.validated_data)
         upload.refresh_from_db()
-        return Response(upload_shape(upload, request.user), status=202)
+        return Response(self.told(upload), status=202)

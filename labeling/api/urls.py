@@ -7,6 +7,7 @@ from labeling.api import (
     class_changes,
     classes,
     data,
+    data_sets,
     events,
     exports,
     figures,
@@ -246,6 +247,15 @@ urlpatterns = [
         "projects/<int:project_id>/saved-filters/<int:filter_id>/",
         reviewing.SavedFilterDetail.as_view(),
         name="api-saved-filter",
+    ),
+    path("data-sets/", data_sets.DataSets.as_view(), name="api-data-sets"),
+    path("data-sets/<int:upload_id>/", data_sets.DataSetDetail.as_view(), name="api-data-set"),
+    path("data-sets/<int:upload_id>/files/", data_sets.DataSetFiles.as_view(), name="api-data-set-files"),
+    path("data-sets/<int:upload_id>/chunks/", data_sets.DataSetChunks.as_view(), name="api-data-set-chunks"),
+    path(
+        "data-sets/<int:upload_id>/complete/",
+        data_sets.DataSetComplete.as_view(),
+        name="api-data-set-complete",
     ),
     path("projects/<int:project_id>/uploads/", uploads.Uploads.as_view(), name="api-uploads"),
     path(

@@ -11,13 +11,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import announcing, permissions, webhooks
+from labeling.api.inputs import Input
 from labeling.api.shapes import whole_number
 from labeling.models import Delivery, Webhook
 
 PAGE = 50
 
 
-class WebhookInput(serializers.Serializer[Any]):
+class WebhookInput(Input):
     url = serializers.CharField(max_length=2_000)
     kinds = serializers.ListField(
         child=serializers.CharField(max_length=40),

@@ -2,12 +2,18 @@
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
 
 from labeling.models.projects import Project
 
 
 class Upload(models.Model):
-    """Files that are sent together and become one import when all of them are here, to the last byte."""
+    """Files that are sent together and are of use when all of them are here, to the last byte.
+
+    Those for a project become an import of it then. Those for none are a data set with a name, which any
+    number of projects may import.
+    """
 
     class State(models.TextChoices):
         OPEN = "open"
@@ -15,12 +21,15 @@ class Upload(models.Model):
         COMPLETE = "complete"
         CANCELLED = "cancelled"
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="uploads")
+    project = models.ForeignKey(Project, null=True, on_delete=models.CASCADE, related_name="uploads")
+    name = models.CharField(max_length=120, blank=True, help_text="of a data set")
     state = models.CharField(max_length=9, choices=State.choices, default=State.OPEN)
     folder = models.CharField(max_length=32, unique=True, help_text="below uploads/ of the media folder")
     every_page = models.BooleanField(default=False, help_text="make an item of each page of a TIFF")
     error = models.CharField(max_length=300, blank=True, help_text="why it did not become an import")
-    files = models.PositiveIntegerField(default=0, help_text="that were sent, once it is complete")
+    files = models.PositiveIntegerField(
+        default=0, help_text="that were sent, or the images of a data set, once it is complete"
+    )
     size_bytes = models.BigIntegerField(default=0, help_text="of these files")
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
@@ -33,20 +42,30 @@ class Upload(models.Model):
         indexes = [
             models.Index(
                 fields=["touched_at"],
-                condition=models.Q(state__in=("open", "finishing")),
+                condition=Q(state__in=("open", "finishing")),
                 name="upload_unfinished",
             ),
         ]
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(state__in=("open", "finishing", "complete", "cancelled")),
+                condition=Q(state__in=("open", "finishing", "complete", "cancelled")),
                 name="upload_state_known",
             ),
             models.CheckConstraint(
-                condition=models.Q(state="complete") ^ models.Q(completed_at=None),
+                condition=Q(state="complete") ^ Q(completed_at=None),
                 name="upload_complete_has_time",
             ),
+            models.CheckConstraint(condition=Q(project=None) ^ Q(name=""), name="upload_has_project_or_name"),
+            models.UniqueConstraint(
+                "created_by",
+                Lower("name"),
+                condition=Q(project=None) & ~Q(state="cancelled"),
+                name="upload_data_set_once",
+            ),
         ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class UploadFile(models.Model):
@@ -68,14 +87,14 @@ class UploadFile(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["upload", "key"], name="upload_file_once"),
             models.CheckConstraint(
-                condition=models.Q(received__gte=0, received__lte=models.F("size")),
+                condition=Q(received__gte=0, received__lte=models.F("size")),
                 name="upload_file_received_range",
             ),
         ]
         indexes = [
             models.Index(
                 fields=["upload", "id"],
-                condition=models.Q(received__lt=models.F("size"), reason=""),
+                condition=Q(received__lt=models.F("size"), reason=""),
                 name="upload_file_missing",
             ),
         ]

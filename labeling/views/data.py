@@ -111,7 +111,8 @@ def choices(project: Project, filters: browsing.Filters, user: User) -> dict[str
 
 def filters_of(given: QueryDict) -> browsing.Filters:
     """Read filters from an address; one that makes no sense shows everything."""
-    form = FilterInput(data={key: value for key, value in given.items() if value})
+    known = FilterInput().fields
+    form = FilterInput(data={key: value for key, value in given.items() if value and key in known})
     return filters_from(form.validated_data) if form.is_valid() else browsing.Filters()
 
 

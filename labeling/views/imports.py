@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
@@ -16,9 +17,10 @@ from labeling import (
     reading,
     refreshing,
     sources,
+    taking_back,
     uploading,
 )
-from labeling.models import DataSource, Project
+from labeling.models import DataSource, Project, Upload
 from labeling.source_forms import SourceForm, SourceSettingsForm, TakingForm
 from labeling.views import SignedIn
 from labeling.views.settings import settings_page
@@ -47,14 +49,21 @@ def import_page(request: SignedIn, project_id: int) -> HttpResponse:
             "project": project,
             "imports": imports_of(project),
             "uploads": uploads_of(request, project),
+            "data_sets": unused_data_sets(request, project),
             "form": form,
         },
         status=400 if form.errors else 200,
     )
 
 
+def unused_data_sets(request: SignedIn, project: Project) -> QuerySet[Upload]:
+    """Return the complete data sets that a project has no images of yet."""
+    found = permissions.data_sets(request.user).filter(state=Upload.State.COMPLETE)
+    return found.exclude(sources__project=project).order_by("name")[:200]
+
+
 def import_path(request: SignedIn, project: Project) -> HttpResponse:
-    if not request.user.is_superuser:  # only a site admin may read folders of the server
+    if not permissions.may_read_server(request.user):
         raise Http404
     try:
         every_page = "every_page" in request.POST
@@ -157,6 +166,7 @@ def source_page(request: SignedIn, project_id: int, source_id: int) -> HttpRespo
         "gone": source.items.filter(gone_at__isnull=False).order_by("path")[:LISTED],
         "changed": source.items.filter(changed_at__isnull=False, gone_at=None).order_by("path")[:LISTED],
         "under_way": refreshing.is_under_way(source),
+        "untouched": taking_back.untouched(source).count(),
     }
     return render(request, "data/source.html", context, status=400 if form.errors else 200)
 
@@ -181,6 +191,17 @@ def refresh(request: SignedIn, project_id: int, source_id: int) -> HttpResponse:
         refreshing.start(source, request.user, again="again" in request.POST)
     except refreshing.NotNow as error:
         messages.warning(request, str(error))
+    if "again" in request.POST:
+        return redirect("source", project_id, source_id)
+    return redirect("import", project_id)
+
+
+@require_POST
+def take_back(request: SignedIn, project_id: int, source_id: int) -> HttpResponse:
+    """Take an import back, but for what was labeled of it."""
+    source = source_or_404(request, project_id, source_id)
+    taking_back.start(source, request.user)
+    messages.success(request, f"{source.name} is being taken back.")
     return redirect("import", project_id)
 
 

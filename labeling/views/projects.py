@@ -5,14 +5,27 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
-from labeling import extensions, figures, permissions, portal, projects, prompts, statistics, workforce
+from labeling import (
+    data_sets,
+    extensions,
+    figures,
+    importing,
+    permissions,
+    portal,
+    projects,
+    prompts,
+    statistics,
+    workforce,
+)
 from labeling.forms import ProjectForm, parse_classes
-from labeling.models import Invitation, Job, Project, User
+from labeling.models import Invitation, Job, Project, Upload, User
 from labeling.people_forms import InviteForm, WorkforceForm
+from labeling.source_forms import DataSetForm
 from labeling.views import SignedIn
 from labeling.views.log import as_file
 from labeling.views.people import team_page, to_copy
@@ -49,24 +62,38 @@ def project_new(request: SignedIn) -> HttpResponse:
     permissions.creator_or_404(request.user)
     form = ProjectForm(request.POST or None)
     people = WorkforceForm(request.user, request.POST or None)
-    if request.method == "POST" and form.is_valid() and people.is_valid():
+    images = DataSetForm(complete_data_sets(request), request.POST or None, initial=request.GET.dict())
+    if request.method == "POST" and form.is_valid() and people.is_valid() and images.is_valid():
         try:
-            made, sent = make(request.user, form, people)
+            made, sent = make(request.user, form, people, images)
         except projects.ProjectRefused as error:
             form.add_error(error.field or None, str(error))
+        except importing.ImportRefused as error:
+            images.add_error("data_set", str(error))
         except workforce.WorkforceRefused as error:
             people.add_error("email", str(error))
         else:
             return made_page(request, made, sent)
-    return render(request, "projects/new.html", {"form": form, "people": people})
+    return render(request, "projects/new.html", {"form": form, "people": people, "images": images})
 
 
-def make(user: User, form: ProjectForm, people: WorkforceForm) -> tuple[Project, list[Invitation]]:
-    """Make a project with its people, or neither. Raises ProjectRefused and WorkforceRefused."""
+def complete_data_sets(request: SignedIn) -> QuerySet[Upload]:
+    return permissions.data_sets(request.user).filter(state=Upload.State.COMPLETE).order_by("name")
+
+
+def make(
+    user: User, form: ProjectForm, people: WorkforceForm, images: DataSetForm
+) -> tuple[Project, list[Invitation]]:
+    """Make a project with its images and people, or none of it.
+
+    Raises ProjectRefused, WorkforceRefused and ImportRefused.
+    """
     fields = dict(form.cleaned_data)
     target_error = fields.pop("target")
     with transaction.atomic():
         made = projects.create_project(user, target_error=target_error, **fields)
+        if (chosen := images.cleaned_data["data_set"]) is not None:
+            data_sets.use(chosen, made, user)
         with_password = people.cleaned_data["with_password"]
         given, invitees = people.chosen_teams(), people.invitees()
         return made, workforce.staff(made, user, given, invitees, with_password=with_password)
@@ -79,6 +106,9 @@ def made_page(request: SignedIn, made: Project, sent: list[Invitation]) -> HttpR
         made.role = "manager"  # type: ignore[attr-defined]
         return team_page(request, made, form=InviteForm(), passwords=passwords)
     invited = f" Invited: {len(sent)}. What to hand on is on the Team page." if sent else ""
+    if made.sources.exists():
+        messages.success(request, f"{made.name} is there, and its images are being read.{invited}")
+        return redirect("project", made.pk)
     messages.success(request, f"{made.name} is there. Now give it images.{invited}")
     return redirect("import", made.pk)
 
@@ -106,11 +136,12 @@ def project_new_template(request: SignedIn) -> HttpResponse:
     typed["instructions"] = f"{written}\n\n{prompts.outline(typed.get('task_type', ''), classes)}".lstrip()
     form = ProjectForm(initial=typed)
     people = WorkforceForm(request.user, request.POST)
+    images = DataSetForm(complete_data_sets(request), initial=typed)
     is_part = bool(request.headers.get("HX-Request"))
     return render(
         request,
         f"projects/{'_new_instructions' if is_part else 'new'}.html",
-        {"form": form, "people": people},
+        {"form": form, "people": people, "images": images},
     )
 
 

@@ -60,6 +60,11 @@ def test_a_script_goes_from_a_folder_to_labels_and_home(loupe, worker, tmp_path)
     written = json.loads(project.export(tmp_path / "labels.json").read_text())
     assert len(written["annotations"]) == len(labeled)
     assert loupe.project("Shapes").facts()["items"]["labeled"] == len(labeled)
+    number = loupe.send_data_set("Shapes for all", folder)
+    another = loupe.create_project("More shapes", "multiclass", factories.CLASSES, assist_mode="off")
+    another.use_data_set(number)
+    another.wait_for_images(every=0.05)
+    assert len(list(another.items(state="unlabeled"))) == 12
 
 
 def test_what_the_server_refuses_is_said_in_its_words(loupe) -> None:

@@ -49,3 +49,25 @@ def test_after_a_break_and_a_reload_the_same_folder_is_chosen_and_only_the_rest_
     }
     assert Upload.objects.get().state == "complete"
     expect(page.locator("#imports")).to_contain_text("4 of 4 read")
+
+
+def test_a_data_set_is_sent_and_a_project_begins_with_it(browse, manager, tmp_path):
+    folder = factories.write_folder(tmp_path / "forklifts", 4)
+    page = browse(manager, "/data-sets/")
+    page.locator("input[webkitdirectory]").set_input_files(folder)
+    listed = page.locator("#imports")
+    expect(listed).to_contain_text("being checked")
+    factories.run_jobs("long")
+    expect(listed).to_contain_text("4 images")
+    expect(page.locator("[data-upload-text]")).to_contain_text("The data set is complete.")
+    page.get_by_role("link", name="Start labeling").click()
+    page.get_by_label("Name", exact=True).fill("Warehouse")
+    page.get_by_role("button", name="Next").click()
+    page.get_by_label("Classes", exact=True).fill("circle\nsquare")
+    for _ in range(4):
+        page.get_by_role("button", name="Next").click()
+    expect(page.locator("[data-summary]")).to_contain_text("forklifts")
+    page.get_by_role("button", name="Create project").click()
+    expect(page.get_by_role("status").first).to_contain_text("its images are being read")
+    factories.run_jobs("quick")
+    assert Item.objects.filter(project__name="Warehouse", state="unlabeled").count() == 4

@@ -1,6 +1,5 @@
-"""Azure Blob Storage, by Azurite: skipped where that is not installed (`npm install -g azurite`)."""
+"""Azure Blob Storage, by Azurite, which `make test` installs where there is npm; skipped where it is not."""
 
-import os
 import shutil
 import socket
 import subprocess
@@ -20,7 +19,7 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 
 ROOT = Path(__file__).resolve().parents[2]
-AZURITE = shutil.which("azurite-blob", path=f"{os.environ['PATH']}:{ROOT / 'node_modules/.bin'}")
+AZURITE = shutil.which("azurite-blob", path=ROOT / "tests/azurite/node_modules/.bin")
 ACCOUNT = "devstoreaccount1"  # Azurite's own, with a key that everybody knows
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
@@ -29,7 +28,7 @@ KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr
 def azurite(tmp_path_factory) -> Iterator[str]:
     """Start Azurite, and return the endpoint of its account."""
     if AZURITE is None:
-        pytest.skip("Azurite is not installed: npm install -g azurite")
+        pytest.skip("Azurite is not installed: make test does so where there is npm")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

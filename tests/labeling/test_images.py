@@ -63,6 +63,15 @@ def test_sixteen_bit_grey_keeps_its_range() -> None:
     assert abs(shallow.getpixel((1, 0))[0] - 128) <= 1
 
 
+def test_grey_of_a_camera_with_fewer_bits_is_not_black() -> None:
+    deep = Image.new("I;16", (2, 1))
+    deep.putpixel((0, 0), 1023)
+    deep.putpixel((1, 0), 512)
+    shallow = decoding.decode(encode(deep, "PNG"))
+    assert shallow.getpixel((0, 0))[0] == 255
+    assert abs(shallow.getpixel((1, 0))[0] - 128) <= 1
+
+
 def test_a_palette_keeps_its_colors_and_what_is_transparent_is_white() -> None:
     picture = Image.new("P", (2, 1))
     picture.putpalette([10, 20, 30, 200, 100, 50] + [0] * 762)

@@ -140,6 +140,9 @@ def test_chosen_again_after_a_reload_only_what_is_missing_is_sent(project, manag
     assert (again, is_known) == (upload, True)
     rows = uploading.name_files(again, named)
     assert [row.received == row.size for row in rows] == [True, True, True, False]
+    count = UploadFile.objects.count()
+    (wrong, right) = uploading.name_files(again, [Named("wrong.zip", 5), named[3]], known_only=True)
+    assert (wrong.reason, right.pk, UploadFile.objects.count()) == (uploading.ANOTHER, rows[3].pk, count)
     changed = uploading.name_files(again, [named[0]._replace(modified=2)])[0]
     assert (changed.received, changed.pk != rows[0].pk) == (0, True)
     other, is_known = uploading.begin(project, manager, sample=[Named("else.png", 7), *named[:0]])

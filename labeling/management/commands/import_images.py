@@ -3,9 +3,9 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from labeling import folders, importing, reading, sources
+from labeling import importing, label_imports, reading, sources
 from labeling.management.base import LoupeCommand, find_project, help_with
-from labeling.models import DataSource, Job, User
+from labeling.models import DataSource, ImportedLabel, Job, LabelImport, Project, User
 
 
 class Command(LoupeCommand):
@@ -18,7 +18,9 @@ class Command(LoupeCommand):
             help="folder, .zip file, or an address like s3://bucket/**; folders are read with those in them",
         )
         parser.add_argument(
-            "--labels-from-folders", action="store_true", help="label each image with its folder's name"
+            "--labels-from-folders",
+            action="store_true",
+            help="label the project's images by the names of their folders; this can be undone",
         )
         parser.add_argument("--by", metavar="EMAIL", help="in whose name; else nobody's")
 
@@ -29,6 +31,8 @@ class Command(LoupeCommand):
         user = User.objects.filter(email__iexact=by).first() if by else None
         if by and user is None:
             raise CommandError(f"There is no account {by!r}.")
+        if labels_from_folders and not target.is_classification:
+            raise CommandError(label_imports.FOLDERS_SAY_TOO_LITTLE)
         try:
             if "://" in path:
                 source = sources.add(target, {"address": path}, user)
@@ -36,17 +40,29 @@ class Command(LoupeCommand):
                 source = importing.add_path(target, path, user)
         except importing.ImportRefused as refusal:
             raise CommandError(str(refusal)) from None
-        self.work_off(source, "refresh")
-        self.work_off(source, "unpack")
+        self.work_off(source.project, "refresh", source=source.pk)
+        self.work_off(source.project, "unpack", source=source.pk)
         self.stdout.write(f"{source.items.count():,} files found in {time.monotonic() - started:.1f} s.")
-        self.work_off(source, "import")
+        self.work_off(source.project, "import", source=source.pk)
         if labels_from_folders:
-            self.stdout.write(f"{folders.label(source, user):,} items labeled by their folders.")
+            self.take_labels(target, user)
         self.report(source, time.monotonic() - started)
 
-    def work_off(self, source: DataSource, kind: str) -> None:
-        """Wait until the source is listed or read, doing the work here where no worker does it."""
-        parts = Job.objects.filter(project=source.project, kind=kind, payload__source=source.pk)
+    def take_labels(self, project: Project, by: User | None) -> None:
+        """Label images by their folders, as the page of label imports does it."""
+        given = label_imports.from_folders(project, by)
+        self.work_off(project, label_imports.CHECK, label_import=given.pk)
+        given.refresh_from_db()
+        if given.state == LabelImport.State.UNREADABLE:
+            raise CommandError("None of the images lies in a folder that could name its class.")
+        label_imports.apply(given, by, mode=LabelImport.Mode.LABELS, wanted={})
+        self.work_off(project, label_imports.APPLY, label_import=given.pk)
+        count = given.labels.filter(outcome=ImportedLabel.Outcome.LABEL).count()
+        self.stdout.write(f"{count:,} images labeled by their folders.")
+
+    def work_off(self, project: Project, kind: str, **payload: int) -> None:
+        """Wait until jobs of a kind are done, doing their work here where no worker does it."""
+        parts = Job.objects.filter(project=project, kind=kind, payload__contains=payload)
         while waiting := parts.filter(state__in=(Job.State.QUEUED, Job.State.RUNNING)).order_by("id").first():
             if not help_with(waiting):
                 time.sleep(0.2)

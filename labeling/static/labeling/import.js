@@ -1,4 +1,4 @@
-// The Import page: files are chosen or dropped, sent in parts, gone on with after a reload.
+// The pages of imports and data sets: files are chosen or dropped, sent in parts, gone on with after a reload.
 
 import { chosenIn, dropped } from "./upload/choosing.js";
 import { Sender, Stopped } from "./upload/sender.js";
@@ -8,7 +8,8 @@ import { Sender, Stopped } from "./upload/sender.js";
 const drop = /** @type {HTMLElement} */ (document.querySelector("[data-import]"));
 const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (drop.querySelector(`[data-${name}]`));
 const bar = /** @type {HTMLProgressElement} */ (part("upload-bar"));
-const pages = /** @type {HTMLInputElement} */ (drop.querySelector("[name=every_page]"));
+const pages = /** @type {HTMLInputElement|null} */ (drop.querySelector("[name=every_page]"));
+const dataSet = /** @type {HTMLInputElement|null} */ (drop.querySelector("[name=data_set]"));
 const NAMED = 20; // files that are named of those left out, by reason
 const WINDOW = 10_000; // ms over which the speed is measured
 const KB = 2 ** 10;
@@ -47,7 +48,7 @@ function left(seconds) {
 /** @param {Sender} at */
 function arrived({ files }) {
   const are = files === 1 ? "is on the server. It is" : "are on the server. They are";
-  return `✓ ${counted(files)} ${are} being read below.`;
+  return `✓ ${counted(files)} ${are} being ${dataSet ? "checked" : "read"} below.`;
 }
 
 /** What is going on, in a line. @param {Sender} at */
@@ -71,6 +72,7 @@ function said(at) {
 
 /** How it ended. @param {Sender} at */
 function ended(at) {
+  if (at.phase === "done" && dataSet) return "✓ The data set is complete.";
   if (at.phase === "done") {
     const taken = at.facts.imports.reduce((/** @type {number} */ sum, /** @type {{total: number}} */ each) => sum + each.total, 0);
     const isUnpacked = at.facts.imports.some((/** @type {{listed_at: string|null}} */ each) => !each.listed_at);
@@ -78,7 +80,7 @@ function ended(at) {
     return arrived(at);
   }
   if (at.phase === "incomplete") {
-    return `${number(at.facts.files_here)} of ${counted(at.facts.files)} are here. ${counted(at.missing)} ${at.missing === 1 ? "is" : "are"} missing: choose the same files or folder again, or import what is here.`;
+    return `${number(at.facts.files_here)} of ${counted(at.facts.files)} are here. ${counted(at.missing)} ${at.missing === 1 ? "is" : "are"} missing: choose the same files or folder again, or ${dataSet ? "make do with" : "import"} what is here.`;
   }
   return at.refused.size ? "None of these files can be taken." : "";
 }
@@ -98,7 +100,7 @@ function draw() {
   part("resume").hidden = phase !== "paused";
   part("cancel").hidden = !isSending && phase !== "paused";
   part("leave-out").hidden = phase !== "incomplete" || !at.facts.files_here;
-  part("leave-out").textContent = `Import the ${counted(at.facts?.files_here ?? 0)} that ${at.facts?.files_here === 1 ? "is" : "are"} here`;
+  part("leave-out").textContent = `${dataSet ? "Make do with" : "Import"} the ${counted(at.facts?.files_here ?? 0)} that ${at.facts?.files_here === 1 ? "is" : "are"} here`;
   drawLeftOut(at);
 }
 
@@ -153,6 +155,14 @@ async function follow(work) {
   }
 }
 
+/** The folder or the archive that was chosen, else the day. @param {Chosen[]} chosen */
+function nameOf(chosen) {
+  const [top] = chosen[0].path.split("/");
+  if (chosen[0].path.includes("/")) return top;
+  if (chosen.length === 1) return top.replace(/(\.tar)?\.[a-z0-9]+$/i, "");
+  return `${counted(chosen.length)} of ${new Date().toLocaleDateString("en", { day: "numeric", month: "long" })}`;
+}
+
 /** @param {Chosen[]} chosen @param {number} [upload] to go on with */
 async function begin(chosen, upload) {
   if (!chosen.length) return;
@@ -161,14 +171,17 @@ async function begin(chosen, upload) {
     part("upload-error").textContent = "Wait until these files are sent, or cancel them. Then choose the others.";
     return;
   }
-  for (const entry of document.querySelectorAll("[data-unfinished]")) {
+  for (const entry of dataSet ? [] : document.querySelectorAll("[data-unfinished]")) {
     if (upload && entry.getAttribute("data-unfinished") === String(upload)) entry.remove();
   }
-  const made = new Sender(drop.dataset.url ?? "", { everyPage: pages.checked, upload, changed });
+  const told = dataSet ? { name: dataSet.value.trim() || nameOf(chosen) } : { every_page: pages?.checked ?? false };
+  const made = new Sender(drop.dataset.url ?? "", { told, upload, changed });
   sender = made;
   await follow(async () => {
     await made.send(chosen);
-    document.querySelector(`[data-unfinished="${made.facts?.id}"]`)?.remove();
+    if (dataSet) dataSet.value = "";
+    else document.querySelector(`[data-unfinished="${made.facts?.id}"]`)?.remove();
+    if (!document.querySelector(".uploads li")) document.querySelector(".uploads")?.remove();
   });
 }
 
@@ -217,7 +230,13 @@ part("leave-out").addEventListener("click", () => sender && follow(() => /** @ty
 part("cancel").addEventListener("click", async () => {
   const going = sender;
   part("upload-text").textContent = "";
-  await going?.cancel();
-  part("upload").hidden = true;
+  try {
+    await going?.cancel();
+    part("upload").hidden = true;
+  } catch (error) {
+    if (!(error instanceof Stopped)) throw error;
+    part("upload-error").hidden = false;
+    part("upload-error").textContent = "It was too late to cancel: all of it has arrived.";
+  }
 });
 addEventListener("beforeunload", (event) => isBusy() && sender?.phase !== "finishing" && event.preventDefault());

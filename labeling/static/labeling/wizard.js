@@ -157,6 +157,8 @@ function summarize() {
     ["Help from a model", chosen("assist_mode"), 3],
     ["Promise", `at least ${field("target").value} % ${drawsShapes() ? "agreement with people" : "right"}, ${field("confidence").value} % sure, ${chosen("promise").toLowerCase()}`, 3],
   ];
+  const images = /** @type {HTMLSelectElement|null} */ (form.elements.namedItem("data_set"));
+  if (images) rows.splice(2, 0, ["Images", images.selectedOptions[0].text, 0]);
   rows.push(["People", people(), 4]);
   part("summary").replaceChildren(
     ...rows.flatMap(([name, value, step]) => {

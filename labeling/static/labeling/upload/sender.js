@@ -48,11 +48,15 @@ export class Sender {
   #limit = SMALL;
   #at = "";
 
-  /** @param {string} url @param {{everyPage: boolean, upload?: number, changed: () => void}} options */
-  constructor(url, { everyPage, upload, changed }) {
+  /**
+   * `told` goes with the first request: what the server is to know of all of it.
+   * @param {string} url @param {{told: Record<string, unknown>, upload?: number, changed: () => void}} options
+   */
+  constructor(url, { told, upload, changed }) {
     this.url = url;
-    this.everyPage = everyPage;
+    this.told = told;
     this.changed = changed;
+    this.goesOn = Boolean(upload);
     if (upload) this.#at = `${url}${upload}/`;
     addEventListener("online", () => this.#wakeUp());
   }
@@ -64,7 +68,7 @@ export class Sender {
     if (!this.#at) {
       const step = Math.max(1, Math.floor(all.length / 50));
       const sample = all.filter((_, index) => index % step === 0).slice(0, 50).map(named);
-      this.facts = await this.#ask("POST", this.url, { every_page: this.everyPage, sample });
+      this.facts = await this.#ask("POST", this.url, { ...this.told, sample });
       this.#at = `${this.url}${this.facts.id}/`;
     }
     for (let start = 0; start < all.length; start += NAMED) await this.#name(all.slice(start, start + NAMED));
@@ -128,7 +132,7 @@ export class Sender {
 
   /** @param {Chosen[]} page */
   async #name(page) {
-    const told = await this.#ask("POST", `${this.#at}files/`, { files: page.map(named) });
+    const told = await this.#ask("POST", `${this.#at}files/`, { files: page.map(named), known_only: this.goesOn });
     for (const [index, row] of told.files.entries()) {
       if (row.refused) {
         const paths = this.refused.get(row.refused) ?? [];

@@ -12,7 +12,7 @@ import { describe } from "./describe.js";
 import * as edit from "./edit.js";
 import { sizeFields } from "./fields.js";
 import { canvasBindings } from "./keys.js";
-import { levelSliders } from "./levels.js";
+import { levelSliders } from "../levels.js";
 import { bringIntoView, fit, limits } from "./look.js";
 import { objectList } from "./objects.js";
 import { outliner } from "./outline.js";
@@ -109,7 +109,7 @@ export function makeSurface(root, config, shared, host) {
   const drawDraft = draftBar($("draft"), state, { ...act, draw: render });
   const drawFields = sizeFields($("fields"), state, doing, () => stage.focus());
   const drawTools = toolbar($("tools"), state, tools, act.choose);
-  const levels = levelSliders($("levels"), state, image.exchange);
+  const levels = levelSliders($("levels"), () => state.sheet?.item ?? null, (query) => state.sheet && image.exchange(state.sheet.item.image + query));
   const bar = viewBar($("view"), state, { ...act, draw: render, reset: levels.reset });
   for (const [name, run] of Object.entries({ find: openPalette, before: act.copyPrevious, all: act.selectAll })) $(name).addEventListener("click", run);
   // The focus, and with it the keys, stay on the image.

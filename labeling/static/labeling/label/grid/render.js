@@ -35,8 +35,12 @@ export function columnsFor(count, tall) {
   return count <= 6 && tall ? 2 : 3;
 }
 
-/** @param {import("../types.js").Item} item @param {number} edge longest side in device pixels */
-export function pictureFor(item, edge) {
+/**
+ * @param {import("../types.js").Item} item @param {number} edge longest side in device pixels
+ * @param {string} [inWindow] what a DICOM image's address ends with
+ */
+export function pictureFor(item, edge, inWindow = "") {
+  if (item.window && inWindow) return item.image + inWindow;
   const longest = Math.max(item.width ?? 0, item.height ?? 0);
   return longest > 320 && edge <= 400 ? item.thumbnail : item.image;
 }
@@ -158,10 +162,11 @@ export function renderer(root, on, state) {
       const tile = state.tiles[index];
       node.tile.hidden = !tile;
       if (!tile) return;
-      const url = pictureFor(tile.item, edge);
+      const url = pictureFor(tile.item, edge, state.window);
       if (node.url !== url) {
+        const isSame = node.url.split("?")[0] === url.split("?")[0]; // in another window: it stays until that is here
         node.url = url;
-        node.tile.classList.add("loading");
+        node.tile.classList.toggle("loading", !isSame);
         node.tile.classList.remove("failed");
         node.image.src = url;
       } else magnify(node.image, node.face, INSET);
@@ -308,7 +313,8 @@ export function renderer(root, on, state) {
     const tile = state.magnified ? state.tiles[state.hover ?? state.cursor] : undefined;
     overlay.hidden = !tile;
     if (!tile) return;
-    if (largeImage.getAttribute("src") !== tile.item.image) largeImage.src = tile.item.image;
+    const address = tile.item.window ? tile.item.image + state.window : tile.item.image;
+    if (largeImage.getAttribute("src") !== address) largeImage.src = address;
     else magnify(largeImage, overlay, CAPTION);
     const size = tile.item.width ? `${tile.item.width} × ${tile.item.height} px` : "";
     const hint = t("Click or Z to go back");

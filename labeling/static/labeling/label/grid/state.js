@@ -13,10 +13,11 @@ import { newUuid } from "../uuid.js";
  *   mark: Mark, reason: string, selected: boolean, uuid: string}} Tile
  * @typedef {{tiles: {classes: number[], mark: Mark, reason: string, selected: boolean}[], cursor: number}} Snapshot
  *
+ * `window` is what the addresses of DICOM images end with, "" for their own windows.
  * A page may be shown in parts of `part` images: `tiles` are on screen, `before` and `after` are not.
  * @typedef {{classes: LabelClass[], multilabel: boolean, page: Page|null, tiles: Tile[], before: Tile[], after: Tile[], part: number,
  *   cursor: number, hover: number|null, anchor: number, fresh: boolean, magnified: boolean, history: Snapshot[],
- *   future: Snapshot[], touched: boolean, alone: boolean, incomplete: boolean, filter: string}} State
+ *   future: Snapshot[], touched: boolean, alone: boolean, incomplete: boolean, filter: string, window: string}} State
  */
 
 const WHOLE = 100; // no page has as many images
@@ -42,6 +43,7 @@ export function newState(classes, multilabel) {
     alone: false,
     incomplete: false,
     filter: "",
+    window: "",
   };
 }
 

@@ -4,6 +4,7 @@ import { sizePicker, findBox } from "./controls.js";
 import { answers, missing, missingText } from "./answers.js";
 import { submitText } from "./hint.js";
 import { gridBindings } from "./bindings.js";
+import { levelSliders } from "../levels.js";
 import { t, tn } from "../text.js";
 import { columnsFor, pictureFor, renderer } from "./render.js";
 import * as states from "./state.js";
@@ -61,7 +62,7 @@ export function makeSurface(root, config, shared, host) {
     find: () => find.focus(),
   };
 
-  const render = renderer(
+  const draw = renderer(
     root,
     {
       onTile(index, event) {
@@ -89,6 +90,23 @@ export function makeSurface(root, config, shared, host) {
     },
     state,
   );
+  const withWindow = () => state.tiles.find(({ item }) => item.window)?.item ?? null;
+  const levels = levelSliders(part("levels"), withWindow, (query) => {
+    state.window = query;
+    draw();
+  });
+  part("levels-reset").addEventListener("click", levels.reset);
+  /** @type {import("../types.js").Item|null} whose window all that have one are shown in */
+  let leading = null;
+
+  function render() {
+    const first = withWindow();
+    if (first !== leading) state.window = "";
+    leading = first;
+    part("levels-menu").hidden = !first;
+    levels.draw();
+    draw();
+  }
   part("magnifier").addEventListener("click", () => act.magnify(false));
   for (const [name, run] of Object.entries({ "select-all": act.selectAll, "select-none": act.selectNone, invert: act.invert })) {
     part(name).addEventListener("click", run);

@@ -1,21 +1,24 @@
 // Which values of a DICOM image are shown, from black to white: its window. The server draws it anew.
 
-import { setText } from "../dom.js";
-import { t } from "../text.js";
+import { setText } from "./dom.js";
+import { t } from "./text.js";
 
 /** For how long the hand must rest before another picture is asked for, in milliseconds. */
 const REST = 120;
 
+/** @typedef {import("./types.js").Item} Item */
+
 /**
- * @param {HTMLElement} box the sliders `center` and `width` @param {import("./state.js").State} state
- * @param {(address: string) => void} exchange shows the same image from another address
+ * @param {HTMLElement} box the sliders `center` and `width`
+ * @param {() => Item|null} shown the image whose window they have, an object of its own each time it is shown
+ * @param {(query: string) => void} exchange shows it in another window: what its address is to end with
  */
-export function levelSliders(box, state, exchange) {
+export function levelSliders(box, shown, exchange) {
   const center = /** @type {HTMLInputElement} */ (box.querySelector("[name=center]"));
   const width = /** @type {HTMLInputElement} */ (box.querySelector("[name=width]"));
   const said = /** @type {HTMLElement} */ (box.querySelector("[data-levels]"));
-  /** @type {import("./state.js").Sheet|null} whose window the sliders have */
-  let sheet = null;
+  /** @type {Item|null} whose window the sliders have */
+  let item = null;
   let resting = 0;
 
   function tell() {
@@ -24,10 +27,7 @@ export function levelSliders(box, state, exchange) {
   }
 
   function ask() {
-    const item = sheet?.item;
-    if (!item?.window) return;
-    const isOwn = Number(center.value) === item.window.center && Number(width.value) === item.window.width;
-    exchange(isOwn ? item.image : `${item.image}?center=${center.value}&width=${width.value}`);
+    exchange(`?center=${center.value}&width=${width.value}`);
   }
 
   for (const input of [center, width]) {
@@ -39,19 +39,21 @@ export function levelSliders(box, state, exchange) {
   }
 
   function reset() {
-    const own = sheet?.item.window;
+    const own = item?.window;
     if (!own) return;
     center.value = String(own.center);
     width.value = String(own.width);
     tell();
-    ask();
+    clearTimeout(resting);
+    exchange("");
   }
 
   function draw() {
-    if (sheet === state.sheet) return;
-    sheet = state.sheet;
+    const now = shown();
+    if (item === now) return;
+    item = now;
     clearTimeout(resting);
-    const own = sheet?.item.window;
+    const own = item?.window;
     box.hidden = !own;
     if (!own) return;
     const range = Math.max(own.high - own.low, own.width, 1);
