@@ -207,14 +207,10 @@ class Finder:
             }
             for label, each in self.templates.items()
         }  # fmt: skip
+        arrays: dict[str, Any] = {f"weights{label}": each.weights for label, each in self.templates.items()}
+        arrays |= {"mean": self.maps.mean.numpy(), "turn": self.maps.turn.numpy()}
         buffer = io.BytesIO()
-        np.savez(
-            buffer,
-            noted=json.dumps(noted),
-            mean=self.maps.mean.numpy(),
-            turn=self.maps.turn.numpy(),
-            **{f"weights{label}": each.weights for label, each in self.templates.items()},
-        )
+        np.savez(buffer, noted=np.array(json.dumps(noted)), **arrays)
         return buffer.getvalue()
 
     @classmethod

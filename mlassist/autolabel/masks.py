@@ -11,7 +11,7 @@ def polygon(mask: np.ndarray) -> list[list[float]]:
     """Return the outline of a mask (height, width); parts within another are holes."""
     height, width = mask.shape
     # Twice the pixels and an edge of nothing, so that outlines run between pixels.
-    fine = np.pad(np.kron(mask.astype(np.uint8), np.ones((2, 2), np.uint8)), 1)
+    fine = np.pad(mask.astype(np.uint8).repeat(2, 0).repeat(2, 1), 1)
     contours, _ = cv2.findContours(fine, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     parts = []
     for contour in contours:

@@ -15,9 +15,8 @@ function shape(name, attributes) {
 /** @param {Region} region */
 export function pathOf(region) {
   if (region.polygon) {
-    return region.polygon
-      .map((part) => `M${part.map((value, at) => (at % 2 ? `${value}` : `${at ? "L" : ""}${value},`)).join("")}Z`)
-      .join("");
+    const corners = (/** @type {number[]} */ part) => part.map((value, at) => (at % 2 ? "," : at ? "L" : "M") + value).join("");
+    return region.polygon.map((part) => `${corners(part)}Z`).join("");
   }
   const [x, y, width, height] = region.bbox ?? [0, 0, 0, 0];
   return `M${x},${y}h${width}v${height}h${-width}Z`;
