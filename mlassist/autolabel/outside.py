@@ -77,8 +77,9 @@ def checked(project: Project, item: Item, regions: Regions) -> list[dict[str, An
     """Return regions with classes as ids. Raises AutoLabelRefused for those that make no sense here."""
     if len(regions) > MOST_REGIONS:
         raise AutoLabelRefused(_("An image has %(most)s suggestions at most.") % {"most": MOST_REGIONS})
-    known = {each.pk: each.pk for each in project.classes.filter(retired_at=None)}
-    known |= {each.name: each.pk for each in project.classes.filter(retired_at=None)}  # type: ignore[dict-item]
+    known: dict[int | str, int] = {}
+    for label_class in project.classes.filter(retired_at=None):
+        known |= {label_class.pk: label_class.pk, label_class.name: label_class.pk}
     made = []
     for each in regions:
         if each["class"] not in known:

@@ -99,7 +99,9 @@ def auto_label_summary(request: SignedIn, project_id: int) -> HttpResponse:
     """Show what would be done before it is; a POST does it."""
     project = permissions.project_or_404(request.user, project_id, "manage")
     given = request.POST if request.method == "POST" else request.GET
-    trial = project.trials.filter(pk=whole_number(given.get("trial", ""))).select_related("project").first()
+    trial = (
+        project.trials.filter(pk=whole_number(given.get("trial", "")) or 0).select_related("project").first()
+    )
     if trial is None:
         messages.error(request, _("Generate test results first, and look at them."))
         return redirect("auto-label", project.pk)
