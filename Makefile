@@ -29,8 +29,9 @@ install: .venv/runtime.stamp .venv/testing.stamp
 	$(PIP) -r deploy/requirements.txt
 	@touch $@
 
-.venv/testing.stamp: deploy/requirements-test.txt .venv/runtime.stamp
+.venv/testing.stamp: deploy/requirements-test.txt deploy/requirements-faces.txt .venv/runtime.stamp
 	$(PIP) -r deploy/requirements-test.txt
+	$(PIP) --no-deps -r deploy/requirements-faces.txt
 	@touch $@
 
 demo: .venv/runtime.stamp

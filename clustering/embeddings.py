@@ -23,6 +23,7 @@ from django.db.models.functions import Coalesce
 
 from clustering.models import EmbeddingSet, Shard
 from labeling import statistics
+from labeling.extensions import register_repainting
 from labeling.models import Item, Project
 
 
@@ -205,6 +206,13 @@ def delete(embedding_set: EmbeddingSet) -> None:
     with transaction.atomic():
         embedding_set.delete()
         transaction.on_commit(partial(discard, *filter(None, names)))
+
+
+@register_repainting
+def forget(project: Project) -> None:
+    """Delete what was seen in a project's pictures: they are others now."""
+    for each in EmbeddingSet.objects.filter(project=project):
+        delete(each)
 
 
 def open_array(name: str) -> np.ndarray:

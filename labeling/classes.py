@@ -236,7 +236,7 @@ def move(label_class: LabelClass, by: User, step: int) -> Event | None:
         return change("move_class", label_class.project, by, values, said, own)
 
 
-def retire(label_class: LabelClass, by: User) -> Event:
+def retire(label_class: LabelClass, by: User | None) -> Event:
     """Let nobody choose a class any more; labels that name it keep it. Raises ProjectRefused."""
     with transaction.atomic():
         lock(label_class.project)
@@ -247,7 +247,7 @@ def retire(label_class: LabelClass, by: User) -> Event:
         return change("retire_class", label_class.project, by, values, said, label_class)
 
 
-def restore(label_class: LabelClass, by: User) -> Event | None:
+def restore(label_class: LabelClass, by: User | None) -> Event | None:
     """Let people choose a retired class again; None where they can. Raises ProjectRefused."""
     with transaction.atomic():
         lock(label_class.project)
@@ -265,7 +265,7 @@ def restore(label_class: LabelClass, by: User) -> Event | None:
 def change(
     verb: str,
     project: Project,
-    by: User,
+    by: User | None,
     values: Values,
     said: str,
     label_class: LabelClass | None = None,

@@ -226,11 +226,13 @@ def write(
         project, filters, viewer, split=choice.split or None, with_urls=choice.with_images == "link"
     )
     refuse_unread(pictures)
+    refuse_hiding(project, choice)
     heading = packing.readable(heading_of(project, filters, pictures, choice))
     tally, steps = packing.Tally(), 2 * len(pictures)
     read = packing.noted(iter(pictures), tally, lambda done: progress(done, steps), form)
     packing.write(form, heading, read, path, alone=alone)
     packing.check(form, heading, tally, path, lambda done: progress(len(pictures) + done, steps), alone=alone)
+    refuse_hiding(project, choice)
     if index:
         with index.open("wb") as file:
             tally.save(file)
@@ -256,6 +258,13 @@ def refuse_unread(pictures: Labeled) -> None:
             f"{unread:,} of the images have not been read yet, so nobody knows how large they are."
             " Export again when the import is done."
         )
+
+
+def refuse_hiding(project: Project, choice: Choice) -> None:
+    """Copy no images while faces are being hidden in them, nor what was copied before that began."""
+    now = Project.objects.get(pk=project.pk)
+    if choice.with_images == "copy" and (now.is_hiding_faces or now.faces != project.faces):
+        raise packing.Unsound("Faces are being hidden in the images. Export them when that is done.")
 
 
 def heading_of(project: Project, filters: review.Filters, pictures: Labeled, choice: Choice) -> Heading:

@@ -1,11 +1,16 @@
 """Where other apps add to labeling's pages without labeling knowing them."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from labeling.models import Project
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from labeling.masking import FoundFace
 
 Facts = Callable[[Project], dict[str, Any]]
 
@@ -17,6 +22,21 @@ LookAlikes = Callable[[Project, int, int], list[int] | None]
 
 NearDuplicates = Callable[[Project], Iterator[np.ndarray]]
 
+
+class FaceFinder(Protocol):
+    """What finds faces. It is asked in jobs, from several threads at once."""
+
+    @property
+    def name(self) -> str: ...
+
+    def problem(self) -> str:
+        """Return why it cannot be used here, in a sentence for people; "" where it can."""
+
+    def find(self, image: "Image.Image") -> "list[FoundFace]": ...
+
+
+_face_finders: list[FaceFinder] = []
+_repainting: list[Callable[[Project], None]] = []
 _look_alikes: list[LookAlikes] = []
 _near_duplicates: list[NearDuplicates] = []
 _facts: list[Facts] = []
@@ -127,3 +147,24 @@ def register_near_duplicates(provider: NearDuplicates) -> NearDuplicates:
 def near_duplicates(project: Project) -> Iterator[np.ndarray]:
     for provider in _near_duplicates:
         yield from provider(project)
+
+
+def register_faces(finder: FaceFinder) -> FaceFinder:
+    """Let something find the faces that are hidden in images; the last one registered does."""
+    _face_finders.append(finder)
+    return finder
+
+
+def face_finder() -> FaceFinder | None:
+    return _face_finders[-1] if _face_finders else None
+
+
+def register_repainting(handler: Callable[[Project], None]) -> Callable[[Project], None]:
+    """Have a function called in the transaction in which all pictures of a project become others."""
+    _repainting.append(handler)
+    return handler
+
+
+def repainted(project: Project) -> None:
+    for handler in _repainting:
+        handler(project)

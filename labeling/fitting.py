@@ -28,8 +28,8 @@ SEVERAL = "It has several classes, and this project asks for one: {names}."
 class Fitted:
     """Regions {class, bbox?, polygon?} that can be taken, `class` a number of the file's classes.
 
-    `counts` says what was done to how many: clipped, outside, flawed, scaled, boxed, repeated, wrong_type,
-    wrong_size, several. `problems` are what was refused: by which of these, and why.
+    `counts` says what was done to how many: clipped, outside, flawed, scaled, boxed, framed, traced,
+    repeated, wrong_type, wrong_size, several. `problems` are what was refused: by which of these, and why.
     """
 
     regions: list[dict[str, Any]] = field(default_factory=list)
@@ -50,6 +50,7 @@ class Target:
     is_classification: bool
     is_single: bool  # one class each
     has_boxes: bool  # and nothing else
+    has_masks: bool = False
 
 
 def fit(picture: Picture, target: Target, names: Sequence[str]) -> Fitted:
@@ -142,9 +143,24 @@ def fit_shape(
     if flaw is not None:
         found.refuse("flawed", f"“{name}”: {flaw}")
         return None
+    return as_asked(shape, box, polygon, target, found)
+
+
+def as_asked(
+    shape: Shape,
+    box: list[float] | None,
+    polygon: list[list[float]] | None,
+    target: Target,
+    found: Fitted,
+) -> dict[str, Any]:
+    """Return a region as its project asks for it, counting what was of another kind."""
     if polygon and target.has_boxes:
         found.counts["boxed"] += 1
         box, polygon = geometry.bounds(polygon), None
+    elif box and not target.has_boxes:
+        found.counts["framed"] += 1
+    elif shape.mask and not target.has_masks:
+        found.counts["traced"] += 1
     return {"class": shape.category, "bbox": box} if box else {"class": shape.category, "polygon": polygon}
 
 

@@ -9,14 +9,16 @@ from functools import lru_cache, partial
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.urls import reverse
 from PIL import Image
 
-from labeling import decoding, storing
+from labeling import decoding, masked, masking, storing
 from labeling.decoding import BrokenImage as BrokenImage  # who opens images meets it
 from labeling.models import Item
 
 THUMBNAIL = 320
 MARGIN = 0.25  # of an object's sides, shown around it on each side
+VERSION = 16  # characters of a content's hash, in addresses
 WEBP_LONGEST = 16_383  # the format has no room for more pixels on a side
 
 
@@ -31,6 +33,17 @@ class ReadImage:
     format: str
     pages: int = 1  # of its file
     window: dict[str, float] | None = None
+    masked: "Masked | None" = None  # where faces are hidden
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """What was hidden in an image before anybody saw it."""
+
+    original_sha256: str
+    is_sealed: bool
+    found_by: str
+    faces: tuple[masking.FoundFace, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +58,15 @@ class Viewable:
 
 def open_upright(item: Item, at_least: int | None = None) -> Image.Image:
     """Return an item's upright RGB image. Raises BrokenImage."""
-    return decoding.decode(storing.read_bytes(item), at_least, item.page)
+    return decoding.decode(storing.read_bytes(item), at_least, storing.page_of(item))
 
 
 def read(item: Item) -> ReadImage:
     """Look at an item's bytes once and keep its thumbnail. Raises BrokenImage."""
     data = storing.read_bytes(item)
     found = decoding.look(data, page=item.page)
-    content = hashlib.sha256(data)
-    if item.page:
-        content.update(f"page {item.page}".encode())
-    digest, image = content.hexdigest(), found.image
-    keep(thumbnail_name(digest), webp(image, THUMBNAIL))
-    if not found.shows_in_browsers:
-        name, media_type = display_copy(digest, image.width, image.height, found.format)
-        keep(name, webp(image) if media_type == "image/webp" else png(image))
+    digest, image = content_of(data, item.page), found.image
+    derive(digest, image, found.format, shows_in_browsers=found.shows_in_browsers)
     return ReadImage(
         digest,
         len(data),
@@ -69,6 +76,22 @@ def read(item: Item) -> ReadImage:
         found.pages,
         found.window.as_dict() if found.window else None,
     )
+
+
+def content_of(data: bytes, page: int) -> str:
+    """Return the hash that says which picture it is: a file, and which page of it."""
+    content = hashlib.sha256(data)
+    if page:
+        content.update(f"page {page}".encode())
+    return content.hexdigest()
+
+
+def derive(digest: str, image: Image.Image, kind: str, *, shows_in_browsers: bool) -> None:
+    """Keep what screens show of an image: its thumbnail, and a copy where browsers cannot show the file."""
+    keep(thumbnail_name(digest), webp(image, THUMBNAIL))
+    if not shows_in_browsers:
+        name, media_type = display_copy(digest, image.width, image.height, kind)
+        keep(name, webp(image) if media_type == "image/webp" else png(image))
 
 
 def webp(image: Image.Image, longest: int | None = None) -> bytes:
@@ -83,7 +106,7 @@ def webp(image: Image.Image, longest: int | None = None) -> bytes:
 
 
 def upright_file(item: Item) -> bytes:
-    """Return the file as it is at its source; what cameras left turned, or is a later page, is written anew.
+    """Return the file as people may see it; what cameras left turned, or is a later page, is written anew.
 
     Raises BrokenImage.
     """
@@ -93,11 +116,11 @@ def upright_file(item: Item) -> bytes:
     with decoding.blaming(decoding.DAMAGED):
         with decoding.open_header(data) as image:
             kind, turned = image.format, image.getexif().get(decoding.ORIENTATION, 1)
-        if turned == 1 and not item.page:
+        if turned == 1 and not storing.page_of(item):
             return data
         buffer = io.BytesIO()
         quality = {"quality": 95, "subsampling": 0} if kind == "JPEG" else {}
-        decoding.decode(data, page=item.page).save(buffer, kind, **quality)
+        decoding.decode(data, page=storing.page_of(item)).save(buffer, kind, **quality)
         return buffer.getvalue()
 
 
@@ -157,15 +180,28 @@ def viewable(item: Item) -> Viewable:
     name, media_type = display_copy(item.sha256, item.width, item.height, item.format)
     if default_storage.exists(name):
         return Viewable(default_storage.size(name), media_type, partial(stored_parts, name))
-    return Viewable(
-        item.size_bytes, f"image/{item.format.lower()}", partial(storing.parts, item), is_original=True
-    )
+    size = masked.size(item) if item.source.hides_faces else item.size_bytes
+    return Viewable(size, f"image/{item.format.lower()}", partial(storing.parts, item), is_original=True)
 
 
 def stored_parts(name: str, start: int, end: int) -> Iterator[bytes]:
     with default_storage.open(name) as stored:
         stored.seek(start)
         yield stored.read(end - start)
+
+
+def address(item: Item) -> str:
+    """Return where a picture is shown; another one where it shows something else by now."""
+    return reverse("image", args=[item.pk]) + version(item)
+
+
+def thumbnail_address(item: Item) -> str:
+    return reverse("thumbnail", args=[item.pk]) + version(item)
+
+
+def version(item: Item) -> str:
+    """Return what keeps browsers from showing what they have kept of a copy, or of the original."""
+    return f"?v={item.sha256[:VERSION]}" if item.masked_at else ""
 
 
 @lru_cache(maxsize=16)

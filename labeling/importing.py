@@ -208,9 +208,11 @@ def save_upload(file: UploadedFile, target: Path) -> None:
 def made(
     project: Project, kind: str, location: Path | str, name: str, by: User | None, **options: Any
 ) -> DataSource:
-    return DataSource.objects.create(
+    source = DataSource.objects.create(
         project=project, kind=kind, location=str(location), name=name[:255], created_by=by, **options
     )
+    source.refresh_from_db(fields=["hides_faces"])
+    return source
 
 
 def register(

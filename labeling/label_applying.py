@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import Count, Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
-from labeling import columns, jobs, queue, review, suggestions
+from labeling import columns, jobs, label_classes, queue, review, suggestions
 from labeling.label_checking import BLIND
 from labeling.label_imports import APPLY, UNDO, State
 from labeling.models import (
@@ -32,7 +32,9 @@ from labeling.models import (
 CHUNK = 500  # images, about a second
 SPACE = UUID("5f0c6c0e-0b3e-4a57-9a0d-6b9f0f3f6d11")  # of the ids of imported labels
 Outcome = ImportedLabel.Outcome
-WRITTEN = (Outcome.LABEL, Outcome.BESIDE, Outcome.SUGGESTION)
+WRITTEN = ImportedLabel.WRITTEN
+ALONE = (Outcome.HELD, Outcome.KEPT)
+NAMED = 200  # images that were left alone
 Regions = list[dict[str, Any]]  # {class: id, bbox?, polygon?}
 ENTRY = ("kind", "priority", "why", "inclusion_probability", "needed", "hint_id")
 
@@ -43,6 +45,13 @@ def outcomes(given: LabelImport) -> dict[str, int]:
     return dict(rows)
 
 
+def left_alone(given: LabelImport) -> list[dict[str, Any]]:
+    """Return the first images whose labels were kept out: first those that somebody had on screen."""
+    rows = given.labels.filter(outcome__in=ALONE).order_by("outcome", "item__path")
+    found = rows.values_list("item_id", "item__path", "outcome")[:NAMED]
+    return [{"item": item, "path": path, "why": why} for item, path, why in found]
+
+
 @jobs.handler(APPLY, cluster="quick", priority=0)
 def apply(job: jobs.RunningJob) -> dict[str, Any]:
     """Take in all that is left of a file, and say so once."""
@@ -50,7 +59,9 @@ def apply(job: jobs.RunningJob) -> dict[str, Any]:
     total = ImportedLabel.objects.filter(label_import=pk).count()
     while left := next_chunk(pk, State.APPLYING, take_in):
         job.progress(total - left, total, "Taking labels in…")
-    return outcomes(LabelImport.objects.get(pk=pk))
+    given = LabelImport.objects.select_related("project", "applied_by").get(pk=pk)
+    label_classes.take_away(given, given.applied_by)
+    return outcomes(given)
 
 
 @jobs.handler(UNDO, cluster="quick", priority=0)
@@ -61,7 +72,9 @@ def undo(job: jobs.RunningJob) -> dict[str, Any]:
     by = User.objects.filter(pk=job.payload["by"]).first()
     while left := next_chunk(pk, State.UNDOING, lambda given: take_back(given, by)):
         job.progress(total - left, total, "Taking labels back…")
-    return outcomes(LabelImport.objects.get(pk=pk))
+    given = LabelImport.objects.select_related("project").get(pk=pk)
+    label_classes.take_away(given, by)
+    return outcomes(given)
 
 
 def next_chunk(pk: int, state: str, work: Any) -> int:
@@ -135,14 +148,16 @@ def wanted_of(given: LabelImport, row: ImportedLabel) -> Regions | None:
 
 def as_labels(given: LabelImport, wanted: Mapping[int, Regions]) -> dict[str, list[int]]:
     """Tell which images get a label: those that nobody has labeled or has on screen."""
-    free = set(
-        unanswered(wanted)
-        .filter(entry__isnull=False, entry__open_slots=F("entry__needed"))
-        .values_list("id", flat=True)
-    )
+    open_ones = set(unanswered(wanted).values_list("id", flat=True))
+    waiting = unanswered(wanted).filter(entry__open_slots=F("entry__needed"))
+    free = set(waiting.values_list("id", flat=True))
     is_kept = given.answered == LabelImport.Answered.BESIDE
-    others = [item for item in wanted if item not in free]
-    return {Outcome.LABEL: sorted(free), Outcome.BESIDE if is_kept else Outcome.KEPT: others}
+    others = [item for item in wanted if item not in open_ones]
+    return {
+        Outcome.LABEL: sorted(free),
+        Outcome.HELD: sorted(open_ones - free),
+        Outcome.BESIDE if is_kept else Outcome.KEPT: others,
+    }
 
 
 def as_suggestions(given: LabelImport, wanted: Mapping[int, Regions]) -> dict[str, list[int]]:

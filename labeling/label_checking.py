@@ -9,8 +9,7 @@ from itertools import islice
 from typing import Any
 
 from django.db import DatabaseError
-from django.db.models import Exists, OuterRef, Q
-from django.db.models.expressions import Combinable
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from labeling import fitting, jobs
 from labeling.formats import incoming
@@ -21,21 +20,20 @@ from labeling.formats.records import Category, Picture, Problem, Record, Shape, 
 from labeling.label_imports import CHECK, OWN_FOLDERS, State, path_of
 from labeling.listing import readable
 from labeling.matching import BY_PATH, Gallery, Image, Match, folder_of
-from labeling.models import Annotation, ImportedLabel, Item, Job, LabelImport, Project
+from labeling.models import Annotation, ImportedLabel, Item, Job, LabelImport, Project, QueueEntry
 
 BATCH = 500  # images
 MOST_PROBLEMS = 200  # that are kept
 MOST_CLASSES = 5_000
+MASKS = "masks"  # a format that has one mask for all objects of a class
 LONGEST = 300  # characters of a sentence that is kept
 STATES = {
     "unread": "The image has not been read yet. Check again when it has.",
     "broken": "The image is damaged.",
     "removed": "The image was taken out of the project.",
 }
-UNKNOWN = (
-    "Loupe does not recognise what this is. Choose the format and check again; "
-    "the formats and what they need are listed in the menu."
-)
+UNKNOWN = "Loupe does not recognise what this is. Choose the format and check again. It reads {formats}."
+NO_LABELS = "The file has no labels for any image."
 DAMAGED = "The file is damaged, or not what it says that it is, from image {number:,} on."
 NO_IMAGE = "There is no such image in the project."
 RIVALS = "Several images could be meant, such as {one} and {other}."
@@ -65,8 +63,9 @@ def check(job: jobs.RunningJob) -> dict[str, Any]:
         survey.go()
     except Unreadable as error:
         given.labels.all().delete()
-        finish(given, State.UNREADABLE, {"error": tidy(str(error))}, survey)
-        return {"error": tidy(str(error))}
+        report = {"error": survey.explained(error), "problems": survey.counts["problems"]}
+        finish(given, State.UNREADABLE, {**report, "list": survey.problems}, survey)
+        return {"error": report["error"]}
     finish(given, State.READY, survey.report(), survey)
     return {"images": survey.counts["taken"]}
 
@@ -114,8 +113,18 @@ class Survey:
                 self.job.progress(
                     self.counts["images"], message=f"{self.counts['images']:,} images looked at"
                 )
-        if not self.counts["images"] and not self.counts["unreadable"]:
-            raise Unreadable("The file has no labels for any image.")
+        if not self.counts["images"]:
+            raise Unreadable(NO_LABELS)
+
+    def explained(self, error: Unreadable) -> str:
+        """Say why a file cannot be read, what was met first in it, and what its format needs."""
+        reading = incoming.READINGS.get(self.format)
+        if reading is None:  # it is of none, and the error has all of them
+            return readable(str(error)).replace("\0", "�")
+        said = [tidy(str(error))]
+        if self.problems and str(error) == NO_LABELS:
+            said.append("{place}: {said}".format(**self.problems[0]))
+        return " ".join([*said, reading.needs])
 
     def own_folders(self) -> Iterator[Found]:
         """Yield each image of the project with the class that its folder is named after."""
@@ -134,7 +143,8 @@ class Survey:
                 stack.enter_context(files)
             self.format = self.format or incoming.recognise(files) or ""
             if not self.format:
-                raise Unreadable(UNKNOWN)
+                known = "; ".join(f"{each.title} ({each.takes})" for each in incoming.READINGS.values())
+                raise Unreadable(UNKNOWN.format(formats=known))
             yield from self.pictures(incoming.read(self.format, files, self.size_of))
 
     def pictures(self, records: Iterable[Record]) -> Iterator[Found]:
@@ -210,6 +220,8 @@ class Survey:
             self.classes[index]["images"] += 1
         for each in fitted.regions:
             self.classes[each["class"]]["regions"] += 1
+        if self.format == MASKS and self.project.draws_shapes:
+            self.counts["merged"] += len(picture.shapes)
         is_prediction, confidence = told.get("origin") == PREDICTION, told.get("confidence")
         # What could not be read or taken may have been all there is: that is not the same as nothing.
         is_empty = (
@@ -249,20 +261,47 @@ class Survey:
         readable_items = Item.objects.filter(project=self.project).exclude(read_at=None)
         there = readable_items.exclude(state__in=(Item.State.BROKEN, Item.State.REMOVED)).count()
         more = {
-            "labeled": rows.filter(has_answer()).count(),
+            **prospects(rows),
             "blind": rows.filter(item__entry__kind__in=BLIND).count(),
             "matched": len(self.seen),
             "without": max(0, there - len(self.seen)),
         }
+        self.count_free(rows.filter(has_answer()))
         return {**self.counts, **more, "list": self.problems}
 
+    def count_free(self, answered: QuerySet[ImportedLabel]) -> None:
+        """Count the images of each class that have no label or answer, given those that have."""
+        for each in self.classes:
+            each["free"] = each["images"]
+        for regions in answered.values_list("regions", flat=True).iterator():
+            for index in {each["class"] for each in regions}:
+                self.classes[index]["free"] -= 1
 
-def has_answer() -> Combinable:
+
+def prospects(rows: QuerySet[ImportedLabel]) -> dict[str, int]:
+    """Count the images that would get a label, one beside another, or a suggestion, as they are now."""
+    waiting = QueueEntry.objects.filter(item=OuterRef("item"), open_slots=F("needed"))
+    says = rows.exclude(is_prediction=True).filter(~Q(regions=[]) | Q(empty="told"))
+    open_ones = rows.exclude(has_answer())
+    free = says.exclude(has_answer()).filter(Exists(waiting))
+    return {
+        "labeled": rows.filter(has_answer()).count(),
+        "held": open_ones.exclude(Exists(waiting)).count(),
+        "free": free.count(),
+        "beside": says.filter(has_answer()).count(),
+        "suggestible": open_ones.exclude(regions=[])
+        .filter(item__entry__isnull=False)
+        .exclude(item__entry__kind__in=BLIND)
+        .count(),
+    }
+
+
+def has_answer() -> Q:
     """Choose the rows whose image has a label, or an answer on the way to one."""
     given = Annotation.objects.filter(
         item=OuterRef("item"), labeler__isnull=False, counted=True, withdrawn_at=None
     )
-    return ~Q(item__state=Item.State.UNLABELED) | Exists(given)
+    return ~Q(item__state=Item.State.UNLABELED) | Q(Exists(given))
 
 
 def target(project: Project, image: Image) -> fitting.Target:
@@ -272,6 +311,7 @@ def target(project: Project, image: Image) -> fitting.Target:
         is_classification=project.is_classification,
         is_single=project.task_type == Project.TaskType.MULTICLASS,
         has_boxes=project.task_type == Project.TaskType.DETECTION,
+        has_masks=project.task_type == Project.TaskType.SEMANTIC,
     )
 
 

@@ -5,8 +5,7 @@ says waits in rows of its own until somebody decides.
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,33 +14,25 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import classes, importing, jobs, leavings, meanings
-from labeling.classes import ClassInput
+from labeling import classes, importing, jobs, label_classes, leavings
 from labeling.formats.incoming import READINGS
 from labeling.importing import ImportRefused
-from labeling.models import Event, Job, LabelClass, LabelImport, Project, User
+from labeling.label_classes import Wanted
+from labeling.models import Job, LabelImport, Project, User
 
 OWN_FOLDERS = "own_folders"  # the images' own, rather than a file
 CHECK, APPLY, UNDO = "check_labels", "apply_labels", "undo_labels"
-NEW = "new"
-FOLDERS_SAY_TOO_LITTLE = "Folders name classes of whole images, and this project asks for more."
 State = LabelImport.State
-Wanted = Mapping[str, int | str | None]  # class of the file: id of the project's, "new", or None
-
-
-@dataclass(frozen=True, slots=True)
-class Proposed:
-    """A class of a file, with the one of the project that it becomes unless somebody says otherwise.
-
-    `choice` is an id, "new", or None: its name is that of a retired class.
-    """
-
-    name: str
-    parent: str
-    images: int
-    regions: int
-    choice: int | str | None
-    known: LabelClass | None
+WAITING = (State.READY, State.UNREADABLE)
+NOT_NOW = {
+    State.CHECKING: "These labels are just being checked. Take them in when the report is there.",
+    State.UNREADABLE: "These labels could not be read. Check them again, as another format.",
+    State.APPLYING: "These labels are just being taken in.",
+    State.APPLIED: "These labels are taken in already. Check the file again to take in what was left.",
+    State.UNDOING: "These labels are just being taken back.",
+    State.UNDONE: "These labels were taken back. Check the file again, and take in what comes of that.",
+}
+FOLDERS_SAY_TOO_LITTLE = "Folders name classes of whole images, and this project asks for more."
 
 
 def receive(
@@ -94,37 +85,43 @@ def enqueue(kind: str, given: LabelImport, by: User | None, turn: str = "") -> J
     return jobs.enqueue(kind, given.project, payload, key=key, created_by=by)
 
 
-def check_again(given: LabelImport, by: User | None, format_name: str = "") -> None:
-    """Look at a file anew: as another format, or since there are more images. Raises ImportRefused."""
+def check_again(given: LabelImport, by: User | None, format_name: str = "") -> LabelImport:
+    """Look at a file anew: as another format, or since images or labels came or went. Raises ImportRefused.
+
+    What was taken in or back already stays on record: its file becomes a new import, which is returned.
+    """
     if format_name and format_name not in READINGS:
         raise ImportRefused("There is no such format to read labels from.")
     with transaction.atomic():
-        rows = LabelImport.objects.filter(pk=given.pk, state__in=(State.READY, State.UNREADABLE))
-        wanted = given.format if given.format == OWN_FOLDERS else format_name
-        if not rows.update(state=State.CHECKING, format=wanted):
-            raise ImportRefused("These labels are taken in already, or are just being looked at.")
-        enqueue(CHECK, given, by, uuid.uuid4().hex)
+        locked = LabelImport.objects.select_for_update().select_related("project").get(pk=given.pk)
+        if locked.state in (State.APPLIED, State.UNDONE):
+            return anew(locked, by, format_name)
+        if locked.state not in WAITING:
+            raise ImportRefused("These labels are just being looked at, taken in or taken back.")
+        locked.format = OWN_FOLDERS if locked.format == OWN_FOLDERS else format_name
+        locked.state = State.CHECKING
+        locked.save(update_fields=["state", "format"])
+        enqueue(CHECK, locked, by, uuid.uuid4().hex)
+    return locked
+
+
+def anew(given: LabelImport, by: User | None, format_name: str) -> LabelImport:
+    """Return an import of a file that was taken in or back before; of a repeated click, the same."""
+    mine = given.project.label_imports.filter(location=given.location, pk__gt=given.pk)
+    if not given.location:
+        mine = mine.filter(format=OWN_FOLDERS)
+    if waiting := mine.filter(state__in=(State.CHECKING, *WAITING)).order_by("id").last():
+        return waiting if waiting.state == State.CHECKING else check_again(waiting, by, format_name)
+    wanted = given.format if given.format == OWN_FOLDERS else format_name or given.format
+    return begin(given.project, by, name=given.name, location=given.location, format=wanted)
 
 
 def discard(given: LabelImport) -> None:
     """Delete a file of labels of which nothing was taken in, and its report. Raises ImportRefused."""
-    rows = LabelImport.objects.filter(pk=given.pk, state__in=(State.READY, State.UNREADABLE))
-    if not rows.delete()[0]:
+    if not LabelImport.objects.filter(pk=given.pk, state__in=WAITING).delete()[0]:
         raise ImportRefused("Only what was not taken in can be discarded. Undo it instead.")
-    if given.location:
+    if given.location and not LabelImport.objects.filter(location=given.location).exists():
         leavings.remove_labels(given)
-
-
-def proposed(given: LabelImport) -> list[Proposed]:
-    """Return the classes of a file, each with the class of the project that has its name."""
-    known = {each.name.lower(): each for each in given.project.classes.select_related("means")}
-    today = meanings.of(given.project)
-    found = []
-    for each in given.classes:
-        same = known.get(each["name"].lower())
-        choice = today.offered(same.pk) if same else NEW
-        found.append(Proposed(**each, choice=choice, known=same))
-    return found
 
 
 def apply(
@@ -146,60 +143,20 @@ def apply(
         if locked.state in (State.APPLYING, State.APPLIED) and locked.mode == mode:
             return go_on(locked, APPLY, by)
         if locked.state != State.READY:
-            raise ImportRefused("These labels cannot be taken in now. Look at their report again.")
-        mapping = mapped(locked, by, wanted)
+            raise ImportRefused(NOT_NOW[State(locked.state)])
+        takes_all = answered == LabelImport.Answered.BESIDE
+        mapping, added = label_classes.mapped(locked, by, wanted, takes_all=takes_all)
         LabelImport.objects.filter(pk=locked.pk).update(
             state=State.APPLYING,
             mode=mode,
             answered=answered,
             takes_empty=takes_empty,
             mapping=mapping,
+            added=added,
             applied_by=by,
             applied_at=timezone.now(),
         )
         return enqueue(APPLY, locked, by)
-
-
-def mapped(given: LabelImport, by: User | None, wanted: Wanted) -> list[int | None]:
-    """Return the class of the project for each of a file's, after adding new ones."""
-    offered = set(classes.in_use(given.project).values_list("id", flat=True))
-    found: list[int | str | None] = []
-    theirs = proposed(given)
-    names = {each.name: each for each in theirs}
-    unknown = [name for name in wanted if name not in names]
-    if unknown:
-        raise ImportRefused(f"The file has no class {unknown[0][:120]!r}.")
-    for each in theirs:
-        choice = wanted.get(each.name, each.choice)
-        if choice == NEW and each.known is not None:
-            choice = each.choice
-        if isinstance(choice, int) and choice not in offered:
-            raise ImportRefused(f"“{each.name}” shall become a class that this project does not have.")
-        found.append(choice)
-    added = add_new([each for each, choice in zip(theirs, found, strict=True) if choice == NEW], given, by)
-    return [added[each.name] if choice == NEW else choice for each, choice in zip(theirs, found, strict=True)]  # type: ignore[misc]
-
-
-def add_new(missing: Sequence[Proposed], given: LabelImport, by: User | None) -> dict[str, int]:
-    """Add classes to the project, each after the one above it; returns their ids by name."""
-    if not missing:
-        return {}
-    placed = {name.lower(): name for name in given.project.classes.values_list("name", flat=True)}
-    inputs: list[ClassInput] = []
-    names: list[str] = []
-    left = list(missing)
-    while left:
-        lacking = {each.name.lower() for each in left}
-        ready = [each for each in left if each.parent.lower() not in lacking] or left[:1]
-        for each in ready:
-            above = placed.get(each.parent.lower())
-            inputs.append({"name": each.name, "parent": above} if above else each.name)
-            names.append(each.name)
-        placed |= {each.name.lower(): each.name for each in ready}
-        left = [each for each in left if each not in ready]
-    made = classes.add_classes(given.project, inputs)
-    Event.record("add_classes", given.project, by, names=[each.name for each in made])
-    return {name: label_class.pk for name, label_class in zip(names, made, strict=True)}
 
 
 def undo(given: LabelImport, by: User | None) -> Job:

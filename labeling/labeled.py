@@ -7,6 +7,7 @@ import numpy as np
 import orjson
 from django.conf import settings
 from django.db import connection
+from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 
 from labeling import extensions, images, naming, review, shares
@@ -201,6 +202,10 @@ def array_of(numbers: list[int]) -> str:
 
 
 def categories(project: Project) -> list[Category]:
-    """Return the classes of today."""
-    classes = project.classes.filter(means=None).select_related("parent")
+    """Return the classes of today, and retired ones of which labels are left."""
+    named = Item.objects.filter(current_annotation__regions__label_class=OuterRef("pk"))
+    merged = project.classes.filter(means=OuterRef("pk"))
+    below = project.classes.filter(parent=OuterRef("pk"))
+    kept = Q(retired_at=None) | Exists(named) | Exists(merged) | Exists(below)
+    classes = project.classes.filter(kept, means=None).select_related("parent")
     return [Category(each.pk, each.name, each.parent.name if each.parent else "") for each in classes]

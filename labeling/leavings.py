@@ -18,7 +18,8 @@ from labeling.models import DataSource, InstructionPicture, Item, LabelImport, P
 def remove(project: Project, alive: Callable[[], None]) -> None:
     """Delete the files of a project but for its pictures."""
     remove_uploads(project)
-    remove_folder(f"exports/{project.pk}")
+    for folder in ("exports", "masked", "originals"):
+        remove_folder(f"{folder}/{project.pk}")
     remove_illustrations(project)
     remove_crops(project, alive)
 

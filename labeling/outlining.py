@@ -91,7 +91,7 @@ def grabcut_outliner(item: Item, hints: Hints) -> list[np.ndarray]:
     """Cut the object out of the picture as it is kept, and return its rings in pixels of the item."""
     from labeling import grabcut  # OpenCV takes a tenth of a second and 60 MB: not before it is needed
 
-    picture = decoded(item.pk)
+    picture = decoded(item.pk, item.sha256)
     across, down = picture.shape[1] / (item.width or 1), picture.shape[0] / (item.height or 1)
     try:
         rings = grabcut.outline(picture, hints.scaled(across, down))
@@ -101,8 +101,8 @@ def grabcut_outliner(item: Item, hints: Hints) -> list[np.ndarray]:
 
 
 @lru_cache(maxsize=KEPT)
-def decoded(item_id: int) -> np.ndarray:
-    """Return an item's pixels, reduced where that is quick. The content of an item never changes."""
+def decoded(item_id: int, sha256: str) -> np.ndarray:
+    """Return an item's pixels, reduced where that is quick; of one content, they never change."""
     item = Item.objects.select_related("source").get(pk=item_id)
     return reduced(images.open_upright(item, at_least=SHORTER_SIDE))
 

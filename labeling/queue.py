@@ -77,6 +77,8 @@ def refuse_paused(project: Project, membership: Membership | None) -> None:
     """Raise NotRunning unless a member can label now."""
     if project.state != Project.State.RUNNING:
         raise NotRunning(_("This project is paused. Labeling goes on when a manager starts it again."))
+    if project.is_hiding_faces:
+        raise NotRunning(_("Faces are being hidden in the images. Labeling goes on as soon as that is done."))
     if membership is not None and membership.paused_at is not None:
         raise NotRunning(_("You are paused here. A manager looks at your answers and lets you go on."))
 

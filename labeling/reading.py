@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
-from labeling import announcing, columns, images, jobs, registering, remote, validation
+from labeling import announcing, columns, faces, images, jobs, registering, remote, validation
+from labeling.forgetting import forget_plain
 from labeling.listing import LONGEST_PATH
 from labeling.models import DataSource, Item, Job, Project
 
@@ -28,7 +29,10 @@ def announce_end(job: Job) -> None:
     shown where imports are, and not announced every hour.
     """
     source = DataSource.objects.select_for_update(no_key=True).get(pk=job.payload["source"])
-    if job.payload.get("batch") or registering.is_being_read(source):
+    if registering.is_being_read(source):
+        return
+    forget_plain(source)
+    if job.payload.get("batch"):
         return
     counts = summary(source)
     announcing.announce(
@@ -57,10 +61,14 @@ def read_part(job: jobs.RunningJob) -> dict[str, Any]:
     done, total = job.row.done, job.row.done + waiting.count()
     outcome = Settled()
     try:
-        for settled in read_all(source, waiting):
-            outcome.add(settled)
-            done += settled.items
-            job.progress(min(done, total), total)
+        while True:
+            outcome.outdated = 0
+            for settled in read_all(source, waiting):
+                outcome.add(settled)
+                done += settled.items
+                job.progress(min(done, total), total)
+            if not outcome.outdated:
+                break
     except remote.Unreachable as error:
         raise jobs.JobFailed(f"{error} What was read stays; refresh to go on.") from None
     if outcome.pages:
@@ -74,8 +82,7 @@ def read_all(source: DataSource, waiting: QuerySet[Item]) -> Iterator["Settled"]
     try:
         before: tuple[list[Item], Iterator[images.ReadImage | str]] | None = None
         for chunk in in_chunks(waiting):
-            for item in chunk:
-                item.source = source
+            prepare(source, chunk)
             looks = pool.map(look, chunk)
             if before is not None:
                 yield settle(source.project, before[0], list(before[1]))
@@ -97,10 +104,19 @@ def in_chunks(waiting: QuerySet[Item]) -> Iterator[list[Item]]:
         yield chunk
 
 
+def prepare(source: DataSource, chunk: list[Item]) -> None:
+    """Give items their source, as it is now. Raises JobFailed where their faces cannot be hidden."""
+    now = DataSource.objects.select_related("project", "upload").get(pk=source.pk)
+    for item in chunk:
+        item.source = now
+    if now.hides_faces and (problem := faces.problem()):
+        raise jobs.JobFailed(problem)
+
+
 def look(item: Item) -> images.ReadImage | str:
     """Read one image; returns the reason when it is broken."""
     try:
-        return images.read(item)
+        return faces.read(item) if item.source.hides_faces else images.read(item)
     except images.BrokenImage as error:
         return str(error)
     except OSError:
@@ -118,24 +134,29 @@ class Settled:
     broken: int = 0
     duplicates: int = 0
     pages: int = 0  # of TIFFs, which are items of their own now
+    outdated: int = 0  # that are to be read once more, since their faces are to be hidden by now
 
     def add(self, other: "Settled") -> None:
         self.items += other.items
         self.broken += other.broken
         self.duplicates += other.duplicates
         self.pages += other.pages
+        self.outdated += other.outdated
 
 
 WRITTEN = ["state", "reason", "sha256", "size_bytes", "format", "width", "height", "window", "read_at",
-           "duplicate_of"]  # fmt: skip
+           "masked_at", "duplicate_of"]  # fmt: skip
 
 
 def settle(project: Project, items: list[Item], found: Sequence[images.ReadImage | str]) -> Settled:
     """Write what reading found and open the queue for good items."""
     now, outcome = timezone.now(), Settled(len(items))
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic():
         # Two readers must not both take the same content for the first of its kind.
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('labeling.settle'), %s)", [project.pk])
+        faces.lock_contents(project)
+        if began_to_hide(items):
+            return Settled(outdated=len(items))
+        found = faces.as_known(project, found)
         still = still_unread(items)
         hashes = [each.sha256 for each in found if not isinstance(each, str)]
         first: dict[str, Item] = {
@@ -146,6 +167,7 @@ def settle(project: Project, items: list[Item], found: Sequence[images.ReadImage
         }
         good: list[int] = []
         written: list[Item] = []
+        hidden: list[tuple[Item, images.ReadImage]] = []
         for item, each in zip(items, found, strict=True):
             if item.pk not in still:
                 continue
@@ -156,7 +178,7 @@ def settle(project: Project, items: list[Item], found: Sequence[images.ReadImage
                 continue
             item.sha256, item.size_bytes, item.format = each.sha256, each.size_bytes, each.format
             item.width, item.height, item.read_at = each.width, each.height, now
-            item.window = each.window
+            item.window, item.masked_at = each.window, now if each.masked else None
             original = first.setdefault(each.sha256, item)
             if original.gone_at is not None and original.source_id == item.source_id:
                 move(original, item)
@@ -168,11 +190,20 @@ def settle(project: Project, items: list[Item], found: Sequence[images.ReadImage
             else:
                 good.append(item.pk)
             written.append(item)
+            hidden.append((item, each))
             if each.pages > 1 and item.source.every_page and not item.page:
                 outcome.pages += add_pages(item, each.pages)
         columns.write(written, WRITTEN)
+        faces.note(project, hidden, now)
         validation.add_entries(project, good)
     return outcome
+
+
+def began_to_hide(items: list[Item]) -> bool:
+    """Tell whether the project began to hide faces after items were read as they are."""
+    source = items[0].source
+    locked = DataSource.objects.select_for_update(no_key=True, of=("self",)).filter(pk=source.pk)
+    return locked.values_list("hides_faces", flat=True).get() and not source.hides_faces
 
 
 def still_unread(items: list[Item]) -> set[int]:

@@ -36,7 +36,25 @@ WORDS: Mapping[str, tuple[str, Words]] = {
     "by_path": (GOOD, images("found by path")),
     "by_name": (GOOD, images("found by file name")),
     "by_stem": (GOOD, images("found by file name without its ending")),
-    "taken_regions": (GOOD, labels("can be taken in")),
+    "taken_regions": (GOOD, labels("of these fit their images")),
+    "free": (GOOD, images("can get a final label now")),
+    "suggestible": (GOOD, images("can get a suggestion now")),
+    "framed": (
+        NOTE,
+        counted(
+            "box is taken in as a rectangle, while this project asks for outlines",
+            "boxes are taken in as rectangles, while this project asks for outlines",
+        ),
+    ),
+    "traced": (NOTE, counted("mask becomes the outline around it", "masks become the outlines around them")),
+    "merged": (
+        NOTE,
+        counted(
+            "mask shows all objects of a class as one: it becomes one region, not one for each object",
+            "masks show all objects of a class as one: each becomes one region, not one for each object",
+        ),
+    ),
+    "held": (NOTE, images("of these on somebody’s screen just now: left alone until answered or given back")),
     "labeled": (NOTE, images("of these with a label or an answer already")),
     "predictions": (NOTE, images("with a model’s prediction only, which can be a suggestion")),
     "blind": (NOTE, images("asked blind: no suggestion is shown there")),
@@ -48,7 +66,7 @@ WORDS: Mapping[str, tuple[str, Words]] = {
         NOTE,
         counted("shape made on a copy of another size", "shapes made on copies of another size"),
     ),
-    "boxed": (NOTE, counted("polygon becomes the box around it", "polygons become the boxes around them")),
+    "boxed": (NOTE, counted("outline becomes the box around it", "outlines become the boxes around them")),
     "repeated": (NOTE, labels("there twice, counted once")),
     "unmatched": (BAD, images("in the file, but not in the project")),
     "ambiguous": (BAD, images("for which several are possible; none is guessed")),
@@ -65,9 +83,15 @@ WORDS: Mapping[str, tuple[str, Words]] = {
 }
 
 
+# What was so when the file was checked, and tells nothing once it is taken in.
+OF_THE_MOMENT = ("free", "suggestible", "held", "labeled", "blind", "without")
+
+
 def lines(given: LabelImport) -> list[Line]:
-    """Return what a report says, without what there is none of."""
+    """Return what a report says, without what there is none of or what is over."""
     report: Mapping[str, Any] = given.report
+    if given.state != LabelImport.State.READY:
+        report = {name: count for name, count in report.items() if name not in OF_THE_MOMENT}
     return [
         Line(tone, report[name], words(report[name]))
         for name, (tone, words) in WORDS.items()
@@ -79,7 +103,8 @@ OUTCOMES: Mapping[str, tuple[str, Words]] = {
     "label": (GOOD, images("labeled")),
     "suggestion": (GOOD, images("with a suggestion")),
     "beside": (NOTE, images("where the imported label is kept beside, without counting")),
-    "kept": (NOTE, images("left alone: labeled, answered, or just being labeled")),
+    "kept": (NOTE, images("left alone: labeled or answered already")),
+    "held": (NOTE, images("left alone: on somebody’s screen just then")),
     "blind": (NOTE, images("asked blind: no suggestion is shown there")),
     "left_out": (NOTE, images("without anything that was wanted")),
     "undone": (NOTE, images("taken back")),
@@ -87,10 +112,24 @@ OUTCOMES: Mapping[str, tuple[str, Words]] = {
 }
 
 
-def outcome_lines(counts: Mapping[str, int]) -> list[Line]:
-    """Return what became of a file's images."""
+UNDOING = ("undone", "changed")
+
+
+def outcome_lines(given: LabelImport, counts: Mapping[str, int]) -> list[Line]:
+    """Return what became of a file's images; of an import that was taken back, what became of that."""
+    is_undone = given.state in (LabelImport.State.UNDOING, LabelImport.State.UNDONE)
     return [
         Line(tone, counts[name], words(counts[name]))
         for name, (tone, words) in OUTCOMES.items()
-        if counts.get(name)
+        if counts.get(name) and (not is_undone or name in UNDOING)
     ]
+
+
+def prospect(report: Mapping[str, Any], answered: str) -> str:
+    """Say what an import as final labels would do, by what is wanted where images have labels."""
+    free, beside = report.get("free", 0), report.get("beside", 0)
+    said = f"{free:,} {'image gets' if free == 1 else 'images get'} a label"
+    if answered == LabelImport.Answered.BESIDE:
+        theirs = "its own" if beside == 1 else "their own"
+        return f"{said}, {beside:,} one beside {theirs} where the class is not left out"
+    return f"{said}, {beside:,} {'is' if beside == 1 else 'are'} left alone"

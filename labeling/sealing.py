@@ -5,9 +5,12 @@ A copy of the database alone opens nothing. With another installation's key it i
 
 import base64
 import json
+import os
 from functools import lru_cache
 
+from cryptography.exceptions import InvalidTag
 from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
@@ -34,6 +37,29 @@ def unseal(sealed: str) -> dict[str, str]:
             " Enter them again."
         ) from error
     return found
+
+
+NONCE = 12  # bytes, as AES-GCM has them
+
+
+def seal_file(data: bytes, name: str) -> bytes:
+    """Return a file's bytes encrypted; they open under the same name alone."""
+    nonce = os.urandom(NONCE)
+    return nonce + _file_key(settings.SECRET_KEY).encrypt(nonce, data, name.encode())
+
+
+def unseal_file(sealed: bytes, name: str) -> bytes:
+    """Return what was sealed. Raises Unopened."""
+    try:
+        return _file_key(settings.SECRET_KEY).decrypt(sealed[:NONCE], sealed[NONCE:], name.encode())
+    except InvalidTag as error:
+        raise Unopened("The original cannot be read any more: this installation has another key.") from error
+
+
+@lru_cache(maxsize=2)
+def _file_key(secret_key: str) -> AESGCM:
+    derived = HKDF(SHA256(), 32, salt=None, info=b"labeling.sealing.files").derive(secret_key.encode())
+    return AESGCM(derived)
 
 
 @lru_cache(maxsize=2)

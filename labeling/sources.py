@@ -102,6 +102,10 @@ def settle(source: DataSource, given: Mapping[str, Any]) -> None:
             "Short-lived addresses need credentials that can sign them: of S3 a key and its secret, of Azure"
             " the account's key, of Google a service account. Enter them, or leave this off."
         )
+    if source.signs_urls and source.project.faces:
+        raise ImportRefused(
+            "This project hides faces, and a bucket shows them: browsers get its images through this server."
+        )
 
 
 def can_sign(source: DataSource) -> bool:

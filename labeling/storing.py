@@ -1,4 +1,8 @@
-"""The one door to the bytes of items, wherever they lie: in folders, archives, buckets or on the web."""
+"""The one door to the bytes of items, wherever they lie: in folders, archives, buckets or on the web.
+
+Where a project hides faces, what is behind it are the copies that hide them, and nothing else.
+`read_original` is for making those.
+"""
 
 import bz2
 import os
@@ -9,7 +13,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from labeling import remote, tarballs
+from django.conf import settings
+
+from labeling import masked, remote, tarballs
 from labeling.decoding import MAX_BYTES, BrokenImage, blaming, refuse_size
 from labeling.models import DataSource, Item
 
@@ -25,6 +31,27 @@ Remote = (DataSource.Kind.S3, DataSource.Kind.AZURE, DataSource.Kind.GCS)
 
 
 def read_bytes(item: Item) -> bytes:
+    """Return the file that people and models may see. Raises BrokenImage when it is gone, OSError."""
+    return masked.read(item) if item.source.hides_faces else read_original(item)
+
+
+def page_of(item: Item) -> int:
+    """Return which page of that file is the item: a copy has no other."""
+    return 0 if item.source.hides_faces else item.page
+
+
+def is_held(source: DataSource) -> bool:
+    """Tell whether a source's files were sent here for its project alone: not elsewhere, nor in a data set.
+
+    Asks the database for nothing where the source has its upload at hand.
+    """
+    if source.is_remote or (source.upload is not None and source.upload.project_id is None):
+        return False
+    place = Path(source.location)
+    return place.is_relative_to(Path(settings.MEDIA_ROOT, "uploads").resolve())
+
+
+def read_original(item: Item) -> bytes:
     """Return the file as it is at its source. Raises BrokenImage when it is gone or too large, OSError."""
     source, path = item.source, item.stored_path
     if item.gone_at is not None:
@@ -75,6 +102,9 @@ def parts(item: Item, start: int, end: int) -> Iterator[bytes]:
     Raises what `read_bytes` raises.
     """
     source, path = item.source, item.stored_path
+    if source.hides_faces:
+        yield from masked.parts(item, start, end)
+        return
     if item.gone_at is not None:
         raise BrokenImage(GONE)
     if source.kind in (DataSource.Kind.ZIP, DataSource.Kind.HTTP):
@@ -102,7 +132,7 @@ def signed_address(item: Item) -> str | None:
     Raises BrokenImage, OSError.
     """
     source = item.source
-    if not source.signs_urls or source.kind not in Remote:
+    if not source.signs_urls or source.hides_faces or source.kind not in Remote:
         return None
     if item.gone_at is not None:
         raise BrokenImage(GONE)
@@ -156,6 +186,12 @@ def unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     if zlib.crc32(data) != entry.CRC:
         raise zipfile.BadZipFile(f"{entry.filename} does not have the checksum that it should have")
     return data
+
+
+def let_go() -> None:
+    """Close archives that this process has open: one that is deleted lies on the disk until then."""
+    _archive.cache_clear()
+    _plain.cache_clear()
 
 
 @lru_cache(maxsize=8)

@@ -6,6 +6,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from labeling import jobs, refreshing, registering
+from labeling.forgetting import forget_plain
 from labeling.models import Annotation, DataSource, Event, Item, Job, User
 
 TAKE_BACK = "take_back"
@@ -44,4 +45,5 @@ def take_back(job: jobs.RunningJob) -> dict[str, Any]:
         Event.record(
             "take_back", source.project, job.row.created_by, source=source.pk, name=source.name, count=count
         )
+        forget_plain(source)
     return {"source": source.pk, "images": count}

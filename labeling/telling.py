@@ -335,6 +335,8 @@ verb(
 verb("account_off", "Account switched off", in_team("switched the account of {who} off"))
 verb("account_on", "Account switched on", in_team("switched the account of {who} on again"))
 verb("import", "Images imported", imported, Door("import"))
+
+
 verb("source", "Source added", lambda data, names: f"added the source {data.get('name')}", Door("import"))
 verb("source_changed", "Source changed", lambda data, names: f"changed the source {data.get('name')}",
      Door("import"))  # fmt: skip

@@ -7,6 +7,7 @@ class MlassistConfig(AppConfig):
     def ready(self) -> None:
         # Registers jobs, ticks, panels, and what the log says.
         from mlassist import (  # noqa: F401
+            faces,
             facts,
             featurization,
             finetuning,

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from clustering import embeddings
-from labeling import answers, jobs
+from labeling import answers, hiding, jobs
 from labeling.models import Item, Job, Project
 from mlassist import embedding, former
 from mlassist.models import BackboneOffer, Run
@@ -41,7 +41,8 @@ _looked_at: dict[tuple[int, str], float] = {}  # by project and the backbone to 
 def pull() -> None:
     """Queue chunks for projects that have images without an embedding."""
     close_abandoned()
-    for project in Project.objects.filter(deleted_at=None).exclude(assist_mode=Project.AssistMode.OFF):
+    living = Project.objects.filter(deleted_at=None).exclude(hiding.HIDING)
+    for project in living.exclude(assist_mode=Project.AssistMode.OFF):
         if project.task_type != Project.TaskType.SEMANTIC and is_due(project):
             for name in filter(None, (project.backbone, project.next_backbone)):
                 try_again(project, name)
@@ -62,10 +63,14 @@ def is_due(project: Project) -> bool:
 
 
 def is_wanted(project: Project, backbone: str) -> bool:
-    """Tell whether a project needs a backbone's embeddings by now, whatever it did before."""
-    learning = Project.objects.filter(pk=project.pk, deleted_at=None).exclude(
-        assist_mode=Project.AssistMode.OFF
+    """Tell whether a project needs a backbone's embeddings by now, whatever it did before.
+
+    Those of images that show faces are wanted no more once faces are hidden.
+    """
+    living = Project.objects.filter(pk=project.pk, deleted_at=None, faces=project.faces).exclude(
+        hiding.HIDING
     )
+    learning = living.exclude(assist_mode=Project.AssistMode.OFF)
     return learning.filter(Q(backbone=backbone) | Q(next_backbone=backbone)).exists()
 
 

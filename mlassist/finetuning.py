@@ -62,7 +62,7 @@ def pull() -> None:
     for project in Project.objects.filter(
         deleted_at=None, state=Project.State.RUNNING, next_backbone=""
     ).exclude(assist_mode=Project.AssistMode.OFF):
-        if project.is_classification and is_due(project):
+        if project.is_classification and not project.is_hiding_faces and is_due(project):
             try:
                 start(project, None)
             except TuningRefused:

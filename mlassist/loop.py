@@ -13,7 +13,7 @@ from django.db.models import Max, Q, QuerySet
 from django.db.models.functions import Now
 
 from clustering import embeddings
-from labeling import announcing, answers, jobs, suggestions
+from labeling import announcing, answers, hiding, jobs, suggestions
 from labeling.models import Event, Job, Project, User
 from mlassist import (
     auditing,
@@ -63,7 +63,7 @@ def draw_audits() -> None:
 
 def running() -> list[Project]:
     """Return the projects that are being labeled; labels are audited also where no model helps now."""
-    found = Project.objects.filter(deleted_at=None, state=Project.State.RUNNING)
+    found = Project.objects.filter(deleted_at=None, state=Project.State.RUNNING).exclude(hiding.HIDING)
     return list(found.exclude(task_type=Project.TaskType.SEMANTIC))
 
 

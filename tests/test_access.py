@@ -23,7 +23,7 @@ from labeling import (
     uploading,
     workforce,
 )
-from labeling.models import Event, Item, Job, Membership, Project, User
+from labeling.models import Event, Face, Item, Job, MaskedImage, Membership, Project, User
 from tests import factories
 
 PUBLIC, SIGNED_IN, SEE, LABEL, REVIEW, MANAGE = "public", "signed in", "see", "label", "review", "manage"
@@ -132,6 +132,11 @@ ROUTES = {
     "team-person": ("post", LEAD),
     "site-people": ("get", ADMIN),
     "site-person": ("post", ADMIN),
+    "faces": ("get", REVIEW),
+    "faces-begin": ("post", MANAGE),
+    "faces-change": ("post", MANAGE),
+    "faces-progress": ("get", REVIEW),
+    "face-item": ("get", REVIEW),
     "exports": ("get", REVIEW),
     "exports-live": ("get", REVIEW),
     "export-preview": ("get", REVIEW),
@@ -223,6 +228,9 @@ ROUTES = {
     "api-items": ("get", REVIEW),
     "api-item": ("get", REVIEW),
     "api-decision": ("post", REVIEW),
+    "api-faces": ("get", REVIEW),
+    "api-item-faces": ("post", REVIEW),
+    "api-item-face": ("delete", REVIEW),
     "api-outline": ("post", REVIEW),  # and who had the image on a page
     "api-reviews": ("post", REVIEW),
     "api-review-undo": ("post", REVIEW),
@@ -305,6 +313,7 @@ def place(project, labeler, reviewer, manager, admin, outsider, items) -> dict[s
     worker = factories.make_user("night@example.com")
     shift = factories.make_team(manager, worker)
     teams.give(project, shift, "labeler", manager)
+    MaskedImage.objects.create(item=items[0], project=project, faces=1)
     assigned = assigning.assign(project, manager, assigning.Part(share=0.5), team=shift)
     exported = exporting.start(project, manager, "coco", review.Filters())
     factories.run_jobs("quick")
@@ -318,6 +327,7 @@ def place(project, labeler, reviewer, manager, admin, outsider, items) -> dict[s
         "table": "pairs",
         "item_id": items[0].pk,
         "source_id": items[0].source_id,
+        "face_id": Face.objects.create(item=items[0], x=1, y=1, width=4, height=4).pk,
         "check_id": boxes.checks.first().pk,
         "job_id": exported.pk,
         "class_id": circle.pk,

@@ -7,14 +7,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from loupe_client import uploading
+from loupe_client import labels, uploading
 from loupe_client.connection import Connection
+from loupe_client.labels import LabelImport
+from loupe_client.sources import Source
 
 AT_A_TIME = 50  # images whose suggestions are sent together
 
 Region = Mapping[
     str, Any
 ]  # {"class": name or id, "bbox": [x, y, width, height] or "polygon": [[x, y, …], …]}
+# What images and exports are narrowed by; `label_class` is a class by its name or number.
+FILTERS = frozenset(
+    {"state", "label_class", "labeler", "source", "confidence_below", "confidence_above", "since", "until"}
+    | {"disagreement", "group", "instructions", "reviewed", "comments", "name", "kind", "assignment"}
+    | {"answered"}
+)
 Answer = str | Sequence[str] | Sequence[Region] | None
 
 
@@ -85,10 +93,84 @@ class Project:
                 time.sleep(every)
 
     def items(self, **filters: Any) -> Iterator[Item]:
-        """Yield images, labeled ones unless a filter says otherwise, such as state="unlabeled"."""
-        for each in self.connection.pages(f"{self.at}items/", limit=200, **filters):
+        """Yield images, labeled ones unless a filter says otherwise, such as state="unlabeled".
+
+        Filters are those of FILTERS, and `sort`. Raises TypeError for others.
+        """
+        sort = filters.pop("sort", None)
+        wanted = self.narrowed(filters)
+        for each in self.connection.pages(f"{self.at}items/", limit=200, sort=sort, **wanted):
             names = [label["name"] for label in each["labels"]]
             yield Item(each["id"], each["path"], each["state"], each["width"], each["height"], names, each)
+
+    def narrowed(self, filters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return filters as the API has them. Raises TypeError for unknown ones, KeyError for a class."""
+        unknown = filters.keys() - FILTERS
+        if unknown:
+            raise TypeError(f"There is no filter {min(unknown)!r}. There is {', '.join(sorted(FILTERS))}.")
+        found = {name: value for name, value in filters.items() if value is not None}
+        label_class = found.pop("label_class", None)
+        if isinstance(label_class, str):
+            label_class = {each["name"]: each["id"] for each in self.facts()["classes"]}[label_class]
+        return found if label_class is None else {**found, "class": label_class}
+
+    # Where images come from
+
+    def add_source(
+        self,
+        address: str,
+        *,
+        credentials: Mapping[str, str] | None = None,
+        endpoint: str = "",
+        region: str = "",
+        account: str = "",
+        refresh: str = "off",
+        every_page: bool = False,
+        signs_urls: bool = False,
+    ) -> Source:
+        """Import a bucket (s3://, az://, gs:// with a pattern), or a list by its https:// address.
+
+        `credentials` are {key, secret, token} of S3, {account_key} or {sas} of Azure, {service_account} of
+        Google. `refresh` is "off", "hourly" or "daily". Raises LoupeError.
+        """
+        given = {"endpoint": endpoint, "region": region, "account": account, **(credentials or {})}
+        body: dict[str, Any] = {name: value for name, value in given.items() if value}
+        body |= {"url": address, "refresh": refresh, "every_page": every_page, "signs_urls": signs_urls}
+        return self.imported(body)
+
+    def add_addresses(self, urls: Sequence[str], *, every_page: bool = False) -> Source:
+        """Import images by their web addresses. Raises LoupeError."""
+        body = {"urls": "\n".join(urls), "every_page": every_page}
+        return self.imported(body)
+
+    def imported(self, body: Mapping[str, Any]) -> Source:
+        made = self.connection.post(f"{self.at}imports/", body)["imports"]
+        return Source(self.connection, self.at, made[0])
+
+    def sources(self) -> list[Source]:
+        """Return where images come from: buckets, lists, folders and uploads, newest first."""
+        found = self.connection.pages(f"{self.at}imports/")
+        return [Source(self.connection, self.at, each) for each in found]
+
+    # Labels from files
+
+    def import_labels(self, path: str | Path, format: str = "", every: float = 0.5) -> LabelImport:  # noqa: A002
+        """Send a file of labels, or a folder of them, and wait for its report: nothing is taken in yet.
+
+        The format is told from the file unless one is given. Raises LoupeError.
+        """
+        at = f"{self.at}label-imports/"
+        return labels.send(self.connection, at, Path(path), format).wait(every)
+
+    def labels_from_folders(self, every: float = 0.5) -> LabelImport:
+        """Take the folders that images lie in for their classes, and wait for the report."""
+        at = f"{self.at}label-imports/"
+        return labels.send(self.connection, at, None, "own_folders").wait(every)
+
+    def label_imports(self) -> list[LabelImport]:
+        """Return the files of labels that were sent, newest first."""
+        at = f"{self.at}label-imports/"
+        return [LabelImport(self.connection, at, each) for each in self.connection.pages(at)]
 
     # Labels
 
@@ -169,12 +251,57 @@ class Project:
 
     # Exports
 
-    def export(self, to: str | Path, format: str = "coco", **filters: Any) -> Path:  # noqa: A002
-        """Make an export and download it; returns where it lies. Filters are those of the gallery."""
-        asked = {"format": format, "filter": filters}
+    def export(
+        self,
+        to: str | Path,
+        format: str = "coco",  # noqa: A002
+        *,
+        images: str | None = None,
+        split: Mapping[str, float] | None = None,
+        **filters: Any,
+    ) -> Path:
+        """Make an export and download it; returns where it lies.
+
+        `images` is "copy" or "link"; `split` says per cents, {"train": 80, "val": 10, "test": 10}. Filters
+        are those of FILTERS, such as label_class="cat". Raises TypeError for others, LoupeError, JobFailed.
+        """
+        asked = self.asked(format, images, split, filters)
         job = self.connection.post(f"{self.at}exports/", asked)["id"]
         done = self.connection.wait_for(job, "Exporting")
         return self.connection.download(done["result"]["file"], Path(to))
+
+    def preview_export(
+        self,
+        format: str = "coco",  # noqa: A002
+        *,
+        images: str | None = None,
+        split: Mapping[str, float] | None = None,
+        **filters: Any,
+    ) -> dict[str, Any]:
+        """Say what an export would hold, without making it: images, labels, splits, about how many bytes."""
+        asked = self.asked(format, images, split, filters)
+        found: dict[str, Any] = self.connection.post(f"{self.at}exports/preview/", asked)
+        return found
+
+    def asked(
+        self,
+        format_name: str,
+        images: str | None,
+        split: Mapping[str, float] | None,
+        filters: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        more = {"images": images, "split": dict(split) if split else None}
+        given = {name: value for name, value in more.items() if value is not None}
+        return {"format": format_name, "filter": self.narrowed(filters), **given}
+
+    def exports(self) -> list[dict[str, Any]]:
+        """Return the exports that were made, newest first, with `id` and `result`."""
+        return list(self.connection.pages(f"{self.at}exports/"))
+
+    def compare_exports(self, export: int, since: int | None = None) -> dict[str, Any]:
+        """Count the images that came, went, or got other labels since another export, both by their ids."""
+        found: dict[str, Any] = self.connection.get(f"{self.at}exports/{export}/changes/", since=since)
+        return found
 
 
 class Page:

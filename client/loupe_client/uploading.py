@@ -73,7 +73,12 @@ def upload(connection: Connection, at: str, paths: Sequence[str | Path], told: J
 
 
 def found_in(path: Path) -> list[tuple[Path, str]]:
-    """Return files with their names on the server: of a folder, all images below it."""
+    """Return files with their names on the server: of a folder, all images below it.
+
+    Raises FileNotFoundError where there is nothing of that name.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file or folder {path}.")
     if path.is_dir():
         found = sorted(each for each in path.rglob("*") if is_wanted(each.name) and each.is_file())
         return [(each, each.relative_to(path).as_posix()) for each in found]

@@ -89,6 +89,6 @@ def crop_shape(check: ObjectCheck) -> dict[str, Any]:
         "item": check.item_id,
         "bbox": check.bbox,
         "within": [(x - left) / wide, (y - top) / high, width / wide, height / high],
-        "image": reverse("crop", args=[check.pk]),
+        "image": reverse("crop", args=[check.pk]) + images.version(check.item),
         "confidence": check.confidence,
     }

@@ -17,6 +17,7 @@ from labeling.commenting import CommentRefused
 from labeling.completing import NotWhole
 from labeling.data_sets import InUse
 from labeling.exporting import ExportRefused
+from labeling.face_boxes import FacesRefused
 from labeling.gold import GoldRefused
 from labeling.illustrations import PictureRefused
 from labeling.importing import ImportRefused
@@ -38,6 +39,7 @@ REFUSALS = (
     AssignmentRefused,
     CommentRefused,
     ExportRefused,
+    FacesRefused,
     GoldRefused,
     ImportRefused,
     InvalidAnswer,

@@ -1,4 +1,7 @@
-"""Image bytes for whoever may see the item. The content of an item never changes, so browsers keep it."""
+"""Image bytes for whoever may see the item. Content never changes, so browsers keep it.
+
+What hides faces may come to hide more of them: that is kept by its own address alone.
+"""
 
 from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase, HttpResponseRedirect
@@ -14,6 +17,7 @@ from labeling.api.inputs import Input
 from labeling.models import Item
 
 A_WEEK = "private, max-age=604800, immutable"
+UNKEPT = "private, no-store"
 MINUTES = "private, max-age=240"  # a little less than a signed address is good for
 
 
@@ -48,7 +52,7 @@ class ImageFile(APIView):
             return HttpResponse(str(error), status=410, content_type="text/plain")
         except remote.Unreachable as error:
             return HttpResponse(str(error), status=503, content_type="text/plain")
-        response.headers["Cache-Control"] = A_WEEK
+        response.headers["Cache-Control"] = kept_for(request, item)
         return response
 
 
@@ -61,7 +65,8 @@ class ThumbnailFile(APIView):
             stored = default_storage.open(images.thumbnail_name(item.sha256))
         except FileNotFoundError as error:
             raise Http404 from error
-        return FileResponse(stored, content_type="image/webp", headers={"Cache-Control": A_WEEK})
+        headers = {"Cache-Control": kept_for(request, item)}
+        return FileResponse(stored, content_type="image/webp", headers=headers)
 
 
 class CropFile(APIView):
@@ -69,11 +74,20 @@ class CropFile(APIView):
     def get(self, request: Request, check_id: int) -> HttpResponse:
         """Send a proposed object with a quarter of its size around it, at most 320 pixels wide and high."""
         check = permissions.check_or_404(request.user, check_id)
+        if check.item.is_withheld:
+            raise Http404
         try:
             data = images.crop(check.item, check.bbox)
         except images.BrokenImage as error:
             return HttpResponse(str(error), status=410, content_type="text/plain")
-        return HttpResponse(data, content_type="image/webp", headers={"Cache-Control": A_WEEK})
+        headers = {"Cache-Control": kept_for(request, check.item)}
+        return HttpResponse(data, content_type="image/webp", headers=headers)
+
+
+def kept_for(request: Request, item: Item) -> str:
+    """Return how long browsers may keep a picture: one of another version is what was there before."""
+    version = images.version(item)
+    return A_WEEK if not version or version == f"?v={request.query_params.get('v')}" else UNKEPT
 
 
 def window_of(request: Request, item: Item) -> tuple[float, float] | None:
@@ -88,6 +102,6 @@ def window_of(request: Request, item: Item) -> tuple[float, float] | None:
 
 def readable_or_404(request: Request, item_id: int) -> Item:
     item = permissions.item_or_404(request.user, item_id)
-    if item.read_at is None:
+    if item.read_at is None or item.is_withheld:
         raise Http404
     return item

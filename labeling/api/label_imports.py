@@ -9,9 +9,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import label_applying, label_imports, permissions
+from labeling import label_applying, label_classes, label_imports, permissions
 from labeling.api import shapes
 from labeling.api.inputs import Input
+from labeling.formats.incoming import READINGS
 from labeling.models import LabelImport
 
 
@@ -41,7 +42,7 @@ class ClassChoice(serializers.Field[Any, Any, Any, Any]):
         super().__init__(allow_null=True, **kwargs)
 
     def to_internal_value(self, data: Any) -> int | str:
-        if data == label_imports.NEW or (isinstance(data, int) and not isinstance(data, bool)):
+        if data == label_classes.NEW or (isinstance(data, int) and not isinstance(data, bool)):
             return data
         raise serializers.ValidationError("A class is an id of the project’s, “new”, or null.")
 
@@ -76,10 +77,14 @@ class FormatInput(Input):
 class LabelImports(APIView):
     @extend_schema(operation_id="label_imports_list", parameters=shapes.CURSOR, responses={200: dict})
     def get(self, request: Request, project_id: int) -> Response:
-        """List the files of labels that were sent, the newest first."""
+        """List the files of labels that were sent, the newest first, and the formats that are read."""
         project = permissions.project_or_404(request.user, project_id, "manage")
         found, older = shapes.newest(project.label_imports.select_related("project"), request.query_params)
-        return Response({"results": [shape(each) for each in found], "next": older})
+        formats = [
+            {"name": name, "title": each.title, "takes": each.takes, "example": each.example}
+            for name, each in READINGS.items()
+        ]
+        return Response({"results": [shape(each) for each in found], "next": older, "formats": formats})
 
     @extend_schema(
         operation_id="label_imports_create",
@@ -104,8 +109,13 @@ class LabelImports(APIView):
 class LabelImportDetail(APIView):
     @extend_schema(operation_id="label_imports_read", responses={200: dict})
     def get(self, request: Request, project_id: int, label_import_id: int) -> Response:
-        """Read the report of a file of labels, and what came of it."""
-        return Response(shape(found_or_404(request, project_id, label_import_id)))
+        """Read the report of a file of labels, and what came of it.
+
+        Its `free`, `beside` and `suggestible` count the images that would get a label, one beside their own,
+        or a suggestion. `left_alone` has the first 200 whose labels were kept out.
+        """
+        found = found_or_404(request, project_id, label_import_id)
+        return Response({**shape(found), "left_alone": label_applying.left_alone(found)})
 
     @extend_schema(operation_id="label_imports_discard", responses={204: None})
     def delete(self, request: Request, project_id: int, label_import_id: int) -> Response:
@@ -117,13 +127,16 @@ class LabelImportDetail(APIView):
 class LabelImportCheck(APIView):
     @extend_schema(operation_id="label_imports_check", request=FormatInput, responses={202: dict})
     def post(self, request: Request, project_id: int, label_import_id: int) -> Response:
-        """Check a file again: as another format, or since images were added."""
+        """Check a file again: as another format, or since images were added or given back.
+
+        A file that was taken in or back already becomes a new import: go on with the `id` of the reply.
+        """
         given = FormatInput(data=request.data)
         given.is_valid(raise_exception=True)
         found = found_or_404(request, project_id, label_import_id)
         wanted = given.validated_data.get("format") or ""
-        label_imports.check_again(found, permissions.person(request), wanted)
-        return Response(shape(fresh(found)), status=202)
+        made = label_imports.check_again(found, permissions.person(request), wanted)
+        return Response(shape(fresh(made)), status=202)
 
 
 class LabelImportApply(APIView):
@@ -174,8 +187,8 @@ def shape(given: LabelImport) -> dict[str, Any]:
         "applied_at": given.applied_at,
         "classes": [
             {"name": each.name, "parent": each.parent, "images": each.images, "regions": each.regions,
-             "class": each.choice}
-            for each in label_imports.proposed(given)
+             "free": each.free, "class": each.choice}
+            for each in label_classes.proposed(given)
         ],
         "report": given.report,
         "outcomes": label_applying.outcomes(given),

@@ -17,6 +17,7 @@ from labeling import (
     decoys,
     earlier,
     geometry,
+    images,
     languages,
     meanings,
     naming,
@@ -297,8 +298,8 @@ def page_item(item: Item, why: str, suggestion: dict[str, Any] | None) -> dict[s
         "width": item.width,
         "height": item.height,
         "window": item.window,
-        "image": reverse("image", args=[item.pk]),
-        "thumbnail": reverse("thumbnail", args=[item.pk]),
+        "image": images.address(item),
+        "thumbnail": images.thumbnail_address(item),
         "why": why,
         "suggestion": suggestion,
     }
@@ -339,8 +340,8 @@ def item_shape(item: Item, viewer: Any) -> dict[str, Any]:
         "window": item.window,
         "gone_at": item.gone_at,
         "changed_at": item.changed_at,
-        "image": reverse("image", args=[item.pk]),
-        "thumbnail": reverse("thumbnail", args=[item.pk]),
+        "image": images.address(item),
+        "thumbnail": images.thumbnail_address(item),
         "origin": current.origin if current else None,
         "labels": [
             {"class": each.pk, "name": each.name, "color": each.color}
@@ -417,7 +418,7 @@ def undone_shape(page: Page, answers: dict[int, Annotation]) -> dict[str, Any]:
     return {**page_shape(page), "answers": given | decoy_answers(page)}
 
 
-def earlier_shape(page: Page, images: Iterable[earlier.Shown]) -> dict[str, Any]:
+def earlier_shape(page: Page, shown: Iterable[earlier.Shown]) -> dict[str, Any]:
     """Return one line of the pages that a labeler has submitted."""
     return {
         "page": page.pk,
@@ -427,11 +428,11 @@ def earlier_shape(page: Page, images: Iterable[earlier.Shown]) -> dict[str, Any]
             {
                 "id": each.item.pk,
                 "file_name": each.item.file_name,
-                "thumbnail": reverse("thumbnail", args=[each.item.pk]),
+                "thumbnail": images.thumbnail_address(each.item),
                 "labels": each.labels,
                 "skipped": each.skipped,
             }
-            for each in images
+            for each in shown
         ],
     }
 

@@ -10,6 +10,7 @@ from labeling.api import (
     data_sets,
     events,
     exports,
+    faces,
     figures,
     instructions,
     label_imports,
@@ -204,6 +205,17 @@ urlpatterns = [
         name="api-check-answer",
     ),
     path("projects/<int:project_id>/items/", data.Items.as_view(), name="api-items"),
+    path("projects/<int:project_id>/faces/", faces.Faces.as_view(), name="api-faces"),
+    path(
+        "projects/<int:project_id>/items/<int:item_id>/faces/",
+        faces.ItemFaces.as_view(),
+        name="api-item-faces",
+    ),
+    path(
+        "projects/<int:project_id>/items/<int:item_id>/faces/<int:face_id>/",
+        faces.ItemFace.as_view(),
+        name="api-item-face",
+    ),
     path("projects/<int:project_id>/items/<int:item_id>/", data.ItemDetail.as_view(), name="api-item"),
     path(
         "projects/<int:project_id>/items/<int:item_id>/decision/",

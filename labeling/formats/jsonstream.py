@@ -13,6 +13,7 @@ PIECE = 1 << 20
 SPACE = " \t\r\n"
 LONGEST = 64 << 20  # characters of one element
 PORTION, LEAST = 1 << 18, 1 << 7  # characters that are read at once, where each line is an element
+CUT_OFF = "It ends too early: the file was cut off, or is not whole."
 TRIES = 100  # lines in a row that are no elements, after which no other is tried
 
 
@@ -75,7 +76,7 @@ class Text:
                     return self.window[self.at]
                 self.at += 1
             if self.is_all:
-                raise Unreadable("It ends too early.")
+                raise Unreadable(CUT_OFF)
             self.more()
 
     def expect(self, character: str, otherwise: str) -> None:
@@ -90,6 +91,9 @@ class Text:
             try:
                 value, end = self.scan(self.window, self.at)
             except json.JSONDecodeError as error:
+                is_cut = error.pos >= len(self.window.rstrip()) or error.msg.startswith("Unterminated")
+                if self.is_all and is_cut:
+                    raise Unreadable(CUT_OFF) from error
                 if self.is_all:
                     raise Unreadable(
                         f"It is no JSON near {self.window[error.pos : error.pos + 20]!r}."

@@ -7,18 +7,20 @@ Precision: numbers as they are. What a spreadsheet would take for a formula has 
 A class that no image has is not in it.
 """
 
+import codecs
 import csv
 import io
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from labeling import geometry
 from labeling.formats import names, provenance
-from labeling.formats.files import Files
+from labeling.formats.files import Entry, Files, Single
 from labeling.formats.records import (
     MOST_SHAPES,
     TOO_MANY,
@@ -36,7 +38,15 @@ COLUMNS = (
     "image_id", "file_name", "file", "url", "width", "height", "split", "class_id", "class", "parent",
     "x", "y", "box_width", "box_height", "polygon", "region_origin", "labeled_as",
 )  # fmt: skip
-NEEDED = {"file_name", "class"}
+TAKES = "a first line that names the columns file_name and class; width, height, x, y, box_width, box_height"
+EXAMPLE = "file_name,class and below it cats/1.jpg,cat"
+# What others call the columns that are needed, and what lies between columns.
+NAMES = {
+    "file_name": ("filename", "file", "image", "image_name", "image_path", "filepath", "file_path", "path"),
+    "class": ("label", "category", "class_name", "category_name"),
+}
+DELIMITERS = ",;\t"
+START = 1 << 16  # bytes in which the first line ends
 SPECIAL = ("=", "+", "-", "@", "\t", "\r", "'")
 LONGEST = 10_000_000  # characters of a polygon
 
@@ -82,20 +92,66 @@ def plain(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(SPECIAL) else cell
 
 
+@dataclass(frozen=True, slots=True)
+class Headings:
+    """The first line of a table as it is read, by the names that columns have here."""
+
+    encoding: str
+    delimiter: str
+    given: list[str]
+    columns: list[str]
+
+    @property
+    def lacking(self) -> list[str]:
+        return [each for each in NAMES if each not in self.columns]
+
+    @property
+    def is_enough(self) -> bool:
+        return not self.lacking
+
+
+def is_table(name: str) -> bool:
+    return name.lower().endswith((".csv", ".tsv"))
+
+
+def heading(entry: Entry) -> Headings:
+    """Read the first line of a table: spreadsheets write UTF-16, too, and semicolons between columns."""
+    with entry.open() as file:
+        start = file.read(START)
+    encoding = "utf-16" if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    line = start.decode(encoding, "replace").splitlines()[:1]
+    delimiter = max(DELIMITERS, key=line[0].count) if line else ","
+    given = next(csv.reader(line, delimiter=delimiter), [])
+    return Headings(encoding, delimiter, given, named(given))
+
+
+def named(given: Sequence[str]) -> list[str]:
+    """Return columns by the names that they have here; of several that could be meant, none is."""
+    columns = [each.strip().lower() for each in given]
+    for name, others in NAMES.items():
+        meant = [number for number, each in enumerate(columns) if each in others]
+        if name not in columns and len(meant) == 1:
+            columns[meant[0]] = name
+    return columns
+
+
 def read(files: Files) -> Iterator[Record]:
     """Read every CSV file with the columns that it takes. Raises Unreadable where there is none."""
     why = "There is no CSV file."
     for entry in files.entries():
-        if not entry.name.lower().endswith(".csv"):
+        if not (is_table(entry.name) or isinstance(files, Single)):
             continue
-        with entry.open() as file:
-            text = io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="")
-            rows = csv.DictReader(text)
-            lacking = NEEDED - set(rows.fieldnames or ())
-            if not lacking:
+        found = heading(entry)
+        if found.is_enough:
+            with entry.open() as file:
+                text = io.TextIOWrapper(file, found.encoding, errors="replace", newline="")
+                rows = csv.DictReader(text, found.columns, delimiter=found.delimiter)
+                next(rows, None)
                 yield from records(rows, entry.name)
-                return
-            why = f"{entry.name} lacks the columns {', '.join(sorted(lacking))}."
+            return
+        line = found.delimiter.join(found.given)[:80]
+        lacking = " and none for ".join(found.lacking)
+        why = f"The first line of {entry.name}, “{line}”, names no column for {lacking}."
     raise Unreadable(why)
 
 

@@ -5,6 +5,7 @@ from labeling.models.annotations import Annotation, Decoy, Recheck, Region, Sugg
 from labeling.models.assigning import AssignedItem, Assignment
 from labeling.models.checking import CheckPage, ObjectCheck
 from labeling.models.events import Event
+from labeling.models.faces import Face, MaskedImage
 from labeling.models.importing import ImportedLabel, LabelImport
 from labeling.models.items import DataSource, Item
 from labeling.models.jobs import Job, WorkerHeartbeat
@@ -44,6 +45,7 @@ __all__ = [
     "Delivery",
     "Disagreement",
     "Event",
+    "Face",
     "GoldItem",
     "ImportedLabel",
     "InstructionPicture",
@@ -56,6 +58,7 @@ __all__ = [
     "LabelImport",
     "Letter",
     "Listing",
+    "MaskedImage",
     "Membership",
     "Notification",
     "NotificationChoice",

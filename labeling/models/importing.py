@@ -38,12 +38,13 @@ class LabelImport(models.Model):
     )
     format = models.CharField(max_length=20, blank=True, help_text="as given, or as recognised")
     state = models.CharField(max_length=10, choices=State.choices, default=State.CHECKING)
-    classes = models.JSONField(default=list, help_text="[{name, parent, images, regions}]")
+    classes = models.JSONField(default=list, help_text="[{name, parent, images, regions, free}]")
     report = models.JSONField(default=dict, help_text="counts, and the first problems: [{kind, place, said}]")
     mode = models.CharField(max_length=11, choices=Mode.choices, blank=True)
     answered = models.CharField(max_length=6, choices=Answered.choices, default=Answered.SKIP)
     takes_empty = models.BooleanField(default=False, help_text="images without a region hold nothing")
     mapping = models.JSONField(default=list, help_text="the class of each of `classes`; null is left out")
+    added = models.JSONField(default=list, help_text="the classes that it added to the project")
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -80,11 +81,14 @@ class ImportedLabel(models.Model):
         LABEL = "label"
         BESIDE = "beside"
         SUGGESTION = "suggestion"
-        KEPT = "kept"  # the image had a label or an answer, or somebody was at it
+        KEPT = "kept"  # the image had a label or an answer
+        HELD = "held"  # somebody had it on screen
         BLIND = "blind"  # it is asked blind, so nothing may be suggested
         LEFT_OUT = "left_out"  # nothing of it was wanted
         UNDONE = "undone"
         CHANGED = "changed"  # people have changed or reviewed it since: it was not undone
+
+    WRITTEN = (Outcome.LABEL, Outcome.BESIDE, Outcome.SUGGESTION)
 
     label_import = models.ForeignKey(
         LabelImport, on_delete=models.CASCADE, db_index=False, related_name="labels"

@@ -43,6 +43,10 @@ class DataSource(models.Model):
         default=False, help_text="send browsers to the bucket by a short-lived address"
     )
     every_page = models.BooleanField(default=False, help_text="make an item of each page of a TIFF")
+    hides_faces = models.BooleanField(
+        default=False,
+        help_text="as its project says, which triggers see to: bytes are read where only the source is known",
+    )
     upload = models.ForeignKey(
         "labeling.Upload", null=True, on_delete=models.SET_NULL, related_name="sources",
         help_text="with which its files came",
@@ -59,6 +63,11 @@ class DataSource(models.Model):
         constraints = [
             # What the foreign key item_of_its_source refers to.
             models.UniqueConstraint(fields=["id", "project"], name="source_and_project"),
+            # A bucket has the faces in it.
+            models.CheckConstraint(
+                condition=models.Q(hides_faces=False) | models.Q(signs_urls=False),
+                name="source_hides_faces_itself",
+            ),
         ]
 
     @property
@@ -108,6 +117,7 @@ class Item(models.Model):
         null=True, help_text="of a DICOM image: {center, width, low, high} in its own values"
     )
     read_at = models.DateTimeField(null=True)
+    masked_at = models.DateTimeField(null=True, help_text="when the copy was made in which faces are hidden")
     byte_offset = models.BigIntegerField(null=True, help_text="in a TAR archive, where its bytes begin")
     fingerprint = models.CharField(
         max_length=100, blank=True, help_text="the file's ETag or time of change when it was found"
@@ -161,6 +171,11 @@ class Item(models.Model):
                 name="item_labeled_has_annotation",
             ),
         ]
+
+    @property
+    def is_withheld(self) -> bool:
+        """Tell whether its faces are to be hidden and are not yet: then nobody is shown it."""
+        return self.source.hides_faces and self.masked_at is None
 
     @property
     def stored_path(self) -> str:

@@ -38,6 +38,16 @@ class Project(models.Model):
         TELL = "tell", "Tell the managers"
         PAUSE = "pause", "Pause them, and tell the managers"
 
+    class Faces(models.TextChoices):
+        SHOWN = "", _("shown")
+        MOSAIC = "mosaic", _("a mosaic")
+        BLUR = "blur", _("a blur")
+        BOX = "box", _("a grey box")
+
+    class Originals(models.TextChoices):
+        KEEP = "keep", _("kept, encrypted")
+        DISCARD = "discard", _("discarded")
+
     name = models.CharField(max_length=120)
     task_type = models.CharField(max_length=12, choices=TaskType.choices)
     state = models.CharField(max_length=8, choices=State.choices, default=State.RUNNING)
@@ -81,6 +91,21 @@ class Project(models.Model):
     most_items = models.PositiveIntegerField(
         null=True, help_text="images that the project takes at most; empty for as many as come"
     )
+    faces = models.CharField(
+        max_length=6,
+        choices=Faces.choices,
+        blank=True,
+        help_text="what hides them; empty where they are shown",
+    )
+    originals = models.CharField(
+        max_length=7,
+        choices=Originals.choices,
+        default=Originals.KEEP,
+        help_text="of images in which faces are hidden",
+    )
+    faces_hidden_at = models.DateTimeField(
+        null=True, help_text="since when no image from before waits to have its faces hidden"
+    )
     meaning = models.PositiveIntegerField(
         default=0, help_text="how often it has changed what labels mean: what was learned before is outdated"
     )
@@ -96,6 +121,14 @@ class Project(models.Model):
             models.CheckConstraint(
                 condition=models.Q(emptied_at=None) | models.Q(deleted_at__isnull=False),
                 name="project_emptied_is_deleted",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(faces="", faces_hidden_at=None)
+                | models.Q(faces__in=("mosaic", "blur", "box")),
+                name="project_faces",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(originals__in=("keep", "discard")), name="project_originals"
             ),
             models.CheckConstraint(
                 condition=models.Q(target_error__gt=0, target_error__lt=0.5), name="project_target_error"
@@ -156,6 +189,11 @@ class Project(models.Model):
         if match is None:
             match = self.USUAL_MATCH_OF_SHAPES if self.draws_shapes else 1.0
         return Rule(self.agreement_share, match, self.agreement_overlap)
+
+    @property
+    def is_hiding_faces(self) -> bool:
+        """Tell whether images from before wait to have their faces hidden: until then nobody labels."""
+        return bool(self.faces) and self.faces_hidden_at is None
 
     @property
     def draws_shapes(self) -> bool:

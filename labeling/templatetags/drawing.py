@@ -10,12 +10,14 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from labeling import meanings
+from labeling import images, meanings
 from labeling.geometry import points_of
 from labeling.models import Item, LabelClass, Region
 
 register = template.Library()
 register.filter(meanings.tally)
+register.filter("image_address", images.address)
+register.filter("thumbnail_address", images.thumbnail_address)
 
 SMALL, LARGE = 320, 800  # pixels on the screen for which an outline needs points
 
@@ -73,6 +75,31 @@ def small_drawing(regions: Iterable[Region], item: Item) -> SafeString:
             (("".join(each), color) for color, each in paths.items()),
         ),
     )
+
+
+@register.simple_tag
+def face_outlines(item: Item) -> SafeString:
+    """Return what is hidden in an image as outlines for a thumbnail."""
+    outlines = "".join(
+        f"M{said(x)} {said(y)}h{said(width)}v{said(height)}h{said(-width)}z"
+        for x, y, width, height in (each.bbox for each in item.faces.all())
+    )
+    return over(
+        item,
+        format_html(
+            '<path d="{0}" stroke="#000" stroke-opacity=".55" stroke-width="3"/>'
+            '<path d="{0}" stroke="#ffb000" stroke-width="1.5"/>',
+            outlines,
+        )
+        if outlines
+        else SafeString(),
+    )
+
+
+@register.filter
+def plain(number: float) -> str:
+    """Return a coordinate as SVG reads it, whatever the language."""
+    return said(number)
 
 
 def over(item: Item, content: SafeString) -> SafeString:

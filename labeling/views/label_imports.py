@@ -6,13 +6,13 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 
-from labeling import figures, label_applying, label_imports, permissions
+from labeling import figures, label_applying, label_classes, label_imports, permissions
 from labeling.api.shapes import whole_number
 from labeling.classes import ProjectRefused, in_use
 from labeling.formats.incoming import READINGS
 from labeling.importing import ImportRefused
 from labeling.models import LabelImport, Project
-from labeling.reports import lines, outcome_lines
+from labeling.reports import lines, outcome_lines, prospect
 from labeling.views import SignedIn
 
 WORKING = (LabelImport.State.CHECKING, LabelImport.State.APPLYING, LabelImport.State.UNDOING)
@@ -42,18 +42,19 @@ def label_import_page(request: SignedIn, project_id: int, label_import_id: int) 
     """Show the report of a file; a POST takes it in, back, looks at it again, or discards it."""
     project, given = found_or_404(request, project_id, label_import_id)
     if request.method == "POST":
+        shown: LabelImport | None = given
         try:
-            act(request, given)
+            shown = act(request, given)
         except (ImportRefused, ProjectRefused) as error:
             messages.error(request, str(error))
-        if request.POST.get("do") == "discard" and not project.label_imports.filter(pk=given.pk).exists():
+        if shown is None:
             return redirect("label-imports", project.pk)
-        return redirect("label-import", project.pk, given.pk)
+        return redirect("label-import", project.pk, shown.pk)
     return render(request, "data/label_import.html", context_of(project, given))
 
 
-def act(request: SignedIn, given: LabelImport) -> None:
-    """Do what a button asks for. Raises ImportRefused and ProjectRefused."""
+def act(request: SignedIn, given: LabelImport) -> LabelImport | None:
+    """Do what a button asks for; returns what to show then. Raises ImportRefused and ProjectRefused."""
     do = request.POST.get("do")
     if do in LabelImport.Mode.values:
         answered = request.POST.get("answered", "")
@@ -68,9 +69,11 @@ def act(request: SignedIn, given: LabelImport) -> None:
     elif do == "undo":
         label_imports.undo(given, request.user)
     elif do == "check":
-        label_imports.check_again(given, request.user, request.POST.get("format", ""))
+        return label_imports.check_again(given, request.user, request.POST.get("format", ""))
     elif do == "discard":
         label_imports.discard(given)
+        return None
+    return given
 
 
 def wanted_of(request: SignedIn, given: LabelImport) -> dict[str, int | str | None]:
@@ -79,7 +82,7 @@ def wanted_of(request: SignedIn, given: LabelImport) -> dict[str, int | str | No
     for number, each in enumerate(given.classes):
         chosen = request.POST.get(f"class-{number}")
         if chosen is not None:
-            found[each["name"]] = chosen if chosen == label_imports.NEW else whole_number(chosen)
+            found[each["name"]] = chosen if chosen == label_classes.NEW else whole_number(chosen)
     return found
 
 
@@ -121,10 +124,11 @@ def context_of(project: Project, given: LabelImport) -> dict[str, Any]:
         "job": label_imports.job_of(given),
         "report": report,
         "lines": lines(given),
-        "outcomes": outcome_lines(label_applying.outcomes(given)),
-        "theirs": label_imports.proposed(given),
+        "outcomes": outcome_lines(given, label_applying.outcomes(given)),
+        "theirs": label_classes.proposed(given),
         "classes": in_use(project),
         "readings": READINGS.items(),
-        "answered": LabelImport.Answered.choices,
+        "answered": [(value, text, prospect(report, value)) for value, text in LabelImport.Answered.choices],
+        "left_alone": label_applying.left_alone(given) if given.state == LabelImport.State.APPLIED else [],
         "nothing": not report.get("taken") and not report.get("empty_told") and not report.get("empty_maybe"),
     }

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0030_data_sets'),
+        ('labeling', '0032_label_imports_again'),
         ('mlassist', '0001_squashed_0008_interrupted_runs'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

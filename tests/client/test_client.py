@@ -2,14 +2,16 @@
 
 import json
 import threading
+import zipfile
 from collections.abc import Iterator
 
 import pytest
 import requests
 from django.db import connection as database
-from loupe_client import Loupe, LoupeError, Project
+from loupe_client import FILTERS, Loupe, LoupeError, Project
 
 from labeling import accounts, jobs
+from labeling.api.filtering import FilterInput
 from labeling.models import Job, QueueEntry, Suggestion, Upload
 from labeling.models import Project as Row
 from tests import factories
@@ -163,3 +165,45 @@ def test_the_script_of_the_page_works_as_pasted(loupe, worker, manager, tmp_path
     text = text.replace("openai/clip-vit-base-patch32", str(tmp_path / "clip")).replace("0.5", "0.0")
     exec(compile(text, "script", "exec"), {})
     assert Suggestion.objects.filter(project=project.id).exists()
+
+
+def test_labels_come_from_a_file_and_exports_take_every_option(loupe, worker, tmp_path) -> None:
+    folder = factories.write_folder(tmp_path / "shapes", 6)
+    project = loupe.create_project("Shapes", "multiclass", factories.CLASSES, assist_mode="off")
+    project.upload(folder)
+    project.wait_for_images(every=0.05)
+    names = [item.path for item in project.items(state="unlabeled")]
+    (tmp_path / "labels.csv").write_text(
+        "file_name,class\n" + "".join(f"{name},{name.split('/')[0]}\n" for name in names)
+    )
+    found = project.import_labels(tmp_path / "labels.csv", every=0.05)
+    assert (found.state, found.report["free"]) == ("ready", 6)
+    assert found.apply(every=0.05).outcomes == {"label": 6}
+    assert found.undo(every=0.05).state == "undone"
+    again = found.check_again(every=0.05)
+    assert again.apply("suggestions", every=0.05).outcomes.keys() <= {"suggestion", "blind"}
+    again.undo(every=0.05)
+    assert project.labels_from_folders(every=0.05).apply(every=0.05).outcomes == {"label": 6}
+    assert len(project.label_imports()) == 3
+    split = {"train": 50, "val": 50}
+    seen = project.preview_export(images="copy", split=split, label_class="circle")
+    place = project.export(tmp_path / "circles.zip", images="copy", split=split, label_class="circle")
+    with zipfile.ZipFile(place) as packed:
+        assert sum(each.endswith(".png") for each in packed.namelist()) == seen["images"]
+    project.export(tmp_path / "all.json")
+    newest, before = (each["id"] for each in project.exports())
+    assert project.compare_exports(newest, since=before)["by_class"]
+    with pytest.raises(TypeError, match="no filter 'imges'"):
+        project.export(tmp_path / "x.json", imges="copy")
+
+
+def test_filters_are_those_of_the_server(loupe, tmp_path) -> None:
+    assert (FILTERS - {"label_class"}) | {"class"} == set(FilterInput().fields)
+    project = loupe.create_project("Shapes", "multiclass", ["a"])
+    with pytest.raises(FileNotFoundError, match="no file or folder /nope"):
+        project.upload("/nope")
+    with pytest.raises(LoupeError):
+        project.add_source("s3://Not_A_Bucket/**", credentials={"key": "k", "secret": "s"}, refresh="daily")
+    source = project.add_addresses(["https://images.example.com/1.jpg"])
+    assert [each.id for each in project.sources()] == [source.id]
+    assert "gone_items" in source.look()

@@ -8,9 +8,19 @@ from pathlib import Path
 import pytest
 from django.urls import reverse
 
-from labeling import completing, data_sets, deleting, importing, storing, uploading
-from labeling.models import Item, Job, Project, Upload, User
-from tests import factories
+from labeling import (
+    completing,
+    data_sets,
+    deleting,
+    extensions,
+    face_boxes,
+    hiding,
+    importing,
+    storing,
+    uploading,
+)
+from labeling.models import Item, Job, MaskedImage, Project, Upload, User
+from tests import coloured, factories
 from tests.labeling.test_uploads import complete, pictures, send
 
 pytestmark = pytest.mark.django_db
@@ -141,3 +151,24 @@ def test_only_its_maker_and_site_admins_know_of_it(
     with pytest.raises(importing.ImportRefused, match="already"):
         uploading.begin_data_set(manager, "FORKLIFTS")
     assert uploading.begin_data_set(reviewer, "Forklifts")
+
+
+def test_a_project_that_hides_faces_leaves_it_to_the_others(
+    project, manager, monkeypatch, django_capture_on_commit_callbacks
+) -> None:
+    monkeypatch.setattr(extensions, "_face_finders", [coloured.ByColour()])
+    made, _ = uploading.begin_data_set(manager, "People")
+    send(made, {"a.png": coloured.picture(0), "b.png": coloured.picture(1)})
+    complete(made, manager)
+    hiding.begin(project, manager, "mosaic", "keep", project.name)
+    other = factories.make_project(manager=manager, name="Another")
+    with django_capture_on_commit_callbacks(execute=True):
+        for each in (project, other):
+            data_sets.use(made, each, manager)
+        pictures_shown = contents(other)
+    assert pictures_shown == {coloured.picture(0), coloured.picture(1)}
+    assert not contents(project) & pictures_shown
+    row = MaskedImage.objects.select_related("item__project", "item__source").filter(project=project).first()
+    assert not row.is_sealed
+    assert face_boxes.can_remove(row, row.item)
+    assert len(contents(other)) == 2

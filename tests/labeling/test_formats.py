@@ -276,7 +276,7 @@ def test_coco_of_others_is_read_in_whatever_order_its_lists_come() -> None:
         ("coco", {"a.json": b"\xff\xfe"}),
         ("yolo", {"labels/a.txt": "0 0.5 0.5 1 1"}),
         ("voc", {"a.txt": ""}),
-        ("csv", {"a.csv": "path,label\na,b"}),
+        ("csv", {"a.csv": "path,size\na,b"}),
         ("folders", {"readme.txt": ""}),
         ("manifest", {"a.jsonl": "no JSON"}),
         ("dataset", {"a.parquet": "PAR1"}),

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -12,16 +13,23 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from labeling import (
+    classes,
     gallery,
     importing,
     label_applying,
+    label_classes,
     label_imports,
     queue,
+    reports,
     review,
     submission,
 )
 from labeling.answering import Answer, RegionInput
+from labeling.formats import masks
+from labeling.formats.records import Category, Heading, Picture, Shape
+from labeling.formats.runs import run_lengths
 from labeling.importing import ImportRefused
+from labeling.labeled import categories
 from labeling.models import (
     Annotation,
     Event,
@@ -117,7 +125,7 @@ def test_checking_a_file_changes_nothing_and_says_what_fits(project, items) -> N
     assert report["list"] == [
         {"kind": "unmatched", "place": "nowhere.png", "said": "There is no such image in the project."}
     ]
-    choices = {each.name: each.choice for each in label_imports.proposed(given)}
+    choices = {each.name: each.choice for each in label_classes.proposed(given)}
     assert choices["hexagon"] == "new"
     assert (
         choices[factories.true_class(rest[0])] == project.classes.get(name=factories.true_class(rest[0])).pk
@@ -237,6 +245,64 @@ def test_a_file_of_no_known_kind_can_be_read_as_what_somebody_says_it_is(project
     assert not any(Path(importing.settings.MEDIA_ROOT, "uploads").iterdir())
 
 
+TABLES = {
+    "excel.csv": "file_name\tclass\n{path}\tcircle\n".encode("utf-16"),
+    "german.csv": b"Filename;Label\r\n{path};circle\r\n",
+    "tabs.tsv": b"path\tcategory\n{path}\tcircle\n",
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_of_spreadsheets_are_read(project, items, name) -> None:
+    encoding = "utf-16" if name == "excel.csv" else "utf-8"
+    given = send(project, TABLES[name].decode(encoding).format(path=items[0].path).encode(encoding), name)
+    assert (given.state, given.format, given.report.get("free")) == ("ready", "csv", 1), given.report
+
+
+SAID = {
+    "bare.csv": (b"a/1.png,circle\na/2.png,circle\n", "names no column for file_name and none for class"),
+    "two.csv": (b"image,path,class\n1,2,circle\n", "no column for file_name.*For example: “file_name,class"),
+    "numbers.json": (b"[1,2,3]", r"does not recognise.*COCO \(JSON.*Label Studio \(JSON, a list of tasks"),
+    "cut.json": (b'{"images": [{"id": 1, "file_na', "cut off.*COCO needs"),
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_what_cannot_be_read_is_told_what_its_format_needs(project, items, name) -> None:
+    content, said = SAID[name]
+    given = send(project, content, name)
+    assert given.state == "unreadable"
+    assert re.search(said, given.report["error"]), given.report["error"]
+
+
+def test_numbers_are_no_tasks_of_label_studio(project, items) -> None:
+    given = send(project, b"[1,2,3]", "numbers.json", format_name="label_studio")
+    assert given.state == "unreadable"
+    assert "A task needs data that names its image." in given.report["error"]
+
+
+def test_labels_of_another_kind_are_told_of_in_a_sentence(manager) -> None:
+    project = factories.make_project(manager=manager, task_type="segmentation")
+    (item,) = factories.make_scenes(project, 1, size=(64, 48))
+    given = send(project, f"file_name,class,x,y,box_width,box_height\n{item.path},circle,1,1,9,9\n")
+    assert "box is taken in as a rectangle, while this project asks for outlines" in words(given)
+    shape = Shape(1, mask=run_lengths([[2, 2, 20, 2, 20, 20, 2, 20]], 64, 48))
+    parts = masks.write(
+        Heading("x", "semantic", [Category(1, "circle")]), [Picture(1, item.path, 64, 48, [shape])]
+    )
+    content = {each.name: each.content for each in parts}
+    mask = next(each for name, each in content.items() if name.endswith(".png"))
+    name = f"masks/{Path(item.path).stem}.png"
+    packed = archive({"classes.json": content["classes.json"], name: mask})
+    given = send(project, packed, "masks.zip")
+    assert (given.format, given.report["merged"], given.report["traced"]) == ("masks", 1, 1), given.report
+    assert any("one region, not one for each object" in each for each in words(given))
+
+
+def words(given: LabelImport) -> list[str]:
+    return [each.words for each in reports.lines(given)]
+
+
 # Taking in, and back
 
 
@@ -265,7 +331,11 @@ def test_what_people_did_is_left_alone_and_is_never_undone(project, items, label
     theirs = person_labels(answered, labeler)
     given = send(project, truth_of(items))
     assert given.report["labeled"] == 1
-    assert take_in(given) == {"label": len(items) - 2, "kept": 2}
+    assert (given.report["held"], given.report["free"], given.report["beside"]) == (1, len(items) - 2, 1)
+    assert take_in(given) == {"label": len(items) - 2, "kept": 1, "held": 1}
+    assert label_applying.left_alone(given)[0] == {
+        "item": held, "path": Item.objects.get(pk=held).path, "why": "held",
+    }  # fmt: skip
     assert Item.objects.get(pk=answered.pk).current_annotation == theirs
     submission.submit(
         page, labeler, [Answer(held, factories.uuid.uuid4(), (RegionInput(project.classes.first().pk),))]
@@ -274,7 +344,7 @@ def test_what_people_did_is_left_alone_and_is_never_undone(project, items, label
     mine = [each for each in items if each.pk not in (held, answered.pk)]
     review.judge(project, reviewer, "approve", [mine[0].pk])
     review.reject(project, [mine[1].pk], reviewer)
-    assert take_back(given) == {"undone": len(items) - 4, "changed": 2, "kept": 2}
+    assert take_back(given) == {"undone": len(items) - 4, "changed": 2, "kept": 1, "held": 1}
     assert Item.objects.get(pk=mine[0].pk).state == "labeled"
     assert Item.objects.get(pk=answered.pk).current_annotation == theirs
 
@@ -300,6 +370,55 @@ def test_classes_are_mapped_added_or_left_out(project, items, circle) -> None:
     ]  # fmt: skip
     assert labels[three.pk] is None
     assert LabelClass.objects.filter(project=project).count() == 4
+
+
+def test_a_class_of_which_nothing_is_taken_in_is_not_added(project, items, labeler) -> None:
+    person_labels(items[0], labeler)
+    given = send(project, CSV + f"{items[0].path},plane\n{items[1].path},alien\n")
+    assert {each.name: each.choice for each in label_classes.proposed(given)} == {
+        "plane": None,
+        "alien": "new",
+    }
+    # Somebody labels the other one before it is taken in: then nothing comes of the class either.
+    person_labels(items[1], labeler)
+    assert take_in(given, wanted={"plane": "new"}) == {"kept": 2}
+    assert not classes.in_use(project).exclude(name__in=factories.CLASSES).exists()
+    assert {each.name for each in categories(project)} == set(factories.CLASSES)
+
+
+def test_an_import_that_was_undone_is_taken_in_again_with_its_classes(project, items) -> None:
+    given = send(project, CSV + f"{items[0].path},alien\n{items[1].path},circle\n")
+    assert take_in(given) == {"label": 2}
+    assert take_back(given) == {"undone": 2}
+    assert not classes.in_use(project).filter(name="alien").exists()
+    assert "alien" not in {each.name for each in categories(project)}
+    with pytest.raises(ImportRefused, match="taken back"):
+        label_imports.apply(given, None, mode="suggestions", wanted={})
+    again = label_imports.check_again(given, given.created_by)
+    assert label_imports.check_again(given, given.created_by) == again != given
+    factories.run_jobs("quick")
+    again.refresh_from_db()
+    assert {each.name: each.choice for each in label_classes.proposed(again)}["alien"] == "new"
+    assert take_in(again) == {"label": 2}
+    assert (
+        classes.in_use(project).get(name="alien").regions.filter(annotation__withdrawn_at=None).count() == 1
+    )
+    once_more = label_imports.check_again(again, None)
+    factories.run_jobs("quick")
+    label_imports.discard(once_more)
+    assert Path(again.location).exists()
+
+
+def test_what_was_left_alone_is_taken_in_from_the_same_file_later(project, items, labeler) -> None:
+    page = queue.claim(project, labeler, 1)
+    given = send(project, truth_of(items))
+    assert take_in(given) == {"label": len(items) - 1, "held": 1}
+    queue.release(page)
+    again = label_imports.check_again(given, given.created_by)
+    factories.run_jobs("quick")
+    again.refresh_from_db()
+    assert (again.report["free"], again.report["labeled"]) == (1, len(items) - 1)
+    assert take_in(again) == {"label": 1, "kept": len(items) - 1}
 
 
 def test_a_worker_that_is_killed_in_the_middle_goes_on_and_writes_nothing_twice(

@@ -186,7 +186,7 @@ def test_another_outliner_may_take_over(item, manager, api, monkeypatch) -> None
 
 
 def test_an_image_that_is_gone_says_so(item, manager, api, monkeypatch) -> None:
-    def gone(item_id: int):
+    def gone(item_id: int, sha256: str):
         raise images.BrokenImage("The file is no longer where it was imported from.")
 
     monkeypatch.setattr(outlining, "decoded", gone)

@@ -13,7 +13,11 @@ from django.utils import timezone
 from labeling import (
     addresses,
     exporting,
+    extensions,
+    hiding,
+    images,
     importing,
+    masked,
     queue,
     reading,
     refreshing,
@@ -22,8 +26,9 @@ from labeling import (
     sealing,
     sources,
 )
+from labeling.importing import ImportRefused
 from labeling.models import DataSource, Event, Item, Job, QueueEntry
-from tests import factories
+from tests import coloured, factories
 
 pytestmark = pytest.mark.django_db
 
@@ -338,6 +343,29 @@ def test_browsers_are_sent_to_the_bucket_where_the_source_says_so(source, manage
     assert source.options["endpoint"] in policy
     elsewhere = client.get(reverse("projects")).headers["Content-Security-Policy"]
     assert source.options["endpoint"] not in elsewhere
+
+
+def test_where_faces_are_hidden_nobody_is_sent_to_the_bucket_which_stays_as_it_is(
+    source, manager, client, project, bucket, monkeypatch
+) -> None:
+    monkeypatch.setattr(extensions, "_face_finders", [coloured.ByColour()])
+    sources.change(source, {"signs_urls": True}, manager)
+    bucket.put("photos/face.png", coloured.picture())
+    refresh(source)
+    hiding.begin(project, manager, "mosaic", "keep", project.name)
+    factories.run_jobs("long", "quick")
+    client.force_login(manager)
+    item = source.items.get(path="face.png")
+    answer = client.get(images.address(item))
+    assert answer.status_code == 200
+    assert b"".join(answer.streaming_content if answer.streaming else [answer.content]) == masked.read(item)
+    policy = client.get(reverse("data", args=[project.pk])).headers["Content-Security-Policy"]
+    assert source.options["endpoint"] not in policy
+    assert bucket_bytes(bucket, "photos/face.png") == coloured.picture()
+    found = refresh(source)
+    assert (found["new"], found["gone"], found["changed"]) == (0, 0, 0)
+    with pytest.raises(ImportRefused, match="hides faces"):
+        sources.change(source, {"signs_urls": True}, manager)
 
 
 def test_a_project_takes_no_more_than_it_is_to(project, manager, bucket) -> None:

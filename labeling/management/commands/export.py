@@ -1,19 +1,42 @@
 import shutil
 import time
+from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from django.core.files.storage import default_storage
 from django.core.management.base import CommandError, CommandParser
 
-from labeling import exporting, review
-from labeling.management.base import LoupeCommand, find_project, help_with
-from labeling.models import Job
+from labeling import exporting
+from labeling.gallery import Filters
+from labeling.management.base import LoupeCommand, find_project, find_user, help_with
+from labeling.models import Item, Job, Project
+
+SOURCES = ("human", "person", "confirmed", "auto", "imported", "import")
+PLAIN = ("state", "source", "name", "since", "until", "confidence_below", "confidence_above", "reviewed")
 
 
 def shares_of(text: str) -> tuple[float, ...]:
     """Read the shares of train, val and test, in per cent."""
     return tuple(float(each) for each in text.split("/"))
+
+
+def day(text: str) -> str:
+    return text and date.fromisoformat(text).isoformat()
+
+
+def filters_of(project: Project, options: Mapping[str, Any]) -> Filters:
+    """Return the filters of the gallery that options name, or end the command with a sentence."""
+    labeler = find_user(options["labeler"])
+    label_class = project.classes.filter(name__iexact=options["label_class"]).first()
+    if options["label_class"] and label_class is None:
+        raise CommandError(f"There is no class {options['label_class']!r} in {project.name}.")
+    return Filters(
+        label_class=label_class.pk if label_class else None,
+        labeler=labeler.pk if labeler else None,
+        **{name: options[name] for name in PLAIN},
+    )
 
 
 class Command(LoupeCommand):
@@ -26,14 +49,28 @@ class Command(LoupeCommand):
         parser.add_argument(
             "--split", type=shares_of, default=(), metavar="80/10/10", help="train, val, test"
         )
+        only = parser.add_argument_group("which labels", "all of them, unless narrowed")
+        only.add_argument("--state", default="", choices=Item.State.values, help="of the images")
+        only.add_argument("--class", dest="label_class", default="", metavar="NAME")
+        only.add_argument("--labeler", metavar="EMAIL", help="whose label counts")
+        only.add_argument("--source", default="", choices=SOURCES, help="who or what made the label")
+        only.add_argument("--name", default="", help="part of a path")
+        only.add_argument(
+            "--since", default="", type=day, metavar="2026-11-23", help="labeled on it or later"
+        )
+        only.add_argument("--until", default="", type=day, metavar="2026-11-30", help="or before")
+        only.add_argument("--confidence-below", type=float)
+        only.add_argument("--confidence-above", type=float)
+        only.add_argument("--reviewed", default="", choices=("yes", "no"))
         parser.add_argument("--out", required=True, type=Path, metavar="FILE")
 
     def handle(self, *args: Any, project: str, out: Path, **options: Any) -> None:
         if not out.resolve().parent.is_dir():
             raise CommandError(f"There is no folder {out.resolve().parent}.")
         choice = exporting.Choice(options["format"], options["images"], options["split"])
+        of = find_project(project)
         try:
-            job = exporting.start(find_project(project), None, choice, review.Filters())
+            job = exporting.start(of, None, choice, filters_of(of, options))
         except exporting.ExportRefused as error:
             raise CommandError(str(error)) from error
         while job.state in (Job.State.QUEUED, Job.State.RUNNING):

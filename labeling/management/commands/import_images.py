@@ -1,21 +1,39 @@
+import os
 import time
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
 from labeling import importing, label_imports, reading, sources
-from labeling.management.base import LoupeCommand, find_project, help_with
-from labeling.models import DataSource, ImportedLabel, Job, LabelImport, Project, User
+from labeling.management.base import LoupeCommand, find_project, find_user
+from labeling.models import DataSource, LabelImport, Project, User
+
+# Credentials come from the environment: arguments are seen by everybody who lists processes.
+VARIABLES = {
+    f"LOUPE_SOURCE_{name.upper()}": name
+    for name in ("key", "secret", "token", "account_key", "sas", "service_account")
+}
 
 
 class Command(LoupeCommand):
-    help = "Import the images of a folder of this machine, a ZIP archive or a public bucket, and read them."
+    help = (
+        "Import the images of a folder or archive of this machine, a bucket or a list of addresses, and read"
+        f" them. Credentials of a bucket are read from the environment: {', '.join(VARIABLES)}."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("project", help="id or name")
         parser.add_argument(
             "path",
-            help="folder, .zip file, or an address like s3://bucket/**; folders are read with those in them",
+            help="folder, ZIP or TAR archive, or an address like s3://bucket/**; folders are read with those"
+            " in them",
+        )
+        parser.add_argument("--every-page", action="store_true", help="an image of each page of a TIFF")
+        parser.add_argument("--endpoint", default="", help="of S3 that is not Amazon's")
+        parser.add_argument("--region", default="", help="of S3")
+        parser.add_argument("--account", default="", help="of Azure")
+        parser.add_argument(
+            "--refresh", default="", choices=DataSource.Refresh.values, help="how often to look again"
         )
         parser.add_argument(
             "--labels-from-folders",
@@ -27,17 +45,11 @@ class Command(LoupeCommand):
     def handle(
         self, *args: Any, project: str, path: str, labels_from_folders: bool, by: str | None, **options: Any
     ) -> None:
-        target, started = find_project(project), time.monotonic()
-        user = User.objects.filter(email__iexact=by).first() if by else None
-        if by and user is None:
-            raise CommandError(f"There is no account {by!r}.")
+        target, user, started = find_project(project), find_user(by), time.monotonic()
         if labels_from_folders and not target.is_classification:
             raise CommandError(label_imports.FOLDERS_SAY_TOO_LITTLE)
         try:
-            if "://" in path:
-                source = sources.add(target, {"address": path}, user)
-            else:
-                source = importing.add_path(target, path, user)
+            source = self.added(target, path, user, options)
         except importing.ImportRefused as refusal:
             raise CommandError(str(refusal)) from None
         self.work_off(source.project, "refresh", source=source.pk)
@@ -45,30 +57,30 @@ class Command(LoupeCommand):
         self.stdout.write(f"{source.items.count():,} files found in {time.monotonic() - started:.1f} s.")
         self.work_off(source.project, "import", source=source.pk)
         if labels_from_folders:
-            self.take_labels(target, user)
+            self.label_by_folders(target, user)
         self.report(source, time.monotonic() - started)
 
-    def take_labels(self, project: Project, by: User | None) -> None:
+    def added(self, project: Project, path: str, by: User | None, options: dict[str, Any]) -> DataSource:
+        """Add what an argument names as a source. Raises ImportRefused."""
+        of_addresses = {name: options[name] for name in ("endpoint", "region", "account", "refresh")}
+        if "://" in path:
+            secrets = {name: os.environ.get(variable, "") for variable, name in VARIABLES.items()}
+            given = {"address": path, "every_page": options["every_page"], **of_addresses, **secrets}
+            return sources.add(project, given, by)
+        for name, value in of_addresses.items():
+            if value:
+                raise CommandError(f"--{name} is for an address such as s3://bucket/**, not for a path.")
+        return importing.add_path(project, path, by, every_page=options["every_page"])
+
+    def label_by_folders(self, project: Project, by: User | None) -> None:
         """Label images by their folders, as the page of label imports does it."""
         given = label_imports.from_folders(project, by)
         self.work_off(project, label_imports.CHECK, label_import=given.pk)
         given.refresh_from_db()
         if given.state == LabelImport.State.UNREADABLE:
             raise CommandError("None of the images lies in a folder that could name its class.")
-        label_imports.apply(given, by, mode=LabelImport.Mode.LABELS, wanted={})
-        self.work_off(project, label_imports.APPLY, label_import=given.pk)
-        count = given.labels.filter(outcome=ImportedLabel.Outcome.LABEL).count()
-        self.stdout.write(f"{count:,} images labeled by their folders.")
-
-    def work_off(self, project: Project, kind: str, **payload: int) -> None:
-        """Wait until jobs of a kind are done, doing their work here where no worker does it."""
-        parts = Job.objects.filter(project=project, kind=kind, payload__contains=payload)
-        while waiting := parts.filter(state__in=(Job.State.QUEUED, Job.State.RUNNING)).order_by("id").first():
-            if not help_with(waiting):
-                time.sleep(0.2)
-        failed = parts.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).first()
-        if failed:
-            raise CommandError(f"The import did not finish: {failed.error or failed.state}")
+        self.stdout.write("Labels from folders:")
+        self.take_labels(given, LabelImport.Mode.LABELS, by)
 
     def report(self, source: DataSource, seconds: float) -> None:
         counts = reading.summary(source)
