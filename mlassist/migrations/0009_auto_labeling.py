@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0032_label_imports_again'),
+        ('labeling', '0029_uploads'),
         ('mlassist', '0001_squashed_0008_interrupted_runs'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
