@@ -40,7 +40,7 @@ def judge_by_job(job: jobs.RunningJob) -> dict[str, Any]:
     assert job.project is not None
     batch = ReviewBatch.objects.select_related("project", "reviewer").get(pk=job.payload["batch"])
     done = set(Review.objects.filter(batch=batch).values_list("item_id", flat=True))
-    wanted = matching(job.project, gallery.Filters(**job.payload["filter"]))
+    wanted = matching(job.project, gallery.stored(job.payload["filter"]))
     items = sorted(set(wanted) - done)
     looked_at: dict[int, str] = {}
     for at in range(0, len(items), CHUNK):

@@ -14,10 +14,11 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from labeling import announcing, changed, gallery, jobs, packing, review, shares
+from labeling.copying import Copies
 from labeling.formats.catalog import FORMATS, refusal
 from labeling.formats.records import Heading, Picture
 from labeling.labeled import Labeled, categories
-from labeling.models import Event, Job, Project, User
+from labeling.models import Event, Item, Job, Project, User
 
 IMAGES = {
     "none": "left out",
@@ -28,6 +29,13 @@ WHOLE = 100  # per cent
 COUNTED = 10_000  # images up to which a preview counts, and looks at each
 TRIED = 200  # images that a preview writes to learn how large their labels are
 TRIED_PIXELS = 20_000_000
+TOLD = 100  # images without a copy that the page and the API name; the archive names more
+
+
+NOTHING = "No labeled image is chosen. Choose by less, or label some images first."
+NOTHING_THERE = (
+    "None of the chosen images can be copied: their files are gone at their source, or others by now."
+)
 
 
 class ExportRefused(Exception):
@@ -64,19 +72,32 @@ def made(project: Project, viewer: User) -> QuerySet[Job]:
 def start(project: Project, by: User | None, choice: Choice | str, filters: review.Filters) -> Job:
     """Queue an export. Raises ExportRefused."""
     choice = Choice(choice) if isinstance(choice, str) else choice
-    refuse(project, choice)
+    refuse(project, choice, filters)
+    if not review.select(project, filters).exclude(current_annotation=None).exists():
+        raise ExportRefused(NOTHING)
     said = {"format": choice.format, "images": choice.with_images, "split": list(choice.split)}
-    Event.record("export", project, by, filter=asdict(filters), **said)
-    return jobs.enqueue("export", project, {**said, "filter": asdict(filters)}, created_by=by)
+    words = described(project, filters)
+    Event.record("export", project, by, filter=words, **said)
+    payload = {**said, "filter": asdict(filters), "chosen": words}
+    return jobs.enqueue("export", project, payload, created_by=by)
 
 
-def refuse(project: Project, choice: Choice) -> None:
+def described(project: Project, filters: review.Filters) -> dict[str, Any]:
+    """Return the filters that are on, by the words of the API, and classes by their names."""
+    found = {key: value for key, value in asdict(filters).items() if value not in ("", None, ())}
+    if filters.classes:
+        del found["classes"]
+        found = {"class": [each.name for each in categories(project, filters)]} | found
+    return found
+
+
+def refuse(project: Project, choice: Choice, filters: review.Filters) -> None:
     """Raise ExportRefused for what makes no sense."""
     why = refusal(choice.format, project.task_type)
     if why:
         raise ExportRefused(why)
     most = FORMATS[choice.format].most_classes
-    if most is not None and len(categories(project)) > most:
+    if most is not None and len(categories(project, filters)) > most:
         raise ExportRefused(
             f"{FORMATS[choice.format].short} have room for {most} classes; choose another format."
         )
@@ -84,6 +105,10 @@ def refuse(project: Project, choice: Choice) -> None:
         raise ExportRefused(f"Images can be {', '.join(IMAGES)}, not {choice.images!r}.")
     if FORMATS[choice.format].is_images and choice.images in ("none", "link"):
         raise ExportRefused("Image folders hold the images themselves: choose copies of them.")
+    if choice.images == "link" and not FORMATS[choice.format].links:
+        raise ExportRefused(
+            f"{FORMATS[choice.format].short} reads images from the disk: have them copied, or left out."
+        )
     if choice.split and (
         len(choice.split) != len(shares.SPLITS)
         or min(choice.split) < 0
@@ -91,7 +116,7 @@ def refuse(project: Project, choice: Choice) -> None:
         or abs(sum(choice.split) - WHOLE) > 0.01
     ):
         raise ExportRefused(
-            "The shares of train, val and test are per cents that add up to 100; train has some."
+            "The shares of train, val and test have to add up to 100 per cent, and train needs more than 0."
         )
 
 
@@ -111,7 +136,7 @@ class Preview:
 
 def preview(project: Project, choice: Choice, filters: review.Filters) -> Preview:
     """Say what an export would hold, at once however many images there are. Raises ExportRefused."""
-    refuse(project, choice)
+    refuse(project, choice, filters)
     total = gallery.total(project, filters)
     exact = total.exact and total.count <= COUNTED
     pictures = Labeled(
@@ -128,17 +153,23 @@ def preview(project: Project, choice: Choice, filters: review.Filters) -> Previe
     else:
         shared = [round(images * share / WHOLE) for share in choice.split]
     copies = size if choice.with_images == "copy" else 0
+    each, once = written(project, filters, pictures, choice)
     return Preview(
         images,
         round(labels * scale),
         dict(zip(shares.SPLITS, shared, strict=True)) if choice.split else {},
-        round((copies + written(project, filters, pictures, choice) * len(pictures)) * scale),
+        round((copies + each * len(pictures)) * scale + once),
         exact,
     )
 
 
-def written(project: Project, filters: review.Filters, pictures: Labeled, choice: Choice) -> float:
-    """Return how many bytes the labels of an image take, by writing those of some."""
+def written(
+    project: Project, filters: review.Filters, pictures: Labeled, choice: Choice
+) -> tuple[float, int]:
+    """Return how many bytes the labels of an image take, by writing those of some, and all that is no image.
+
+    The latter is in a file once, however many images it has.
+    """
     form = FORMATS[choice.format]
     some: list[Picture] = []
     pixels = 0
@@ -147,12 +178,15 @@ def written(project: Project, filters: review.Filters, pictures: Labeled, choice
         if each.width and (pixels < TRIED_PIXELS or not some or not form.flatten):
             some.append(each)
     if not some or form.is_images:
-        return 0
+        return 0, 0
     heading = heading_of(project, filters, pictures, replace(choice, images="none"))
     with tempfile.TemporaryDirectory(prefix="loupe-preview-") as folder:
-        path = Path(folder, "export")
-        packing.write(form, heading, iter(some), path, alone=choice.ending != "zip")
-        return path.stat().st_size / len(some)
+        sizes = []
+        for few in (some, ()):
+            path = Path(folder, f"export-{len(few)}")
+            packing.write(form, heading, iter(few), path, alone=choice.ending != "zip")
+            sizes.append(path.stat().st_size)
+        return (sizes[0] - sizes[1]) / len(some), sizes[1]
 
 
 def changes(before: Job | None, after: Job) -> changed.Changes:
@@ -187,7 +221,7 @@ def export(job: jobs.RunningJob) -> dict[str, Any]:
     """Write the file under a temporary name, read it again, then put it into storage whole."""
     project = job.project
     assert project is not None
-    filters = review.Filters(**job.payload["filter"])
+    filters = gallery.stored(job.payload["filter"])
     choice = chosen(job.payload)
     with tempfile.TemporaryDirectory(prefix="loupe-export-") as folder:
         path, index = Path(folder, "export"), Path(folder, "index")
@@ -223,15 +257,29 @@ def write(
     """
     form, alone = FORMATS[choice.format], choice.ending != "zip"
     pictures = Labeled(
-        project, filters, viewer, split=choice.split or None, with_urls=choice.with_images == "link"
+        project,
+        filters,
+        viewer,
+        split=choice.split or None,
+        with_urls=choice.with_images == "link",
+        with_names=choice.with_images == "copy" or not form.alone,
     )
     refuse_unread(pictures)
     refuse_hiding(project, choice)
-    heading = packing.readable(heading_of(project, filters, pictures, choice))
+    heading = heading_of(project, filters, pictures, choice)
+    chosen = iter(pictures)
+    if choice.with_images == "copy":
+        copies = Copies(pictures.image)
+        heading = replace(heading, image=copies.of, left_out=copies.left_out)
+        chosen = copies.fetched(chosen, only_there=form.is_images)
     tally, steps = packing.Tally(), 2 * len(pictures)
-    read = packing.noted(iter(pictures), tally, lambda done: progress(done, steps), form)
+    read = packing.noted(chosen, tally, lambda done: progress(done, steps), form)
     packing.write(form, heading, read, path, alone=alone)
-    packing.check(form, heading, tally, path, lambda done: progress(len(pictures) + done, steps), alone=alone)
+    if not tally.images:
+        raise packing.Unsound(NOTHING_THERE if heading.left_out.count else NOTHING)
+    packing.check(
+        form, heading, tally, path, lambda done: progress(len(pictures) + done, steps), path_of, alone=alone
+    )
     refuse_hiding(project, choice)
     if index:
         with index.open("wb") as file:
@@ -248,7 +296,15 @@ def write(
         "by_origin": {each: tally.by_origin[each] for each in review.ORIGINS},
         "by_class": {str(key): count for key, count in tally.by_class.items()},
         "by_split": {each: tally.by_split[each] for each in shares.SPLITS} if choice.split else {},
+        "left_out": {
+            "count": heading.left_out.count,
+            "images": [{"file_name": name, "reason": why} for name, why in heading.left_out.named[:TOLD]],
+        },
     }
+
+
+def path_of(item: int) -> str:
+    return Item.objects.values_list("path", flat=True).get(pk=item)
 
 
 def refuse_unread(pictures: Labeled) -> None:
@@ -273,9 +329,9 @@ def heading_of(project: Project, filters: review.Filters, pictures: Labeled, cho
         "date_created": timezone.now().isoformat(),
         "contributor": "Loupe",
         "task_type": project.task_type,
-        "filter": {key: value for key, value in asdict(filters).items() if value not in ("", None)},
+        "filter": described(project, filters),
     }
     if choice.split:
         info |= {"split": dict(zip(shares.SPLITS, choice.split, strict=True)), "seed": project.seed}
-    image = pictures.image if choice.with_images == "copy" else None
-    return Heading(project.name, project.task_type, categories(project), info, image)
+    with_links = choice.with_images == "link"
+    return Heading(project.name, project.task_type, categories(project, filters), info, with_links=with_links)

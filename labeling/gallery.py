@@ -6,7 +6,7 @@ Made for half a million items in a project: what can be filtered by lies in one 
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from typing import Any
@@ -39,7 +39,8 @@ Key = tuple[int, Any]  # an item's id, and what an order sorts it by
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What the gallery shows; each field narrows it. `source` takes an origin or `human`.
+    """What the gallery shows; each field narrows it. `source` takes an origin or `human`. With `classes`,
+    images that have a label of one of them.
 
     With a `kind`, what waits in that part of the queue is shown, in whatever state it is. Days are UTC, as
     2030-12-31, the last one included. `reviewed` is `yes` or `no`; `comments` is `open` or `any`;
@@ -51,7 +52,7 @@ class Filters:
     """
 
     state: str = ""
-    label_class: int | None = None
+    classes: tuple[int, ...] = ()
     labeler: int | None = None
     source: str = ""
     confidence_below: float | None = None
@@ -82,13 +83,20 @@ class Filters:
     def of_labels(self) -> bool:
         """Tell whether a filter speaks of labels, which only listed items have."""
         return any(
-            each not in ("", None)
+            each not in ("", None, ())
             for each in (
-                self.label_class, self.labeler, self.source, self.since, self.until,
+                self.classes, self.labeler, self.source, self.since, self.until,
                 self.disagreement if self.disagreement in OF_A_LABEL else "", self.group, self.instructions,
                 self.reviewed,
             )
         )  # fmt: skip
+
+
+def stored(given: Mapping[str, Any]) -> Filters:
+    """Return filters as a job keeps them; one from before there could be several classes names one."""
+    fields = dict(given)
+    one = fields.pop("label_class", None)
+    return Filters(**fields | {"classes": tuple(fields.get("classes") or ([one] if one else ()))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +167,8 @@ def on_listing(project: Project, filters: Filters, prefix: str = "") -> Q:
     found: dict[str, Any] = {"project": project}
     if state_of(filters):
         found["state"] = state_of(filters)
-    if filters.label_class is not None:
-        found["classes__overlap"] = family(filters.label_class)
+    if filters.classes:
+        found["classes__overlap"] = [pk for each in filters.classes for pk in family(each)]
     if filters.labeler is not None:
         found["labeler"] = filters.labeler
     if filters.source:
@@ -416,7 +424,7 @@ def total(project: Project, filters: Filters, sort: str = "newest") -> Total:
 def told_elsewhere(filters: Filters) -> bool:
     """Tell whether a filter asks of what listings do not have."""
     of_listings = Filters(
-        state=filters.state, label_class=filters.label_class, labeler=filters.labeler, source=filters.source,
+        state=filters.state, classes=filters.classes, labeler=filters.labeler, source=filters.source,
         since=filters.since, until=filters.until, group=filters.group, reviewed=filters.reviewed,
         instructions=filters.instructions,
         disagreement="" if filters.counted else filters.disagreement,

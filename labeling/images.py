@@ -86,6 +86,19 @@ def content_of(data: bytes, page: int) -> str:
     return content.hexdigest()
 
 
+def content(item: Item) -> bytes:
+    """Return the very bytes that were read at import, or the copy in which faces are hidden.
+
+    Raises BrokenImage where another file is there now.
+    """
+    data = storing.read_bytes(item)
+    if item.source.hides_faces:
+        return data  # kept here, by its content
+    if len(data) != item.size_bytes or content_of(data, item.page) != item.sha256:
+        raise BrokenImage(storing.ANOTHER)
+    return data
+
+
 def derive(digest: str, image: Image.Image, kind: str, *, shows_in_browsers: bool) -> None:
     """Keep what screens show of an image: its thumbnail, and a copy where browsers cannot show the file."""
     keep(thumbnail_name(digest), webp(image, THUMBNAIL))
@@ -106,11 +119,11 @@ def webp(image: Image.Image, longest: int | None = None) -> bytes:
 
 
 def upright_file(item: Item) -> bytes:
-    """Return the file as people may see it; what cameras left turned, or is a later page, is written anew.
+    """Return what was imported, as people may see it; what cameras left turned, or is a later page, is anew.
 
     Raises BrokenImage.
     """
-    data = storing.read_bytes(item)
+    data = content(item)
     if decoding.is_dicom(data):
         return data
     with decoding.blaming(decoding.DAMAGED):
@@ -162,7 +175,7 @@ def crop(item: Item, bbox: Sequence[float]) -> bytes:
     if default_storage.exists(name):
         with default_storage.open(name) as stored:
             return stored.read()
-    data = webp(open_upright(item).crop(seen), THUMBNAIL)
+    data = webp(decoding.decode(content(item), page=storing.page_of(item)).crop(seen), THUMBNAIL)
     keep(name, data)
     return data
 
@@ -207,5 +220,5 @@ def version(item: Item) -> str:
 @lru_cache(maxsize=16)
 def in_window(item: Item, center: float, width: float) -> bytes:
     """Return a DICOM image as PNG, with other values from black to white. Raises BrokenImage."""
-    shown = decoding.look(storing.read_bytes(item), window={"center": center, "width": width})
+    shown = decoding.look(content(item), window={"center": center, "width": width})
     return png(shown.image)

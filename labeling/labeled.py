@@ -10,7 +10,8 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 
-from labeling import extensions, images, naming, review, shares
+from labeling import extensions, images, meanings, naming, review, shares
+from labeling.formats.names import Names
 from labeling.formats.records import Category, Picture, Shape
 from labeling.models import Annotation, Item, Project, User
 from labeling.models.annotations import origin_of
@@ -34,7 +35,8 @@ SELECT i.id, i.path, i.width, i.height, a.source, a.labeler_id, a.agreed, a.id,
     to_char(a.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'), nullif(a.kind, ''),
     a."group", a.suggestion_visible, a.seconds, n.version, a.model_version, a.certificate, a.confidence,
     a.threshold, coalesce(l.reviewed AND l.annotation_id = a.id, false),
-    to_char(i.gone_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')
+    to_char(i.gone_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'), i.format,
+    i.masked_at IS NOT NULL
 FROM labeling_item i
 JOIN labeling_annotation a ON a.item_id = i.id
 LEFT JOIN labeling_instructions n ON n.id = a.instructions_id
@@ -50,7 +52,8 @@ WHERE annotation_id = ANY(%(annotations)s::bigint[]) ORDER BY annotation_id, id
 """
 
 MEASURES = """
-SELECT (SELECT count(*) FROM labeling_region WHERE annotation_id = ANY(%(annotations)s::bigint[])),
+SELECT (SELECT count(*) FROM labeling_region WHERE annotation_id = ANY(%(annotations)s::bigint[])
+    AND (%(classes)s = '{}' OR label_class_id = ANY(%(classes)s::bigint[]))),
     (SELECT coalesce(sum(size_bytes), 0) FROM labeling_item WHERE id = ANY(%(items)s::bigint[]))
 """
 
@@ -59,7 +62,8 @@ class Labeled:
     """The labeled images that filters choose, by their numbers.
 
     Which annotations belong is fixed at the start: people go on working. `split` gives the shares of
-    train, val and test; `most` ends with the first ones.
+    train, val and test; `with_names` takes a look at the paths of all the project's images; `most` ends with
+    the first ones.
     """
 
     def __init__(
@@ -70,15 +74,18 @@ class Labeled:
         *,
         split: Sequence[float] | None = None,
         with_urls: bool = False,
+        with_names: bool = False,
         most: int | None = None,
     ) -> None:
         self.project, self.viewer, self.with_urls = project, viewer, with_urls
         chosen = review.select(project, filters).exclude(current_annotation=None).order_by("id")
         rows = chosen.values_list("id", "current_annotation_id")[:most].iterator(BATCH)
         self.chosen = np.fromiter(rows, np.dtype((np.int64, 2)))
+        self.names = names_in(project) if with_names else None
         self.splits = self.drawn(split) if split else None
         merged = project.classes.exclude(means=None).select_related("means")
         self.merged = {each.pk: each for each in merged}
+        self.only = wanted(filters)
         self.called: dict[int, str] = {}
         self.batch_items: list[int] = []
         self.held: dict[int, Item] = {}
@@ -90,7 +97,8 @@ class Labeled:
         """Return how many regions the images have, and how many bytes their files."""
         items, annotations = (array_of(each) for each in self.chosen.T.tolist())
         with connection.cursor() as cursor:
-            cursor.execute(MEASURES, {"items": items, "annotations": annotations})
+            asked = {"items": items, "annotations": annotations, "classes": array_of(sorted(self.only))}
+            cursor.execute(MEASURES, asked)
             regions, size = cursor.fetchone()
         return int(regions), int(size)
 
@@ -150,12 +158,13 @@ class Labeled:
                 self.provenance(row),
                 named.get(item, ""),
                 self.url(item) if self.with_urls else "",
+                self.names.of(item, path, row[-2], is_copy=row[-1]) if self.names else "",
             )
 
     def provenance(self, row: tuple[Any, ...]) -> dict[str, Any]:
         """Return who or what made a label, when, and under what."""
         source, labeler, agreed = row[SOURCE : AGREED + 1]
-        told = dict(zip(PLAIN, row[AGREED + 1 :], strict=True))
+        told = dict(zip(PLAIN, row[AGREED + 1 : -2], strict=True))
         return {
             "origin": origin_of(source, told["suggestion_visible"], agreed),
             "labeler": self.called.get(labeler),
@@ -164,13 +173,15 @@ class Labeled:
         }
 
     def regions(self, asked: dict[str, str]) -> dict[int, list[Shape]]:
-        """Return the regions of annotations by the classes of today; of two that became one, one is left."""
+        """Return the chosen regions of annotations by the classes of today; of two that became one, one."""
         with connection.cursor() as cursor:
             cursor.execute(REGIONS, asked)
             rows = cursor.fetchall()
         found: dict[int, list[Shape]] = {}
         for annotation, label_class, bbox, polygon, origin in rows:
             said = self.merged.get(label_class)
+            if self.only and label_class not in self.only:
+                continue
             category = said.now.pk if said else label_class
             kept = found.setdefault(annotation, [])
             if bbox or polygon:
@@ -201,11 +212,24 @@ def array_of(numbers: list[int]) -> str:
     return f"{{{','.join(map(str, numbers))}}}"
 
 
-def categories(project: Project) -> list[Category]:
-    """Return the classes of today, and retired ones of which labels are left."""
+def names_in(project: Project) -> Names:
+    """Return the names of a project's images in archives. What was removed gives its name free."""
+    images = Item.objects.filter(project=project).exclude(state__in=(Item.State.REMOVED, Item.State.BROKEN))
+    return Names(images.order_by("id").values_list("id", "path").iterator(BATCH))
+
+
+def wanted(filters: review.Filters) -> frozenset[int]:
+    """Return the classes whose labels are chosen, as they were given; none for all."""
+    return frozenset(pk for each in filters.classes for pk in meanings.family(each))
+
+
+def categories(project: Project, filters: review.Filters) -> list[Category]:
+    """Return the classes of today, and retired ones of which labels are left; those that are chosen."""
     named = Item.objects.filter(current_annotation__regions__label_class=OuterRef("pk"))
     merged = project.classes.filter(means=OuterRef("pk"))
     below = project.classes.filter(parent=OuterRef("pk"))
     kept = Q(retired_at=None) | Exists(named) | Exists(merged) | Exists(below)
     classes = project.classes.filter(kept, means=None).select_related("parent")
+    if filters.classes:
+        classes = classes.filter(pk__in=wanted(filters))
     return [Category(each.pk, each.name, each.parent.name if each.parent else "") for each in classes]

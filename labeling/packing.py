@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 import orjson
 
-from labeling import images
+from labeling.formats import readme
 from labeling.formats.archives import ArchiveWriter
 from labeling.formats.catalog import Format
 from labeling.formats.files import Archive, Files, Single
@@ -33,7 +33,6 @@ class Tally:
     """What went into a file, image by image: enough to check it, and to compare it with another one."""
 
     images: int = 0
-    empty: int = 0
     by_class: Counter[int] = field(default_factory=Counter)
     kept: Counter[int] = field(default_factory=Counter)  # by class, as the format says them
     by_origin: Counter[str] = field(default_factory=Counter)
@@ -45,7 +44,6 @@ class Tally:
 
     def note(self, picture: Picture) -> None:
         self.images += 1
-        self.empty += not picture.shapes
         self.by_origin[picture.provenance["origin"]] += 1
         self.by_split[picture.split] += bool(picture.split)
         found = sorted([each.category for each in picture.shapes])
@@ -55,6 +53,10 @@ class Tally:
         self.prints.append(fingerprint(picture.shapes))
         self.classes.extend(found)
         self.ends.append(len(self.classes))
+
+    def labeled(self) -> np.ndarray:
+        """Return the numbers of the images that have labels."""
+        return np.array(self.items)[np.diff(self.ends, prepend=0) > 0]
 
     def save(self, file: BinaryIO) -> None:
         """Write what an export is compared by."""
@@ -74,7 +76,7 @@ def fingerprint(shapes: list[Shape]) -> int:
 
 
 def write(form: Format, heading: Heading, pictures: Iterator[Picture], path: Path, *, alone: bool) -> None:
-    """Write a file: one by itself, or an archive of all parts. Raises BrokenImage."""
+    """Write a file: one by itself, or an archive of all parts."""
     parts = form.write(heading, pictures)
     with path.open("wb") as out:
         if alone:
@@ -85,6 +87,9 @@ def write(form: Format, heading: Heading, pictures: Iterator[Picture], path: Pat
             for part in parts:
                 archive.add(part)
                 release(part)
+            if not form.has_readme:
+                page = readme.text(heading, is_images=form.is_images)
+                archive.add(Part(readme.FILE, page.encode()))
             archive.close()
 
 
@@ -116,9 +121,19 @@ def noted(
 
 
 def check(
-    form: Format, heading: Heading, tally: Tally, path: Path, progress: Progress, *, alone: bool
+    form: Format,
+    heading: Heading,
+    tally: Tally,
+    path: Path,
+    progress: Progress,
+    path_of: Callable[[int], str],
+    *,
+    alone: bool,
 ) -> None:
-    """Read a file again, and compare what it says with what was to be said. Raises Unsound."""
+    """Read a file again, and compare what it says with what was to be said. Raises Unsound.
+
+    `path_of` names an image by its number.
+    """
     try:
         if alone:
             found = counted(form, Single(path, f"labels.{form.alone}"), progress)
@@ -131,29 +146,32 @@ def check(
     wanted: Counter[str] = Counter()
     for category, count in (tally.kept if form.flatten else tally.by_class).items():
         wanted[titles[category]] += count
-    pictures = tally.images - tally.empty if form.is_images else tally.images
-    if (found[0], found[1]) != (pictures, wanted):
+    pictures = tally.labeled() if form.is_images else np.array(tally.items)
+    if (len(found[0]), found[1]) != (len(pictures), wanted):
+        lacking = np.setdiff1d(pictures, found[0])[:1].tolist()
+        which = f" {path_of(lacking[0])} is not in it." if lacking else ""
         raise Unsound(
-            f"The file that was written has {found[0]:,} images with {found[1].total():,} labels when it is"
-            f" read again, and not the {pictures:,} with {wanted.total():,} that it should have."
+            f"The file that was written has {len(found[0]):,} images with {found[1].total():,} labels when it"
+            f" is read again, and not the {len(pictures):,} with {wanted.total():,} that it should have."
+            f"{which}"
         )
 
 
-def counted(form: Format, files: Files, progress: Progress) -> tuple[int, Counter[str]]:
-    """Count images, and labels by class. Raises Unsound at the first problem."""
+def counted(form: Format, files: Files, progress: Progress) -> tuple["array[int]", Counter[str]]:
+    """Return the images by number, and count labels by class. Raises Unsound at the first problem."""
     titles: dict[int, str] = {}
-    images, labels = 0, Counter[int]()
+    images, labels = array("q"), Counter[int]()
     for record in form.read(files):
         if isinstance(record, Problem):
             raise Unsound(f"The file that was written is wrong at {record.place}: {record.said}")
         if isinstance(record, Category):
             titles[record.id] = said(record.name)
         else:
-            images += 1
+            images.append(record.id)
             for each in record.shapes:
                 labels[each.category] += 1
-            if images % OFTEN == 0:
-                progress(images)
+            if len(images) % OFTEN == 0:
+                progress(len(images))
     by_title: Counter[str] = Counter()
     for category, count in labels.items():
         by_title[titles[category]] += count
@@ -168,21 +186,3 @@ def said(name: str) -> str:
 def digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def readable(heading: Heading) -> Heading:
-    """Say of an image that cannot be copied which one it is."""
-    load = heading.image
-    if load is None:
-        return heading
-
-    def image(picture: Picture) -> bytes:
-        try:
-            return load(picture)
-        except images.BrokenImage as error:
-            raise Unsound(
-                f"The image {picture.file_name} cannot be copied into the export: {error}"
-                " Leave the images out, or remove it."
-            ) from error
-
-    return Heading(heading.name, heading.task_type, heading.categories, heading.info, image)

@@ -53,6 +53,10 @@ class NotThis(Exception):
     """Why one address gives no file, in a sentence for people; others may."""
 
 
+class Changed(Exception):
+    """Another file lies there than the one that was listed."""
+
+
 class TooLarge(Exception):
     """It has more bytes than were asked for at the most."""
 
@@ -62,7 +66,7 @@ def telling(source: DataSource) -> Iterator[None]:
     """Turn what the many libraries raise into Missing and Unreachable, without anything secret."""
     try:
         yield
-    except (Missing, Unreachable, NotThis, TooLarge):
+    except (Missing, Unreachable, NotThis, TooLarge, Changed):
         raise
     except FileNotFoundError:
         raise Missing(f"{source.name} does not exist there, or these credentials do not open it.") from None
@@ -291,21 +295,26 @@ def _gcs_pages(files: Any, address: addresses.Address) -> Iterator[Page]:
 # Reading
 
 
-def read(source: DataSource, path: str, start: int, end: int) -> bytes:
-    """Return bytes of a file of a bucket, `end` excluded. Raises Missing and Unreachable."""
+def read(source: DataSource, path: str, start: int, end: int, mark: str = "") -> bytes:
+    """Return bytes of a file of a bucket, `end` excluded. Raises Missing and Unreachable.
+
+    With the ETag that it was listed with, raises Changed where S3 has another one by now.
+    """
     address = addresses.parse(source.location)
     with telling(source):
         files = file_system(source)
         if source.kind == DataSource.Kind.S3:
             seconds = SECONDS + (end - start) // SLOWEST
             key = address.key(path)
-            data: bytes = sync(files.loop, _s3_read, files, address.bucket, key, start, end, timeout=seconds)
+            data: bytes = sync(
+                files.loop, _s3_read, files, address.bucket, key, start, end, mark, timeout=seconds
+            )
         else:
             data = files.cat_file(_full(address, path), start=start, end=end)
         return data
 
 
-async def _s3_read(files: Any, bucket: str, key: str, start: int, end: int) -> bytes:
+async def _s3_read(files: Any, bucket: str, key: str, start: int, end: int, mark: str) -> bytes:
     """Return bytes of an object, and no more of them whatever its server sends."""
     import aiohttp
 
@@ -318,6 +327,9 @@ async def _s3_read(files: Any, bucket: str, key: str, start: int, end: int) -> b
             if error.errno != errno.EINVAL:
                 raise
             return b""  # it has become too short to have any of these
+        if mark and answer.get("ETag", "").strip('"')[:100] not in (mark, ""):
+            answer["Body"].close()
+            raise Changed
         try:
             parts, left = [], end - start
             while left and (part := await answer["Body"].read(min(left, 1 << 20))):

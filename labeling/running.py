@@ -109,9 +109,10 @@ class RunningJob:
 
     def finish(self, state: Job.State, **fields: Any) -> bool:
         """Write the outcome, unless somebody else has the job by now; returns whether it was ours."""
-        changed: int = self._ours().update(
-            state=state, lease_until=None, finished_at=Now(), **self._unsaved, **fields
-        )
+        fields = self._unsaved | fields
+        if state == Job.State.DONE:
+            fields["message"] = ""  # what it was doing; what became of it is its result
+        changed: int = self._ours().update(state=state, lease_until=None, finished_at=Now(), **fields)
         return bool(changed)
 
     def _ours(self) -> Any:

@@ -110,6 +110,14 @@ class DataSetForm(forms.Form):
         help_text="All of a data set, or what is imported once the project is there.",
     )
 
+    faces = forms.ChoiceField(
+        choices=Project.Faces.choices,
+        required=False,
+        label="Faces",
+        help_text="Once there are images, hiding cannot be undone. Originals that are sent here are kept,"
+        " encrypted; the page of hidden faces changes that.",
+    )
+
     def __init__(self, data_sets: QuerySet[Upload], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["data_set"].queryset = data_sets  # type: ignore[attr-defined]

@@ -26,6 +26,7 @@ CHUNK = 4 << 20  # bytes that are read of a bucket at once
 PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 PIECE = 4_096  # bytes that are read of an entry at once: they may unpack to seven thousand times as many
 GONE = "The file is no longer where it was imported from."
+ANOTHER = "The file at its source is another one by now than the one that was imported."
 
 Remote = (DataSource.Kind.S3, DataSource.Kind.AZURE, DataSource.Kind.GCS)
 
@@ -99,31 +100,51 @@ def read_address(source: DataSource, url: str) -> bytes:
 def parts(item: Item, start: int, end: int) -> Iterator[bytes]:
     """Yield a file's bytes from `start` to before `end`, little at a time where its source allows it.
 
-    Raises what `read_bytes` raises.
+    What is another file by now, by all that its source tells with the bytes, is not sent. Raises what
+    `read_bytes` raises.
     """
     source, path = item.source, item.stored_path
     if source.hides_faces:
         yield from masked.parts(item, start, end)
         return
-    if item.gone_at is not None:
-        raise BrokenImage(GONE)
+    refuse_absent(item)
     if source.kind in (DataSource.Kind.ZIP, DataSource.Kind.HTTP):
-        yield read_bytes(item)[start:end]
+        data = read_original(item)
+        if len(data) != item.size_bytes:
+            raise BrokenImage(ANOTHER)
+        yield data[start:end]
         return
     for place in range(start, max(end, start + 1), CHUNK):  # of no bytes, too, the file has to be there
         upto = min(place + CHUNK, end)
         try:
             if source.kind in Remote:
-                yield remote.read(source, path, place, upto)
+                yield remote.read(source, path, place, upto, item.fingerprint)
             elif source.kind == DataSource.Kind.TAR:
                 yield read_member(item, place, upto)
             else:
-                with Path(source.location, path).open("rb") as file:
-                    yield os.pread(file.fileno(), upto - place, place)
+                yield read_file(item, place, upto)
+        except remote.Changed as error:
+            raise BrokenImage(ANOTHER) from error
         except remote.Unreachable:
             raise
         except (OSError, remote.Missing) as error:
             raise BrokenImage(GONE) from error
+
+
+def read_file(item: Item, start: int, end: int) -> bytes:
+    """Return bytes of a file on this server. Raises BrokenImage where it is of another size, OSError."""
+    with Path(item.source.location, item.stored_path).open("rb") as file:
+        if os.fstat(file.fileno()).st_size != item.size_bytes:
+            raise BrokenImage(ANOTHER)
+        return os.pread(file.fileno(), end - start, start)
+
+
+def refuse_absent(item: Item) -> None:
+    """Raise BrokenImage for what was gone, or another file, when its source was listed last."""
+    if item.gone_at is not None:
+        raise BrokenImage(GONE)
+    if item.changed_at is not None:
+        raise BrokenImage(ANOTHER)
 
 
 def signed_address(item: Item) -> str | None:
@@ -134,8 +155,7 @@ def signed_address(item: Item) -> str | None:
     source = item.source
     if not source.signs_urls or source.hides_faces or source.kind not in Remote:
         return None
-    if item.gone_at is not None:
-        raise BrokenImage(GONE)
+    refuse_absent(item)
     return remote.signed(source, item.stored_path, SIGNED_FOR)
 
 

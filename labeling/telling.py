@@ -174,10 +174,17 @@ def role_words(data: Data, names: Names) -> str:
     return f"changed the role of {somebody(data, names)} {before or 'to '}{data.get('role')}"
 
 
+def filter_words(filters: Data) -> str:
+    """Say what a filter chooses by, "" for all."""
+    said = {
+        key.replace("_", " "): " or ".join(map(str, value)) if isinstance(value, list) else value
+        for key, value in filters.items()
+    }
+    return ", ".join(f"{key} {value}" for key, value in said.items() if value)
+
+
 def export_words(data: Data, names: Names) -> str:
-    chosen = ", ".join(
-        f"{key.replace('_', ' ')} {value}" for key, value in (data.get("filter") or {}).items() if value
-    )
+    chosen = filter_words(data.get("filter") or {})
     labels = f"labels ({chosen})" if chosen else "all labels"
     name = str(data.get("format", ""))
     title = FORMATS[name].short if name in FORMATS else name.upper()

@@ -52,7 +52,10 @@ class Exports(APIView):
 class ExportPreview(APIView):
     @extend_schema(operation_id="exports_preview", request=filtering.ExportInput, responses={200: dict})
     def post(self, request: Request, project_id: int) -> Response:
-        """Say what an export would hold, without making it: images, labels, splits, about how many bytes."""
+        """Say what an export would hold, without making it: images, labels, splits.
+
+        `exact` is of these numbers; `size` is about how many bytes the file would have.
+        """
         project = permissions.project_or_404(request.user, project_id, "review")
         return Response(asdict(exporting.preview(project, *asked(request))))
 
@@ -81,7 +84,10 @@ class ExportFile(APIView):
             raise Http404 from error  # somebody has cleared up
         Event.record("download", project, permissions.person(request), export=job.pk)
         ending = job.result["name"].rsplit(".", 1)[-1]
-        name = f"{project.name}-{job.pk}.{job.payload['format']}.{ending}"
+        format_name = job.payload["format"]
+        name = (
+            f"{project.name}-{job.pk}.{format_name if format_name == ending else f'{format_name}.{ending}'}"
+        )
         return ranges.send(request, stored, name, MEDIA_TYPES[ending], job.result["sha256"])
 
 

@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from django.http import QueryDict
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.fields import empty
 
 from labeling import exporting, gallery
 from labeling.api.inputs import Input
@@ -10,6 +13,29 @@ from labeling.api.shapes import NumberField
 from labeling.formats.catalog import FORMATS
 from labeling.models import Item, Project
 from labeling.models.queueing import QueueKind
+
+MOST = 500  # classes in a filter
+
+
+@extend_schema_field(
+    {"oneOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}, "maxItems": MOST}]}
+)
+class ClassesField(serializers.ListField):
+    """One class by its number, or several."""
+
+    child = serializers.IntegerField()
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=MOST, **options)
+
+    def get_value(self, dictionary: Any) -> Any:
+        """Return what an address or a body says; forms leave a choice empty."""
+        if isinstance(dictionary, QueryDict):
+            return list(filter(None, dictionary.getlist(self.field_name or ""))) or empty
+        return super().get_value(dictionary)
+
+    def to_internal_value(self, data: Any) -> list[int]:
+        return super().to_internal_value(data if isinstance(data, list) else [data])
 
 
 class FilterInput(Input):
@@ -54,21 +80,24 @@ class FilterInput(Input):
         return given
 
     def get_fields(self) -> dict[str, Any]:
-        return {"class": serializers.IntegerField(required=False), **super().get_fields()}
+        said = "numbers of classes: images that have one of them; an export has only their labels then"
+        return {"class": ClassesField(required=False, help_text=said), **super().get_fields()}
 
 
 def filters_from(given: dict[str, Any]) -> gallery.Filters:
     """Return a gallery's filters from what a FilterInput has validated."""
     fields = {key: value for key, value in given.items() if key != "class"}
     days = {key: fields[key].isoformat() for key in ("since", "until") if fields.get(key)}
-    return gallery.Filters(label_class=given.get("class"), **(fields | days))
+    return gallery.Filters(classes=tuple(given.get("class", ())), **(fields | days))
 
 
 def refuse_unknown_class(project: Project, filters: gallery.Filters) -> None:
     """Raise ValidationError for a class that a project does not have: nothing would ever be of it."""
-    chosen = filters.label_class
-    if chosen is not None and not project.classes.filter(pk=chosen).exists():
-        raise serializers.ValidationError({"class": [f"This project has no class with the number {chosen}."]})
+    known = set(project.classes.filter(pk__in=filters.classes).values_list("id", flat=True))
+    wrong = [each for each in filters.classes if each not in known]
+    if wrong:
+        said = f"This project has no class with the number {wrong[0]}."
+        raise serializers.ValidationError({"class": [said]})
 
 
 class SharesInput(Input):

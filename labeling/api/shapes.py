@@ -44,6 +44,7 @@ COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")  # NUL and lone surrogates: PostgreSQL keeps neither
 MOST_REGIONS = 5_000  # in an answer
 DIGITS = 18  # always fit a bigint
+INTERNAL = {"export": ("name", "index")}  # of a job's result: where its files are kept
 PAGE = 50  # rows of a list at once
 CURSOR = [OpenApiParameter("cursor", OpenApiTypes.INT, description="`next` of the page before")]
 
@@ -382,7 +383,7 @@ def annotation_shape(annotation: Annotation, viewer: Any) -> dict[str, Any]:
 
 
 def job_shape(job: Job) -> dict[str, Any]:
-    result = dict(job.result)
+    result = {key: value for key, value in job.result.items() if key not in INTERNAL.get(job.kind, ())}
     if job.kind == "export" and job.state == Job.State.DONE:
         result["file"] = reverse("export-file", args=[job.project_id, job.pk])
     return {

@@ -32,6 +32,8 @@ class Format:
     is_images: bool = False  # the images lie in it, always
     flatten: Callable[[Picture], Picture] | None = None
     most_classes: int | None = None
+    links: bool = True  # whether it can say where an image is instead of having it
+    has_readme: bool = False  # of its own, beside the labels
 
     @property
     def short(self) -> str:
@@ -49,11 +51,12 @@ FORMATS = {
         Format(
             "yolo", "YOLO detection (ZIP)", "Boxes; of polygons the boxes around them.", yolo.write_boxes,
             yolo.read, DRAWN, "YOLO detection has boxes, and this project gives classes to whole images.",
+            links=False,
         ),
         Format(
             "yolo_seg", "YOLO segmentation (ZIP)", "Polygons; parts and holes joined to one ring.",
             yolo.write_polygons, yolo.read, ("segmentation",),
-            "YOLO segmentation has polygons, and this project has none.",
+            "YOLO segmentation has polygons, and this project has none.", links=False,
         ),
         Format(
             "voc", "Pascal VOC (ZIP of XML)", "Boxes in whole pixels; of polygons the boxes around them.",
@@ -82,7 +85,7 @@ FORMATS = {
         ),
         Format(
             "dataset", "Data set (Parquet, ZIP)", "Everything, with code for pandas, PyTorch, Hugging Face.",
-            dataset.write, dataset.read,
+            dataset.write, dataset.read, has_readme=True,
         ),
     )
 }  # fmt: skip

@@ -57,7 +57,7 @@ def write(heading: Heading, pictures: Iterable[Picture]) -> Iterator[Part]:
         if picture.split not in sheets:
             sheets[picture.split] = Sheet(heading)
         sheets[picture.split].add(picture, file)
-        if heading.image:
+        if heading.image and heading.has(picture):
             yield Part(f"images/{file}", heading.image(picture), is_packed=True)
     for split, sheet in (sheets or {"": Sheet(heading)}).items():
         yield Part(f"annotations/instances_{split or 'default'}.json", sheet.end())

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
-from labeling.formats import names, provenance, reading
+from labeling.formats import names, provenance, reading, readme
 from labeling.formats.files import Entry, Files
 from labeling.formats.records import Category, Heading, Part, Picture, Record, Shape, Unreadable
 
@@ -62,7 +62,13 @@ def write(heading: Heading, pictures: Iterable[Picture]) -> Iterator[Part]:
     splits = sorted(tables, key=list(reading.HUGGING_FACE).index) if "" not in tables else []
     code = reading.code(heading, splits or ["all"])
     yield Part("load.py", code.encode())
-    yield Part("README.md", reading.readme(heading, code, splits).encode())
+    yield Part("README.md", page_of(heading, code, splits).encode())
+
+
+def page_of(heading: Heading, code: str, splits: list[str]) -> str:
+    """Return the page beside the data, with the images that it lacks."""
+    said = reading.readme(heading, code, splits)
+    return f"{said}\n{readme.missing(heading)}\n" if heading.left_out.count else said
 
 
 def row(heading: Heading, picture: Picture, titles: dict[int, str]) -> dict[str, Any]:
@@ -88,7 +94,9 @@ def row(heading: Heading, picture: Picture, titles: dict[int, str]) -> dict[str,
         ],
     }
     if heading.image:
-        found["image"] = {"bytes": heading.image(picture), "path": names.file_of(picture)}
+        is_there = heading.has(picture)
+        copy = {"bytes": heading.image(picture), "path": names.file_of(picture)} if is_there else None
+        found["image"] = copy
     return found | {name: picture.provenance.get(name) for name in provenance.KINDS}
 
 
@@ -105,7 +113,7 @@ class Table:
 
     def add(self, row: dict[str, Any]) -> None:
         self.rows.append(row)
-        self.size += len(row["image"]["bytes"]) if "image" in row else 0
+        self.size += len(row["image"]["bytes"]) if row.get("image") else 0
         if len(self.rows) >= ROWS or self.size >= BYTES:
             self.flush()
 

@@ -37,12 +37,12 @@ def write(heading: Heading, pictures: Iterable[Picture]) -> Iterator[Part]:
     titles = [each.name for each in heading.categories]
     manifest = tempfile.TemporaryFile()  # noqa: SIM115  # whoever gets the part reads it
     for picture in pictures:
-        file = f"images/{names.file_of(picture)}" if heading.image else ""
+        file = f"images/{names.file_of(picture)}" if heading.has(picture) else ""
         source = file or picture.url or picture.file_name
         body = {"source-ref": source} | labels(heading, picture, columns, titles)
         told = provenance.body(picture, file)
         manifest.write(orjson.dumps(body | {"provenance": told}, option=orjson.OPT_APPEND_NEWLINE))
-        if heading.image:
+        if heading.image and file:
             yield Part(file, heading.image(picture), is_packed=True)
     yield Part("output.manifest", manifest)
 

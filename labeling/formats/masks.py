@@ -12,6 +12,7 @@ over the earlier; those of one class become one. Precision: the pixels whose cen
 import io
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,10 +37,7 @@ def flattened(picture: Picture) -> Picture:
     numbers = {key: number for number, key in enumerate(order, 1)}
     found = masks_of(painted(picture, numbers), picture.width * picture.height)
     shapes = [Shape(key, mask=found[number]) for key, number in numbers.items() if number in found]
-    return Picture(
-        picture.id, picture.file_name, picture.width, picture.height, shapes, picture.provenance,
-        picture.split, picture.url,
-    )  # fmt: skip
+    return replace(picture, shapes=shapes)
 
 
 def painted(picture: Picture, numbers: Mapping[int, int]) -> np.ndarray:
@@ -83,13 +81,12 @@ def write(heading: Heading, pictures: Iterable[Picture]) -> Iterator[Part]:
     # First, so that whoever gets many masks knows at once what they are.
     yield Part(CLASSES, classes_json(heading.categories, palette))
     for picture in map(flattened, pictures):
-        place = f"{picture.split}/{names.stem(picture)}".lstrip("/")
-        file = f"{FOLDER}/{place}.png"
+        place = f"{picture.split}/" if picture.split else ""
+        file = f"{FOLDER}/{place}{names.stem(picture)}.png"
         canvas = painted(picture, numbers).reshape(picture.width, picture.height).T
         yield Part(file, png(np.ascontiguousarray(canvas), palette), is_packed=True)
-        if heading.image:
-            suffix = names.suffix(picture.file_name).lower()
-            yield Part(f"images/{place}{suffix}", heading.image(picture), is_packed=True)
+        if heading.image and heading.has(picture):
+            yield Part(f"images/{place}{names.file_of(picture)}", heading.image(picture), is_packed=True)
         told.write(provenance.line(picture, file))
     yield Part(provenance.FILE, told)
 

@@ -2,31 +2,34 @@
 
 from collections.abc import Callable, Iterator
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from labeling import decoding
 from labeling.formats import names
 from labeling.formats.files import Entry, Files
 from labeling.formats.shelf import Shelf
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 TURNED = (5, 6, 7, 8)  # orientations in which width and height change places
-ORIENTATION = 0x0112
+DICOM = (".dcm", ".dicom")
 
 Size = tuple[str, int, int]  # file name, width, height
 SizeOf = Callable[[str], Size | None]
 
 
 def is_image(name: str) -> bool:
-    return names.suffix(name).lower() in SUFFIXES
+    return names.suffix(name).lower() in decoding.EXTENSIONS
 
 
 def size_of(entry: Entry) -> tuple[int, int] | None:
     """Return width and height of the upright image, None where it cannot be read."""
     try:
-        with entry.open() as file, Image.open(file) as image:
-            turned = image.getexif().get(ORIENTATION, 1) in TURNED
-            return (image.height, image.width) if turned else image.size
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):
+        with entry.open() as file, decoding.blaming(decoding.DAMAGED):
+            if entry.name.lower().endswith(DICOM):
+                return decoding.look(file.read(decoding.MAX_BYTES)).image.size
+            with Image.open(file, formats=decoding.FORMATS) as image:
+                turned = image.getexif().get(decoding.ORIENTATION, 1) in TURNED
+                return (image.height, image.width) if turned else image.size
+    except decoding.BrokenImage:
         return None
 
 

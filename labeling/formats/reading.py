@@ -15,6 +15,8 @@ REGIONS = '[(CLASSES.index(each["class"]), each["bbox"] or each["polygon"]) for 
 CODE = '''"""Read the data set {name}. Needs pyarrow, and what you use: pandas, torch and pillow, datasets."""
 
 import io
+import os
+import urllib.request
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -29,13 +31,39 @@ def frame(split={first}):
     return pandas.read_parquet(HERE / FILES[split])
 
 
-def torch_dataset(split={first}, transform=None):
-    """Return a split as a PyTorch Dataset of (image, target)."""
-    import pyarrow.parquet
-    import torch
+def picture(row, images=None):
+    """Return the image of a row: from its copy here, its address, or the folder `images` with your own."""
     from PIL import Image
 
+    if images is not None:
+        return Image.open(Path(images, row["file_name"])).convert("RGB")
+    if row.get("image"):
+        return Image.open(io.BytesIO(row["image"]["bytes"])).convert("RGB")
+    if not row["url"]:
+        raise RuntimeError(
+            "The images were left out of this export. Name the folder that they lie in, as in"
+            " torch_dataset(images='photos'), or export again with copies of them or links to them."
+        )
+    token = os.environ.get("LOUPE_TOKEN")
+    if not token:
+        raise RuntimeError(
+            "The images are links for members: set LOUPE_TOKEN to a token from your profile page in Loupe."
+        )
+    request = urllib.request.Request(row["url"])
+    # Not to where a redirect leads: that may be another server.
+    request.add_unredirected_header("Authorization", f"Token {{token}}")
+    with urllib.request.urlopen(request) as answer:
+        return Image.open(io.BytesIO(answer.read())).convert("RGB")
+
+
+def torch_dataset(split={first}, transform=None, images=None):
+    """Return a split as a PyTorch Dataset of (image, target); of copies, those that could be made."""
+    import pyarrow.parquet
+    import torch
+
     table = pyarrow.parquet.read_table(HERE / FILES[split])
+    if images is None and "image" in table.column_names:
+        table = table.filter(table["image"].is_valid())
 
     class Labeled(torch.utils.data.Dataset):
         def __len__(self):
@@ -43,7 +71,7 @@ def torch_dataset(split={first}, transform=None):
 
         def __getitem__(self, index):
             row = table.slice(index, 1).to_pylist()[0]
-            image = Image.open({image}).convert("RGB")
+            image = picture(row, images)
             target = {target}
             return (transform(image) if transform else image), target
 
@@ -73,8 +101,8 @@ Labeled with Loupe. A row for each image:
 | column | |
 |---|---|
 | `image_id`, `file_name`, `width`, `height` | the image; its path in the project; size in pixels |
-| `image` | its bytes and a name, where images are included |
-| `url` | where Loupe serves it to members, with `Authorization: Token …`, where images are linked |
+| `image` | its bytes and a name, where images are copied; none where its file was gone or changed |
+| `url` | its address for members, where linked; `load.py` sends `Authorization: Token …` from `LOUPE_TOKEN` |
 | `split` | `train`, `val`, `test`; images that look alike are never in two of them |
 {label}| `regions` | `class`; `bbox` x, y, width, height, or `polygon` x1, y1, x2, y2, … for each part |
 | `origin` | `person`, `confirmed` (a person agreed to a proposal), `auto` (by a model), `imported` |
@@ -104,7 +132,6 @@ def code(heading: Heading, splits: Sequence[str]) -> str:
         files=json.dumps(files),
         classes=json.dumps([each.name for each in heading.categories], ensure_ascii=False),
         first=json.dumps(splits[0] if "train" not in splits else "train"),
-        image='io.BytesIO(row["image"]["bytes"])' if heading.image else 'HERE / row["file_name"]',
         target=TARGETS.get(heading.task_type, REGIONS),
         hub=", ".join(f'"{HUGGING_FACE[each]}": str(HERE / FILES["{each}"])' for each in splits),
         cast='found.cast_column("image", datasets.Image())' if heading.image else "found",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 MOST_SHAPES = 50_000  # of an image: more would fill the memory before anybody could look at them
+MOST_NAMED = 1_000  # images that are left out and told by name
 TOO_MANY = f"The image has more than {MOST_SHAPES:,} regions. The others are left out."
 
 
@@ -56,6 +57,8 @@ class Picture:
     provenance: dict[str, Any] = field(default_factory=dict)
     split: str = ""
     url: str = ""
+    file: str = ""  # its name in archives, see names.py
+    missing: str = ""  # why there is no copy of its file, where others have one
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +72,37 @@ class Problem:
 Record = Category | Picture | Problem
 
 
+@dataclass(slots=True)
+class LeftOut:
+    """The images without a copy of their file: how many, and of the first ones which and why."""
+
+    count: int = 0
+    named: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, file_name: str, why: str) -> None:
+        self.count += 1
+        if len(self.named) < MOST_NAMED:
+            self.named.append((file_name, why))
+
+
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What holds for a whole file. `image` returns the bytes of an image, upright; None leaves them out."""
+    """What holds for a whole file. `image` returns the bytes of an image, upright; None leaves them out.
+
+    `left_out` grows while pictures are gone through. `with_links`: these have addresses.
+    """
 
     name: str
     task_type: str
     categories: list[Category]
     info: dict[str, Any] = field(default_factory=dict)
     image: Callable[[Picture], bytes] | None = None
+    with_links: bool = False
+    left_out: LeftOut = field(default_factory=LeftOut)
+
+    def has(self, picture: Picture) -> bool:
+        """Tell whether a copy of an image's file goes in."""
+        return self.image is not None and not picture.missing
 
 
 @dataclass(frozen=True, slots=True)

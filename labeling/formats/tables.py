@@ -60,9 +60,9 @@ def write(heading: Heading, pictures: Iterable[Picture]) -> Iterator[Part]:
     rows = csv.writer(text)
     rows.writerow((*COLUMNS, *provenance.KINDS))
     for picture in pictures:
-        file = f"images/{names.file_of(picture)}" if heading.image else ""
+        file = f"images/{names.file_of(picture)}" if heading.has(picture) else ""
         rows.writerows(lines(picture, file, categories))
-        if heading.image:
+        if heading.image and file:
             yield Part(file, heading.image(picture), is_packed=True)
     text.detach()
     yield Part("annotations.csv", table)

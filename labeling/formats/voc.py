@@ -33,8 +33,10 @@ def write(heading: Heading, pictures: Iterable[Picture]) -> Iterator[Part]:
     for picture in pictures:
         name, file = names.stem(picture), names.file_of(picture)
         yield Part(f"Annotations/{name}.xml", document(heading, picture, file, titles))
-        if heading.image:
+        if heading.image and heading.has(picture):
             yield Part(f"JPEGImages/{file}", heading.image(picture), is_packed=True)
+        if picture.missing:
+            continue  # a training would look for it
         split = picture.split or "trainval"
         if split not in lists:
             lists[split] = tempfile.TemporaryFile()  # noqa: SIM115  # whoever gets the parts reads it

@@ -49,12 +49,14 @@ def write(heading: Heading, chosen: Iterable[Picture], *, as_polygons: bool) -> 
         file = f"images/{split}/{names.file_of(picture)}"
         rows = [row(columns[each.category], each, picture, as_polygons) for each in picture.shapes]
         yield Part(f"labels/{split}/{name}.txt", "".join(rows).encode())
-        if heading.image:
+        told.write(provenance.line(picture, file))
+        if heading.image and heading.has(picture):
             yield Part(file, heading.image(picture), is_packed=True)
+        if picture.missing:
+            continue  # a training would look for it
         if split not in lists:
             lists[split] = tempfile.TemporaryFile()  # noqa: SIM115
         lists[split].write(f"./{file}\n".encode())
-        told.write(provenance.line(picture, file))
     for split, listed in lists.items():
         yield Part(f"{split}.txt", listed)
     yield Part("data.yaml", data_yaml(heading, lists).encode())

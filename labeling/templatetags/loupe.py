@@ -16,7 +16,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from labeling import announcing, charts, languages, naming, notifications, permissions, prose
+from labeling import announcing, charts, languages, naming, notifications, permissions, prose, telling
 from labeling.formats.catalog import FORMATS
 from labeling.kinds import ROLES
 from labeling.models import LabelClass, Project, User
@@ -316,11 +316,9 @@ def kind_hint(kind: str) -> str:
 
 
 @register.filter
-def filter_words(filters: Mapping[str, Any] | None) -> str:
-    """Say an export's filter in words."""
-    return (
-        ", ".join(f"{words(key)} {value}" for key, value in (filters or {}).items() if value) or "everything"
-    )
+def filter_words(payload: Mapping[str, Any]) -> str:
+    """Say in words which labels an export has; jobs from before classes had names there have a filter."""
+    return telling.filter_words(payload.get("chosen", payload["filter"])) or "everything"
 
 
 @register.filter

@@ -112,7 +112,9 @@ def choices(project: Project, filters: browsing.Filters, user: User) -> dict[str
 def filters_of(given: QueryDict) -> browsing.Filters:
     """Read filters from an address; one that makes no sense shows everything."""
     known = FilterInput().fields
-    form = FilterInput(data={key: value for key, value in given.items() if value and key in known})
+    fields: dict[str, Any] = {key: value for key, value in given.items() if value and key in known}
+    classes = [each for each in given.getlist("class") if each]
+    form = FilterInput(data=fields | ({"class": classes} if classes else {}))
     return filters_from(form.validated_data) if form.is_valid() else browsing.Filters()
 
 
@@ -126,7 +128,8 @@ def chips(project: Project, filters: browsing.Filters, query: QueryDict, viewer:
     texts = {
         "kind": filters.kind and f"waiting: {kind_name(filters.kind)}",
         "state": filters.state and f"state: {words(filters.state)}",
-        "class": filters.label_class and f"class: {name_in(project.classes, filters.label_class)}",
+        "class": filters.classes
+        and f"class: {', '.join(name_in(project.classes, each) for each in filters.classes)}",
         "source": filters.source and f"origin: {SOURCES.get(filters.source, filters.source)}",
         "labeler": filters.labeler and f"labeler: {person_in(project, filters.labeler, viewer)}",
         "confidence_above": filters.confidence_above is not None

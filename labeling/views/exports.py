@@ -1,8 +1,12 @@
 """Exports: make one, follow it, fetch it, compare it with another one."""
 
+from dataclasses import asdict
+from math import isfinite
+
 from django.contrib import messages
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
 from labeling import changed, exporting, permissions, shares, statistics
 from labeling.api.shapes import newest, whole_number
@@ -12,21 +16,26 @@ from labeling.views import SignedIn
 from labeling.views.data import CONFIDENCES, REVIEWED, SOURCES, filters_of
 
 SHOWN = 50
+SHARES = {"train": "80", "val": "10", "test": "10"}
 
 
 def exports(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "review")
+    given = request.GET
     if request.method == "POST":
+        given = request.POST
         try:
-            exporting.start(project, request.user, choice_of(request.POST), filters_of(request.POST))
+            exporting.start(project, request.user, choice_of(given), filters_of(given))
         except exporting.ExportRefused as error:
             messages.error(request, str(error))
         else:
             messages.success(request, "The export is being written. It appears below when it is ready.")
-        return redirect("exports", project.pk)
+            return redirect(f"{reverse('exports', args=[project.pk])}?{kept(given)}")
     context = {
         "project": project,
         **listed(project, request),
+        "asked": SHARES | given.dict(),
+        "filters": asdict(filters_of(given)),
         "formats": catalog.offered(project.task_type),
         "missing": [each for each in catalog.FORMATS.values() if project.task_type not in each.task_types],
         "images": exporting.IMAGES,
@@ -39,12 +48,21 @@ def exports(request: SignedIn, project_id: int) -> HttpResponse:
     return render(request, "exports/exports.html", context)
 
 
+def kept(given: QueryDict) -> str:
+    """Return what a form chose as an address has it, so that the next export begins with it."""
+    query = given.copy()
+    query.pop("csrfmiddlewaretoken", None)
+    return query.urlencode()
+
+
 def choice_of(given: QueryDict) -> exporting.Choice:
     """Read what is to be exported from a form. Raises ExportRefused."""
     split: tuple[float, ...] = ()
     if given.get("divided"):
         try:
             split = tuple(float(given.get(each) or 0) for each in shares.SPLITS)
+            if not all(map(isfinite, split)):
+                raise ValueError(split)
         except ValueError as error:
             raise exporting.ExportRefused("The shares of train, val and test are numbers.") from error
     name = given.get("format", "")

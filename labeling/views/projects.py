@@ -13,7 +13,9 @@ from django.views.decorators.http import require_POST
 from labeling import (
     data_sets,
     extensions,
+    faces,
     figures,
+    hiding,
     importing,
     permissions,
     portal,
@@ -74,7 +76,11 @@ def project_new(request: SignedIn) -> HttpResponse:
             people.add_error("email", str(error))
         else:
             return made_page(request, made, sent)
-    return render(request, "projects/new.html", {"form": form, "people": people, "images": images})
+    return render(request, "projects/new.html", wizard(form, people, images))
+
+
+def wizard(form: ProjectForm, people: WorkforceForm, images: DataSetForm) -> dict[str, Any]:
+    return {"form": form, "people": people, "images": images, "hides_faces": not faces.problem()}
 
 
 def complete_data_sets(request: SignedIn) -> QuerySet[Upload]:
@@ -92,6 +98,8 @@ def make(
     target_error = fields.pop("target")
     with transaction.atomic():
         made = projects.create_project(user, target_error=target_error, **fields)
+        if style := images.cleaned_data["faces"]:
+            hiding.begin(made, user, style, Project.Originals.KEEP)
         if (chosen := images.cleaned_data["data_set"]) is not None:
             data_sets.use(chosen, made, user)
         with_password = people.cleaned_data["with_password"]
@@ -141,7 +149,7 @@ def project_new_template(request: SignedIn) -> HttpResponse:
     return render(
         request,
         f"projects/{'_new_instructions' if is_part else 'new'}.html",
-        {"form": form, "people": people, "images": images},
+        wizard(form, people, images),
     )
 
 

@@ -105,6 +105,24 @@ def test_nothing_is_made_of_it_before_it_is_complete(client, project, manager, f
     assert len(contents(Project.objects.get(name="New"))) == 7
 
 
+def test_a_project_begins_with_it_and_no_face_is_ever_seen_there(
+    client, manager, data_set, monkeypatch
+) -> None:
+    monkeypatch.setattr(extensions, "_face_finders", [coloured.ByColour()])
+    complete(data_set, manager)
+    client.force_login(manager)
+    asked = {
+        "name": "New", "task_type": "multiclass", "classes": "a", "assist_mode": "off", "promise": "each",
+        "target": 95, "confidence": 95, "people-role": "labeler", "data_set": data_set.pk, "faces": "box",
+    }  # fmt: skip
+    assert client.post(reverse("project-new"), asked).status_code == 302
+    made = Project.objects.get(name="New")
+    assert made.faces == "box"
+    assert all(item.is_withheld for item in Item.objects.filter(project=made).select_related("source"))
+    factories.run_jobs("quick", "long")
+    assert MaskedImage.objects.filter(item__project=made).count() == 7
+
+
 def test_what_is_damaged_makes_no_data_set_and_can_be_mended(manager) -> None:
     data_set, _ = uploading.begin_data_set(manager, "Damaged")
     send(data_set, {"a.zip": b"PK, but no archive"})

@@ -95,6 +95,7 @@ def test_whoever_labels_at_that_moment_is_told_and_loses_nothing_elsewhere(
 
 
 def test_what_runs_is_stopped_before_anything_is_removed(project, manager, items) -> None:
+    factories.label_one(items[0])
     waiting = exporting.start(project, manager, "coco", review.Filters())
     running = jobs.enqueue("round", project)
     claimed = jobs._claim("ml")

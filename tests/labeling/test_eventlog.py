@@ -28,9 +28,10 @@ def test_every_administrative_act_is_a_sentence(project, manager, labeler, outsi
         ("settings-state", {"state": "paused"}),
         ("settings-classes", {"classes": "star\nmoon"}),
         ("settings-instructions", {"text": "Look twice."}),
-        ("exports", {"format": "coco", "source": "human"}),
     ):
         client.post(reverse(name, args=[project.pk]), data)
+    factories.label_one(items[0])
+    client.post(reverse("exports", args=[project.pk]), {"format": "coco", "source": "human"})
     factories.run_jobs("quick")
     exported = project.jobs.get(kind="export")
     client.get(reverse("export-file", args=[project.pk, exported.pk]))

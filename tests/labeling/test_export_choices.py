@@ -74,6 +74,27 @@ def test_the_page_says_what_would_be_exported_or_why_nothing(
     said = " ".join(client.get(address, asked).content.decode().split())
     assert "12 images with 12 labels: 6 train, 3 val, 3 test. The file will have about" in said
     assert "add up to 100" in client.get(address, asked | {"val": 80}).content.decode()
+    assert "nothing to export" in client.get(address, {"format": "csv", "reviewed": "yes"}).content.decode()
+
+
+def test_the_form_keeps_what_was_chosen_after_an_error_and_after_an_export(
+    project, labeler, reviewer, items, client
+) -> None:
+    factories.answer_all(project, labeler)
+    client.force_login(reviewer)
+    address, square = reverse("exports", args=[project.pk]), project.classes.get(name="square").pk
+    asked = {"format": "csv", "images": "link", "divided": "yes", "train": 70, "val": 10, "test": 10}
+    refused = client.post(address, asked | {"class": [square], "since": "2020-01-02"})
+    assert "have to add up to 100" in refused.content.decode()
+    made = client.post(address, asked | {"val": 20, "class": [square], "since": "2020-01-02"}, follow=True)
+    assert Job.objects.get(kind="export").payload["filter"]["classes"] == [square]
+    for answer in (refused, made):
+        page = answer.content.decode()
+        for said in (
+            'value="csv" checked', 'value="link" selected', 'value="yes" checked', 'value="70"',
+            f'value="{square}" checked', 'value="2020-01-02"',
+        ):  # fmt: skip
+            assert said in page, said
 
 
 @pytest.mark.parametrize("task_type", ["multiclass", "segmentation"])
@@ -89,7 +110,9 @@ def test_linked_images_have_an_address_in_every_format_that_can_say_it(
         draw_all(project, labeler)
     client.force_login(manager)
     for form in catalog.offered(task_type):
-        if form.is_images:
+        if form.is_images or not form.links:
+            with pytest.raises(exporting.ExportRefused, match=r"copied|copies"):
+                exporting.start(project, manager, Choice(form.name, "link"), review.Filters())
             continue
         _, path = finished(project, Choice(form.name, "link"), tmp_path)
         found = addresses(form, path)
@@ -99,6 +122,8 @@ def test_linked_images_have_an_address_in_every_format_that_can_say_it(
             assert client.get(url).status_code == 200
             assert url.endswith(reverse("image", args=[item]))
         if path.suffix == ".zip":
+            page = "README.md" if form.name == "dataset" else "README.txt"
+            assert b"Authorization: Token" in zipfile.ZipFile(path).read(page)
             assert not [name for name in zipfile.ZipFile(path).namelist() if name.startswith("images/")]
 
 
@@ -139,7 +164,7 @@ def test_a_drawing_can_be_exported_as_masks_unless_it_has_too_many_classes(
     assert [each["name"] for each in said] == [each.name for each in project.classes.all()]
     assert {name.split("/")[1] for name in names if name.startswith("masks/")} == {"train", "val"}
     assert len([name for name in names if name.startswith("images/")]) == Item.objects.count() == 2
-    monkeypatch.setattr(exporting, "categories", lambda _: range(256))
+    monkeypatch.setattr(exporting, "categories", lambda *_: range(256))
     with pytest.raises(exporting.ExportRefused, match="Semantic masks have room for 255 classes"):
         exporting.start(project, manager, Choice("masks"), review.Filters())
 

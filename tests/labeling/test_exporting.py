@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import uuid
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,28 @@ import pytest
 import shapely
 from django.core.files.storage import default_storage
 from django.urls import reverse
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from pycocotools.coco import COCO
+from pydicom.data import get_testdata_file
 
-from labeling import exporting, geometry, importing, jobs, labeled, packing, queue, review, submission
+from labeling import (
+    accounts,
+    exporting,
+    geometry,
+    importing,
+    jobs,
+    labeled,
+    packing,
+    queue,
+    review,
+    storing,
+    submission,
+)
 from labeling.exporting import Choice
-from labeling.formats import catalog, coco, runs
+from labeling.formats import catalog, coco, names, runs
 from labeling.formats.files import Archive
 from labeling.formats.records import Category, Heading, Picture, Problem, Shape
 from labeling.labeled import Labeled
@@ -189,14 +204,70 @@ def test_the_code_beside_a_data_set_reads_it(tmp_path) -> None:
 
 
 @pytest.mark.django_db
+def test_the_code_beside_a_data_set_fetches_linked_images_and_says_what_it_lacks(
+    project, labeler, manager, items, tmp_path, live_server, settings, monkeypatch
+) -> None:
+    settings.LOUPE_URL = live_server.url
+    factories.answer_all(project, labeler)
+
+    def loaded(images: str) -> Any:
+        folder = tmp_path / images
+        exporting.write(project, review.Filters(), tmp_path / "set.zip", Choice("dataset", images))
+        zipfile.ZipFile(tmp_path / "set.zip").extractall(folder)
+        code: dict[str, Any] = {"__file__": str(folder / "load.py")}
+        exec((folder / "load.py").read_text(), code)
+        return code["torch_dataset"]
+
+    with pytest.raises(RuntimeError, match="images were left out"):
+        loaded("none")("all")[0]
+    assert loaded("none")("all", images=items[0].source.location)[0][0].size == (32, 32)
+    linked = loaded("link")("all")
+    monkeypatch.delenv("LOUPE_TOKEN", raising=False)
+    with pytest.raises(RuntimeError, match="set LOUPE_TOKEN"):
+        linked[0]
+    monkeypatch.setenv("LOUPE_TOKEN", accounts.issue_token(manager, "training", manager))
+    assert linked[0][0].size == (32, 32)
+    Path(items[0].source.location, items[0].path).unlink()
+    assert len(loaded("copy")("all")) == len(items) - 1
+
+
+@pytest.mark.django_db
 def test_a_filtered_export_holds_just_what_the_filter_chooses(
     project, labeler, manager, items, tmp_path
 ) -> None:
     factories.answer_all(project, labeler)
     square = project.classes.get(name="square")
-    report = exporting.write(project, review.Filters(label_class=square.pk), tmp_path / "squares.json")
+    report = exporting.write(project, review.Filters(classes=(square.pk,)), tmp_path / "squares.json")
     assert report["images"] == report["annotations"] == 4
-    assert read_back(tmp_path / "squares.json").dataset["info"]["filter"] == {"label_class": square.pk}
+    assert read_back(tmp_path / "squares.json").dataset["info"]["filter"] == {"class": ["square"]}
+
+
+@pytest.mark.django_db
+def test_an_export_of_some_classes_has_no_labels_of_others(
+    manager, reviewer, labeler, tmp_path, client, api
+) -> None:
+    project = factories.make_project(manager=manager, reviewer=reviewer, task_type="detection")
+    for item in factories.make_scenes(project, 2, size=(160, 120)):
+        annotation = factories.make_annotation(item, "square", manager)
+        for title in ("circle", "triangle"):
+            annotation.regions.create(label_class=project.classes.get(name=title), bbox=[1, 1, 9, 9])
+        annotation.regions.filter(bbox__isnull=True).update(bbox=[2, 2, 9, 9])
+        Item.objects.filter(pk=item.pk).update(current_annotation=annotation, state=Item.State.LABELED)
+    some = [project.classes.get(name=title).pk for title in ("circle", "square")]
+    at = reverse("api-exports", args=[project.pk])
+    for classes, count in ((some[0], 2), (some, 4)):
+        asked = {"format": "yolo", "filter": {"class": classes}}
+        body = api(reviewer).post(at, asked, format="json").json()
+        preview = api(reviewer).post(reverse("api-export-preview", args=[project.pk]), asked, format="json")
+        assert (preview.json()["images"], preview.json()["labels"]) == (2, count)
+        factories.run_jobs("quick")
+        found = pictures_of(Job.objects.get(pk=body["id"]), tmp_path)
+        assert [len(each.shapes) for each in found] == [count // 2] * 2
+    client.force_login(reviewer)
+    page = client.get(reverse("exports", args=[project.pk])).content.decode()
+    assert "class circle or square" in page
+    answer = api(reviewer).post(at, {"filter": {"class": some, "reviewed": "yes"}}, format="json")
+    assert (answer.status_code, answer.json()["error"]["message"]) == (400, exporting.NOTHING)
 
 
 @pytest.mark.django_db
@@ -208,7 +279,7 @@ def test_a_filtered_export_holds_just_what_the_filter_chooses(
         (Choice("yolo_seg"), "YOLO segmentation has polygons"),
         (Choice("folders", images="link"), "choose copies"),
         (Choice("csv", split=(50, 50, 50)), "add up to 100"),
-        (Choice("csv", split=(0, 50, 50)), "train has some"),
+        (Choice("csv", split=(0, 50, 50)), "train needs more than 0"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_a_sentence(project, manager, choice, why) -> None:
@@ -290,16 +361,60 @@ def test_look_alikes_that_were_shown_together_are_in_one_split(project, labeler,
 
 
 @pytest.mark.django_db
-def test_an_image_that_is_gone_fails_the_export_with_a_sentence(
-    project, labeler, manager, items, tmp_path
+@pytest.mark.parametrize("name", ["coco", "csv", "manifest", "dataset", "folders"])
+def test_what_is_gone_or_another_file_by_now_is_never_copied_and_told_by_name(
+    name, project, labeler, manager, items, tmp_path
 ) -> None:
     factories.answer_all(project, labeler)
-    Path(items[3].source.location, items[3].path).unlink()
-    job = exporting.start(project, manager, Choice("coco", "copy"), review.Filters())
+    folder = Path(items[0].source.location)
+    (folder / items[3].path).unlink()
+    same_size = bytearray((folder / items[5].path).read_bytes())
+    same_size[-20] ^= 1
+    (folder / items[5].path).write_bytes(same_size)
+    factories.write_image(folder / items[7].path, "square", size=200)
+    job = exporting.start(project, manager, Choice(name, "copy"), review.Filters())
+    jobs.run(job.pk)
+    found = {each.id: each for each in pictures_of(job, tmp_path)}
+    told = [(each["file_name"], each["reason"]) for each in job.result["left_out"]["images"]]
+    assert told == [
+        (items[3].path, storing.GONE), (items[5].path, storing.ANOTHER), (items[7].path, storing.ANOTHER),
+    ]  # fmt: skip
+    lost = {items[at].pk for at in (3, 5, 7)}
+    assert job.result["left_out"]["count"] == 3
+    assert found.keys() == {each.pk for each in items} - (lost if name == "folders" else set())
+    with Archive(fetched(job, tmp_path)) as files:
+        entries = {each.name: each.read() for each in files.entries()}
+    page = entries["README.md" if name == "dataset" else "README.txt"].decode()
+    assert "3 of the images have no copy" in page
+    assert all(items[at].path in page for at in (3, 5, 7))
+    if name != "dataset":
+        contents = {hashlib.sha256(data).hexdigest() for data in entries.values()}
+        assert contents & {each.sha256 for each in items} == {
+            each.sha256 for each in items if each.pk not in lost
+        }
+    for each in found.values():
+        assert len(each.shapes) == 1
+
+
+@pytest.mark.django_db
+def test_an_export_of_images_that_are_all_gone_says_so(project, labeler, manager, items) -> None:
+    factories.answer_all(project, labeler)
+    for each in items:
+        Path(each.source.location, each.path).unlink()
+    job = exporting.start(project, manager, Choice("folders"), review.Filters())
     jobs.run(job.pk)
     job.refresh_from_db()
-    assert job.state == Job.State.FAILED
-    assert job.error.startswith(f"The image {items[3].path} cannot be copied into the export: The file is no")
+    assert (job.state, job.error) == (Job.State.FAILED, exporting.NOTHING_THERE)
+
+
+@pytest.mark.django_db
+def test_the_file_of_an_item_is_not_sent_when_another_one_lies_there(items, manager, client) -> None:
+    client.force_login(manager)
+    factories.write_image(Path(items[0].source.location, items[0].path), "square", size=200)
+    answer = client.get(reverse("image", args=[items[0].pk]))
+    assert (answer.status_code, answer.content.decode()) == (410, storing.ANOTHER)
+    Item.objects.filter(pk=items[1].pk).update(changed_at=timezone.now())
+    assert client.get(reverse("image", args=[items[1].pk])).status_code == 410
 
 
 @pytest.mark.django_db
@@ -324,19 +439,22 @@ def test_an_image_that_was_taken_turned_is_copied_upright(project, labeler, mana
 def test_a_damaged_file_is_not_offered(project, labeler, items, tmp_path) -> None:
     factories.answer_all(project, labeler)
     form, path = catalog.FORMATS["dataset"], tmp_path / "set.zip"
-    heading = Heading(project.name, project.task_type, labeled.categories(project))
+    heading = Heading(project.name, project.task_type, labeled.categories(project, review.Filters()))
     tally = packing.Tally()
     rows = packing.noted(iter(Labeled(project, review.Filters())), tally, lambda _: None)
     packing.write(form, heading, rows, path, alone=False)
-    packing.check(form, heading, tally, path, lambda _: None, alone=False)
+    packing.check(form, heading, tally, path, lambda _: None, str, alone=False)
     tally.by_class[heading.categories[0].id] += 1
     with pytest.raises(packing.Unsound, match=r"12 images with 12 labels .* not the 12 with 13"):
-        packing.check(form, heading, tally, path, lambda _: None, alone=False)
+        packing.check(form, heading, tally, path, lambda _: None, str, alone=False)
+    tally.note(Picture(99, "a.gif", 1, 1, [], {"origin": "person"}))
+    with pytest.raises(packing.Unsound, match=r"13 with 13 that it should have\. 99 is not in it\.$"):
+        packing.check(form, heading, tally, path, lambda _: None, str, alone=False)
     data = bytearray(path.read_bytes())
     data[200] ^= 1
     path.write_bytes(data)
     with pytest.raises(packing.Unsound, match="cannot be read again"):
-        packing.check(form, heading, tally, path, lambda _: None, alone=False)
+        packing.check(form, heading, tally, path, lambda _: None, str, alone=False)
 
 
 @pytest.mark.django_db
@@ -400,3 +518,34 @@ def test_a_download_that_broke_off_goes_on_where_it_stopped(
     assert get(Range="bytes=5-9", **{"If-Range": '"another"'})[:2] == (200, whole)
     assert get(Range="bytes=1-2,4-5")[:2] == (200, whole)
     assert get(Range=f"bytes={len(whole)}-")[0] == 416
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("task_type", ["multiclass", "segmentation"])
+def test_images_of_every_kind_are_copied_under_their_own_names_in_every_format(
+    task_type, manager, labeler, tmp_path
+) -> None:
+    project = factories.make_project(manager=manager, labeler=labeler, task_type=task_type)
+    folder = tmp_path / "sent"
+    for name, kind in (("a", "PNG"), ("b", "GIF"), ("c", "HEIF"), ("b", "WEBP"), ("e", "TIFF")):
+        place = folder / f"{names.ENDINGS[kind][1:]}s" / f"{name}{names.ENDINGS[kind]}"
+        place.parent.mkdir(parents=True)
+        place.write_bytes(factories.picture_file((64, 48), kind))
+    (folder / "d.dcm").write_bytes(Path(str(get_testdata_file("CT_small.dcm"))).read_bytes())
+    importing.add_folder(project, folder, manager)
+    factories.run_jobs("quick")
+    items = {each.path: each for each in project.items.all()}
+    for item in items.values():
+        assert item.state == Item.State.UNLABELED, (item.path, item.reason)
+        annotation = factories.make_annotation(item, "square", labeler)
+        if task_type == "segmentation":
+            annotation.regions.update(polygon=[[1.0, 1, 9, 1, 9, 9, 1, 9]])
+        Item.objects.filter(pk=item.pk).update(current_annotation=annotation, state=Item.State.LABELED)
+    wanted = {"a.png", "b.gif", "c.heic", f"b-{items['webps/b.webp'].pk}.webp", "d.dcm", "e.tif"}
+    for form in catalog.offered(task_type):
+        path = tmp_path / form.name
+        report = exporting.write(project, review.Filters(), path, Choice(form.name, "copy"))
+        assert (report["images"], report["left_out"]["count"]) == (6, 0)
+        if form.name != "dataset":
+            inside = {name.rsplit("/", 1)[-1] for name in zipfile.ZipFile(path).namelist()}
+            assert wanted <= inside, (form.name, inside)

@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from pycocotools import mask as packed
 
-from labeling import geometry
+from labeling import decoding, geometry
 from labeling.formats import catalog, coco, masks, names, runs, yolo
 from labeling.formats.archives import ArchiveWriter
 from labeling.formats.files import Archive, Folder, Single
+from labeling.formats.names import Names
 from labeling.formats.records import Category, Heading, Part, Picture, Problem, Shape, Unreadable
 from tests import factories
 from tests.labeling.test_geometry import star
@@ -35,6 +36,7 @@ PROVENANCE = {
     "certificate": None, "confidence": 0.875, "threshold": None, "reviewed": True,
 }  # fmt: skip
 
+ENDINGS = sorted(decoding.EXTENSIONS)
 printable = st.characters(exclude_categories=["Cs", "Cc"])
 titles = st.lists(
     st.text(printable, min_size=1, max_size=20).map(lambda name: " ".join(name.split())).filter(bool),
@@ -74,16 +76,20 @@ KINDS: dict[str, st.SearchStrategy[list[Shape]]] = {
 @st.composite
 def sets(draw: st.DrawFn, task_type: str) -> tuple[Heading, list[Picture]]:
     classes = [Category(number, name) for number, name in enumerate(draw(titles), 1)]
-    paths = draw(st.lists(st.text(printable, min_size=1, max_size=200), max_size=4))
+    some = st.sampled_from(["a/x", "b/X", "x-11", "x"])
+    paths = draw(st.lists(st.text(printable, min_size=1, max_size=200) | some, max_size=4))
+    paths = [f"{path}{draw(st.sampled_from(ENDINGS))}" for path in paths]
+    known = Names(enumerate(paths, 10))
     pictures = [
         Picture(
             10 + number,
-            f"{path}.jpg",
+            path,
             WIDTH,
             HEIGHT,
             draw(KINDS[task_type]),
             {**PROVENANCE, "annotation_id": number},
             draw(st.sampled_from(["", "train", "val", "test"])),
+            file=known.of(10 + number, path, "JPEG"),
         )
         for number, path in enumerate(paths)
     ]
@@ -373,11 +379,17 @@ def test_a_file_by_itself_is_read_like_one_in_a_folder(tmp_path) -> None:
 
 
 def test_names_in_archives_never_meet_and_classes_get_folders_of_their_own() -> None:
-    paths = ["a/x.png", "b/x.png", "a/x.jpg", "a/X.png", "CON.png", f"{'ü' * 400}.jpg", "..", "a/.png"]
-    found = [names.file_of(Picture(number, path, 1, 1)) for number, path in enumerate(paths)]
-    assert found[:2] == ["x-0.png", "x-1.png"]
-    assert max(Counter(each.casefold() for each in found).values()) == 1
-    assert all(0 < len(each.encode()) < 200 and "/" not in each for each in found)
+    paths = [
+        "a/x.png", "b/x.png", "x.jpg", "a/X.png", "CON.png", f"{'ü' * 400}.jpg", "..", "a/.png", "x-1.png",
+        "_DSC 01.JPG", "t.tif#page=2", "https://example.com/show?id=7", f"{'ü' * 300}.gif",
+    ]  # fmt: skip
+    known = names.Names(enumerate(paths))
+    found = [known.of(number, path, "JPEG") for number, path in enumerate(paths)]
+    assert found[:5] == ["x.png", "x-1-1.png", "x-2.jpg", "X-3.png", "CON-4.png"]
+    assert known.of(9, "_DSC 01.heic", "JPEG", is_copy=True) == "_DSC 01.jpg"
+    assert found[8:12] == ["x-1.png", "_DSC 01.JPG", "t_page2.tif", "show_id=7.jpg"]
+    assert max(Counter(names.SUFFIX.sub("", each).casefold() for each in found).values()) == 1
+    assert all(0 < len(each.encode()) < 255 and "/" not in each for each in found)
     classes = ["cat", "Cat", "a/b", "a_b", "..", "cat-2"]
     places = names.folders([Category(number, name) for number, name in enumerate(classes)])
     assert len({each.casefold() for each in places.values()}) == len(classes)

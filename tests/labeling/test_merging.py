@@ -53,7 +53,7 @@ def figures(project) -> dict[str, Any]:
         "dashboard": statistics.labels_by_class(project),
         "learned from": [each.labels for each in given],
         "objects": answers.objects_of(project),
-        "gallery": {pk: review.select(project, review.Filters(label_class=pk)).count() for pk in ids},
+        "gallery": {pk: review.select(project, review.Filters(classes=(pk,))).count() for pk in ids},
         "before a change": {each.pk: uses.of(each) for each in project.classes.all()},
         "list": [
             (each.label_class.name, each.label_class.hotkey, each.depth) for each in classes.tree(project)
@@ -116,7 +116,7 @@ def test_all_that_reads_labels_reads_the_other_class(project, labeled, circle, s
     assert circle not in learned
     assert square in learned
     for asked in (circle, square):
-        assert review.select(project, review.Filters(label_class=asked)).count() == 8
+        assert review.select(project, review.Filters(classes=(asked,))).count() == 8
     assert set(Annotation.objects.values_list("regions__label_class__name", flat=True)) >= {"circle"}
 
 

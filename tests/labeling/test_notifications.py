@@ -52,9 +52,10 @@ def test_whoever_starts_a_job_is_told_of_its_end_and_others_are_not(
 ) -> None:
     colleague = factories.make_user()
     factories.add_member(project, colleague, "manager")
-    exporting.start(project, reviewer, "coco", review.Filters(state="unlabeled"))
+    factories.label_one(items[0])
+    exporting.start(project, reviewer, "coco", review.Filters())
     factories.run_jobs("quick")
-    assert told(reviewer) == [("export_done", "The export of 0 images is ready.")]
+    assert told(reviewer) == [("export_done", "The export of 1 image is ready.")]
     assert told(manager) == [("import_done", "12 images are imported.")]
     assert told(colleague) == []
 
@@ -121,6 +122,7 @@ def test_a_job_that_comes_by_again_announces_nothing_twice(project, manager, ite
 
 
 def test_a_failed_export_says_why_and_stays_failed(project, manager, items, settings) -> None:
+    factories.label_one(items[0])
     exporting.start(project, manager, "coco", review.Filters())
     settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": "no.such.Storage"}}
     jobs.run(Job.objects.get(kind="export").pk)
@@ -129,6 +131,7 @@ def test_a_failed_export_says_why_and_stays_failed(project, manager, items, sett
 
 
 def test_what_follows_from_a_job_cannot_undo_it(project, manager, items, monkeypatch) -> None:
+    factories.label_one(items[0])
     exporting.start(project, manager, "coco", review.Filters())
     monkeypatch.setattr(announcing, "announce", lambda *args, **kwargs: 1 / 0)
     factories.run_jobs("quick")
@@ -157,6 +160,7 @@ def test_each_kind_reaches_people_as_they_chose(project, manager, labeler, clien
     choices = dict.fromkeys(announcing.kinds(), "app")
     client.post(reverse("profile-notifications"), choices | {"import_done": "nothing", "export_done": "mail"})
     factories.make_items(project, 3)
+    factories.label_one(project.items.first())
     exporting.start(project, manager, "coco", review.Filters())
     factories.run_jobs("quick")
     assert [kind for kind, _ in told(manager)] == ["export_done"]
@@ -208,15 +212,16 @@ def test_who_has_an_account_is_invited_in_loupe_and_by_mail_in_their_language(
 
 def test_a_digest_collects_a_day_and_leaves_out_what_was_read(project, manager, labeler, items) -> None:
     notifications.choose(manager, {"export_done": "digest", "finished": "digest"})
+    factories.label_one(items[0])
     for _ in range(2):
-        exporting.start(project, manager, "coco", review.Filters(state="unlabeled"))
+        exporting.start(project, manager, "coco", review.Filters())
     factories.run_jobs("quick")
     assert post_letters() == []
     announcing.announce("finished", project, labeled=12)
     read = Notification.objects.filter(kind="export_done").first()
     notifications.mark_read(manager, read.pk)
     assert post_letters(timedelta(days=1)) == ["2 notifications from Loupe"]
-    assert mail.outbox[0].body.count("The export of 0 images is ready.") == 1
+    assert mail.outbox[0].body.count("The export of 1 image is ready.") == 1
     announcing.announce("finished", project, labeled=13)  # the next digest has only what is new
     assert post_letters(timedelta(days=1)) == [f"{project.name}: A project is finished"]
 
@@ -370,11 +375,12 @@ def test_what_is_told_belongs_to_the_act(project, reviewer, labeler, items) -> N
 def test_programs_list_read_and_choose_as_their_person_does(
     api, project, manager, reviewer, labeler, items
 ) -> None:
-    exporting.start(project, manager, "coco", review.Filters(state="unlabeled"))
+    factories.label_one(items[0])
+    exporting.start(project, manager, "coco", review.Filters())
     factories.run_jobs("quick")
     listed = api(manager).get("/api/notifications/").json()
     assert [each["sentence"] for each in listed["results"]] == [
-        "The export of 0 images is ready.", "12 images are imported."
+        "The export of 1 image is ready.", "12 images are imported."
     ]  # fmt: skip
     assert (listed["unread"], listed["next"]) == (2, None)
     newest = listed["results"][0]
@@ -400,6 +406,7 @@ def test_programs_choose_among_what_can_concern_their_person(api, project, manag
 
 
 def test_an_export_that_is_stopped_or_fails_is_not_called_ready(project, manager) -> None:
+    factories.label_one(factories.make_unread_items(project, 1)[0])
     stopped = exporting.start(project, manager, "coco", review.Filters())
     failed = exporting.start(project, manager, "coco", review.Filters())
     Job.objects.filter(pk=stopped.pk).update(state="cancelled")

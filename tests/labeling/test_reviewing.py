@@ -60,7 +60,7 @@ def test_filters_narrow_and_their_total_is_what_they_show(project, labeler, revi
     circles = [item.pk for item in reversed(labeled) if factories.true_class(item) == "circle"]
     for fields, expected in (
         ({"reviewed": "yes"}, [approved.pk]),
-        ({"reviewed": "no", "label_class": circle}, [pk for pk in circles if pk != approved.pk]),
+        ({"reviewed": "no", "classes": (circle,)}, [pk for pk in circles if pk != approved.pk]),
         ({"disagreement": "model"}, [doubted.pk]),
         ({"disagreement": "people"}, []),
         ({"confidence_above": 0.5, "confidence_below": 0.6}, [labeled[2].pk]),
@@ -185,7 +185,7 @@ def test_all_that_a_filter_chooses_is_rejected_by_a_job_when_it_is_much(
     monkeypatch.setattr(bulk, "AT_ONCE", 5)
     circle = project.classes.get(name="circle").pk
     outcome, job = bulk.judge_all(
-        project, reviewer, "reject", gallery.Filters(label_class=circle), "no circle"
+        project, reviewer, "reject", gallery.Filters(classes=(circle,)), "no circle"
     )
     assert job is None and len(outcome.done) == 4
     outcome, job = bulk.judge_all(project, reviewer, "reject", gallery.Filters())

@@ -25,6 +25,7 @@ from labeling import (
     review,
     sealing,
     sources,
+    storing,
 )
 from labeling.importing import ImportRefused
 from labeling.models import DataSource, Event, Item, Job, QueueEntry
@@ -207,6 +208,21 @@ def test_what_is_gone_is_shown_keeps_its_label_and_is_asked_no_more(
     assert labeled.path in shown
     assert f"{gone} gone" in client.get(reverse("import", args=[project.pk])).content.decode()
     assert Event.objects.filter(verb="refresh", data__gone=gone).exists()
+
+
+def test_an_object_that_was_overwritten_is_neither_shown_nor_copied_under_its_old_label(
+    source, project, labeler, manager, bucket, client, tmp_path
+) -> None:
+    factories.answer_all(project, labeler)
+    item = project.items.filter(state="labeled").first()
+    bucket.put(f"photos/{item.path}", picture(99))
+    client.force_login(manager)
+    answer = client.get(reverse("image", args=[item.pk]))
+    assert (answer.status_code, answer.content.decode()) == (410, storing.ANOTHER)
+    report = exporting.write(project, review.Filters(), tmp_path / "a.zip", exporting.Choice("coco", "copy"))
+    assert report["left_out"] == {
+        "count": 1, "images": [{"file_name": item.path, "reason": storing.ANOTHER}],
+    }  # fmt: skip
 
 
 def test_what_comes_back_or_was_only_renamed_is_the_same_item(source, project, labeler, bucket) -> None:

@@ -97,10 +97,11 @@ def test_a_message_says_what_happened_and_is_signed(project, manager, labeler, h
 def test_only_chosen_kinds_are_sent_and_none_while_it_is_off(project, manager, hook, receiver, items) -> None:
     webhooks.change(hook, manager, hook.url, ["export_done"], is_on=True)
     announcing.announce("finished", project, labeled=1)
-    exporting.start(project, manager, "coco", review.Filters(state="unlabeled"))
+    factories.label_one(items[0])
+    exporting.start(project, manager, "coco", review.Filters())
     factories.run_jobs("quick")
     webhooks.change(hook, manager, hook.url, ["export_done"], is_on=False)
-    exporting.start(project, manager, "coco", review.Filters(state="unlabeled"))
+    exporting.start(project, manager, "coco", review.Filters())
     factories.run_jobs("quick")
     send_due()
     assert [each.kind for each in Delivery.objects.order_by("id")] == ["import_done", "export_done"]

@@ -26,14 +26,19 @@ def day(text: str) -> str:
     return text and date.fromisoformat(text).isoformat()
 
 
+def class_of(project: Project, name: str) -> int:
+    found = project.classes.filter(name__iexact=name).first()
+    if found is None:
+        raise CommandError(f"There is no class {name!r} in {project.name}.")
+    return found.pk
+
+
 def filters_of(project: Project, options: Mapping[str, Any]) -> Filters:
     """Return the filters of the gallery that options name, or end the command with a sentence."""
     labeler = find_user(options["labeler"])
-    label_class = project.classes.filter(name__iexact=options["label_class"]).first()
-    if options["label_class"] and label_class is None:
-        raise CommandError(f"There is no class {options['label_class']!r} in {project.name}.")
+    classes = [class_of(project, each) for each in options["classes"]]
     return Filters(
-        label_class=label_class.pk if label_class else None,
+        classes=tuple(classes),
         labeler=labeler.pk if labeler else None,
         **{name: options[name] for name in PLAIN},
     )
@@ -51,7 +56,9 @@ class Command(LoupeCommand):
         )
         only = parser.add_argument_group("which labels", "all of them, unless narrowed")
         only.add_argument("--state", default="", choices=Item.State.values, help="of the images")
-        only.add_argument("--class", dest="label_class", default="", metavar="NAME")
+        only.add_argument(
+            "--class", dest="classes", action="append", default=[], metavar="NAME", help="again for more"
+        )
         only.add_argument("--labeler", metavar="EMAIL", help="whose label counts")
         only.add_argument("--source", default="", choices=SOURCES, help="who or what made the label")
         only.add_argument("--name", default="", help="part of a path")
@@ -87,3 +94,8 @@ class Command(LoupeCommand):
         self.stdout.write(
             f"{job.result['images']:,} images with {job.result['annotations']:,} labels in {out}"
         )
+        left_out = job.result["left_out"]
+        for each in left_out["images"]:
+            self.stderr.write(f"no copy of {each['file_name']}: {each['reason']}")
+        if left_out["count"] > len(left_out["images"]):
+            self.stderr.write(f"{left_out['count']:,} images have no copy; the archive names more of them")

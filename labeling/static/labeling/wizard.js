@@ -158,6 +158,8 @@ function summarize() {
     ["Promise", `at least ${field("target").value} % ${drawsShapes() ? "agreement with people" : "right"}, ${field("confidence").value} % sure, ${chosen("promise").toLowerCase()}`, 3],
   ];
   const images = /** @type {HTMLSelectElement|null} */ (form.elements.namedItem("data_set"));
+  const faces = /** @type {HTMLSelectElement|null} */ (form.elements.namedItem("faces"));
+  if (faces?.value) rows.splice(2, 0, ["Faces", `hidden by ${faces.selectedOptions[0].text}`, 0]);
   if (images) rows.splice(2, 0, ["Images", images.selectedOptions[0].text, 0]);
   rows.push(["People", people(), 4]);
   part("summary").replaceChildren(
