@@ -49,6 +49,19 @@ def shown(page: Page, claims: Collection[Claim]) -> dict[int, Answer]:
     return {each.item_id: of_classes(each.likely) for each in claims if each.likely is not None}
 
 
+def models_behind(page: Page, claims: Iterable[Claim], shown: Collection[int]) -> dict[int, int]:
+    """Return the number of the model that proposed what a page shows, by item.
+
+    Look-alikes are proposed what models and people have said, and what a file says is no model's.
+    """
+    by_model = [each for each in claims if each.item_id in shown and each.why not in (AS_BEFORE, AS_IMPORTED)]
+    found = {each.item_id: each.proposal["model"] for each in by_model if each.proposal}
+    if page.kind != QueueKind.CLUSTERED and len(found) < len(by_model):
+        said = Suggestion.objects.filter(item__in=[each.item_id for each in by_model])
+        found = dict(said.values_list("item_id", "model_version")) | found
+    return found
+
+
 def to_keep(project: Project, kind: str, items: Sequence[int]) -> dict[int, dict[str, Any]]:
     """Return the shapes that a new page will propose, by item: the next round of a model draws others.
 

@@ -48,6 +48,7 @@ class _Desk:
     entries: dict[int, QueueEntry]
     earlier: dict[int, Annotation]
     shown: dict[int, proposing.Answer]
+    models: dict[int, int]
     today: Meanings
     reviewed: set[int]
     written: list[tuple[Annotation, Answer]] = field(default_factory=list)
@@ -141,6 +142,7 @@ def open_desk(page: Page, labeler: User, answers: Sequence[Answer]) -> _Desk:
     items = Item.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("id")
     items_by_id = {each.pk: each for each in items}
     standing = Annotation.objects.filter(item__in=wanted, labeler=labeler, withdrawn_at=None)
+    shown = proposing.shown(page, list(claims_by_item.values()))
     earlier = {each.item_id: each for each in standing}
     reviewed = set(
         standing.filter(
@@ -155,7 +157,8 @@ def open_desk(page: Page, labeler: User, answers: Sequence[Answer]) -> _Desk:
         claims=claims_by_item,
         entries=entries_by_item,
         earlier=earlier,
-        shown=proposing.shown(page, list(claims_by_item.values())),
+        shown=shown,
+        models=proposing.models_behind(page, claims_by_item.values(), shown),
         today=meanings.of(page.project),
         reviewed=reviewed | rejected(page, claims_by_item, earlier),
     )
@@ -311,6 +314,7 @@ def annotation_for(desk: _Desk, answer: Answer, counted: bool) -> Annotation:
         seconds=answer.seconds,
         instructions_id=page.instructions_id,
         inclusion_probability=claim.inclusion_probability,
+        model_version=desk.models.get(answer.item),
         certificate=entry.certificate if entry else corrected,
     )
 

@@ -1,7 +1,7 @@
 """The one door through which models write: suggestions, queue order, auto labels, audits."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from labeling import checks, columns, proposing, queue
-from labeling.models import Annotation, Item, Listing, ObjectCheck, Project, QueueEntry
+from labeling.models import Annotation, Item, Listing, ObjectCheck, Project, QueueEntry, Suggestion
 
 CHUNK = 5_000
 Row = TypeVar("Row")
@@ -106,6 +106,25 @@ def store(project: Project, model_version: int, proposals: Iterable[Proposal]) -
                 checks.write_into_proposals([each.item for each in chunk])
         count += len(chunk)
     return count
+
+
+def take_back(project: Project, model_versions: Collection[int], items: Collection[int] | None = None) -> int:
+    """Propose no more what some models have said, of the items named or of all; returns of how many.
+
+    What is on a screen stays there, and so does what people have answered.
+    """
+    said = Suggestion.objects.filter(project=project, model_version__in=list(model_versions))
+    if items is not None:
+        said = said.filter(item__in=list(items))
+    with transaction.atomic():
+        mine = list(said.values_list("item_id", flat=True))
+        waiting = QueueEntry.objects.filter(
+            project=project, item__in=mine, kind="prelabeled", certificate=None, open_slots=F("needed")
+        )
+        locked = waiting.select_for_update(skip_locked=True).order_by("item_id").values_list("pk", flat=True)
+        proposing.ask_singly(QueueEntry.objects.filter(pk__in=list(locked)))
+        said.filter(item__in=mine).delete()
+    return len(mine)
 
 
 def propose_imported(project: Project, answers: Mapping[int, int]) -> None:

@@ -18,3 +18,4 @@ class MlassistConfig(AppConfig):
             switching,
             telling,
         )
+        from mlassist.autolabel import proposing, trials  # noqa: F401

@@ -9,6 +9,7 @@ import numpy as np
 from labeling import answers
 from labeling.models import Item, Project
 from mlassist import adjudication, attempts, concluding, proving
+from mlassist.autolabel import examples
 from mlassist.certificates import (
     bounds,
     dataset,
@@ -341,7 +342,7 @@ def plan_of(case: Case, known: Evidence, spent: float) -> Plan | None:
     region = regions.candidate(known.own_losses, known.own_scores, known.pool_scores, case.target)
     if region is None:
         return None
-    items = answers.unlabeled(case.project)
+    items = np.setdiff1d(answers.unlabeled(case.project), examples.items(case.project))
     rows, places = case.pool.find(items)
     open_rows = ~case.taken[rows]
     lowest = float(region.ladder.thresholds[-1])

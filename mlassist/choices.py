@@ -8,7 +8,7 @@ from django.db.models import Sum
 from clustering.models import EmbeddingSet
 from labeling import answers
 from labeling.models import Job, Project
-from mlassist import featurization, finetuning, survey, switching
+from mlassist import featurization, finetuning, survey, switching, versions
 from mlassist.models import BackboneOffer, Run, TunedBackbone
 
 IN_USE, PREPARED, STOPPED, READY = "in use", "being prepared", "stopped", "ready"
@@ -137,7 +137,7 @@ def fine_tuning(project: Project) -> FineTuning:
     last = tries.filter(state=Run.State.DONE).first()
     if under_way is not None:
         return FineTuning(under_way, last, "", finetuning.seconds_left(under_way))
-    version = project.model_versions.order_by("-number").first()
+    version = versions.newest(project)
     labels = version.labels if version is not None else answers.new_answers_since(project, 0)
     return FineTuning(
         None, last, finetuning.obstacle(project, labels), finetuning.seconds_to_try(project, labels)

@@ -63,7 +63,7 @@ def do_round(job: Job) -> None:
     """Teach a detector if there is something new, judge it on the blind answers, and let it propose."""
     project = job.project
     assert project is not None
-    version = objects.newest(project)
+    version = versions.newest(project)
     if version is None or is_worth_teaching(project, version, job):
         with runs.recorded(project, job, Run.Kind.TRAINING, total=1) as step:
             version = teach(project, step)

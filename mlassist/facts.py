@@ -21,6 +21,7 @@ from mlassist import (
     second_looks,
     steering,
     switching,
+    versions,
 )
 from mlassist.models import BackboneOffer, Certificate, ModelVersion, Run
 
@@ -34,18 +35,18 @@ LEAST_TOLD_FROM = 0.03  # of a training: before, its pace says nothing
 @register_facts
 def learning(project: Project) -> dict[str, Any]:
     """Return next_run, model, certificate, certificate_outlook, runs, embedding, next_backbone, forecast."""
-    versions = list(ModelVersion.objects.filter(project=project).order_by("number"))
-    newest = versions[-1] if versions else None
+    made = list(versions.taught(project).order_by("number"))
+    newest = made[-1] if made else None
     return {
         "next_run": next_run(project, newest),
-        "model": model(versions),
+        "model": model(made),
         "certificate": certificate(project),
         "certificate_outlook": certificate_outlook(project, newest),
         "different_imports": batches.told(project),
         "runs": [run_facts(run) for run in Run.objects.filter(project=project).order_by("-id")[:RUNS_SHOWN]],
         "embedding": {**embedding(project, project.backbone), **given_up(project, project.backbone)},
         "next_backbone": next_backbone(project),
-        "forecast": forecast(project, versions),
+        "forecast": forecast(project, made),
     }
 
 
@@ -89,20 +90,18 @@ def training_left(job: Job) -> int | None:
     return round(taken * (run.total - run.done) / run.done)
 
 
-def model(versions: list[ModelVersion]) -> dict[str, Any] | None:
+def model(made: list[ModelVersion]) -> dict[str, Any] | None:
     """Return the newest model with the accuracy of all, measured on the blind labels.
 
     A model from before the first blind label has only its cross-validated accuracy, and no interval; one from
     too few images to hold some out has none. The accuracy of a detector is its agreement with people, the
     mean F1 of an image.
     """
-    if not versions:
+    if not made:
         return None
-    newest = versions[-1]
+    newest = made[-1]
     history = [
-        {"labels": each.labels, **known}
-        for each in versions
-        if (known := accuracy(each))["accuracy"] is not None
+        {"labels": each.labels, **known} for each in made if (known := accuracy(each))["accuracy"] is not None
     ]
     return {
         "number": newest.number,
@@ -273,7 +272,7 @@ def given_up(project: Project, backbone: str) -> dict[str, Any]:
     }
 
 
-def forecast(project: Project, versions: list[ModelVersion]) -> dict[str, Any] | None:
+def forecast(project: Project, made: list[ModelVersion]) -> dict[str, Any] | None:
     """Return when people will be done at their pace of late; None before there is a pace.
 
     `taken_over` is the share of what is left that the next certificate may take off them.
@@ -282,7 +281,7 @@ def forecast(project: Project, versions: list[ModelVersion]) -> dict[str, Any] |
     if not pace.is_known:
         return None
     left = statistics.items_by_state(project)[Item.State.UNLABELED]
-    curve = versions[-1].metrics.get("expected_error", []) if versions else []
+    curve = made[-1].metrics.get("expected_error", []) if made else []
     taken_over = 0.0
     if project.assist_mode == Project.AssistMode.ACCEPT:
         whole = project.promise == Project.Promise.WHOLE_SET
@@ -291,9 +290,9 @@ def forecast(project: Project, versions: list[ModelVersion]) -> dict[str, Any] |
     asked = answers_left(project) if project.labels_per_item > 1 else left
     seen = forecasting.forecast(asked, taken_over, CHANCE_OF_CERTIFICATE, pace)
     now = timezone.now()
-    history = [(each.labels, right) for each in versions if (right := accuracy(each)["accuracy"]) is not None]
-    step = loop.step_after(project, versions[-1]) if versions else 0
-    known = versions[-1].metrics if versions else {}
+    history = [(each.labels, right) for each in made if (right := accuracy(each)["accuracy"]) is not None]
+    step = loop.step_after(project, made[-1]) if made else 0
+    known = made[-1].metrics if made else {}
     width = known.get("high", 1.0) - known.get("low", 0.0)
     return {
         "items_left": left,
@@ -334,7 +333,7 @@ def recent_labels(project: Project) -> QuerySet[Annotation]:
 def models_table(project: Project) -> list[tuple[Any, ...]]:
     """Return all models with their accuracy, for a file."""
     rows = []
-    for each in ModelVersion.objects.filter(project=project).order_by("number"):
+    for each in versions.taught(project).order_by("number"):
         known = accuracy(each)
         rows.append((each.number, each.created_at, each.labels, *known.values(), each.backbone))
     return rows

@@ -25,10 +25,10 @@ from django.utils import timezone
 from clustering import embeddings
 from labeling import announcing, answers, jobs
 from labeling.models import Event, Job, Project, User
-from mlassist import lessons, runs, survey, switching
+from mlassist import lessons, runs, survey, switching, versions
 from mlassist.backbones import catalog
 from mlassist.lessons import Lesson
-from mlassist.models import BackboneOffer, ModelVersion, Run, TunedBackbone
+from mlassist.models import BackboneOffer, Run, TunedBackbone
 
 if TYPE_CHECKING:
     from mlassist.backbones.tuning import Trial
@@ -71,7 +71,7 @@ def pull() -> None:
 
 def is_due(project: Project) -> bool:
     """Tell whether to try unasked: never where a certificate would be lost by it."""
-    version = ModelVersion.objects.filter(project=project).order_by("-number").first()
+    version = versions.newest(project)
     if version is None or version.backbone != project.backbone or running(project) is not None:
         return False
     if switching.is_certified(project):

@@ -9,14 +9,16 @@ from labeling import extensions
 from labeling.models import Project
 from mlassist import finetuning, runs
 from mlassist.backbones import catalog
-from mlassist.models import BackboneOffer, ModelVersion, Run, TunedBackbone
+from mlassist.models import BackboneOffer, ModelVersion, Run, Trial, TunedBackbone
 
 
 @extensions.register_emptying
 def remove_models(project: Project) -> None:
     """Delete the heads, detectors and backbones that a project has learned, and what tries have left."""
-    for head in ModelVersion.objects.filter(project=project).values_list("head", flat=True):
+    for head in ModelVersion.objects.filter(project=project).exclude(head="").values_list("head", flat=True):
         default_storage.delete(head)
+    for model in Trial.objects.filter(project=project).exclude(model="").values_list("model", flat=True):
+        default_storage.delete(model)
     for run in Run.objects.filter(project=project):
         finetuning.discard(run)
     tuned = TunedBackbone.objects.filter(project=project)

@@ -25,6 +25,7 @@ from mlassist import (
     steering,
     switching,
     triggers,
+    versions,
 )
 from mlassist.models import Certificate, ModelVersion, Run
 
@@ -70,7 +71,7 @@ def advance(project: Project) -> None:
     """Queue a round or a first ordering when one is due."""
     if unfinished(project) is not None:
         return
-    version, embedded = newest(project), embeddings.count(project)
+    version, embedded = versions.newest(project), embeddings.count(project)
     if version is not None:
         if embedded and round_is_due(project, version):
             jobs.enqueue(round_of(project), project)
@@ -123,10 +124,6 @@ def unfinished(project: Project, *kinds: str) -> Job | None:
         .order_by("id")
         .first()
     )
-
-
-def newest(project: Project) -> ModelVersion | None:
-    return ModelVersion.objects.filter(project=project).order_by("-number").first()
 
 
 def is_featurizing(project: Project) -> bool:

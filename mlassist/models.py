@@ -37,7 +37,10 @@ class TunedBackbone(models.Model):
 
 
 class ModelVersion(models.Model):
-    """A backbone and the head trained on its features. The newest of a project is in use."""
+    """A backbone and the head trained on its features. The newest `taught` one of a project is in use.
+
+    Others go by words or examples and have learned from no answer: they propose once, where they are asked.
+    """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="model_versions")
     number = models.PositiveIntegerField()
@@ -50,10 +53,100 @@ class ModelVersion(models.Model):
     withdrawn = models.BigIntegerField(default=0, help_text="how many human answers were withdrawn by then")
     embedded = models.BigIntegerField(default=0, help_text="how many items had an embedding then")
     meaning = models.PositiveIntegerField(default=0, help_text="Project.meaning when its labels were read")
+    taught = models.BooleanField(default=True, db_default=True, help_text="by answers of people")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "number"], name="model_version_once")]
+
+
+class Example(models.Model):
+    """What a class looks like to who wants images labeled by example: an image, or a box on one."""
+
+    MOST = 5  # of a class
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="examples")
+    label_class = models.ForeignKey(LabelClass, on_delete=models.CASCADE, related_name="examples")
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="+")
+    place = models.PositiveSmallIntegerField(help_text="among those of its class")
+    bbox = models.JSONField(null=True, help_text="[x, y, width, height]; empty for the whole image")
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["label_class", "place"]
+        constraints = [
+            models.UniqueConstraint(fields=["label_class", "place"], name="example_place_once"),
+            models.UniqueConstraint(
+                fields=["label_class", "item"], condition=Q(bbox__isnull=True), name="example_image_once"
+            ),
+            models.CheckConstraint(condition=Q(place__lt=5), name="example_few_of_a_class"),
+        ]
+
+
+class Trial(models.Model):
+    """A model asked about a few images, before it is let at many. What it was told is kept as it was then."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="trials")
+    source = models.ForeignKey(
+        DataSource, null=True, on_delete=models.CASCADE, related_name="+", help_text="empty for all images"
+    )
+    engine = models.CharField(max_length=120, help_text="the name of the model")
+    title = models.CharField(max_length=200, help_text="what people call the model")
+    prompts = models.JSONField(default=dict, help_text="what the model is told to look for, by class id")
+    examples = models.JSONField(default=list, help_text="[{class, item, bbox?}]")
+    model = models.CharField(max_length=200, blank=True, help_text="storage name of what was made of it")
+    seconds = models.FloatField(null=True, help_text="that an image takes, as measured")
+    spread = models.JSONField(
+        default=dict, help_text="images of the whole choice by class and confidence, in hundredths"
+    )
+    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+
+class TrialImage(models.Model):
+    """What the model of a trial says of an image: all of it, down to a low confidence."""
+
+    trial = models.ForeignKey(Trial, on_delete=models.CASCADE, db_index=False, related_name="images")
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="+")
+    position = models.PositiveSmallIntegerField()
+    found = models.JSONField(null=True, help_text="[{class, confidence, bbox? | polygon?}]; empty so far")
+    problem = models.CharField(max_length=300, blank=True, help_text="why there is nothing to be found")
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["trial", "item"], name="trial_image_once")]
+
+
+class AutoLabeling(models.Model):
+    """Suggestions of a tried model for many images, made by a job in chunks; `cursor` is where it is."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="auto_labelings")
+    trial = models.ForeignKey(Trial, on_delete=models.CASCADE, related_name="auto_labelings")
+    model_version = models.ForeignKey(
+        ModelVersion, on_delete=models.CASCADE, related_name="auto_labelings", help_text="whose proposals"
+    )
+    thresholds = models.JSONField(help_text="from which confidence it proposes, by class id")
+    total = models.PositiveIntegerField(help_text="images that it was to look at")
+    done = models.PositiveIntegerField(default=0)
+    proposed = models.PositiveIntegerField(default=0, help_text="images with a suggestion")
+    unreadable = models.PositiveIntegerField(default=0)
+    cursor = models.FloatField(default=-1.0, help_text="draw of the last image that it has looked at")
+    cursor_item = models.BigIntegerField(default=0)
+    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
+    taken_back_at = models.DateTimeField(
+        null=True, help_text="when somebody no longer wanted its suggestions"
+    )
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(proposed__lte=models.F("done")), name="auto_labeling_proposed_of_done"
+            ),
+        ]
 
 
 class Run(models.Model):

@@ -47,10 +47,6 @@ class Detector(Protocol):
 LookAt = Callable[[Any, Sequence[int], Callable[[int], None]], Iterator[tuple[int, Any]]]
 
 
-def newest(project: Project) -> ModelVersion | None:
-    return ModelVersion.objects.filter(project=project).order_by("-number").first()
-
-
 def has_news(project: Project, version: ModelVersion) -> bool:
     """Tell whether people have answered or taken back anything since a detector was taught."""
     return bool(

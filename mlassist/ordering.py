@@ -91,6 +91,12 @@ def sent_back(project: Project) -> np.ndarray:
     return np.fromiter(waiting.values_list("item_id", flat=True), np.int64)
 
 
+def auto_labeled(project: Project) -> np.ndarray:
+    """Return the items that wait for somebody to confirm what a model proposes that nobody has taught."""
+    waiting = QueueEntry.objects.filter(project=project, kind="prelabeled", certificate=None)
+    return np.fromiter(waiting.values_list("item_id", flat=True), np.int64)
+
+
 def refused(project: Project) -> np.ndarray:
     """Return the items sent back because an answer was wrong: no certificate speaks for them any more.
 
@@ -218,7 +224,7 @@ def place_typical(project: Project, pool: Pool) -> int:
     graph = index.graph(project, pool.features)
     labeled, labels = pool.labeled(project, answers.training(project))
     eligible = np.zeros(len(pool), bool)
-    eligible[rows] = ~np.isin(pool.ids[rows], sent_back(project))
+    eligible[rows] = ~np.isin(pool.ids[rows], np.concatenate([sent_back(project), auto_labeled(project)]))
     twins = same_pictures(pool, graph, eligible, labeled, labels)
     for each, _ in twins:
         eligible[each.rows] = False

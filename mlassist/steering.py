@@ -10,7 +10,7 @@ from django.db.models import Avg
 
 from labeling import validation
 from labeling.models import Annotation, Event, Item, LabelClass, Project, User
-from mlassist import batches
+from mlassist import batches, versions
 from mlassist.models import Certificate, ModelVersion, WithheldClass
 
 PROMISING = 0.8  # times the target: how near to it the expected error may come
@@ -35,7 +35,7 @@ class Preview:
 
 def preview(project: Project, promise: str, target_error: float, confidence: float) -> Preview:
     """Return what could be certified, predicted from the training labels of the newest model."""
-    newest = ModelVersion.objects.filter(project=project).order_by("-number").first()
+    newest = versions.newest(project)
     curve: Curve = newest.metrics.get("expected_error", []) if newest else []
     whole = promise == Project.Promise.WHOLE_SET
     is_known = bool(curve or withheld(project)) and newest is not None

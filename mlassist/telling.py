@@ -77,7 +77,57 @@ verb(
 )
 
 
+def auto_labeled(data: Data, names: Names) -> str:
+    images = telling.number(data.get("images", 0), "image", "images")
+    return f"let “{data.get('model')}” propose labels for {images}"
+
+
+def taken_back(data: Data, names: Names) -> str:
+    images = telling.number(data.get("images", 0), "image", "images")
+    return f"took back what “{data.get('model')}” had proposed, for {images}"
+
+
+AUTO_LABEL = Door("auto-label")
+verb("auto_label", "Auto label started", auto_labeled, AUTO_LABEL)
+verb(
+    "auto_label_stopped",
+    "Auto label stopped",
+    lambda data, names: f"stopped “{data.get('model')}”, which was proposing labels",
+    AUTO_LABEL,
+)
+verb("auto_label_taken_back", "Auto label taken back", taken_back, AUTO_LABEL)
+verb(
+    "example_added",
+    "Example chosen",
+    lambda data, names: f"chose an example of “{data.get('label_class')}”",
+    AUTO_LABEL,
+)
+verb(
+    "example_removed",
+    "Example removed",
+    lambda data, names: f"removed an example of “{data.get('label_class')}”",
+    AUTO_LABEL,
+)
+
+
 # What is announced
+
+
+def auto_label_done(data: Data, count: int) -> str:
+    if data.get("error"):
+        return _("Auto label failed: %(error)s") % {"error": data["error"]}
+    said = ngettext(
+        "Auto label is done: %(model)s proposes labels for %(proposed)s of %(images)s image.",
+        "Auto label is done: %(model)s proposes labels for %(proposed)s of %(images)s images.",
+        data["images"],
+    )
+    counts = {"proposed": intcomma(data["proposed"]), "images": intcomma(data["images"])}
+    return said % {"model": data["model"], **counts}
+
+
+def auto_label_address(project: int | None, data: Data) -> str:
+    page = reverse("auto-label", args=[project])
+    return f"{page}?source={data['source']}" if data.get("source") else page
 
 
 def training_finished(data: Data, count: int) -> str:
@@ -160,4 +210,8 @@ register(
         certificate_address,
         usual=Choice.MAIL,
     ),
+)
+register(
+    "auto_label_done",
+    Kind(gettext_lazy("Auto label is done"), auto_label_done, auto_label_address),
 )

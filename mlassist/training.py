@@ -26,6 +26,7 @@ from clustering import index
 from labeling import answers
 from labeling.models import Annotation, Job, Project
 from mlassist import doubting, heads, inference, meanings, ordering, runs, validation, versions
+from mlassist.autolabel import rivals
 from mlassist.finetuning import learned_from
 from mlassist.heads import propagation
 from mlassist.models import Run
@@ -69,7 +70,8 @@ def train(project: Project, pool: Pool, step: runs.Step) -> Trained:
     if len(set(labels)) < 2 and project.task_type != Project.TaskType.MULTILABEL:
         raise NothingToLearn("All labels so far are of one class. Label some images of another class too.")
     # What a fine-tuned backbone has learned from looks easy to any head on it.
-    easy = np.concatenate([prompted(project), learned_from(project.backbone)])
+    rival, shown = rivals.newest(project)
+    easy = np.concatenate([prompted(project), learned_from(project.backbone), shown])
     unprompted = ~np.isin(pool.ids[rows], easy)
     fit = heads.train(
         pool.features[rows],
@@ -77,6 +79,7 @@ def train(project: Project, pool: Pool, step: runs.Step) -> Trained:
         pool.features,
         graph=neighbours(project, pool, rows, len(set(labels))),
         judged=unprompted,
+        rival=rival,
         counts=np.where(np.isin(pool.ids[rows], in_bulk(project)), IN_BULK, 1.0),
         multilabel=project.task_type == Project.TaskType.MULTILABEL,
         seed=project.seed % 2**32,

@@ -1,8 +1,66 @@
 from django.urls import path
 
 from mlassist import views
+from mlassist.autolabel import api
+from mlassist.autolabel import views as pages
 
 urlpatterns = [
+    path("projects/<int:project_id>/auto-label/", pages.auto_label, name="auto-label"),
+    path("projects/<int:project_id>/auto-label/live/", pages.auto_label_live, name="auto-label-live"),
+    path(
+        "projects/<int:project_id>/auto-label/summary/", pages.auto_label_summary, name="auto-label-summary"
+    ),
+    path(
+        "projects/<int:project_id>/auto-label/<int:run_id>/",
+        pages.auto_label_change,
+        name="auto-label-change",
+    ),
+    path("api/projects/<int:project_id>/auto-label/", api.AutoLabel.as_view(), name="api-auto-label"),
+    path(
+        "api/projects/<int:project_id>/auto-label/examples/",
+        api.Examples.as_view(),
+        name="api-auto-label-examples",
+    ),
+    path(
+        "api/projects/<int:project_id>/auto-label/examples/<int:example_id>/",
+        api.ExampleDetail.as_view(),
+        name="api-auto-label-example",
+    ),
+    path(
+        "api/projects/<int:project_id>/auto-label/tests/",
+        api.Trials.as_view(),
+        name="api-auto-label-tests",
+    ),
+    path(
+        "api/projects/<int:project_id>/auto-label/tests/<int:trial_id>/",
+        api.TrialDetail.as_view(),
+        name="api-auto-label-test",
+    ),
+    path(
+        "api/projects/<int:project_id>/auto-label/tests/<int:trial_id>/runs/",
+        api.TrialRuns.as_view(),
+        name="api-auto-label-start",
+    ),
+    path(
+        "api/projects/<int:project_id>/auto-label/outside/",
+        api.Outside.as_view(),
+        name="api-auto-label-outside",
+    ),
+    path(
+        "api/projects/<int:project_id>/auto-label/runs/<int:run_id>/suggestions/",
+        api.Suggestions.as_view(),
+        name="api-auto-label-suggest",
+    ),
+    path(
+        "api/projects/<int:project_id>/auto-label/runs/",
+        api.AutoLabelRuns.as_view(),
+        name="api-auto-label-runs",
+    ),
+    path(
+        "api/projects/<int:project_id>/auto-label/runs/<int:run_id>/",
+        api.AutoLabelRun.as_view(),
+        name="api-auto-label-run",
+    ),
     path("projects/<int:project_id>/models/", views.models, name="models"),
     path("projects/<int:project_id>/models/live/", views.models_live, name="models-live"),
     path("projects/<int:project_id>/models/runs/<int:run_id>/", views.run_log, name="run"),

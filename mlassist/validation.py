@@ -7,6 +7,7 @@ import numpy as np
 from labeling import answers, suggestions
 from labeling.models import Project
 from mlassist import adjudication, attempts, batches, certifying, measuring, proving, second_looks, steering
+from mlassist.autolabel import examples
 from mlassist.certificates import bounds
 from mlassist.finetuning import learned_from
 from mlassist.pool import Pool
@@ -24,7 +25,8 @@ def judge(project: Project, pool: Pool, trained: Trained, step: Step) -> None:
     """Measure accuracy and calibration, then attempt a certificate if it is time."""
     blind = answers.validation(project)
     # A later, larger draw may hold items that the backbone itself has learned from.
-    rows, labels = pool.labeled(project, blind.without(learned_from(project.backbone)))
+    known = np.concatenate([learned_from(project.backbone), examples.items(project)])
+    rows, labels = pool.labeled(project, blind.without(known))
     seen = Predictions.of(trained.head, pool.features[rows])
     decided = np.array([label != answers.UNDECIDED for label in labels], bool)
     wrong = seen.wrong(labels)[decided]

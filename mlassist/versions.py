@@ -1,13 +1,23 @@
-"""New model versions, numbered one by one within their project."""
+"""Model versions, numbered one by one within their project, and which of them is in use."""
 
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 
 from labeling.answers import Answers
 from labeling.models import Project
 from mlassist.models import ModelVersion
+
+
+def taught(project: Project) -> QuerySet[ModelVersion]:
+    """Return the versions that have learned from people's answers."""
+    return ModelVersion.objects.filter(project=project, taught=True)
+
+
+def newest(project: Project) -> ModelVersion | None:
+    """Return the version in use; None before there is one."""
+    return taught(project).order_by("-number").first()
 
 
 def add(project: Project, given: Answers, **fields: Any) -> ModelVersion:

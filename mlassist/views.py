@@ -34,6 +34,7 @@ from mlassist import (
     steering,
     survey,
     switching,
+    versions,
 )
 from mlassist.models import Certificate, Run
 
@@ -54,17 +55,17 @@ def models_live(request: SignedIn, project_id: int) -> HttpResponse:
 
 def models_facts(project: Project) -> dict[str, Any]:
     known = extensions.facts(project)
-    versions = list(project.model_versions.order_by("-number")[:20])
+    made = list(versions.taught(project).order_by("-number")[:20])
     runs = list(project.runs.order_by("-id")[:40])
     return {
         "project": project,
         "facts": known,
         "backbones": choices.backbones(project, known["embedding"]["total"]),
         "tuning": choices.fine_tuning(project),
-        "versions": versions,
-        "report": reports.newest(project, versions),
+        "versions": made,
+        "report": reports.newest(project, made),
         "runs": runs,
-        "titles": choices.titles([*(each.backbone for each in versions), *(each.backbone for each in runs)]),
+        "titles": choices.titles([*(each.backbone for each in made), *(each.backbone for each in runs)]),
         "weights_folder": settings.LOUPE_WEIGHTS_DIR,
     }
 

@@ -96,6 +96,9 @@ ROUTES = {
     "source": ("get", MANAGE),
     "source-refresh": ("post", MANAGE),
     "source-take-back": ("post", MANAGE),
+    "auto-label": ("get", MANAGE),
+    "auto-label-live": ("get", MANAGE),
+    "auto-label-summary": ("get", MANAGE),
     "models": ("get", REVIEW),
     "models-live": ("get", REVIEW),
     "train": ("post", MANAGE),
@@ -257,6 +260,11 @@ ROUTES = {
     "api-export-changes": ("get", REVIEW),
     "api-job": ("get", REVIEW),
     "api-runs": ("get", SEE),
+    "api-auto-label": ("get", MANAGE),
+    "api-auto-label-examples": ("post", MANAGE),
+    "api-auto-label-tests": ("post", MANAGE),
+    "api-auto-label-outside": ("post", MANAGE),
+    "api-auto-label-runs": ("get", MANAGE),
     "api-backbones": ("get", REVIEW),
     "api-fine-tuning": ("get", REVIEW),
     "api-certificates": ("get", SEE),
@@ -274,6 +282,8 @@ OWN = {
     "api-project-team", "api-token", "api-project-token", "api-upload-chunks", "api-upload-complete",
     "upload-complete", "settings-token", "api-data-set", "api-data-set-files", "api-data-set-chunks",
     "api-data-set-complete", "data-set-complete", "data-set-delete", "import-data-set",
+    "auto-label-change", "api-auto-label-example", "api-auto-label-test", "api-auto-label-start",
+    "api-auto-label-run", "api-auto-label-suggest",
 }  # fmt: skip
 
 

@@ -109,6 +109,23 @@ class Connection:
             raise LoupeError(reply.status_code, "", text, {}) from None
         raise LoupeError(reply.status_code, error["code"], error["message"], error.get("fields", {}))
 
+    def fetch(self, path: str) -> bytes:
+        """Return a file of the server as it is."""
+        for wait in (*WAITS, None):
+            try:
+                reply = self.session.get(self.address(path), timeout=(10, 600))
+            except (requests.ConnectionError, requests.Timeout):
+                if wait is None:
+                    raise
+                time.sleep(wait)
+                continue
+            if reply.ok:
+                return reply.content
+            if wait is None or reply.status_code not in BUSY:
+                self.body(reply)
+            time.sleep(wait or 0)
+        raise AssertionError("The last try returns or raises.")
+
     def download(self, path: str, to: Path) -> Path:
         """Write a file of the server; one that is there in part is gone on with."""
         part = to.with_name(f"{to.name}.part")

@@ -12,6 +12,8 @@ from loupe_client.connection import Connection
 from loupe_client.labels import LabelImport
 from loupe_client.sources import Source
 
+AT_A_TIME = 50  # images whose suggestions are sent together
+
 Region = Mapping[
     str, Any
 ]  # {"class": name or id, "bbox": [x, y, width, height] or "polygon": [[x, y, …], …]}
@@ -189,6 +191,41 @@ class Project:
                 done += len(page.items)
                 bar.update(len(page.items))
         return done
+
+    def image(self, item: int) -> bytes:
+        """Return the file of an image, upright."""
+        return self.connection.fetch(f"/images/{item}/")
+
+    def suggest(
+        self,
+        model: str,
+        look: Callable[[bytes], Sequence[Region]],
+        thresholds: Mapping[str, float] | None = None,
+        prompts: Mapping[str, str] | None = None,
+    ) -> int:
+        """Let a model of your own propose for all unlabeled images; returns for how many it did.
+
+        `look` gets a file and returns regions with `class` and `confidence`, and `bbox` or `polygon` where
+        these are drawn. People confirm or correct them. Thresholds and prompts are by the names of classes.
+        """
+        ids = {each["name"]: str(each["id"]) for each in self.connection.get(f"{self.at}classes/")["results"]}
+        body = {
+            "model": model,
+            "thresholds": {ids[name]: value for name, value in (thresholds or {}).items()},
+            "prompts": {ids[name]: said for name, said in (prompts or {}).items()},
+        }
+        run = self.connection.post(f"{self.at}auto-label/outside/", body)["id"]
+        waiting = [each.id for each in self.items(state="unlabeled")]
+        taken = 0
+        with self.connection.bar("Suggesting", len(waiting)) as bar:
+            for start in range(0, len(waiting), AT_A_TIME):
+                some = waiting[start : start + AT_A_TIME]
+                given = [{"item": item, "regions": list(look(self.image(item)))} for item in some]
+                at = f"{self.at}auto-label/runs/{run}/suggestions/"
+                said = self.connection.post(at, {"suggestions": given})["results"]
+                taken += sum(each["status"] == "taken" for each in said)
+                bar.update(len(some))
+        return taken
 
     # The model
 

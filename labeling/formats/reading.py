@@ -107,7 +107,7 @@ Labeled with Loupe. A row for each image:
 {label}| `regions` | `class`; `bbox` x, y, width, height, or `polygon` x1, y1, x2, y2, … for each part |
 | `origin` | `person`, `confirmed` (a person agreed to a proposal), `auto` (by a model), `imported` |
 | `labeler`, `created_at`, `seconds`, `instructions_version` | who, when, how long, under which instructions |
-| `model_version`, `certificate`, `confidence`, `threshold` | the model behind it, what vouches for it |
+| `model_version`, `certificate`, `confidence`, `threshold` | the model that said it, and its proof |
 | `queue_kind`, `in_bulk`, `group`, `suggestion_visible`, `reviewed` | how it was asked, and reviewed |
 
 A part of a polygon within another is a hole. `region_origin` says how a region was drawn, `labeled_as` which

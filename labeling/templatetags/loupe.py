@@ -27,6 +27,7 @@ TABS = (
     ("project", _("Dashboard"), "see"),
     ("label", _("Label"), "label"),
     ("data", _("Data"), "review"),
+    ("auto-label", _("Auto-label"), "manage"),
     ("models", _("Models"), "review"),
     ("team", _("Team"), "manage"),
     ("exports", _("Export"), "review"),
@@ -34,6 +35,7 @@ TABS = (
 )
 # Pages without a tab of their own.
 INSIDE = {
+    "auto-label-summary": "auto-label",
     "certificate": "models",
     "export-changes": "exports",
     "run": "models",

@@ -44,6 +44,9 @@ HUB = {
     "openai/clip-vit-base-patch32": "CLIP ViT-B/32",
     "google/siglip-base-patch16-224": "SigLIP Base",
 }
+# Kinds of models that find objects or outlines: they look for words or places, and embed no image.
+FINDERS = frozenset({"grounding-dino", "mm-grounding-dino", "owlv2", "owlvit"})
+OUTLINERS = frozenset({"sam", "sam2"})
 HUB_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
 HUB_SETTINGS = ("config.json", "preprocessor_config.json")
 LONGEST_NAME = 80
@@ -174,6 +177,8 @@ def hub_models() -> Iterator[Offer]:
         else "Needs transformers: .venv/bin/python -m pip install -r deploy/requirements-hub.txt"
     )
     for name, folder in folders.items():
+        if model_type(folder) in FINDERS | OUTLINERS:
+            continue
         problem = missing
         if not weight_files(folder):
             problem = f"The folder has a config.json but no weights ({', '.join(HUB_WEIGHTS)})."
@@ -194,6 +199,15 @@ def hub_folders() -> Iterator[tuple[str, Path]]:
     for pattern in ("*/config.json", "*/*/config.json"):
         for config in sorted(settings.LOUPE_WEIGHTS_DIR.glob(pattern)):
             yield str(config.parent.relative_to(settings.LOUPE_WEIGHTS_DIR)), config.parent
+
+
+def model_type(folder: Path) -> str:
+    """Return the kind of a Hugging Face model by its config; empty where that cannot be read."""
+    try:
+        config = json.loads(text_of(folder / "config.json"))
+    except ValueError:
+        return ""
+    return str(config.get("model_type", "")) if isinstance(config, dict) else ""
 
 
 def weight_files(folder: Path) -> list[Path]:

@@ -40,16 +40,19 @@ class Ready:
 
     def regions(self, found: Shapes) -> list[dict[str, Any]]:
         """Return what is shown of an image as regions {class, confidence, bbox | polygon}."""
-        kept = self.scoring.kept(found)
-        chances = self.scoring.chances(kept)
+        return self.told(self.scoring.kept(found))
+
+    def told(self, found: Shapes) -> list[dict[str, Any]]:
+        """Return all of some objects as regions."""
+        chances = self.scoring.chances(found)
         made = []
-        for place, (left, top, right, bottom) in enumerate(kept.boxes.tolist()):
+        for place, (left, top, right, bottom) in enumerate(found.boxes.tolist()):
             region: dict[str, Any] = {
-                "class": self.classes[int(kept.classes[place])],
+                "class": self.classes[int(found.classes[place])],
                 "confidence": round(float(chances[place]), 4),
             }
-            if kept.polygons:
-                region["polygon"] = kept.polygons[place]
+            if found.polygons:
+                region["polygon"] = found.polygons[place]
             else:
                 region["bbox"] = [round(each, 2) for each in (left, top, right - left, bottom - top)]
             made.append(region)

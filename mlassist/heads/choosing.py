@@ -44,6 +44,7 @@ def train(
     graph: Neighbours | None = None,
     multilabel: bool = False,
     judged: np.ndarray | None = None,
+    rival: Head | None = None,
     counts: np.ndarray | None = None,
     seed: int = 0,
     report: Report = lambda line: None,
@@ -52,7 +53,8 @@ def train(
 
     `graph` spans the rows of `pool`; multi-class labels that are few spread over it. Multi-class rows must
     have exactly one class. `judged` (n,) chooses the rows that candidates are compared and calibrated on:
-    rows that a model picked because it was sure make any model look good. `counts` (n,) is how much each
+    rows that a model picked because it was sure make any model look good. `rival` is a head that has learned
+    from none of the labels; it competes where it knows all their classes. `counts` (n,) is how much each
     label counts, one if not given. A class without any label gets no column. Raises ValueError when there is
     nothing to learn from.
     """
@@ -64,6 +66,8 @@ def train(
     judge = Judge.of(targets, folds, np.ones(len(targets), bool) if judged is None else judged, multilabel)
     counts = np.ones(len(targets), np.float32) if counts is None else counts.astype(np.float32)
     contest = Contest(features, targets, counts, folds, judge, report)
+    if rival is not None:
+        contest.enter_rival(rival, classes)
     if multilabel:
         contest.enter_logistic(one_vs_rest)
     else:
@@ -131,6 +135,15 @@ class Contest:
         maps = [fit(rows) for rows in parts(self.folds)]
         everything = np.arange(len(self.targets))
         self.keep(self.judge.candidate(name, partial(fit, everything), self.scores(maps)))
+
+    def enter_rival(self, rival: Head, classes: np.ndarray) -> None:
+        """Try a head that was not made of these labels: all of them are new to it."""
+        if not np.isin(classes, rival.classes).all():
+            return
+        order = np.argsort(rival.classes)
+        columns = order[np.searchsorted(rival.classes, classes, sorter=order)]
+        weights, bias = rival.weights[:, columns], rival.bias[columns]
+        self.keep(self.judge.candidate(rival.kind, lambda: (weights, bias), self.features @ weights + bias))
 
     def enter_logistic(self, regression: Callable[..., Linear]) -> None:
         """Try logistic regression with the strength of least cost, uphill from the middle of the grid.

@@ -83,7 +83,8 @@ class Person(Labeler):
 
     def is_due(self) -> bool:
         from labeling.models import Project
-        from mlassist.loop import newest, round_is_due
+        from mlassist.loop import round_is_due
+        from mlassist.versions import newest
 
         project = Project.objects.get(pk=self.project)
         version = newest(project)

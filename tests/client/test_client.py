@@ -12,7 +12,7 @@ from loupe_client import FILTERS, Loupe, LoupeError, Project
 
 from labeling import accounts, jobs
 from labeling.api.filtering import FilterInput
-from labeling.models import Job, Upload
+from labeling.models import Job, QueueEntry, Suggestion, Upload
 from labeling.models import Project as Row
 from tests import factories
 
@@ -124,6 +124,47 @@ def test_an_upload_that_broke_off_is_gone_on_with_by_another_run(
     project.upload(folder)
     project.wait_for_images(every=0.05)
     assert (Upload.objects.get().state, len(list(project.items(state="unlabeled")))) == ("complete", 6)
+
+
+def test_a_model_that_runs_elsewhere_proposes_under_its_own_name(loupe, worker, manager, tmp_path) -> None:
+    folder = factories.write_folder(tmp_path / "shapes", 12)
+    project = loupe.create_project("Shapes", "multiclass", factories.CLASSES)
+    project.upload(folder)
+    project.wait_for_images(every=0.05)
+    row = Row.objects.get(pk=project.id)
+    sizes = []
+
+    def look(file: bytes) -> list[dict[str, object]]:
+        sizes.append(len(file))
+        return [{"class": "circle", "confidence": 0.9}, {"class": "square", "confidence": 0.2}]
+
+    taken = project.suggest("My model", look, {"circle": 0.5}, {"circle": "something round"})
+    waiting = QueueEntry.objects.filter(project=row)
+    assert taken == waiting.filter(kind="prelabeled").count() == Suggestion.objects.count() > 0
+    assert waiting.filter(kind="validation").count() == 12 - taken
+    assert not Suggestion.objects.filter(item__entry__kind="validation").exists()
+    version = row.model_versions.get()
+    assert (version.metrics["head"], version.taught) == ("My model", False)
+    assert set(Suggestion.objects.values_list("model_version", flat=True)) == {version.number}
+    assert min(sizes) > 0
+    with pytest.raises(LoupeError, match="no class"):
+        project.suggest("My model", lambda file: [{"class": "cube", "confidence": 0.9}])
+
+
+def test_the_script_of_the_page_works_as_pasted(loupe, worker, manager, tmp_path, monkeypatch) -> None:
+    pytest.importorskip("transformers")
+    from mlassist.autolabel import script
+    from tests.mlassist.test_auto_hub import save
+
+    save(tmp_path / "clip", "clip")
+    project = loupe.create_project("Shapes", "multiclass", factories.CLASSES)
+    project.upload(factories.write_folder(tmp_path / "shapes", 6))
+    project.wait_for_images(every=0.05)
+    monkeypatch.setenv("LOUPE_TOKEN", accounts.issue_token(manager, "script", manager))
+    text = script.of(Row.objects.get(pk=project.id), loupe.connection.url, {})
+    text = text.replace("openai/clip-vit-base-patch32", str(tmp_path / "clip")).replace("0.5", "0.0")
+    exec(compile(text, "script", "exec"), {})
+    assert Suggestion.objects.filter(project=project.id).exists()
 
 
 def test_labels_come_from_a_file_and_exports_take_every_option(loupe, worker, tmp_path) -> None:

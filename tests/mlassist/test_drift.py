@@ -5,7 +5,7 @@ import pytest
 
 from clustering import embeddings
 from labeling.models import Annotation, Item, QueueEntry
-from mlassist import batches, drift, loop
+from mlassist import batches, drift, loop, versions
 from mlassist.models import ImportCheck
 from tests import factories
 from tests.mlassist.playing import NAMES, NOISE, certified, give, play, pool  # noqa: F401
@@ -85,7 +85,7 @@ def test_imports_that_look_different_wait_for_labels_of_their_own(project, pool,
     assert play(project) is None
     while not batches.are_answered(project):
         give(project, labeler, 1, "validation")
-    assert loop.round_is_due(project, loop.newest(project))
+    assert loop.round_is_due(project, versions.newest(project))
     assert play(project) == "round"
     check.refresh_from_db()
     assert check.state == "proved"

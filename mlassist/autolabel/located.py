@@ -1,0 +1,84 @@
+"""Objects like a few boxes, as a model of the Auto-label page. Needs torch."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+
+from labeling import images, outlining
+from labeling.hints import Hints
+from labeling.models import Item, Project
+from mlassist import detecting, embedding
+from mlassist.autolabel import boxes, trials
+from mlassist.autolabel.looking import NO_EXAMPLES, CannotLook, Found
+from mlassist.backbones.loading import bundled_stages
+from mlassist.models import Trial
+
+OTHERS = 8  # images that say what is usual
+AT_A_TIME = 32  # images between two queries
+OUTLINED = 0.2  # confidence from which a box is worth an outline: it takes a tenth of a second
+
+
+class Located:
+    """Looks for objects by windows; where outlines are wanted, what stands out in a box gives one."""
+
+    def __init__(self, finder: boxes.Finder, project: Project) -> None:
+        self.finder = finder
+        self.draws_outlines = project.task_type == Project.TaskType.SEGMENTATION
+
+    def look(self, items: Sequence[int]) -> Iterator[tuple[int, Found]]:
+        rows = Item.objects.select_related("source")
+        lanes = embedding.cores()
+        with ThreadPoolExecutor(lanes, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            for start in range(0, len(items), AT_A_TIME):
+                some = list(rows.filter(pk__in=items[start : start + AT_A_TIME]))
+                yield from zip((each.pk for each in some), pool.map(self.one, some), strict=True)
+
+    def one(self, item: Item) -> Found:
+        try:
+            picture = np.asarray(images.open_upright(item))
+        except images.BrokenImage:
+            return None
+        found = self.finder.find(picture)
+        return outlined(item, found) if self.draws_outlines else found
+
+    def to_bytes(self) -> bytes:
+        return self.finder.to_bytes()
+
+
+def outlined(item: Item, found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return regions with the outline of what stands out in each box; where nothing does, it is left out."""
+    made = []
+    for each in found:
+        if each["confidence"] < OUTLINED:
+            continue
+        try:
+            rings = outlining.grabcut_outliner(item, Hints(box=tuple(each["bbox"])))
+        except images.BrokenImage:
+            return []
+        polygon = outlining.sound(rings, item.width or 0, item.height or 0)
+        if polygon:
+            made.append({"class": each["class"], "confidence": each["confidence"], "polygon": polygon})
+    return made
+
+
+def by_example(trial: Trial) -> Located:
+    """Return a finder taught by the boxes that a trial has noted. Raises CannotLook."""
+    wanted = {each["item"] for each in trial.examples}
+    usual = trials.first(trial.project, trial.source, OTHERS)
+    pictures = dict(detecting.read([*wanted, *(each.pk for each in usual if each.pk not in wanted)]))
+    shown = [
+        boxes.Shown(each["class"], pictures[each["item"]], each["bbox"])
+        for each in trial.examples
+        if each["item"] in pictures and "bbox" in each
+    ]
+    if not shown:
+        raise CannotLook(NO_EXAMPLES)
+    others = [picture for item, picture in pictures.items() if item not in wanted]
+    return Located(boxes.learn(bundled_stages(), shown, others), trial.project)
+
+
+def load(trial: Trial, data: bytes) -> Located:
+    return Located(boxes.Finder.from_bytes(data, bundled_stages()), trial.project)

@@ -1,0 +1,286 @@
+"""Suggestions for many images by a model that was tried: a job in chunks, stopped and resumed at will."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from labeling import announcing, jobs, suggestions
+from labeling.answers import Answers
+from labeling.models import Event, Job, Project, QueueEntry, User
+from labeling.suggestions import Placement, Proposal
+from mlassist import meanings, versions
+from mlassist.autolabel import engines, thresholds, trials
+from mlassist.autolabel.examples import AutoLabelRefused
+from mlassist.models import AutoLabeling, ModelVersion, Trial
+
+MOST_AT_ONCE, FEWEST_AT_ONCE = 2_000, 16
+SECONDS_AT_ONCE = 60  # of work that a killed worker loses, at the most
+WHY = gettext_noop("auto-label proposes it")
+AFTER_BLIND = -0.25  # before the rest of the pool, and after what people sent back
+
+
+def start(trial: Trial, by: User, wanted: Mapping[int, float], count: int | None = None) -> AutoLabeling:
+    """Let a tried model propose for all images that wait, or for `count` of them. Raises AutoLabelRefused.
+
+    `wanted` are the thresholds of the test, by class.
+    """
+    project = trial.project
+    with transaction.atomic():
+        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        refuse(trial)
+        classes = set(project.classes.filter(retired_at=None).values_list("id", flat=True))
+        kept = {str(label): round(value, 4) for label, value in wanted.items() if label in classes}
+        if not kept:
+            raise AutoLabelRefused(_("Choose at least one class."))
+        there = trials.waiting_in(project, trial.source).count()
+        total = there if count is None else min(there, count)
+        if not total:
+            raise AutoLabelRefused(_("No image waits for a label here."))
+        made = AutoLabeling.objects.create(
+            project=project,
+            trial=trial,
+            model_version=version_for(trial, kept),
+            thresholds=kept,
+            total=total,
+            created_by=by,
+        )
+        kind = "auto_label" if engines.find(project, trial.engine).quick else "auto_label_slowly"
+        made.job = jobs.enqueue(kind, project, {"auto_labeling": made.pk}, total=total, created_by=by)
+        made.save(update_fields=["job"])
+        Event.record("auto_label", project, by, model=trial.title, images=total, thresholds=kept)
+    return made
+
+
+def refuse(trial: Trial) -> None:
+    """Raise AutoLabelRefused unless a trial's model can be let at many images now."""
+    project = trial.project
+    if project.assist_mode == Project.AssistMode.OFF:
+        raise AutoLabelRefused(
+            _("The model’s help is switched off in the settings, so nobody would see what it proposes.")
+        )
+    trials.offered(project, trial.engine)
+    if trial.seconds is None or trial.job is None or trial.job.state != Job.State.DONE:
+        raise AutoLabelRefused(_("Generate test results first, and look at them."))
+    if running(project) is not None:
+        raise AutoLabelRefused(_("Auto label is at work already. Wait for it, or stop it."))
+
+
+def running(project: Project) -> AutoLabeling | None:
+    at_work = AutoLabeling.objects.filter(project=project, job__state__in=trials.UNFINISHED)
+    return at_work.select_related("job", "trial").first()
+
+
+def version_for(trial: Trial, wanted: Mapping[str, float]) -> ModelVersion:
+    """Return the version that suggestions name: the project's own model, or a new one for what was tried."""
+    project = trial.project
+    if trial.engine.startswith("version/"):
+        return engines.version_of(project, trial.engine)
+    head = ""
+    if trial.model and project.is_classification:
+        with default_storage.open(trial.model) as stored:
+            name = f"heads/{project.pk}/auto-{trial.pk}.npz"
+            head = default_storage.save(name, ContentFile(stored.read()))
+    return versions.add(
+        project,
+        Answers(np.empty(0, np.int64)),
+        backbone=trial.engine if head and trial.engine.startswith("hub/") else project.backbone,
+        head=head,
+        classes=[int(label) for label in wanted],
+        metrics={
+            "head": trial.title,
+            "engine": trial.engine,
+            "prompts": trial.prompts,
+            "examples": trial.examples,
+            "thresholds": dict(wanted),
+        },
+        meaning=meanings.today(project),
+        taught=False,
+    )
+
+
+def announce_end(job: Job) -> None:
+    """Tell who has asked for it how it ended; who has stopped it knows."""
+    made = AutoLabeling.objects.select_related("project", "trial").get(pk=job.payload["auto_labeling"])
+    if job.state == Job.State.CANCELLED:
+        return
+    announcing.announce(
+        "auto_label_done",
+        made.project,
+        key=f"auto_label:{job.pk}:{job.state}:{made.done}",
+        to={made.created_by_id: 1} if made.created_by_id else None,
+        model=made.trial.title,
+        images=made.done,
+        proposed=made.proposed,
+        source=made.trial.source_id,
+        error=job.error.strip().rpartition("\n")[2] if job.state == Job.State.FAILED else "",
+    )
+
+
+@jobs.handler("auto_label", cluster="ml", priority=4, ended=announce_end)
+def propose_quickly(job: jobs.RunningJob) -> dict[str, Any]:
+    """Propose by what the project knows of its images already."""
+    return propose(job)
+
+
+@jobs.handler("auto_label_slowly", cluster="long", priority=4, ended=announce_end)
+def propose_slowly(job: jobs.RunningJob) -> dict[str, Any]:
+    """Propose by looking at every image, where no training has to wait for it."""
+    return propose(job)
+
+
+def propose(job: jobs.RunningJob) -> dict[str, Any]:
+    """Look at what is left of a choice, chunk after chunk; each is written together with how far it is."""
+    from mlassist.autolabel import looking
+
+    made = AutoLabeling.objects.select_related("project", "trial__project").get(
+        pk=job.payload["auto_labeling"]
+    )
+    try:
+        engine = looking.ready(made.trial)
+    except looking.CannotLook as error:
+        raise jobs.JobFailed(str(error)) from error
+    size = chunk_size(made.trial.seconds or 0.0)
+    while items := following(made, size):
+        found: dict[int, looking.Found] = {}
+        job.progress(made.done, made.total)
+        for number, (item, told) in enumerate(engine.look([item for item, draw in items])):
+            found[item] = told
+            job.progress(made.done + number, made.total)
+        write(made, items, found)
+    return {"images": made.done, "proposed": made.proposed}
+
+
+def chunk_size(seconds: float) -> int:
+    return int(np.clip(SECONDS_AT_ONCE / max(seconds, 1e-6), FEWEST_AT_ONCE, MOST_AT_ONCE))
+
+
+def following(made: AutoLabeling, size: int) -> list[tuple[int, float]]:
+    """Return (item, draw) of the next images that wait, in the order of their draw."""
+    later = Q(draw__gt=made.cursor) | Q(draw=made.cursor, pk__gt=made.cursor_item)
+    waiting = trials.waiting_in(made.project, made.trial.source).filter(later)
+    return list(waiting.values_list("pk", "draw")[: max(0, min(size, made.total - made.done))])
+
+
+def write(
+    made: AutoLabeling, items: Sequence[tuple[int, float]], found: Mapping[int, list[dict[str, Any]] | None]
+) -> None:
+    """Store what is proposed of some images and where these wait, and how far that is, all or nothing."""
+    with transaction.atomic():
+        mine = AutoLabeling.objects.select_for_update().get(pk=made.pk)
+        if mine.taken_back_at is not None:
+            raise jobs.Cancelled
+        if (mine.cursor, mine.cursor_item) != (made.cursor, made.cursor_item):
+            raise jobs.Interrupted("another worker has gone on with it")
+        proposed = store(made, [item for item, draw in items], found)
+        last, draw = items[-1]
+        made.cursor, made.cursor_item = draw, last
+        made.done += len(items)
+        made.proposed += len(proposed)
+        made.unreadable += sum(told is None for told in found.values())
+        made.save(update_fields=["cursor", "cursor_item", "done", "proposed", "unreadable"])
+
+
+def store(
+    made: AutoLabeling, items: Sequence[int], found: Mapping[int, Sequence[Mapping[str, Any]] | None]
+) -> dict[int, list[Mapping[str, Any]]]:
+    """Store what is above the thresholds, in place of what such models said before; returns it by item."""
+    project = made.project
+    exclusive = project.task_type == Project.TaskType.MULTICLASS
+    wanted = {int(label): value for label, value in made.thresholds.items()}
+    proposed = {
+        item: kept
+        for item, told in found.items()
+        if told and (kept := thresholds.kept(told, wanted, exclusive=exclusive))
+    }
+    earlier = ModelVersion.objects.filter(project=project, taught=False).values_list("number", flat=True)
+    gone = [item for item in items if item not in proposed]
+    suggestions.take_back(project, [*earlier, made.model_version.number], gone)
+    suggestions.order_queue(project, placements(project, proposed))
+    suggestions.store(project, made.model_version.number, proposals(proposed))
+    return proposed
+
+
+def proposals(proposed: Mapping[int, Sequence[Mapping[str, Any]]]) -> Iterable[Proposal]:
+    for item, regions in proposed.items():
+        top = thresholds.likeliest(regions)[0]
+        yield Proposal(item, [dict(each) for each in regions], top["class"], certainty(regions))
+
+
+def certainty(regions: Sequence[Mapping[str, Any]]) -> float:
+    """Return how sure a model is of all that it proposes of an image."""
+    return round(float(np.mean([each["confidence"] for each in regions])), 4)
+
+
+def placements(project: Project, proposed: Mapping[int, Sequence[Mapping[str, Any]]]) -> Iterable[Placement]:
+    """Yield where images with a proposal wait: those with the same classes on one page, the surest first.
+
+    What people sent back, and what a file proposes, keeps its place.
+    """
+    kept = QueueEntry.objects.filter(project=project, item__in=list(proposed)).filter(
+        Q(priority__lte=-1) | Q(hint__isnull=False)
+    )
+    elsewhere = set(kept.values_list("item_id", flat=True))
+    for item, regions in proposed.items():
+        if item in elsewhere:
+            continue
+        if project.is_classification:
+            classes = sorted({each["class"] for each in regions})
+            one = classes[0] if len(classes) == 1 else None
+            yield Placement(item, "prelabeled", 1 - certainty(regions), one or group_of(classes), one, WHY)
+        else:
+            yield Placement(item, "manual", AFTER_BLIND - certainty(regions) / 10, None, None, WHY)
+
+
+def group_of(classes: Sequence[int]) -> int:
+    """Return the same negative number for the same classes, in every chunk."""
+    digest = blake2b(",".join(map(str, classes)).encode(), digest_size=7).digest()
+    return -1 - int.from_bytes(digest)
+
+
+def stop(made: AutoLabeling, by: User) -> None:
+    """Stop at the end of what is under way; what is proposed already stays, and the rest can follow later."""
+    if made.job is not None and made.job.state in trials.UNFINISHED:
+        jobs.cancel(made.job)
+        Event.record("auto_label_stopped", made.project, by, model=made.trial.title)
+
+
+def resume(made: AutoLabeling, by: User) -> None:
+    """Go on where it was stopped or has failed. Raises AutoLabelRefused."""
+    if running(made.project) is not None:
+        raise AutoLabelRefused(_("Auto label is at work already. Wait for it, or stop it."))
+    if made.taken_back_at is not None or made.done >= made.total or made.job is None:
+        raise AutoLabelRefused(_("There is nothing left of it to do."))
+    jobs.retry(made.job)
+
+
+def take_back(made: AutoLabeling, by: User) -> int:
+    """Propose no more what it has proposed; returns for how many images. What people answered stays.
+
+    Raises AutoLabelRefused.
+    """
+    if made.model_version.taught:
+        raise AutoLabelRefused(_("The next training replaces what a model of the project has proposed."))
+    with transaction.atomic():
+        locked = AutoLabeling.objects.select_for_update().get(pk=made.pk)
+        stop(made, by)
+        gone = suggestions.take_back(made.project, [made.model_version.number])
+        AutoLabeling.objects.filter(pk=locked.pk).update(taken_back_at=timezone.now())
+        Event.record("auto_label_taken_back", made.project, by, model=made.trial.title, images=gone)
+    return gone
+
+
+def left(made: AutoLabeling) -> int:
+    """Return on how many images its suggestions wait for somebody now."""
+    waiting = QueueEntry.objects.filter(
+        project=made.project, item__suggestion__model_version=made.model_version.number
+    )
+    return waiting.count()

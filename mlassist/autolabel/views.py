@@ -1,0 +1,185 @@
+"""The Auto-label page: try models, choose thresholds, let one propose."""
+
+from collections import Counter
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from labeling import permissions
+from labeling.api.shapes import whole_number
+from labeling.models import Project
+from labeling.views import SignedIn
+from mlassist import versions
+from mlassist.autolabel import engines, proposing, script, trials
+from mlassist.autolabel.api import source_or_404
+from mlassist.autolabel.examples import AutoLabelRefused
+from mlassist.models import Example, Trial
+
+PREFIX = "t"  # of a threshold in an address, before the id of its class
+
+
+def auto_label(request: SignedIn, project_id: int) -> HttpResponse:
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    source = source_or_404(project, whole_number(request.GET.get("source", "")))
+    last = project.auto_labelings.order_by("-pk").first()
+    context = {
+        "project": project,
+        "source": source,
+        "sources": project.sources.order_by("-pk")[:100],
+        "models": engines.offers(project),
+        "config": config_of(project),
+        "texts": texts(),
+        "most_examples": Example.MOST,
+        "script": script.of(project, settings.LOUPE_URL, last.thresholds if last else {}),
+        "is_off": project.assist_mode == Project.AssistMode.OFF,
+        **made_so_far(project),
+    }
+    return render(request, "mlassist/auto_label.html", context)
+
+
+def config_of(project: Project) -> dict[str, Any]:
+    """Return what the page's script has to know."""
+    at = [project.pk]
+    return {
+        "setup": reverse("api-auto-label", args=at),
+        "examples": reverse("api-auto-label-examples", args=at),
+        "trials": reverse("api-auto-label-tests", args=at),
+        "summary": reverse("auto-label-summary", args=at),
+        "exclusive": project.task_type == Project.TaskType.MULTICLASS,
+        "shapes": not project.is_classification,
+        "shown": trials.SHOWN,
+        "others": trials.OTHERS,
+        "most": Example.MOST,
+    }
+
+
+def texts() -> dict[str, str]:
+    """Return what the script says."""
+    return {
+        "working": _("Generating test results…"),
+        "waiting": _("Waiting for a worker…"),
+        "failed": _("The test failed: %s"),
+        "broken": _("The connection broke. Try again."),
+        "stale": _("What the model is told has changed since the test. Generate test results again."),
+        "none": _("nothing above the threshold"),
+        "looking": _("looking…"),
+        "all": _("of all: %(shown)s / %(total)s"),
+        "overall": _("About %(shown)s of %(total)s waiting images would get a suggestion."),
+        "pace": _("about %(images)s images a second"),
+        "slowPace": _("%(seconds)s s per image"),
+        "add": _("Add examples of %s"),
+        "adding": _("Click images that show “%s”, then press Done."),
+        "drawing": _("Draw a box around a “%s” on an image, then press Done."),
+        "done": _("Done"),
+        "remove": _("Remove this example of %s"),
+        "threshold": _("Threshold of %s"),
+        "prompt": _("What %s looks like, in words"),
+        "open": _("Look at %s"),
+        "noImages": _("There is no image here to try a model on. Import some first."),
+    }
+
+
+def made_so_far(project: Project) -> dict[str, Any]:
+    made = project.auto_labelings.select_related("trial__source", "model_version", "job").order_by("-pk")[:10]
+    return {"made": [{"row": each, "waiting": proposing.left(each)} for each in made]}
+
+
+def auto_label_live(request: SignedIn, project_id: int) -> HttpResponse:
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    return render(request, "mlassist/_auto_labelings.html", {"project": project, **made_so_far(project)})
+
+
+def auto_label_summary(request: SignedIn, project_id: int) -> HttpResponse:
+    """Show what would be done before it is; a POST does it."""
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    given = request.POST if request.method == "POST" else request.GET
+    trial = (
+        project.trials.filter(pk=whole_number(given.get("trial", "")) or 0).select_related("project").first()
+    )
+    if trial is None:
+        messages.error(request, _("Generate test results first, and look at them."))
+        return redirect("auto-label", project.pk)
+    wanted = thresholds_of(given)
+    try:
+        proposing.refuse(trial)
+        if request.method == "POST":
+            count = whole_number(given.get("count", "")) if given.get("how") == "some" else None
+            proposing.start(trial, request.user, wanted, count)
+            messages.success(request, _("Auto label is on its way. You are told when it is done."))
+            return redirect(address_of(trial))
+    except AutoLabelRefused as error:
+        messages.error(request, str(error))
+        return redirect(address_of(trial))
+    return render(request, "mlassist/auto_label_summary.html", summary(project, trial, wanted))
+
+
+def thresholds_of(given: Any) -> dict[int, float]:
+    """Read thresholds from an address or a form; what makes no sense is left out."""
+    found = {}
+    for name, value in given.items():
+        label = whole_number(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else None
+        try:
+            if label is not None:
+                found[label] = min(1.0, max(0.0, float(value)))
+        except ValueError:
+            continue
+    return found
+
+
+def summary(project: Project, trial: Trial, wanted: dict[int, float]) -> dict[str, Any]:
+    waiting = trials.waiting_in(project, trial.source).count()
+    given = Counter(each["class"] for each in trial.examples)
+    return {
+        "project": project,
+        "trial": trial,
+        "classes": [
+            {
+                "row": each,
+                "threshold": wanted[each.pk],
+                "prompt": trial.prompts.get(str(each.pk), each.name),
+                "examples": given[each.pk],
+            }
+            for each in project.classes.filter(retired_at=None)
+            if each.pk in wanted
+        ],
+        "prefix": PREFIX,
+        "waiting": waiting,
+        "seconds": waiting * (trial.seconds or 0.0),
+        "labeled": project.items.exclude(state="unlabeled").count(),
+        "newest": versions.newest(project),
+        "back": address_of(trial),
+    }
+
+
+def address_of(trial: Trial) -> str:
+    page = reverse("auto-label", args=[trial.project_id])
+    return f"{page}?source={trial.source_id}" if trial.source_id else page
+
+
+@require_POST
+def auto_label_change(request: SignedIn, project_id: int, run_id: int) -> HttpResponse:
+    """Stop, go on, or take back what nobody has answered."""
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    made = project.auto_labelings.select_related("project", "trial", "model_version", "job")
+    found = made.filter(pk=run_id).first()
+    if found is None:
+        raise Http404
+    try:
+        if request.POST.get("do") == "stop":
+            proposing.stop(found, request.user)
+            messages.success(request, _("It stops. What it has proposed stays."))
+        elif request.POST.get("do") == "resume":
+            proposing.resume(found, request.user)
+            messages.success(request, _("It goes on where it was."))
+        elif request.POST.get("do") == "take_back":
+            gone = proposing.take_back(found, request.user)
+            messages.success(request, _("Its suggestions are taken back: %(count)s.") % {"count": gone})
+    except AutoLabelRefused as error:
+        messages.error(request, str(error))
+    return redirect(address_of(found.trial))
