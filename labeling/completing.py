@@ -72,6 +72,8 @@ def finish(job: jobs.RunningJob) -> dict[str, Any]:
     """Check that files are whole, give them their names, and make sources of them."""
     upload = Upload.objects.select_related("project", "created_by").get(pk=job.payload["upload"])
     if upload.state != State.FINISHING:
+        if upload.state == State.COMPLETE:  # it was killed just before its end
+            clear_parts(upload)
         return {"upload": upload.pk}
     rows, names = gather(upload, job)
     sources = make_sources(upload, rows, names)

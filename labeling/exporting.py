@@ -4,12 +4,14 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from django.core.files import File
 from django.core.files.storage import default_storage
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -200,8 +202,12 @@ def changes(before: Job | None, after: Job) -> changed.Changes:
 
 
 def announce_end(job: Job) -> None:
-    """Tell whoever started an export how it ended."""
+    """Tell whoever started an export how it ended. What was stopped in the end is not there."""
     assert job.project is not None
+    if job.state == Job.State.DONE and job.cancel_requested:  # maybe since faces are hidden from now on
+        transaction.on_commit(partial(delete_files, job))
+        Job.objects.filter(pk=job.pk).update(state=Job.State.CANCELLED, result={})
+        return
     if job.state == Job.State.CANCELLED:
         return  # somebody stopped it and knows
     announcing.announce(
@@ -214,6 +220,13 @@ def announce_end(job: Job) -> None:
         images=job.result.get("images", 0),
         error=job.error if job.state == Job.State.FAILED else "",
     )
+
+
+def delete_files(job: Job) -> None:
+    """Delete what an export has written."""
+    for key in ("name", "index"):
+        if key in job.result:
+            default_storage.delete(job.result[key])
 
 
 @jobs.handler("export", cluster="quick", priority=-1, ended=announce_end)

@@ -57,7 +57,7 @@ def page(
     """Return images, those with most faces first, with their boxes; and where the next ones begin."""
     rows = chosen(project, kind)
     count, _, item = after.partition("-")
-    if count.isdigit() and item.isdigit():
+    if count.isdecimal() and item.isdecimal():
         rows = rows.filter(Q(faces__lt=int(count)) | Q(faces=int(count), item__gt=int(item)))
     boxes = Face.objects.filter(removed_at=None).select_related("added_by")
     rows = rows.select_related("item__source").prefetch_related(Prefetch("item__faces", boxes))
@@ -111,11 +111,14 @@ def remove(face: Face, by: User) -> None:
     """Show again what is under a box, and under no other. Raises FacesRefused."""
     with transaction.atomic():
         row = locked(face.item)
-        of_it = Face.objects.filter(
-            item__in=same_content(face.item), x=face.x, y=face.y, width=face.width, height=face.height
-        )
-        if not of_it.filter(removed_at=None).update(removed_at=timezone.now(), removed_by=by):
+        gone = {"removed_at": timezone.now(), "removed_by": by}
+        if not Face.objects.filter(pk=face.pk, removed_at=None).update(**gone):
             return  # somebody else was faster
+        for each in same_content(face.item)[1:]:  # duplicates show the same copy
+            alike = Face.objects.filter(
+                item=each, x=face.x, y=face.y, width=face.width, height=face.height, removed_at=None
+            )
+            Face.objects.filter(pk__in=alike.order_by("id").values("pk")[:1]).update(**gone)
         repaint(row, face.item, original_of(row, face.item), boxes_of(face.item))
         Event.record("face_removed", face.item.project, by, items=[face.item_id])
 

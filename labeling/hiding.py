@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling import columns, extensions, faces, images, jobs, leavings, reading, remote, storing
+from labeling import columns, exporting, extensions, faces, images, jobs, leavings, reading, remote, storing
 from labeling.classes import ProjectRefused
 from labeling.forgetting import forget_plain
 from labeling.models import (
@@ -96,16 +95,11 @@ def forget_exports(project: Project) -> None:
     """Delete exports that hold images as they were, and stop those that are being made."""
     for job in exports_with_images(project):
         if job.state in (Job.State.QUEUED, Job.State.RUNNING):
-            jobs.cancel(job)
-            continue
-        names = [job.result[key] for key in ("name", "index") if key in job.result]
-        transaction.on_commit(partial(delete_files, names))
-        job.delete()
-
-
-def delete_files(names: list[str]) -> None:
-    for name in names:
-        default_storage.delete(name)
+            jobs.cancel(job)  # at its end it sees that; one that was faster is done by now
+            if job.state != Job.State.DONE:
+                continue
+        transaction.on_commit(partial(exporting.delete_files, job))
+        Job.objects.filter(pk=job.pk).delete()
 
 
 @jobs.handler(HIDE, cluster="long")

@@ -93,7 +93,7 @@ def check_again(given: LabelImport, by: User | None, format_name: str = "") -> L
     if format_name and format_name not in READINGS:
         raise ImportRefused("There is no such format to read labels from.")
     with transaction.atomic():
-        locked = LabelImport.objects.select_for_update().select_related("project").get(pk=given.pk)
+        locked = locked_or_refused(given)
         if locked.state in (State.APPLIED, State.UNDONE):
             return anew(locked, by, format_name)
         if locked.state not in WAITING:
@@ -102,6 +102,15 @@ def check_again(given: LabelImport, by: User | None, format_name: str = "") -> L
         locked.state = State.CHECKING
         locked.save(update_fields=["state", "format"])
         enqueue(CHECK, locked, by, uuid.uuid4().hex)
+    return locked
+
+
+def locked_or_refused(given: LabelImport) -> LabelImport:
+    """Return an import that nobody else changes meanwhile. Raises ImportRefused where it was discarded."""
+    rows = LabelImport.objects.select_for_update(of=("self",)).select_related("project")
+    locked = rows.filter(pk=given.pk).first()
+    if locked is None:
+        raise ImportRefused("These labels were discarded. Send the file again.")
     return locked
 
 
@@ -139,7 +148,7 @@ def apply(
     """
     with transaction.atomic():
         classes.lock(given.project)
-        locked = LabelImport.objects.select_for_update().get(pk=given.pk)
+        locked = locked_or_refused(given)
         if locked.state in (State.APPLYING, State.APPLIED) and locked.mode == mode:
             return go_on(locked, APPLY, by)
         if locked.state != State.READY:
@@ -162,7 +171,7 @@ def apply(
 def undo(given: LabelImport, by: User | None) -> Job:
     """Take an import back as a job; what people changed or reviewed since stays. Raises ImportRefused."""
     with transaction.atomic():
-        locked = LabelImport.objects.select_for_update().get(pk=given.pk)
+        locked = locked_or_refused(given)
         if locked.state == State.UNDOING:
             return go_on(locked, UNDO, by)
         if locked.state != State.APPLIED:

@@ -48,6 +48,8 @@ def unpack(job: jobs.RunningJob) -> dict[str, Any]:
             outcome = registering.take(source, files_of(plain), job.row.created_by)
     except tarballs.NoTar as error:
         plain.unlink(missing_ok=True)
+        if source.hides_faces:
+            clear(packed)
         raise jobs.JobFailed(f"{source.name} cannot be taken. {error}") from None
     except OSError as error:
         plain.unlink(missing_ok=True)
@@ -70,10 +72,15 @@ def is_ours(place: Path) -> bool:
     return place.is_relative_to(Path(settings.MEDIA_ROOT, "uploads").resolve())
 
 
+def beside(packed: Path) -> Path:
+    """Return where an archive that was sent is unpacked to: in a folder into which nothing can be sent."""
+    return packed.parent.with_name("unpacked") / f"{packed.name}.tar"
+
+
 def place_for(source: DataSource) -> Path:
     """Return where an archive is unpacked to, the same place each time."""
     packed = Path(source.location)
     if is_ours(packed):
-        return packed.with_name(f"{packed.name}.tar")
+        return beside(packed)
     folder = uuid.uuid5(uuid.NAMESPACE_URL, f"unpacked:{source.pk}").hex
     return Path(settings.MEDIA_ROOT, "uploads", folder, "archives", f"{source.pk}.tar").resolve()

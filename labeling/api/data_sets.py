@@ -44,7 +44,7 @@ def data_set_shape(data_set: Upload, viewer: Any) -> dict[str, Any]:
         "files_here": facts.files_here,
         "size": facts.size,
         "received": facts.received,
-        "projects": data_set.sources.filter(project__deleted_at=None).values("project").distinct().count(),
+        "projects": data_sets.projects_with(data_set),
         "created_by": naming.called(viewer, data_set.created_by),
         "is_mine": data_set.created_by_id == viewer.pk,
         "created_at": data_set.created_at,

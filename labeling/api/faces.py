@@ -12,12 +12,13 @@ from rest_framework.views import APIView
 
 from labeling import face_boxes, hiding, images, naming, permissions
 from labeling.api import shapes
+from labeling.api.inputs import Input
 from labeling.models import Face, Item, MaskedImage, Project
 
 MOST = 200
 
 
-class FacesInput(serializers.Serializer[Any]):
+class FacesInput(Input):
     style = serializers.ChoiceField(  # type: ignore[assignment]  # fields have a `style` of their own
         choices=Project.Faces.choices[1:], default=Project.Faces.MOSAIC
     )
@@ -32,7 +33,7 @@ class FacesInput(serializers.Serializer[Any]):
     )
 
 
-class FaceInput(serializers.Serializer[Any]):
+class FaceInput(Input):
     bbox = serializers.ListField(
         child=shapes.NumberField(min_value=-1e6, max_value=1e6),
         min_length=4,

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 
 from labeling.api.shapes import whole_number
 
-BESIDE = frozenset({"csrfmiddlewaretoken"})  # what browsers send along with forms
+BESIDE = frozenset({"csrfmiddlewaretoken", "format"})  # of forms, and of the framework
 NAMED = 20
 
 

@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from labeling import completing, data_sets, naming, permissions, uploading
+from labeling.api.shapes import whole_number
 from labeling.importing import ImportRefused
 from labeling.views import SignedIn
 
@@ -62,8 +63,8 @@ def data_set_delete(request: SignedIn, upload_id: int) -> HttpResponse:
 def import_data_set(request: SignedIn, project_id: int) -> HttpResponse:
     """Take a data set into a project."""
     project = permissions.project_or_404(request.user, project_id, "manage")
-    chosen = request.POST.get("data_set", "")
-    data_set = permissions.data_set_or_404(request.user, int(chosen) if chosen.isdecimal() else 0)
+    chosen = whole_number(request.POST.get("data_set", ""))
+    data_set = permissions.data_set_or_404(request.user, chosen or 0)
     try:
         data_sets.use(data_set, project, request.user, every_page="every_page" in request.POST)
     except ImportRefused as error:

@@ -3,13 +3,14 @@
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from labeling import (
     completing,
+    data_sets,
     importing,
     naming,
     permissions,
@@ -59,7 +60,8 @@ def import_page(request: SignedIn, project_id: int) -> HttpResponse:
 def unused_data_sets(request: SignedIn, project: Project) -> QuerySet[Upload]:
     """Return the complete data sets that a project has no images of yet."""
     found = permissions.data_sets(request.user).filter(state=Upload.State.COMPLETE)
-    return found.exclude(sources__project=project).order_by("name")[:200]
+    mine = data_sets.in_use(project.sources.filter(upload=OuterRef("pk")))
+    return found.exclude(Exists(mine)).order_by("name")[:200]
 
 
 def import_path(request: SignedIn, project: Project) -> HttpResponse:

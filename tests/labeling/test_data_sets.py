@@ -16,7 +16,9 @@ from labeling import (
     face_boxes,
     hiding,
     importing,
+    jobs,
     storing,
+    taking_back,
     uploading,
 )
 from labeling.models import Item, Job, MaskedImage, Project, Upload, User
@@ -58,7 +60,8 @@ def data_set(manager: User, files: dict[str, bytes]) -> Upload:
 def contents(project: Project) -> set[bytes]:
     factories.run_jobs("quick", "long")
     return {
-        storing.read_bytes(each) for each in Item.objects.filter(project=project).select_related("source")
+        storing.read_bytes(each)
+        for each in Item.objects.filter(project=project).exclude(state="removed").select_related("source")
     }
 
 
@@ -123,29 +126,69 @@ def test_a_project_begins_with_it_and_no_face_is_ever_seen_there(
     assert MaskedImage.objects.filter(item__project=made).count() == 7
 
 
-def test_what_is_damaged_makes_no_data_set_and_can_be_mended(manager) -> None:
+def test_what_is_damaged_is_named_and_taken_out(manager, project, files) -> None:
     data_set, _ = uploading.begin_data_set(manager, "Damaged")
-    send(data_set, {"a.zip": b"PK, but no archive"})
+    send(data_set, {"a.zip": b"PK, but no archive", **files})
     completing.complete(data_set, manager)
     with pytest.raises(AssertionError):
         factories.run_jobs("long")
     data_set.refresh_from_db()
-    assert (data_set.state, data_set.error) == ("open", "a.zip is not a complete ZIP archive.")
+    assert data_set.state == "open"
+    assert data_set.error.startswith("a.zip was taken out: a.zip is not a complete ZIP archive.")
+    complete(data_set, manager)
+    data_sets.use(data_set, project, manager)
+    assert len(contents(project)) == 7
 
 
-def test_unpacked_again_after_a_kill_it_is_the_same(
+def test_archives_whose_names_meet_when_they_are_unpacked_keep_their_images(
+    manager, project, tmp_path
+) -> None:
+    found = list(pictures(tmp_path / "in", 5).items())
+    sent = {}
+    for name, form, some in (("x.tar.gz", "gztar", found[:3]), ("x.tar.gz.tar", "tar", found[3:])):
+        for path, data in some:
+            place = tmp_path / form / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(data)
+        sent[name] = Path(
+            shutil.make_archive(str(tmp_path / f"{form}-made"), form, tmp_path / form)
+        ).read_bytes()
+    data_set, _ = uploading.begin_data_set(manager, "Twins")
+    send(data_set, sent)
+    data_sets.use(complete(data_set, manager), project, manager)
+    assert contents(project) == {data for _, data in found}
+    other = factories.make_project(manager=manager)
+    upload = uploading.begin(other, manager)[0]
+    send(upload, sent)
+    complete(upload, manager)
+    assert contents(other) == {data for _, data in found}
+
+
+def test_taken_back_it_can_be_imported_again_and_deleted(manager, project, data_set) -> None:
+    complete(data_set, manager)
+    for _ in range(2):
+        sources = data_sets.use(data_set, project, manager)
+        assert len(contents(project)) == 7
+        for each in sources:
+            taking_back.start(each, manager)
+        factories.run_jobs("quick")
+    data_sets.delete(data_set)
+    assert not Upload.objects.filter(pk=data_set.pk).exists()
+
+
+def test_killed_just_before_its_end_it_leaves_nothing(
     manager, project, data_set, tmp_path, monkeypatch
 ) -> None:
     completing.complete(data_set, manager)
     job = Job.objects.get(kind="finish_data_set")
-    monkeypatch.setattr(data_sets, "contents", lambda data_set: 1 / 0)  # when all is unpacked
-    from labeling import jobs
-
+    monkeypatch.setattr(data_sets, "clear", lambda data_set: 1 / 0)
     jobs.run(job.pk)
     monkeypatch.undo()
-    Upload.objects.filter(pk=data_set.pk).update(state="finishing")
     Job.objects.filter(pk=job.pk).update(state="queued", attempts=0, finished_at=None, error="")
     factories.run_jobs("long")
+    folder = uploading.folder_of(data_set)
+    kept = sorted(each.name for each in folder.rglob("*") if each.is_file())
+    assert (len(kept), kept[2:]) == (4, ["first.zip", "second.tar.gz.tar"])
     data_sets.use(Upload.objects.get(pk=data_set.pk), project, manager)
     assert contents(project) == set(pictures(tmp_path / "in", 7).values())
 

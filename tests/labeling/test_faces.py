@@ -155,6 +155,29 @@ def test_exports_hold_the_copies(project, manager, reviewer, tmp_path) -> None:
 
 
 @pytest.mark.django_db
+def test_an_export_that_ends_while_hiding_begins_is_not_there(
+    project, manager, labeler, tmp_path, monkeypatch, django_capture_on_commit_callbacks
+) -> None:
+    importing.add_folder(project, write(tmp_path / "a"), manager)
+    factories.run_jobs("quick")
+    factories.answer(project, labeler, lambda item: "circle")
+    job = exporting.start(project, manager, exporting.Choice("folders"), review.Filters())
+    written = exporting.write
+
+    def write_and_begin(*args, **options):
+        report = written(*args, **options)
+        hide(project, manager)  # nothing of the export looks at the project any more
+        return report
+
+    monkeypatch.setattr(exporting, "write", write_and_begin)
+    with django_capture_on_commit_callbacks(execute=True):
+        factories.run_jobs("quick")
+    job.refresh_from_db()
+    assert (job.state, job.result) == (Job.State.CANCELLED, {})
+    assert default_storage.listdir(f"exports/{project.pk}")[1] == []
+
+
+@pytest.mark.django_db
 def test_images_from_before_are_shown_to_nobody_until_their_copies_are_there(
     project, manager, reviewer, labeler, api, tmp_path, django_capture_on_commit_callbacks
 ) -> None:
@@ -260,7 +283,9 @@ def test_a_box_is_added_on_the_copy_and_taken_away_only_with_the_original(
     assert not default_storage.exists(masked.copy_name(project.pk, old))
     assert not default_storage.exists(images.thumbnail_name(old))
 
-    face = Face.objects.get(item=item, score=None)
+    client.post(address, {"bbox": box}, format="json")
+    face, again = Face.objects.filter(item=item, score=None).order_by("id")
+    assert client.delete(reverse("api-item-face", args=[project.pk, item.pk, again.pk])).json()["count"] == 2
     remove = reverse("api-item-face", args=[project.pk, item.pk, face.pk])
     assert client.delete(remove).json()["count"] == 1
     item.refresh_from_db()
