@@ -313,4 +313,4 @@ def test_a_token_is_shown_once(browse, manager):
 def test_the_api_describes_itself_under_the_content_policy(browse, manager):
     page = browse(manager, "/api/docs/")
     # Only what is on the screen is drawn: the first of what a project has.
-    expect(page.get_by_text("/api/projects/{project_id}/events/", exact=True).first).to_be_visible()
+    expect(page.get_by_text("/api/projects/{project_id}/uploads/", exact=True).first).to_be_visible()

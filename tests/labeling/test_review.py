@@ -74,7 +74,7 @@ def test_the_gallery_filters_by_class_labeler_source_and_name(project, labeler, 
     def found(**fields) -> set[str]:
         return {factories.true_class(item) for item in gallery.page(project, review.Filters(**fields))[0]}
 
-    assert found(label_class=circle.pk) == {"circle"}
+    assert found(classes=(circle.pk,)) == {"circle"}
     assert found(labeler=labeler.pk) == {"circle", "square", "triangle"}
     assert found(labeler=manager.pk) == set()
     assert found(source="human") == found(source="person") == {"circle", "square", "triangle"}

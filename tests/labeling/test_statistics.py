@@ -41,7 +41,7 @@ def test_a_correction_of_an_older_page_is_no_work_of_today(project, labeler, ite
 def test_every_figure_opens_just_the_items_that_it_counts(project, labeler, items) -> None:
     factories.answer(project, labeler, size=9)
     for row in statistics.labels_by_class(project):
-        assert review.select(project, review.Filters(label_class=row["id"])).count() == row["count"]
+        assert review.select(project, review.Filters(classes=(row["id"],))).count() == row["count"]
     for origin, count in statistics.labels_by_origin(project).items():
         assert review.select(project, review.Filters(source=origin)).count() == count
     for state, count in statistics.items_by_state(project).items():

@@ -246,9 +246,9 @@ def test_a_detector_learns_shapes_and_survives_its_file(stages, quick):
 
 
 def test_outlines_are_learned_as_polygons(stages, quick):
-    some = lesson(stages, 12, "polygon").labeled
+    some = lesson(stages, 8, "polygon").labeled
     untaught = learning.untaught(stages, 2, masks=True, seed=1)
-    finder = learning.Training(untaught, some.examples, learning.Plan(30, 0), seed=1).run()
+    finder = learning.Training(untaught, some.examples, learning.Plan(20, 0), seed=1).run()
     pixels, truth = picture(77, "polygon")
     found = Scoring.untried(2).kept(looking.Look(finder, some.ruler).at(pixels).found)
     assert len(found.polygons) == len(found) > 0
