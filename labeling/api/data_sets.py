@@ -32,7 +32,7 @@ class DataSetInput(Input):
     )
 
 
-def data_set_shape(data_set: Upload, viewer: Any) -> dict[str, Any]:
+def data_set_shape(data_set: Upload, viewer: Any, projects: int) -> dict[str, Any]:
     facts = uploading.progress(data_set)
     return {
         "id": data_set.pk,
@@ -44,7 +44,7 @@ def data_set_shape(data_set: Upload, viewer: Any) -> dict[str, Any]:
         "files_here": facts.files_here,
         "size": facts.size,
         "received": facts.received,
-        "projects": data_sets.projects_with(data_set),
+        "projects": projects,
         "created_by": naming.called(viewer, data_set.created_by),
         "is_mine": data_set.created_by_id == viewer.pk,
         "created_at": data_set.created_at,
@@ -55,8 +55,9 @@ class DataSets(APIView):
     @extend_schema(operation_id="data_sets_list", responses={200: dict})
     def get(self, request: Request) -> Response:
         """List your data sets, newest first; for site admins, all of them."""
-        found = permissions.data_sets(request.user).select_related("created_by").order_by("-id")[:500]
-        return Response({"results": [data_set_shape(each, request.user) for each in found]})
+        mine = data_sets.with_uses(permissions.data_sets(request.user)).select_related("created_by")
+        found = mine.order_by("-id")[:500]
+        return Response({"results": [data_set_shape(each, request.user, each.projects) for each in found]})  # type: ignore[attr-defined]
 
     @extend_schema(operation_id="data_sets_create", request=DataSetInput, responses={200: dict, 201: dict})
     def post(self, request: Request) -> Response:
@@ -72,7 +73,7 @@ class DataSets(APIView):
         found, is_known = uploading.begin_data_set(
             permissions.person(request), given.validated_data["name"], sample=sample
         )
-        return Response(data_set_shape(found, request.user), status=200 if is_known else 201)
+        return Response(data_set_shape(found, request.user, 0), status=200 if is_known else 201)
 
 
 class OfNoProject(OfProject):
@@ -80,7 +81,7 @@ class OfNoProject(OfProject):
         return permissions.data_set_or_404(self.request.user, self.kwargs["upload_id"], own=own)
 
     def told(self, upload: Upload) -> dict[str, Any]:
-        return data_set_shape(upload, self.request.user)
+        return data_set_shape(upload, self.request.user, data_sets.projects_with(upload))
 
 
 @extend_schema_view(get=extend_schema(operation_id="data_sets_read"))

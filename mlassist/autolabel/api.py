@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import permissions
+from labeling.api.inputs import Input
 from labeling.api.shapes import NumberField, RegionInput, whole_number
 from labeling.models import DataSource, Project
 from mlassist.autolabel import examples, outside, prompts, proposing, shapes, trials
@@ -21,7 +22,7 @@ from mlassist.models import AutoLabeling, Trial
 MOST_CLASSES = 10_000
 
 
-class TrialInput(serializers.Serializer[Any]):
+class TrialInput(Input):
     model = serializers.CharField(max_length=120)
     prompts = serializers.DictField(
         child=serializers.CharField(max_length=prompts.LONGEST, allow_blank=True),
@@ -41,13 +42,13 @@ class TrialInput(serializers.Serializer[Any]):
         return {**super().get_fields(), "source": wanted}
 
 
-class LookInput(serializers.Serializer[Any]):
+class LookInput(Input):
     items = serializers.ListField(
         child=serializers.IntegerField(), allow_empty=False, max_length=trials.MOST_IMAGES
     )
 
 
-class ExampleInput(serializers.Serializer[Any]):
+class ExampleInput(Input):
     item = serializers.IntegerField()
     bbox = serializers.ListField(
         child=NumberField(), min_length=4, max_length=4, required=False, allow_null=True
@@ -57,7 +58,7 @@ class ExampleInput(serializers.Serializer[Any]):
         return {"class": serializers.IntegerField(), **super().get_fields()}
 
 
-class StartInput(serializers.Serializer[Any]):
+class StartInput(Input):
     thresholds = serializers.DictField(
         child=serializers.FloatField(min_value=0, max_value=1),
         help_text="from which confidence it proposes, by class id; classes that are not named are left out",
@@ -65,7 +66,7 @@ class StartInput(serializers.Serializer[Any]):
     count = serializers.IntegerField(required=False, allow_null=True, min_value=1)
 
 
-class OutsideInput(serializers.Serializer[Any]):
+class OutsideInput(Input):
     model = serializers.CharField(max_length=200, help_text="what the model is called")
     thresholds = serializers.DictField(
         child=serializers.FloatField(min_value=0, max_value=1),
@@ -83,12 +84,12 @@ class FoundInput(RegionInput):
     confidence = serializers.FloatField(min_value=0, max_value=1)
 
 
-class SuggestionInput(serializers.Serializer[Any]):
+class SuggestionInput(Input):
     item = serializers.IntegerField()
     regions = FoundInput(many=True)
 
 
-class SuggestionsInput(serializers.Serializer[Any]):
+class SuggestionsInput(Input):
     suggestions = SuggestionInput(many=True)
 
     def validate_suggestions(self, given: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -97,7 +98,7 @@ class SuggestionsInput(serializers.Serializer[Any]):
         return given
 
 
-class ChangeInput(serializers.Serializer[Any]):
+class ChangeInput(Input):
     do = serializers.ChoiceField(choices=["stop", "resume", "take_back"])
 
 
