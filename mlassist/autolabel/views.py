@@ -116,7 +116,8 @@ def auto_label_summary(request: SignedIn, project_id: int) -> HttpResponse:
     except AutoLabelRefused as error:
         messages.error(request, str(error))
         return redirect(address_of(trial))
-    return render(request, "mlassist/auto_label_summary.html", summary(project, trial, wanted))
+    context = summary(project, trial, wanted) | {"count": whole_number(given.get("count", ""))}
+    return render(request, "mlassist/auto_label_summary.html", context)
 
 
 def thresholds_of(given: Any) -> dict[int, float]:
@@ -158,6 +159,8 @@ def summary(project: Project, trial: Trial, wanted: dict[int, float]) -> dict[st
 
 
 def address_of(trial: Trial) -> str:
+    if trial.job_id is None and not trial.images.exists():  # of an own model, which needed no test
+        return reverse("auto-label-start", args=[trial.project_id])
     page = reverse("auto-label", args=[trial.project_id])
     return f"{page}?source={trial.source_id}" if trial.source_id else page
 
