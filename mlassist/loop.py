@@ -209,7 +209,8 @@ def was_steered(project: Project, since: datetime) -> bool:
     steering = ["assist_mode", "promise", "target_error", "confidence", "withheld"]
     return changes.filter(
         Q(verb="settings", data__has_any_keys=steering)
-        | Q(verb__in=("retire_class", "restore_class", "model_chosen", "model_choice_ended"))
+        | Q(verb__in=("retire_class", "restore_class", "model_choice_ended"))
+        | Q(verb="model_chosen", data__backbone=project.backbone)
     ).exists()
 
 

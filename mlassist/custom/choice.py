@@ -33,11 +33,11 @@ def choose(candidate: Candidate, by: User) -> None:
         ChosenModel.objects.update_or_create(
             project=project, defaults={"candidate": candidate, "chosen_by": by}
         )
-        Event.record("model_chosen", project, by, model=candidate.title)
+        Event.record("model_chosen", project, by, model=candidate.title, backbone=candidate.backbone)
         newest = versions.newest(project)
         if not project.is_classification and (newest is None or newest.head != candidate.model):
             keep(project, candidate)
-        if loop.unfinished(project, *loop.ROUNDS) is None and candidate.backbone in ("", project.backbone):
+        if loop.unfinished(project, *loop.ROUNDS) is None and candidate.backbone == project.backbone:
             jobs.enqueue(loop.round_of(project), project)
 
 

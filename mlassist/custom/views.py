@@ -142,7 +142,7 @@ def custom_model_change(request: SignedIn, project_id: int, custom_id: int) -> H
         elif do == "choose":
             chosen = candidate_or_404(made, request.POST.get("candidate", ""))
             choice.choose(chosen, request.user)
-            messages.success(request, _("“%(model)s” is the project’s model now.") % {"model": chosen.title})
+            messages.success(request, _("“%(model)s” is chosen as the project’s model.") % {"model": chosen.title})
             return redirect(f"{reverse('custom-model', args=[project_id, made.pk])}?results")
     except CustomModelRefused as error:
         messages.error(request, str(error))
@@ -162,6 +162,8 @@ def auto_label_start(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "manage")
     if request.method == "POST":
         source = source_or_404(project, whole_number(request.POST.get("source", "")))
+        if request.POST.get("kind") == "untaught":
+            return redirect("auto-label", project.pk)
         try:
             trial = starting.begin(project, request.user, request.POST.get("model", ""), source)
         except AutoLabelRefused as error:

@@ -10,7 +10,7 @@ from labeling.models import User
 from mlassist.custom import held_out
 from mlassist.custom.held_out import Difference
 from mlassist.custom.making import CustomModelRefused
-from mlassist.models import Candidate, CustomModel, Round, Vote
+from mlassist.models import BackboneOffer, Candidate, CustomModel, Round, Vote
 
 
 def next_round(made: CustomModel, voter: User) -> Round | None:
@@ -42,13 +42,14 @@ def again(made: CustomModel, voter: User) -> None:
 class Result:
     """A candidate with all that may be known at the end.
 
-    `votes` are of all who have voted, `own` of who asks. `behind` compares it with the one that is right most
-    often; None for that one.
+    `votes` are of all who have voted, `own` of who asks. `pace` is how many images it looks at in a second.
+    `behind` compares it with the one that is right most often; None for that one.
     """
 
     row: Candidate
     votes: int
     own: int
+    pace: float | None
     behind: Difference | None
 
     @property
@@ -87,12 +88,14 @@ def outcome(made: CustomModel, voter: User) -> Outcome:
     rows = list(made.candidates.exclude(model=""))
     votes = list(Vote.objects.filter(round__custom_model=made).values_list("candidate_id", "voter_id"))
     measured = [each for each in rows if each.metrics.get("right") is not None]
+    speeds = dict(BackboneOffer.objects.values_list("name", "images_per_second"))
     best = max(measured, key=lambda each: each.metrics["right"], default=None)
     results = [
         Result(
             each,
             sum(candidate == each.pk for candidate, _ in votes),
             sum((candidate, who) == (each.pk, voter.pk) for candidate, who in votes),
+            each.pace or speeds.get(each.backbone),
             None if best is None or each == best else held_out.difference(each.right, best.right),
         )
         for each in rows

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from labeling.models import Project
-from mlassist import finetuning, switching
+from mlassist import choices, finetuning, switching
 from mlassist.backbones import catalog
+from mlassist.backbones.recipe import OWN
 from mlassist.detectors import catalog as detectors
 from mlassist.detectors.catalog import FEWEST_TO_TUNE
 from mlassist.models import BackboneOffer
@@ -45,7 +46,7 @@ def ways(project: Project, labels: int) -> list[Way]:
 def of_heads(project: Project, labels: int) -> Iterator[Way]:
     backbone = project.backbone
     offers = {each.name: each for each in switching.offers(project)}
-    title = offers[backbone].title if backbone in offers else backbone
+    title = title_of(backbone)
     yield Way(
         USUAL,
         _("As Loupe trains by itself"),
@@ -61,7 +62,7 @@ def of_heads(project: Project, labels: int) -> Iterator[Way]:
         if project.task_type == Project.TaskType.MULTICLASS
         else _("Where images have several classes there is one kind of head only."),
     )
-    other = other_side(project, offers)
+    other = other_side(backbone)
     if other:
         yield Way(
             RESOLUTION,
@@ -93,19 +94,19 @@ def of_heads(project: Project, labels: int) -> Iterator[Way]:
             )
 
 
-def other_side(project: Project, offers: dict[str, BackboneOffer]) -> str:
-    """Return the backbone in use with another resolution; empty where it takes one only."""
-    plain = project.backbone.partition("@")[0]
-    if plain != project.backbone:
+def other_side(backbone: str) -> str:
+    """Return a backbone with another resolution; empty where it takes one only."""
+    plain = backbone.partition("@")[0]
+    if plain != backbone:
         return plain
-    offer = offers.get(plain)
-    if not catalog.can_look_closer(plain) or offer is None or not offer.side:
+    if not catalog.can_look_closer(plain):
         return ""
-    return catalog.at_side(plain, round(offer.side * CLOSER_BY / SIDE_STEP) * SIDE_STEP)
+    return catalog.at_side(plain, round(OWN.side * CLOSER_BY / SIDE_STEP) * SIDE_STEP)
 
 
 def title_of(name: str) -> str:
-    return catalog.find(name).title
+    """Return what to call a backbone, also before this installation was surveyed."""
+    return choices.titles([name])[name] if "tuned/" in name else catalog.title_of(name)
 
 
 def pace(offer: BackboneOffer | None, labels: int) -> float | None:
