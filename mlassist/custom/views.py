@@ -142,7 +142,9 @@ def custom_model_change(request: SignedIn, project_id: int, custom_id: int) -> H
         elif do == "choose":
             chosen = candidate_or_404(made, request.POST.get("candidate", ""))
             choice.choose(chosen, request.user)
-            messages.success(request, _("“%(model)s” is chosen as the project’s model.") % {"model": chosen.title})
+            messages.success(
+                request, _("“%(model)s” is chosen as the project’s model.") % {"model": chosen.title}
+            )
             return redirect(f"{reverse('custom-model', args=[project_id, made.pk])}?results")
     except CustomModelRefused as error:
         messages.error(request, str(error))
