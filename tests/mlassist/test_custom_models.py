@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from django.core import mail
+from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from mlassist.autolabel import proposing
 from mlassist.custom import candidates, choice, differing, held_out, making, recipes, starting, voting, work
 from mlassist.custom.making import CustomModelRefused
 from mlassist.detectors import catalog
-from mlassist.models import Candidate, ChosenModel, CustomModel, ModelVersion, Round, Run
+from mlassist.models import Candidate, CustomModel, ModelVersion, Run
 from mlassist.pool import Pool
 from mlassist.predictions import Predictions
 from tests import factories
@@ -294,3 +295,37 @@ def test_an_own_model_is_let_at_many_images_without_a_test(taught, manager) -> N
     waiting = QueueEntry.objects.filter(project=taught, kind="prelabeled")
     assert waiting.count() == made.proposed > 30
     assert ModelVersion.objects.filter(project=taught).count() == 1
+
+
+def test_pages_say_what_is_wrong_and_lose_nothing(client, taught, manager) -> None:
+    client.force_login(manager)
+    at = reverse("custom-models", args=[taught.pk])
+    for said in ({}, {"class": ["0", "x"], "way": ["usual"]}, {"class": ["1"], "way": ["no such way"]}):
+        answer = client.post(at, said, follow=True)
+        assert "Choose" in " ".join(str(each) for each in answer.context["messages"])
+    known = list(taught.classes.values_list("pk", flat=True))
+    client.post(at, {"class": known, "way": ["usual", "other head"]})
+    client.post(at, {"class": known, "way": ["usual", "other head"]})  # a double click
+    (made,) = CustomModel.objects.all()
+    here = reverse("custom-model", args=[taught.pk, made.pk])
+    assert "waits" in client.get(here).content.decode()
+    change = reverse("custom-model-change", args=[taught.pk, made.pk])
+    client.post(change, {"do": "stop"})
+    assert Job.objects.get(pk=made.job_id).state == "cancelled"
+    client.post(change, {"do": "resume"})
+    do(made)
+    vote = reverse("custom-model-vote", args=[taught.pk, made.pk, 1])
+    for said in ("2", "-1", "x", ""):
+        client.post(vote, {"best": said})
+    assert voting.next_round(made, manager).number == 1
+    client.post(vote, {"best": "1"})
+    assert "Round 2 of 5" in client.get(here).content.decode()
+    assert client.post(change, {"do": "choose", "candidate": "999999"}).status_code == 404
+    start = reverse("auto-label-start", args=[taught.pk])
+    assert client.post(start, {"kind": "untaught"}).url == reverse("auto-label", args=[taught.pk])
+    assert client.post(start, {"model": "version/77"}).url == start
+    answer = client.post(
+        start, {"model": "version/1", "how": "some", "count": "5", "sure": "70"}, follow=True
+    )
+    assert "0.70" in answer.content.decode()
+    assert 'value="5"' in answer.content.decode()
