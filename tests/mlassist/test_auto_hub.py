@@ -1,6 +1,9 @@
 """Models of images and words on the Auto-label page, with tiny random models of the real classes."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ from hypothesis import strategies as st
 from labeling.models import Suggestion
 from mlassist.autolabel import engines, examples, prompts, proposing, trials
 from tests import factories
+from tests.mlassist.hub_server import hub
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -230,6 +234,29 @@ def test_a_folder_is_taken_where_its_size_and_licence_were_shown(weights, tmp_pa
     (tmp_path / "empty").mkdir()
     with pytest.raises(CommandError, match="holds no model"):
         call_command("fetch_model", str(tmp_path / "empty"), "--yes")
+
+
+def test_a_model_is_fetched_by_name_after_its_size_and_licence_were_shown(tmp_path) -> None:
+    save(tmp_path / "models" / "someone" / "clip", "clip")
+    (tmp_path / "models" / "someone" / "clip" / "training_args.bin").write_bytes(b"of no use here")
+    with hub(tmp_path / "models") as address:
+        where = {"HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "cache"), "LOUPE_HOME": str(tmp_path)}
+        fetch = [sys.executable, "manage.py", "fetch_model", "someone/clip"]
+
+        def fetched(answer: str) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                fetch, input=answer, capture_output=True, text=True, check=False, env={**os.environ, **where}
+            )
+
+        asked = fetched("n\n")
+        assert "someone/clip: clip, 0 MB. Licence: apache-2.0." in asked.stdout
+        assert "Nothing was changed." in asked.stderr
+        assert not (tmp_path / "weights" / "someone").exists()
+        assert "It lies in" in fetched("y\n").stdout
+    here = tmp_path / "weights" / "someone" / "clip"
+    original = tmp_path / "models" / "someone" / "clip" / "model.safetensors"
+    assert (here / "model.safetensors").read_bytes() == original.read_bytes()
+    assert not (here / "training_args.bin").exists()
 
 
 def test_a_class_is_the_mean_of_its_sentences() -> None:
