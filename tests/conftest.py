@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import django
 import pytest
@@ -37,7 +38,9 @@ from django.test import TransactionTestCase  # noqa: E402
 from hypothesis import settings as hypothesis_settings  # noqa: E402
 from rest_framework.test import APIClient  # noqa: E402
 
-from tests import factories  # noqa: E402
+from labeling import teams  # noqa: E402
+from labeling.models import User  # noqa: E402
+from tests import factories, places  # noqa: E402
 
 hypothesis_settings.register_profile("loupe", deadline=None)  # what else a machine does is no defect
 hypothesis_settings.load_profile("loupe")
@@ -137,3 +140,26 @@ def api(project) -> Iterator:
         return made
 
     return client
+
+
+@pytest.fixture
+def place(project, manager, reviewer, labeler, items) -> dict[str, Any]:
+    """Something of everything in the project, and what addresses need."""
+    return places.furnish(project, manager, reviewer, labeler)
+
+
+@pytest.fixture
+def vendor(project, admin) -> User:
+    """Return somebody of the vendor that works in the project."""
+    person = factories.make_user("worker@vendor.example")
+    teams.give(project, factories.make_team(admin, person, is_vendor=True), "labeler", admin)
+    return person
+
+
+@pytest.fixture
+def vendor_elsewhere(admin) -> User:
+    """Return somebody of a vendor that works in another project."""
+    person = factories.make_user("worker@elsewhere.example")
+    elsewhere = factories.make_project(manager=admin, name="Elsewhere")
+    teams.give(elsewhere, factories.make_team(admin, person, is_vendor=True), "reviewer", admin)
+    return person

@@ -18,7 +18,7 @@ from labeling.formats.records import Picture
 from labeling.labeled import Labeled
 from labeling.models import Item, Job, Project
 from tests import factories
-from tests.labeling.test_exporting import draw_all
+from tests.labeling.exported import draw_all
 
 pytestmark = pytest.mark.django_db
 

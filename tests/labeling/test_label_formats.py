@@ -21,7 +21,7 @@ from labeling.models import (
     Region,
 )
 from tests import factories
-from tests.labeling.test_label_imports import rectangle, send, take_back, take_in
+from tests.labeling.sent import rectangle, send, take_back, take_in
 
 pytestmark = pytest.mark.django_db
 
