@@ -3,12 +3,13 @@
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
 
 import pytest
 from django.conf import settings
 from django.core.signals import request_finished, request_started
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, ViewportSize, expect
 
 from labeling import suggestions
 from labeling.models import Item, Project, QueueEntry, User
@@ -23,6 +24,7 @@ EXPECTED = (
     "401",
     "404",
 )  # complaints that a test provokes on purpose
+WINDOW: ViewportSize = {"width": 1280, "height": 720}  # as Playwright opens one
 CANVAS = "/static/labeling/label/canvas"
 LOADED = """async folder => {
   const load = name => import(`${folder}/${name}.js`);
@@ -62,7 +64,7 @@ class Traffic:
 
     def wait_until_quiet(self) -> None:
         until = time.monotonic() + 5
-        while time.monotonic() < until and (self.open > 0 or time.monotonic() - self.changed_at < 0.2):
+        while time.monotonic() < until and (self.open > 0 or time.monotonic() - self.changed_at < 0.1):
             time.sleep(0.02)
 
 
@@ -75,13 +77,13 @@ Browse = Callable[..., Page]
 
 
 @pytest.fixture(scope="session")
-def idle() -> list[BrowserContext]:
-    """Contexts that tests are done with: with the scripts that they cached, a page opens in half the time."""
+def idle() -> list[Page]:
+    """Pages that tests are done with: with the scripts that they cached, one opens in a third of the time."""
     return []
 
 
 def forget(page: Page, origin: str) -> None:
-    """Make a context as good as new, but for what it may cache."""
+    """Make a page as good as new, but for what it may cache."""
     page.context.clear_cookies()
     devices = page.context.new_cdp_session(page)
     kinds = "local_storage,indexeddb,cache_storage,service_workers"
@@ -89,23 +91,62 @@ def forget(page: Page, origin: str) -> None:
     devices.detach()
 
 
+def leave(page: Page) -> None:
+    """End what a test did with a page: its requests, its keys and buttons, its window."""
+    for other in page.context.pages:
+        if other != page:
+            other.close()
+    page.unroute_all(behavior="ignoreErrors")
+    page.context.set_offline(False)
+    page.goto("/healthz/")
+    page.evaluate("sessionStorage.clear()")
+    for key in ("Shift", "Control", "Alt"):
+        page.keyboard.up(key)
+    page.mouse.up()
+    page.mouse.move(0, 0)
+
+
 @pytest.fixture
-def browse(browser: Browser, idle: list[BrowserContext], live_server, traffic: Traffic) -> Iterator[Browse]:
+def browse(browser: Browser, idle: list[Page], live_server, traffic: Traffic) -> Iterator[Browse]:
     """Open pages as somebody: `browse(user, "/projects/1/")`; without a user, signed out.
 
-    A browser with options, or one that is to be `alone`, has cached nothing before.
+    One that is to be `alone`, or has options other than a viewport and a colour scheme, has cached nothing
+    before. Who listens to what a page does, or sets its clock, wants it alone: others have it afterwards.
     """
     complaints: list[str] = []
-    shared: list[BrowserContext] = []
+    shared: list[Page] = []
     own: list[BrowserContext] = []
 
-    def open_page(user: User | None, path: str = "/", *, alone: bool = False, **options: object) -> Page:
-        context = None if alone or options or not idle else idle.pop()
-        if context is None:
+    def hear_error(error: Error) -> None:
+        complaints.append(str(error))
+
+    def hear_message(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            complaints.append(message.text)
+
+    def open_page(
+        user: User | None,
+        path: str = "/",
+        *,
+        alone: bool = False,
+        viewport: ViewportSize = WINDOW,
+        color_scheme: Literal["light", "dark"] = "light",
+        **options: object,
+    ) -> Page:
+        is_own = alone or bool(options)
+        if is_own or not idle:
             context = browser.new_context(base_url=live_server.url, **options)  # type: ignore[arg-type]
-        (own if alone or options else shared).append(context)
-        page = context.new_page()
-        forget(page, live_server.url)
+            page = context.new_page()
+        else:
+            page = idle.pop()
+            context = page.context
+            forget(page, live_server.url)
+        if is_own:
+            own.append(context)
+        else:
+            shared.append(page)
+        page.set_viewport_size(viewport)
+        page.emulate_media(color_scheme=color_scheme)
         if user is not None:
             client = Client()
             client.force_login(user)
@@ -113,19 +154,19 @@ def browse(browser: Browser, idle: list[BrowserContext], live_server, traffic: T
             context.add_cookies(
                 [{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}]
             )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
+        page.on("pageerror", hear_error)
+        page.on("console", hear_message)
         page.goto(path)
         return page
 
     yield open_page
     for context in own:
         context.close()
-    for context in shared:
-        for page in context.pages:
-            page.close()
-        context.set_offline(False)
-        idle.append(context)
+    for page in shared:
+        page.remove_listener("pageerror", hear_error)
+        page.remove_listener("console", hear_message)
+        leave(page)
+        idle.append(page)
     traffic.wait_until_quiet()
     assert [text for text in complaints if not any(expected in text for expected in EXPECTED)] == []
 

@@ -122,8 +122,10 @@ def faults(page: Page, named: str) -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize(("scheme", "pages"), [("light", PAGES[::2]), ("dark", PAGES[1::2])])
-def test_pages_have_no_faults(browse, busy, manager, scheme, pages):
+@pytest.mark.parametrize(
+    ("scheme", "pages", "site_pages"), [("light", PAGES[::2], ()), ("dark", PAGES[1::2], SITE_PAGES)]
+)
+def test_pages_have_no_faults(browse, busy, manager, admin, scheme, pages, site_pages):
     page = browse(manager, color_scheme=scheme)
     found = {}
     ids = {
@@ -141,6 +143,11 @@ def test_pages_have_no_faults(browse, busy, manager, scheme, pages):
         if address.endswith("/{item}/"):
             expect(page.locator("[data-panel] img").first).to_have_js_property("complete", value=True)
         found |= faults(page, address)
+    if site_pages:
+        page = browse(admin, color_scheme=scheme)
+    for address in site_pages:
+        page.goto(address)
+        found |= faults(page, address)
     assert found == {}
 
 
@@ -153,15 +160,6 @@ def test_the_canvas_its_shortcuts_and_the_sign_in_have_no_faults(browse, drawing
     page.context.clear_cookies()
     page.goto("/sign-in/")
     assert found | faults(page, "sign in") == {}
-
-
-def test_pages_for_site_admins_have_no_faults(browse, busy, admin):
-    page = browse(admin, color_scheme="light")
-    found = {}
-    for address in SITE_PAGES:
-        page.goto(address)
-        found |= faults(page, address)
-    assert found == {}
 
 
 def draw_something(page: Page, project: Project) -> None:

@@ -31,7 +31,7 @@ def work_until(shown: Locator) -> None:
 
 
 def test_a_manager_labels_by_example(browse, seen, manager) -> None:
-    page = browse(manager, f"/projects/{seen.pk}/auto-label/")
+    page = browse(manager, f"/projects/{seen.pk}/auto-label/", alone=True)
     faces = page.locator(".auto-tests .auto-face")
     expect(faces).to_have_count(4)
     page.get_by_role("button", name="Generate test results").click()

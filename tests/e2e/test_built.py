@@ -5,7 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
+from django.test import override_settings
 from playwright.sync_api import Page, Route, expect
 
 from labeling.models import Annotation
@@ -15,14 +17,24 @@ from tests.e2e.conftest import file_names, queue_as
 MOST = 82_000  # bytes of our own scripts and styles on the Label page, compressed
 
 
+STORAGE = {"staticfiles": {"BACKEND": "deploy.static.Storage"}}
+
+
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory) -> Path:
+    """A folder with the static files of production."""
+    folder = tmp_path_factory.mktemp("static")
+    with override_settings(STATIC_ROOT=folder, STORAGES={**settings.STORAGES, **STORAGE}):
+        call_command("collectstatic", interactive=False, verbosity=0)
+    return folder
+
+
 @pytest.fixture
-def built(settings, tmp_path) -> Path:
-    """A folder with the static files of production, whose names pages use from here on."""
-    settings.STATIC_ROOT = tmp_path / "static"
-    backend = {"BACKEND": "deploy.static.Storage"}
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": backend}
-    call_command("collectstatic", interactive=False, verbosity=0)
-    return Path(settings.STATIC_ROOT)
+def built(settings, collected) -> Path:
+    """These files, whose names pages use from here on."""
+    settings.STATIC_ROOT = collected
+    settings.STORAGES = {**settings.STORAGES, **STORAGE}
+    return collected
 
 
 def serve(page: Page, root: Path) -> dict[str, int]:

@@ -91,7 +91,7 @@ def test_what_could_not_be_loaded_is_not_confirmed(browse, boxes, labeler):
 
 def test_the_button_comes_when_a_model_has_proposed_meanwhile(browse, boxes, labeler):
     ObjectCheck.objects.update(model_version=2)
-    page = browse(labeler, "about:blank")
+    page = browse(labeler, "about:blank", alone=True)
     page.clock.install()
     page.goto(f"/projects/{boxes.pk}/label/")
     expect(page.locator("[data-canvas=file]")).not_to_be_empty()

@@ -18,7 +18,7 @@ FETCHED = """count => performance.getEntriesByType('resource')
 
 
 @pytest.fixture
-def browse(browse):
+def fresh(browse):
     """What was fetched ahead must not have been cached by another test, nor survive in what crashed."""
     return partial(browse, alone=True)
 
@@ -38,9 +38,9 @@ def crash(page: Page) -> Page:
     return context.new_page()
 
 
-def test_three_pages_are_answered_without_a_network_and_arrive_later(browse, shapes, labeler):
+def test_three_pages_are_answered_without_a_network_and_arrive_later(fresh, shapes, labeler):
     waiting(shapes, 16)
-    page = browse(labeler, label_address(shapes))
+    page = fresh(labeler, label_address(shapes))
     choose_size(page, 4)
     page.wait_for_function(FETCHED, arg=5, polling=100)  # one in the first size, four in this
     page.context.set_offline(True)
@@ -56,9 +56,9 @@ def test_three_pages_are_answered_without_a_network_and_arrive_later(browse, sha
     assert list(labels_of(shapes).values()) == ["square"] * 12
 
 
-def test_answers_on_their_way_survive_a_crash_of_the_browser(browse, shapes, labeler):
+def test_answers_on_their_way_survive_a_crash_of_the_browser(fresh, shapes, labeler):
     waiting(shapes, 8)
-    page = browse(labeler, label_address(shapes))
+    page = fresh(labeler, label_address(shapes))
     choose_size(page, 4)
     sent = file_names(page)
     page.wait_for_function(FETCHED, arg=3, polling=100)
@@ -76,9 +76,9 @@ def test_answers_on_their_way_survive_a_crash_of_the_browser(browse, shapes, lab
     assert labels_of(shapes) == dict.fromkeys(sent, "triangle")
 
 
-def test_a_page_at_work_survives_a_crash_of_the_browser(browse, shapes, labeler):
+def test_a_page_at_work_survives_a_crash_of_the_browser(fresh, shapes, labeler):
     waiting(shapes, 9)
-    page = browse(labeler, label_address(shapes))
+    page = fresh(labeler, label_address(shapes))
     names = file_names(page)
     page.keyboard.press("2")
     page.keyboard.press("3")
@@ -264,9 +264,9 @@ def test_a_refused_page_can_be_opened_again_and_stands_in_nobody_s_way(browse, s
         "indexedDB.open = () => ({})",
     ],
 )
-def test_a_browser_that_keeps_nothing_still_labels(browse, project, labeler, broken):
+def test_a_browser_that_keeps_nothing_still_labels(fresh, project, labeler, broken):
     waiting(project, 2)
-    page = browse(labeler, "about:blank")
+    page = fresh(labeler, "about:blank")
     page.add_init_script(broken)
     page.goto(label_address(project))
     page.get_by_role("dialog", name="Instructions").press("Escape")

@@ -18,7 +18,7 @@ def test_after_a_break_and_a_reload_the_same_folder_is_chosen_and_only_the_rest_
     for number in range(4):  # two of them go into one request
         Image.frombytes("RGB", (512, 480), os.urandom(512 * 480 * 3)).save(folder / f"{number}.bmp")
     (folder / "notes.txt").write_text("no image")
-    page = browse(manager, f"/projects/{shapes.pk}/import/")
+    page = browse(manager, f"/projects/{shapes.pk}/import/", alone=True)
     page.on("dialog", lambda dialog: dialog.accept())  # that it is still sending
     requests: list[str] = []
 
