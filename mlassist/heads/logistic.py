@@ -1,14 +1,21 @@
 """Logistic regression by L-BFGS: small dense problems, solved in tens of milliseconds."""
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from scipy.optimize import minimize
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from mlassist.heads.linear import Linear
 
 STEPS = 100
+
+
+@cache
+def libraries() -> ThreadpoolController:
+    """Return what NumPy and SciPy compute with. To look for it at each fit takes as long as a small one."""
+    return ThreadpoolController()
 
 
 def softmax_regression(
@@ -89,7 +96,7 @@ def _fit(
         first[:-1], first[-1] = start[0] / scale, start[1] + centre @ start[0]
     # NumPy's and SciPy's thread pools fight over the cores between the many small steps: one thread is
     # ten times faster here than two.
-    with threadpool_limits(1, user_api="blas"):
+    with libraries().limit(limits=1, user_api="blas"):
         found = minimize(objective, first.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": steps}).x
     both = found.reshape(dimension + 1, classes)
     weights = both[:-1] * scale
