@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-com
 # Dozens of processes start in the tests, and six with Loupe: none shall compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo clean-demo test readers bench lint format chromium
+.PHONY: help install demo clean-demo test readers bench style lint format chromium
 
 help:
 	@echo "make demo        install, start everything, watch a sample project being labeled"
@@ -49,9 +49,11 @@ chromium:
 		echo "and run make test again; until then they fail."; \
 	fi
 
-lint: .venv/testing.stamp
+style: .venv/testing.stamp
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
+
+lint: style
 	$(BIN)/mypy
 
 format: .venv/testing.stamp
@@ -62,8 +64,11 @@ tests/azurite/node_modules/.package-lock.json: tests/azurite/package-lock.json
 	@cd tests/azurite && npm ci --silent --no-audit --no-fund --ignore-scripts || \
 		echo "Azurite comes from npm, which cannot install it here: tests of Azure Blob Storage are skipped."
 
-test: chromium lint tests/azurite/node_modules/.package-lock.json
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+# Types take a minute of one core, which is found while tests wait for processes and browsers.
+test: chromium style tests/azurite/node_modules/.package-lock.json
+	@mkdir -p .mypy_cache; nice $(BIN)/mypy >.mypy_cache/said 2>&1 & types=$$!; \
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal; outcome=$$?; \
+	wait $$types || outcome=1; cat .mypy_cache/said; exit $$outcome
 
 .venv-readers/stamp: deploy/requirements-readers.txt | .venv/bin/python
 	$(PYTHON) -m venv .venv-readers

@@ -227,7 +227,7 @@ def run_jobs(*clusters: str) -> int:
         done += 1
 
 
-def make_unread_items(project: Project, count: int) -> list[Item]:
+def make_unread_items(project: Project, count: int, paths: Sequence[str] = ()) -> list[Item]:
     """Make bare item rows with evenly spread draws, for tests that need no images."""
     source = DataSource.objects.create(
         project=project, kind=DataSource.Kind.FOLDER, location="/nowhere", name="none"
@@ -236,7 +236,7 @@ def make_unread_items(project: Project, count: int) -> list[Item]:
         Item(
             project=project,
             source=source,
-            path=f"{number:06}.png",
+            path=paths[number] if paths else f"{number:06}.png",
             draw=number / count,
             width=8,
             height=8,

@@ -15,7 +15,7 @@ import pytest
 from deploy import webserver
 from tests.crash import processes as ps
 
-pytestmark = pytest.mark.crash
+pytestmark = [pytest.mark.crash, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

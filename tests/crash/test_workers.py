@@ -11,13 +11,13 @@ from django.db import connection
 
 from clustering import embeddings
 from labeling import jobs
-from labeling.models import Item, Job
+from labeling.models import Job
 from mlassist.models import ModelVersion, Run
 from tests import factories
 from tests.crash import kinds  # noqa: F401  registers the kinds here as in the workers
 from tests.crash import processes as ps
 
-pytestmark = [pytest.mark.crash, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.crash, pytest.mark.long, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
@@ -116,12 +116,9 @@ def test_the_loop_finishes_by_itself_after_its_training_was_killed(
     loupe, project, labeler, tmp_path, settings
 ):
     """A real round: enough labels, a model being trained, and a kill in the middle of it."""
-    items = factories.make_unread_items(project, 120)
-    settings.MEDIA_ROOT = Path(os.environ["LOUPE_HOME"]) / "media"  # where the workers look
     classes = [each.name for each in project.classes.all()]
-    for number, item in enumerate(items):
-        item.path = f"{classes[number % 3]}/{number}.png"
-    Item.objects.bulk_update(items, ["path"])
+    items = factories.make_unread_items(project, 120, [f"{classes[n % 3]}/{n}.png" for n in range(120)])
+    settings.MEDIA_ROOT = Path(os.environ["LOUPE_HOME"]) / "media"  # where the workers look
     clouds = np.eye(3, 8)[np.arange(len(items)) % 3] + np.random.default_rng(0).normal(
         0, 0.1, (len(items), 8)
     )

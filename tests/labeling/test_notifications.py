@@ -185,12 +185,12 @@ def test_a_list_of_many_goes_on_where_it_ended(project, manager, client) -> None
 # By e-mail
 
 
-def test_an_address_without_account_is_invited_by_a_letter_with_the_link(project, manager) -> None:
+def test_an_address_without_account_is_invited_by_a_letter_with_the_link(project, manager, settings) -> None:
     invitation = workforce.invite(project, manager, "labeler", "new@example.com")
     assert post_letters() == [f"manager invites you to {project.name}"]
     (letter,) = mail.outbox
     assert letter.to == ["new@example.com"]
-    assert f"http://localhost:8000/invitations/{invitation.token}/" in letter.body
+    assert f"{settings.LOUPE_URL}/invitations/{invitation.token}/" in letter.body
     revoked = workforce.invite(project, manager, "labeler", "other@example.com")
     workforce.revoke(revoked, manager)
     assert post_letters() == []

@@ -6,7 +6,7 @@ import pytest
 from clustering import embeddings
 from tests import factories
 from tests.mlassist.eyes import OTHER, featurize, offer, open_eyes
-from tests.mlassist.playing import COUNT, NAMES, NOISE
+from tests.mlassist.playing import COUNT, NOISE, shuffled_items
 
 
 @pytest.fixture
@@ -33,11 +33,7 @@ def pool(project, other, request):
     project.target_error = 0.1
     project.validation_rate = 0.33
     project.save()
-    items = factories.make_unread_items(project, COUNT)
-    np.random.default_rng(0).shuffle(items)
-    for number, item in enumerate(items):
-        item.path = f"{NAMES[number % 3]}/{number}.png"
-    type(items[0]).objects.bulk_update(items, ["path"])
+    items = shuffled_items(project, np.random.default_rng(0))
     for name, dimension, seed in (("bundled", 24, 1), (OTHER, 20, 2)):
         noise = getattr(request, "param", NOISE) * np.random.default_rng(seed).normal(size=(COUNT, dimension))
         vectors = np.eye(3, dimension)[np.arange(COUNT) % 3] + noise / np.sqrt(dimension)

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from clustering import embeddings
 from labeling import queue, submission
-from labeling.models import Item, Job, QueueEntry
+from labeling.models import Job, QueueEntry
 from labeling.queue import GROUPED
 from mlassist import loop, training
 from mlassist.models import Certificate
@@ -20,18 +20,25 @@ COUNT = 900
 NOISE = 0.6
 
 
+def shuffled_items(project, rng):
+    """Make items of the three classes in turn, whose draws say nothing of their class."""
+    places = list(range(COUNT))
+    rng.shuffle(places)
+    paths = [""] * COUNT
+    for number, place in enumerate(places):
+        paths[place] = f"{NAMES[number % 3]}/{number}.png"
+    made = factories.make_unread_items(project, COUNT, paths)
+    return [made[place] for place in places]
+
+
 @pytest.fixture
 def pool(project):
     """900 items of three classes in turn, embedded as three clouds, a third of them drawn for validation."""
     project.target_error = 0.1
     project.validation_rate = 0.33
     project.save()
-    items = factories.make_unread_items(project, COUNT)
     rng = np.random.default_rng(0)
-    rng.shuffle(items)
-    for number, item in enumerate(items):
-        item.path = f"{NAMES[number % 3]}/{number}.png"
-    Item.objects.bulk_update(items, ["path"])
+    items = shuffled_items(project, rng)
     vectors = np.eye(3, 24)[np.arange(COUNT) % 3] + NOISE / np.sqrt(24) * rng.normal(size=(COUNT, 24))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     embeddings.add(embeddings.set_of(project), [item.pk for item in items], vectors)

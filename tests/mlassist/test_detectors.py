@@ -52,7 +52,7 @@ def stages():
 @pytest.fixture
 def quick(monkeypatch):
     """Teach for seconds."""
-    for name, value in {"FEWEST_VIEWS": 240, "MOST_VIEWS": 240, "FEWEST_TUNED": 64, "MOST_TUNED": 64}.items():
+    for name, value in {"FEWEST_VIEWS": 176, "MOST_VIEWS": 176, "FEWEST_TUNED": 64, "MOST_TUNED": 64}.items():
         monkeypatch.setattr(learning, name, value)
     monkeypatch.setattr(learning, "WARM_UP", 5)
     monkeypatch.setattr(learning, "AVERAGED", 0.9)
