@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from PIL import Image
 
 from labeling import decoding, faces, images, masked, remote, sealing, storing
-from labeling.models import Event, Face, Item, MaskedImage, Project, User
+from labeling.models import DataSource, Event, Face, Item, MaskedImage, Project, User
 
 SMALLEST = 2  # pixels of a side
 MOST = 600  # boxes of one image
@@ -45,6 +45,15 @@ def totals(project: Project) -> Totals:
     )
     waiting = Item.objects.filter(project=project, masked_at=None).exclude(state__in=("broken", "removed"))
     return Totals(**found, waiting=waiting.count() if project.faces else 0)
+
+
+def count_in(source: DataSource) -> int:
+    """Return how many faces are hidden in the images of a source."""
+    rows = MaskedImage.objects.filter(project=source.project_id, item__source=source)
+    found: int = rows.exclude(item__state=Item.State.REMOVED).aggregate(faces=Sum("faces", default=0))[
+        "faces"
+    ]
+    return found
 
 
 def here(project: Project) -> QuerySet[MaskedImage]:

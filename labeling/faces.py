@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 from PIL import Image
 
-from labeling import decoding, extensions, images, masked, masking, storing
+from labeling import decoding, extensions, images, leavings, masked, masking, storing
 from labeling.decoding import BrokenImage
 from labeling.models import Face, Item, MaskedImage, Project
 
@@ -109,6 +109,19 @@ def known(found: Read, now: dict[str, str]) -> Read:
     return replace(found, sha256=now.get(found.masked.original_sha256, found.sha256))
 
 
+def lack_files(project: Project, found: Sequence[Read]) -> bool:
+    """Tell whether files of what was read went meanwhile, with an import of the same picture."""
+    for each in found:
+        if isinstance(each, str) or each.masked is None:
+            continue
+        needed = [masked.copy_name(project.pk, each.sha256)]
+        if each.masked.is_sealed and project.originals == Project.Originals.KEEP:
+            needed.append(masked.original_name(project.pk, each.masked.original_sha256))
+        if not all(default_storage.exists(name) for name in needed):
+            return True
+    return False
+
+
 def note(project: Project, rows: Sequence[tuple[Item, images.ReadImage]], now: datetime) -> None:
     """Write what was hidden in items. A duplicate hides what the item that it repeats hides by now."""
     made = [(item, each.masked) for item, each in rows if each.masked]
@@ -153,9 +166,15 @@ def hidden_in(items: Sequence[int]) -> dict[int, list[Face]]:
 
 def forget_copy(project: Project, old: Item) -> None:
     """Delete a copy that no item has any more, and what was made from it for the screen."""
-    if Item.objects.filter(project=project, sha256=old.sha256).exists():
-        return
+    if not Item.objects.filter(project=project, sha256=old.sha256).exists():
+        delete_copy(project, old)
+
+
+def delete_copy(project: Project, old: Item) -> None:
+    """Delete a copy, and what was made from it unless another project shows the same."""
     default_storage.delete(masked.copy_name(project.pk, old.sha256))
+    if leavings.had_by_others(project, [old.sha256]):
+        return
     default_storage.delete(images.thumbnail_name(old.sha256))
     assert old.width is not None
     assert old.height is not None

@@ -15,9 +15,23 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling import columns, exporting, extensions, faces, images, jobs, leavings, reading, remote, storing
+from labeling import (
+    announcing,
+    columns,
+    exporting,
+    extensions,
+    face_boxes,
+    faces,
+    images,
+    jobs,
+    label_imports,
+    leavings,
+    reading,
+    remote,
+    storing,
+)
 from labeling.classes import ProjectRefused
-from labeling.forgetting import forget_plain
+from labeling.forgetting import forget_copies, forget_plain
 from labeling.models import (
     Claim,
     Event,
@@ -43,13 +57,21 @@ class Stake:
     images: int
     held: int  # files that were sent here, of which the plain ones go
     exports: int  # with images in them, which show faces
+    labels: int  # files of labels, which may come with images
+    scans: int  # DICOM images, in which no face can be hidden
 
 
 def stake(project: Project) -> Stake:
     """Return what is there that shows faces now."""
     mine = Item.objects.filter(project=project)
     ours = [each.pk for each in project.sources.select_related("upload") if storing.is_held(each)]
-    return Stake(mine.count(), mine.filter(source__in=ours).count(), exports_with_images(project).count())
+    return Stake(
+        mine.count(),
+        mine.filter(source__in=ours).count(),
+        exports_with_images(project).count(),
+        label_imports.sent(project).count(),
+        mine.filter(format="DICOM").exclude(state=Item.State.REMOVED).count(),
+    )
 
 
 def exports_with_images(project: Project) -> QuerySet[Job]:
@@ -77,6 +99,7 @@ def begin(project: Project, by: User, style: str, originals: str, name: str = ""
         locked.save(update_fields=["faces", "originals", "faces_hidden_at"])
         extensions.repainted(locked)
         forget_exports(locked)
+        label_imports.forget_files(locked)
         Event.record(
             HIDE, locked, by, style=style, originals=originals, images=before.images, exports=before.exports
         )
@@ -102,7 +125,25 @@ def forget_exports(project: Project) -> None:
         Job.objects.filter(pk=job.pk).delete()
 
 
-@jobs.handler(HIDE, cluster="long")
+def announce_end(job: Job) -> None:
+    """Tell the managers that people can label again, or that nobody can until one of them sees to it."""
+    project = job.project
+    assert project is not None
+    if job.state == Job.State.CANCELLED:
+        return  # somebody stopped it and knows
+    now = face_boxes.totals(project)
+    announcing.announce(
+        "faces_hidden",
+        project,
+        key=f"faces:{job.pk}:{job.attempts}:{job.state}",
+        images=now.images,
+        faces=now.faces,
+        unreadable=withheld(project).exclude(state=Item.State.REMOVED).count(),
+        error=job.error if job.state == Job.State.FAILED else "",
+    )
+
+
+@jobs.handler(HIDE, cluster="long", ended=announce_end)
 def hide(job: jobs.RunningJob) -> dict[str, Any]:
     """Hide faces in the images that were there before. Killed anywhere, it goes on with what is left."""
     project = job.project
@@ -128,6 +169,7 @@ def hide(job: jobs.RunningJob) -> dict[str, Any]:
     Project.objects.filter(pk=project.pk).update(faces_hidden_at=timezone.now())
     for source in project.sources.select_related("upload"):
         forget_plain(source)
+        forget_copies(source)
     return {"hidden": done - unreadable, "unreadable": unreadable}
 
 

@@ -31,7 +31,31 @@ def import_done(data: Data, count: int) -> str:
     if data.get("broken"):
         broken = ngettext("%(count)s cannot be read.", "%(count)s cannot be read.", data["broken"])
         said += " " + broken % {"count": shown(data["broken"])}
-    return said
+    return f"{said} {hidden_in_them(data['faces'])}" if data.get("faces") is not None else said
+
+
+def hidden_in_them(faces: int) -> str:
+    said = ngettext("%(count)s face is hidden in them.", "%(count)s faces are hidden in them.", faces)
+    return said % {"count": shown(faces)}
+
+
+def faces_hidden(data: Data, count: int) -> str:
+    if data.get("error"):
+        said = _("Hiding faces has stopped: %(error)s Nobody labels until it goes on.")
+        return said % {"error": data["error"]}
+    said = ngettext(
+        "Hiding is done: %(count)s face is hidden.",
+        "Hiding is done: %(count)s faces are hidden.",
+        data["faces"],
+    ) % {"count": shown(data["faces"])}
+    if data.get("unreadable"):
+        lost = ngettext(
+            "%(count)s image could not be read and is shown to nobody.",
+            "%(count)s images could not be read and are shown to nobody.",
+            data["unreadable"],
+        )
+        said += " " + lost % {"count": shown(data["unreadable"])}
+    return said + " " + _("Look through what was found: no detector finds every face.")
 
 
 def export_done(data: Data, count: int) -> str:
@@ -195,6 +219,15 @@ register(
         gettext_lazy("An import is done"),
         import_done,
         lambda project, data: reverse("import", args=[project]),
+    ),
+)
+register(
+    "faces_hidden",
+    Kind(
+        gettext_lazy("Hiding faces is done"),
+        faces_hidden,
+        lambda project, data: reverse("faces", args=[project]),
+        usual=Choice.MAIL,
     ),
 )
 register(

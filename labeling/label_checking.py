@@ -17,7 +17,7 @@ from labeling.formats.files import Archive
 from labeling.formats.label_studio import PREDICTION
 from labeling.formats.pictures import Size
 from labeling.formats.records import Category, Picture, Problem, Record, Shape, Unreadable
-from labeling.label_imports import CHECK, OWN_FOLDERS, State, path_of
+from labeling.label_imports import CHECK, OWN_FOLDERS, State, forget_files, path_of
 from labeling.listing import readable
 from labeling.matching import BY_PATH, Gallery, Image, Match, folder_of
 from labeling.models import Annotation, ImportedLabel, Item, Job, LabelImport, Project, QueueEntry
@@ -44,11 +44,13 @@ log = logging.getLogger(__name__)
 
 
 def ended(job: Job) -> None:
-    """Say why a file could not be looked at."""
+    """Say why a file could not be looked at, and keep none that may show faces."""
     if job.state in (Job.State.FAILED, Job.State.CANCELLED):
         LabelImport.objects.filter(pk=job.payload["label_import"], state=State.CHECKING).update(
             state=State.UNREADABLE, report={"error": job.error or "It was stopped."}
         )
+    assert job.project is not None
+    forget_files(job.project)
 
 
 @jobs.handler(CHECK, cluster="quick", priority=-1, ended=ended)

@@ -6,12 +6,14 @@ says waits in rows of its own until somebody decides.
 
 import uuid
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from labeling import classes, importing, jobs, label_classes, leavings
@@ -20,7 +22,7 @@ from labeling.importing import ImportRefused
 from labeling.label_classes import Wanted
 from labeling.models import Job, LabelImport, Project, User
 
-OWN_FOLDERS = "own_folders"  # the images' own, rather than a file
+OWN_FOLDERS = LabelImport.OWN_FOLDERS
 CHECK, APPLY, UNDO = "check_labels", "apply_labels", "undo_labels"
 State = LabelImport.State
 WAITING = (State.READY, State.UNREADABLE)
@@ -32,6 +34,10 @@ NOT_NOW = {
     State.UNDOING: "These labels are just being taken back.",
     State.UNDONE: "These labels were taken back. Check the file again, and take in what comes of that.",
 }
+FORGOTTEN = (
+    "The file was deleted when it was read, since this project hides faces and there may be images in it."
+    " To have it checked again, send it again."
+)
 FOLDERS_SAY_TOO_LITTLE = "Folders name classes of whole images, and this project asks for more."
 
 
@@ -94,6 +100,8 @@ def check_again(given: LabelImport, by: User | None, format_name: str = "") -> L
         raise ImportRefused("There is no such format to read labels from.")
     with transaction.atomic():
         locked = locked_or_refused(given)
+        if locked.is_forgotten:
+            raise ImportRefused(FORGOTTEN)
         if locked.state in (State.APPLIED, State.UNDONE):
             return anew(locked, by, format_name)
         if locked.state not in WAITING:
@@ -131,6 +139,20 @@ def discard(given: LabelImport) -> None:
         raise ImportRefused("Only what was not taken in can be discarded. Undo it instead.")
     if given.location and not LabelImport.objects.filter(location=given.location).exists():
         leavings.remove_labels(given)
+
+
+def sent(project: Project) -> QuerySet[LabelImport]:
+    """Return the imports whose files were sent here, and were read."""
+    root = Path(settings.MEDIA_ROOT, "uploads").resolve()
+    return project.label_imports.filter(location__startswith=f"{root}/").exclude(state=State.CHECKING)
+
+
+def forget_files(project: Project) -> None:
+    """Delete files of labels that were read, where faces are hidden: there may be images among them."""
+    waiting = project.label_imports.filter(state=State.CHECKING).values("location")
+    for given in sent(project).exclude(location__in=waiting) if project.faces else ():
+        transaction.on_commit(partial(leavings.remove_labels, given))
+        LabelImport.objects.filter(pk=given.pk).update(location="")
 
 
 def apply(

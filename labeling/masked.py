@@ -6,7 +6,7 @@ source at hand and must not ask the database.
 
 from collections.abc import Iterator
 
-from django.core.files.base import ContentFile
+from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 
 from labeling import sealing
@@ -14,6 +14,7 @@ from labeling.decoding import BrokenImage
 from labeling.models import Item
 
 NOT_YET = "Faces in this image are not hidden yet. It is shown when they are."
+GONE = "The copy of this image is no longer there: its import was taken back."
 
 
 def copy_name(project_id: int, sha256: str) -> str:
@@ -33,18 +34,30 @@ def name_of(item: Item) -> str:
 
 def read(item: Item) -> bytes:
     """Return the copy that everybody is shown. Raises BrokenImage, OSError."""
-    with default_storage.open(name_of(item)) as stored:
+    with opened(item) as stored:
         return stored.read()
 
 
 def size(item: Item) -> int:
-    return default_storage.size(name_of(item))
+    """Return how many bytes the copy has. Raises BrokenImage, OSError."""
+    try:
+        return default_storage.size(name_of(item))
+    except FileNotFoundError as error:
+        raise BrokenImage(GONE) from error
 
 
 def parts(item: Item, start: int, end: int) -> Iterator[bytes]:
-    with default_storage.open(name_of(item)) as stored:
+    """Yield the bytes of the copy from `start` to before `end`. Raises BrokenImage, OSError."""
+    with opened(item) as stored:
         stored.seek(start)
         yield stored.read(end - start)
+
+
+def opened(item: Item) -> File:
+    try:
+        return default_storage.open(name_of(item))
+    except FileNotFoundError as error:
+        raise BrokenImage(GONE) from error
 
 
 def write(name: str, data: bytes) -> None:

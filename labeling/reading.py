@@ -11,8 +11,8 @@ from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
-from labeling import announcing, columns, faces, images, jobs, registering, remote, validation
-from labeling.forgetting import forget_plain
+from labeling import announcing, columns, face_boxes, faces, images, jobs, registering, remote, validation
+from labeling.forgetting import forget_plain, forget_read
 from labeling.listing import LONGEST_PATH
 from labeling.models import DataSource, Item, Job, Project
 
@@ -45,6 +45,7 @@ def announce_end(job: Job) -> None:
         name=source.name,
         images=counts["read"] - counts["duplicates"],
         broken=counts["broken"],
+        faces=face_boxes.count_in(source) if source.hides_faces else None,
         error=counts["error"],
     )
 
@@ -134,7 +135,7 @@ class Settled:
     broken: int = 0
     duplicates: int = 0
     pages: int = 0  # of TIFFs, which are items of their own now
-    outdated: int = 0  # that are to be read once more, since their faces are to be hidden by now
+    outdated: int = 0  # that are to be read once more: their faces are to be hidden by now, or a copy went
 
     def add(self, other: "Settled") -> None:
         self.items += other.items
@@ -156,7 +157,9 @@ def settle(project: Project, items: list[Item], found: Sequence[images.ReadImage
         faces.lock_contents(project)
         if began_to_hide(items):
             return Settled(outdated=len(items))
-        found = faces.as_known(project, found)
+        seen, found = found, faces.as_known(project, found)
+        if faces.lack_files(project, found):
+            return Settled(outdated=len(items))
         still = still_unread(items)
         hashes = [each.sha256 for each in found if not isinstance(each, str)]
         first: dict[str, Item] = {
@@ -195,6 +198,7 @@ def settle(project: Project, items: list[Item], found: Sequence[images.ReadImage
                 outcome.pages += add_pages(item, each.pages)
         columns.write(written, WRITTEN)
         faces.note(project, hidden, now)
+        forget_read(project, seen)
         validation.add_entries(project, good)
     return outcome
 

@@ -4,13 +4,13 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
 
 from labeling import jobs, refreshing, registering
-from labeling.forgetting import forget_plain
+from labeling.forgetting import TAKEN_BACK, forget_copies, forget_plain
 from labeling.models import Annotation, DataSource, Event, Item, Job, User
 
 TAKE_BACK = "take_back"
-REASON = "Its import was taken back."
 
 
 def untouched(source: DataSource) -> QuerySet[Item]:
@@ -34,16 +34,19 @@ def take_back(job: jobs.RunningJob) -> dict[str, Any]:
     source = DataSource.objects.select_related("project").get(pk=job.payload["source"])
     with transaction.atomic(), connection.cursor() as cursor:
         DataSource.objects.select_for_update(no_key=True).get(pk=source.pk)
+        # One of them would stand for an image that is taken away.
+        source.items.filter(gone_at=None, duplicate_of__isnull=False).update(gone_at=timezone.now())
         registering.stage(source, (), 1, registering.Outcome(), lambda files: None)
         count = registering.take_away(
             cursor,
             source,
             "i.state = 'unlabeled' AND NOT EXISTS (SELECT FROM labeling_annotation a WHERE a.item_id = i.id)",
-            REASON,
+            TAKEN_BACK,
         )
         cursor.execute("DROP TABLE found")
         Event.record(
             "take_back", source.project, job.row.created_by, source=source.pk, name=source.name, count=count
         )
         forget_plain(source)
+    forget_copies(source)
     return {"source": source.pk, "images": count}

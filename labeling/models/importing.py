@@ -14,6 +14,8 @@ class LabelImport(models.Model):
     Before anybody says so, nothing of it is a label.
     """
 
+    OWN_FOLDERS = "own_folders"  # the format of what the images' own folders say, rather than a file
+
     class State(models.TextChoices):
         CHECKING = "checking"
         UNREADABLE = "unreadable"
@@ -69,6 +71,11 @@ class LabelImport(models.Model):
                 name="label_import_applied_has_mode",
             ),
         ]  # fmt: skip
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Tell whether its file was deleted once it was read."""
+        return not self.location and self.format != self.OWN_FOLDERS
 
 
 class ImportedLabel(models.Model):

@@ -128,6 +128,7 @@ def context_of(project: Project, given: LabelImport) -> dict[str, Any]:
         "theirs": label_classes.proposed(given),
         "classes": in_use(project),
         "readings": READINGS.items(),
+        "forgotten": label_imports.FORGOTTEN,
         "answered": [(value, text, prospect(report, value)) for value, text in LabelImport.Answered.choices],
         "left_alone": label_applying.left_alone(given) if given.state == LabelImport.State.APPLIED else [],
         "nothing": not report.get("taken") and not report.get("empty_told") and not report.get("empty_maybe"),

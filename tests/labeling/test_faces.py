@@ -14,11 +14,11 @@ from django.urls import reverse
 from PIL import Image
 
 from labeling import (
+    announcing,
     deleting,
     exporting,
     extensions,
     face_boxes,
-    forgetting,
     hiding,
     images,
     importing,
@@ -27,10 +27,9 @@ from labeling import (
     queue,
     reading,
     review,
-    sealing,
     storing,
 )
-from labeling.models import DataSource, Event, Face, Item, Job, MaskedImage
+from labeling.models import DataSource, Event, Face, Item, Job, Notification
 from tests import factories
 from tests.coloured import BLUE, MAGENTA, MISSED, ByColour, picture
 
@@ -214,50 +213,9 @@ def test_images_from_before_are_shown_to_nobody_until_their_copies_are_there(
         assert not shows(data)
     assert item.state == "labeled"
     assert queue.claim(project, labeler, 1) is not None
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize(("originals", "kept"), [("keep", 2), ("discard", 0)])
-def test_files_that_were_sent_are_kept_sealed_or_not_at_all(
-    project, manager, settings, originals, kept, django_capture_on_commit_callbacks
-) -> None:
-    hide(project, manager, originals)
-    with django_capture_on_commit_callbacks(execute=True):
-        upload(project, manager, "a.png", "folder/b.png")
-        factories.run_jobs("quick")
-    left = [each for each in Path(settings.MEDIA_ROOT).rglob("*") if each.is_file()]
-    assert not [each for each in left if "uploads" in each.parts]
-    sealed = [each for each in left if "originals" in each.parts]
-    assert len(sealed) == kept
-    for each in left:
-        data = each.read_bytes()
-        assert each in sealed or not shows(data)
-        assert picture(0) not in data
-    if kept:
-        row = MaskedImage.objects.filter(project=project).first()
-        assert shows(masked.unseal(project.pk, row.original_sha256))
-        settings.SECRET_KEY = "another"
-        with pytest.raises(sealing.Unopened):
-            masked.unseal(project.pk, row.original_sha256)
-
-
-@pytest.mark.django_db
-def test_an_archive_goes_when_nothing_in_it_waits_to_be_read(
-    project, manager, settings, django_capture_on_commit_callbacks
-) -> None:
-    hide(project, manager, "discard")
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        archive.writestr("a.png", picture(0))
-        archive.writestr("b.png", picture(1))
-    with django_capture_on_commit_callbacks(execute=True):
-        (source,) = importing.add_uploads(project, [SimpleUploadedFile("a.zip", out.getvalue())], manager)
-        forgetting.forget_plain(source)
-    assert Path(source.location).exists()
-    with django_capture_on_commit_callbacks(execute=True):
-        factories.run_jobs("quick")
-    assert not Path(source.location).exists()
-    assert Item.objects.filter(project=project, masked_at__isnull=False).count() == 2
+    told = Notification.objects.get(user=manager, kind="faces_hidden")
+    assert announcing.sentence(told).startswith("Hiding is done: 2 faces are hidden.")
+    assert told.letter is not None
 
 
 @pytest.mark.django_db
@@ -398,6 +356,8 @@ def test_pages_say_what_is_hidden(project, manager, reviewer, labeler, client, t
     importing.add_folder(project, write(tmp_path / "a"), manager)
     factories.run_jobs("quick")
     item = Item.objects.filter(project=project).first()
+    told = Notification.objects.get(user=manager, kind="import_done")
+    assert announcing.sentence(told) == "2 images are imported. 2 faces are hidden in them."
     client.force_login(reviewer)
     grid = client.get(reverse("faces", args=[project.pk])).content.decode()
     assert "2 faces are hidden in 2 images" in " ".join(grid.split())
