@@ -37,13 +37,17 @@ from labeling import answers, concord, images
 from labeling.answers import Answers
 from labeling.models import Item, Job, LabelClass, Project
 from mlassist import crops, doubting, embedding, loop, meanings, objects, runs, versions
+from mlassist.autolabel import rivals, untaught
+from mlassist.autolabel.looking import CannotLook
 from mlassist.backbones import loading
 from mlassist.backbones.loading import bundled_stages
 from mlassist.detectors import storing, teaching, zoo
 from mlassist.detectors.looking import Seen
+from mlassist.detectors.scoring import Scoring
+from mlassist.detectors.shapes import Shapes
 from mlassist.detectors.storing import HeldOut, Ready
-from mlassist.detectors.teaching import Labeled, Lesson, Taught
-from mlassist.models import ModelVersion, Run
+from mlassist.detectors.teaching import Labeled, Lesson, Rival, Taught
+from mlassist.models import ModelVersion, Run, Trial
 from mlassist.runs import Step
 from mlassist.triggers import withdrawn_answers
 
@@ -114,6 +118,9 @@ def teach(project: Project, step: Step) -> ModelVersion:
     labeled = Labeled.of([pictures[int(given.items[at])] for at in places], [truth[at] for at in places])
     masks = project.task_type == Project.TaskType.SEGMENTATION
     begin(folder, given, given.annotations[places].tolist(), classes, step.row.job_id)
+    items = [int(given.items[at]) for at in places]
+    trial = rivals.trial(project)
+    rival = None if trial is None else compete(trial, items, labeled.truth, classes, folder, step)
     lesson = Lesson(
         labeled,
         len(classes),
@@ -122,15 +129,16 @@ def teach(project: Project, step: Step) -> ModelVersion:
         seed=project.seed % 2**31,
         tuned=len(places) >= TUNED_FROM,
         pretrained=tuple(zoo.offers(masks=masks)),
+        rival=rival,
         folder=folder,
     )
     taught = teaching.teach(lesson, step.say, step.progress)
-    items = [int(given.items[at]) for at in places]
     step.metrics = measures(taught, items)
-    version = keep(project, taught, classes, items, given, withdrawn, meaning, step)
+    version = keep(project, taught, trial, classes, items, given, withdrawn, meaning, step)
     if taught.seen:
-        found, given_there = [each.found for each in taught.seen], [truth[at] for at in places]
-        doubting.rank_objects(project, items, found, given_there)
+        found = [each.found for each in taught.seen]
+        given_there = [labeled.truth[place] for place in taught.places]
+        doubting.rank_objects(project, [items[place] for place in taught.places], found, given_there)
     shutil.rmtree(folder, ignore_errors=True)
     return version
 
@@ -168,9 +176,37 @@ def note_of(folder: Path) -> dict[str, Any]:
     return dict(found)
 
 
+def compete(
+    trial: Trial, items: list[int], truth: Sequence[Shapes], classes: list[int], folder: Path, step: Step
+) -> Rival | None:
+    """Return what a model that nobody has taught finds on answered images other than its examples.
+
+    None where there are too few of them, or where it cannot look.
+    """
+    shown = {each["item"] for each in trial.examples}
+    new = [at for at, item in enumerate(items) if item not in shown]
+    if sum(len(truth[at]) > 0 for at in new) < FEWEST_IMAGES:
+        return None
+
+    def find() -> dict[str, list[Seen]]:
+        look = untaught.of(trial, classes)
+        ready = Ready(trial.title, look, Scoring.untried(len(classes)), classes, HeldOut([], [], []))
+        places = {items[at]: at for at in new}
+        seen = look_at(ready, list(places), lambda done: step.progress(done, len(new)))
+        return {str(places[item]): [each] for item, each in seen}
+
+    try:
+        found = teaching.remembered(folder / f"trial-{trial.pk}.seen", find)
+    except CannotLook as error:
+        step.say(f"{trial.title} does not compete: {error}")
+        return None
+    return Rival(trial.title, [int(at) for at in found], [each for (each,) in found.values()])
+
+
 def measures(taught: Taught, items: Sequence[int]) -> dict[str, object]:
     """Return what is told of a detector before blind answers have judged it."""
-    found: dict[str, object] = {"labels": len(items), "head": taught.kind, "candidates": taught.candidates}
+    count = len(taught.places) or len(items)
+    found: dict[str, object] = {"labels": count, "head": taught.kind, "candidates": taught.candidates}
     if taught.quality is not None:
         found |= {"out_of_fold": asdict(taught.quality)}
         found |= {"out_of_fold_accuracy": round(1 - float(np.mean(taught.losses)), 4)}
@@ -180,6 +216,7 @@ def measures(taught: Taught, items: Sequence[int]) -> dict[str, object]:
 def keep(
     project: Project,
     taught: Taught,
+    trial: Trial | None,
     classes: list[int],
     items: Sequence[int],
     given: Answers,
@@ -187,9 +224,14 @@ def keep(
     meaning: int,
     step: Step,
 ) -> ModelVersion:
-    data = storing.to_bytes(
-        taught.kind, taught.finder, taught.ruler, taught.scoring, classes, held_out(taught, items)
-    )
+    held = held_out(taught, items)
+    if taught.finder is not None:
+        data = storing.to_bytes(taught.kind, taught.finder, taught.ruler, taught.scoring, classes, held)
+    else:
+        assert trial is not None
+        told, model = untaught.to_keep(trial)
+        step.metrics |= {"engine": trial.engine, "trial": trial.pk}
+        data = storing.untaught_to_bytes(taught.kind, told, model, taught.scoring, classes, held)
     name = default_storage.save(f"detectors/{project.pk}/{uuid.uuid4().hex}.safetensors", ContentFile(data))
     version = versions.add(
         project,
@@ -210,7 +252,7 @@ def keep(
 def held_out(taught: Taught, items: Sequence[int]) -> HeldOut:
     """Return how each image fared while it was held out; nothing where too few were there for that."""
     return HeldOut(
-        list(items) if taught.seen else [],
+        [items[place] for place in taught.places],
         [round(each, 4) for each in taught.losses],
         [round(taught.scoring.confidence(each), 4) for each in taught.seen],
         taught.strict,
@@ -218,8 +260,14 @@ def held_out(taught: Taught, items: Sequence[int]) -> HeldOut:
 
 
 def load(version: ModelVersion) -> Ready:
+    """Return a version ready to look. Raises CannotLook where what it looks by is no longer here."""
     with default_storage.open(version.head) as stored:
-        return storing.from_bytes(stored.read(), bundled_stages())
+        data = stored.read()
+    noted = storing.notes(data)
+    if "untaught" not in noted:
+        return storing.from_bytes(data, bundled_stages())
+    model = storing.untaught_model(data)
+    return storing.ready(noted, untaught.kept(version.project, noted["untaught"], model, noted["classes"]))
 
 
 def read(items: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
@@ -241,8 +289,10 @@ def read(items: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
 def look_at(
     ready: Ready, items: Sequence[int], sign_of_life: Callable[[int], None]
 ) -> Iterator[tuple[int, Seen]]:
-    """Yield (item id, what a detector finds), one thread per core; unreadable images are left out."""
+    """Yield (item id, what a detector finds); unreadable images are left out."""
     rows = Item.objects.select_related("source")
+    lanes = 1 if ready.look.takes_all_cores else embedding.cores()
+    threads = embedding.cores() // lanes
 
     def one(item: Item) -> tuple[int, Seen | None]:
         try:
@@ -251,7 +301,7 @@ def look_at(
             return item.pk, None
 
     done = 0
-    with ThreadPoolExecutor(embedding.cores(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with ThreadPoolExecutor(lanes, initializer=torch.set_num_threads, initargs=(threads,)) as pool:
         for start in range(0, len(items), AT_A_TIME):
             chunk = rows.filter(pk__in=items[start : start + AT_A_TIME]).order_by("id")
             for pk, seen in pool.map(one, list(chunk)):
@@ -295,7 +345,7 @@ def main() -> None:
     runs.end_when_told()
     try:
         do_round(job)
-    except NothingToLearn as reason:
+    except (NothingToLearn, CannotLook) as reason:
         sys.exit(str(reason))
 
 

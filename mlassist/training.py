@@ -70,8 +70,7 @@ def train(project: Project, pool: Pool, step: runs.Step) -> Trained:
     if len(set(labels)) < 2 and project.task_type != Project.TaskType.MULTILABEL:
         raise NothingToLearn("All labels so far are of one class. Label some images of another class too.")
     # What a fine-tuned backbone has learned from looks easy to any head on it.
-    rival, shown = rivals.newest(project)
-    easy = np.concatenate([prompted(project), learned_from(project.backbone), shown])
+    easy = np.concatenate([prompted(project), learned_from(project.backbone), rivals.shown(project)])
     unprompted = ~np.isin(pool.ids[rows], easy)
     fit = heads.train(
         pool.features[rows],
@@ -79,7 +78,7 @@ def train(project: Project, pool: Pool, step: runs.Step) -> Trained:
         pool.features,
         graph=neighbours(project, pool, rows, len(set(labels))),
         judged=unprompted,
-        rival=rival,
+        rival=rivals.head(project),
         counts=np.where(np.isin(pool.ids[rows], in_bulk(project)), IN_BULK, 1.0),
         multilabel=project.task_type == Project.TaskType.MULTILABEL,
         seed=project.seed % 2**32,

@@ -7,7 +7,7 @@ import numpy as np
 from labeling import answers, suggestions
 from labeling.models import Project
 from mlassist import adjudication, attempts, batches, certifying, measuring, proving, second_looks, steering
-from mlassist.autolabel import examples
+from mlassist.autolabel import rivals
 from mlassist.certificates import bounds
 from mlassist.finetuning import learned_from
 from mlassist.pool import Pool
@@ -25,7 +25,7 @@ def judge(project: Project, pool: Pool, trained: Trained, step: Step) -> None:
     """Measure accuracy and calibration, then attempt a certificate if it is time."""
     blind = answers.validation(project)
     # A later, larger draw may hold items that the backbone itself has learned from.
-    known = np.concatenate([learned_from(project.backbone), examples.items(project)])
+    known = np.concatenate([learned_from(project.backbone), rivals.shown(project)])
     rows, labels = pool.labeled(project, blind.without(known))
     seen = Predictions.of(trained.head, pool.features[rows])
     decided = np.array([label != answers.UNDECIDED for label in labels], bool)
