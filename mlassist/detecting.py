@@ -14,7 +14,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -37,21 +37,20 @@ from labeling import answers, concord, images
 from labeling.answers import Answers
 from labeling.models import Item, Job, LabelClass, Project
 from mlassist import crops, doubting, embedding, loop, meanings, objects, runs, versions
-from mlassist.autolabel import rivals, untaught
+from mlassist.autolabel import untaught
 from mlassist.autolabel.looking import CannotLook
 from mlassist.backbones import loading
 from mlassist.backbones.loading import bundled_stages
-from mlassist.detectors import storing, teaching, zoo
+from mlassist.custom import recipes
+from mlassist.custom.recipes import Recipe
+from mlassist.detectors import catalog, storing, teaching
 from mlassist.detectors.looking import Seen
-from mlassist.detectors.scoring import Scoring
-from mlassist.detectors.shapes import Shapes
 from mlassist.detectors.storing import HeldOut, Ready
 from mlassist.detectors.teaching import Labeled, Lesson, Rival, Taught
-from mlassist.models import ModelVersion, Run, Trial
+from mlassist.models import ModelVersion, Run
 from mlassist.runs import Step
 from mlassist.triggers import withdrawn_answers
 
-FEWEST_IMAGES = 4
 MOST_IMAGES = 3_000  # taught from at once, so that their pixels fit into memory
 AT_A_TIME = 64  # images that are looked at between two queries
 TUNED_FROM = 100  # images: before, the next model comes soon and the head alone is there in minutes
@@ -94,53 +93,98 @@ def is_worth_teaching(project: Project, version: ModelVersion, job: Job) -> bool
 def teach(project: Project, step: Step) -> ModelVersion:
     """Teach a detector from all answers that may be learned from, and keep it as a model version."""
     withdrawn, meaning = withdrawn_answers(project), meanings.today(project)
+    recipe = recipes.in_use(project)
     given = answers.training(project)
-    classes = list(
-        LabelClass.objects.filter(project=project, retired_at=None)
-        .order_by("position")
-        .values_list("id", flat=True)
-    )
+    classes = classes_of(project, recipe)
     folder = runs.workplace(project)
     given = as_begun(folder, given, classes, step.row.job_id)
-    rng = np.random.default_rng(project.seed % 2**32)
-    chosen = np.sort(rng.permutation(len(given))[:MOST_IMAGES])
-    truth = objects.drawn(project, given, classes)
-    pictures = dict(read(given.items[chosen].tolist()))
-    places = [at for at in chosen.tolist() if int(given.items[at]) in pictures]
-    known = np.unique(np.concatenate([truth[at].classes for at in places] or [np.zeros(0, int)]))
-    step.say(
-        f"{len(places)} images with {sum(len(truth[at]) for at in places)} objects of {len(known)} classes"
+    material = Material.of(project, given, classes, recipe, step.say)
+    begin(folder, given, material.annotations, classes, recipe, step.row.job_id)
+    lesson = lesson_of(project, material, classes, recipe, folder)
+    if not recipe.family and not recipe.classes:  # else all models are made like the chosen one
+        lesson = replace(lesson, rival=untaught.compete(project, material, classes, folder, look_at, step))
+    taught = teaching.teach(lesson, step.say, step.progress)
+    step.metrics = measures(taught, material.items)
+    if recipe.title:
+        step.metrics["chosen"] = recipe.title
+    name = store(project, taught, classes, material.items)
+    version = versions.add(
+        project,
+        given,
+        backbone=BACKBONE,
+        head=name,
+        classes=classes,
+        metrics=step.metrics,
+        withdrawn=withdrawn,
+        embedded=objects.readable(project),
+        meaning=meaning,
     )
-    if len(places) < FEWEST_IMAGES or not len(known):
-        raise NothingToLearn(
-            f"A detector needs {FEWEST_IMAGES} answered images with objects on some of them."
-        )
-    labeled = Labeled.of([pictures[int(given.items[at])] for at in places], [truth[at] for at in places])
+    step.row.model_version = version
+    step.say(f"Model {version.number}: {taught.kind}")
+    if taught.seen:
+        items = [material.items[place] for place in taught.places]
+        truth = [material.labeled.truth[place] for place in taught.places]
+        doubting.rank_objects(project, items, [each.found for each in taught.seen], truth)
+    shutil.rmtree(folder, ignore_errors=True)
+    return version
+
+
+def classes_of(project: Project, recipe: Recipe) -> list[int]:
+    """Return the ids of the classes that a detector learns, in the project's order."""
+    in_use = LabelClass.objects.filter(project=project, retired_at=None).order_by("position")
+    return recipe.among(list(in_use.values_list("id", flat=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a detector is taught from: images with what people drew, their items and answers."""
+
+    labeled: Labeled
+    items: list[int]
+    annotations: list[int]
+
+    @classmethod
+    def of(
+        cls,
+        project: Project,
+        given: Answers,
+        classes: Sequence[int],
+        recipe: Recipe,
+        say: Callable[[str], None],
+    ) -> "Material":
+        """Read the images of answers, as many as fit into memory. Raises NothingToLearn."""
+        rng = np.random.default_rng(project.seed % 2**32)
+        chosen = np.sort(rng.permutation(len(given))[:MOST_IMAGES])
+        truth = objects.drawn(project, given, classes)
+        pictures = dict(read(given.items[chosen].tolist()))
+        places = [at for at in chosen.tolist() if int(given.items[at]) in pictures]
+        known = np.unique(np.concatenate([truth[at].classes for at in places] or [np.zeros(0, int)]))
+        drawn = sum(len(truth[at]) for at in places)
+        say(f"{len(places)} images with {drawn} objects of {len(known)} classes")
+        if len(places) < teaching.FEWEST_IMAGES or not len(known):
+            raise NothingToLearn(
+                f"A detector needs {teaching.FEWEST_IMAGES} answered images with objects on some of them."
+            )
+        items = [int(given.items[at]) for at in places]
+        labeled = Labeled.of([pictures[each] for each in items], [truth[at] for at in places], recipe.closer)
+        return cls(labeled, items, given.annotations[places].tolist())
+
+
+def lesson_of(
+    project: Project, material: Material, classes: Sequence[int], recipe: Recipe, folder: Path
+) -> Lesson:
     masks = project.task_type == Project.TaskType.SEGMENTATION
-    begin(folder, given, given.annotations[places].tolist(), classes, step.row.job_id)
-    items = [int(given.items[at]) for at in places]
-    trial = rivals.trial(project)
-    rival = None if trial is None else compete(trial, items, labeled.truth, classes, folder, step)
-    lesson = Lesson(
-        labeled,
+    return Lesson(
+        material.labeled,
         len(classes),
         bundled_stages(),
         masks=masks,
         seed=project.seed % 2**31,
-        tuned=len(places) >= TUNED_FROM,
-        pretrained=tuple(zoo.offers(masks=masks)),
-        rival=rival,
+        tuned=len(material.items) >= TUNED_FROM or bool(recipe.family),
+        pretrained=tuple(catalog.offers(masks=masks)),
+        kind=recipe.family,
         folder=folder,
     )
-    taught = teaching.teach(lesson, step.say, step.progress)
-    step.metrics = measures(taught, items)
-    version = keep(project, taught, trial, classes, items, given, withdrawn, meaning, step)
-    if taught.seen:
-        found = [each.found for each in taught.seen]
-        given_there = [labeled.truth[place] for place in taught.places]
-        doubting.rank_objects(project, [items[place] for place in taught.places], found, given_there)
-    shutil.rmtree(folder, ignore_errors=True)
-    return version
 
 
 def as_begun(folder: Path, given: Answers, classes: Sequence[int], job: int | None) -> Answers:
@@ -155,9 +199,17 @@ def as_begun(folder: Path, given: Answers, classes: Sequence[int], job: int | No
     return earlier if len(earlier) == len(note["annotations"]) else given
 
 
-def begin(folder: Path, given: Answers, learned: list[int], classes: Sequence[int], job: int | None) -> None:
+def begin(
+    folder: Path, given: Answers, learned: list[int], classes: Sequence[int], recipe: Recipe, job: int | None
+) -> None:
     """Note what is taught, and forget what is left of teaching anything else."""
-    what = {"classes": list(classes), "annotations": given.annotations.tolist(), "learned": learned}
+    what = {
+        "classes": list(classes),
+        "annotations": given.annotations.tolist(),
+        "learned": learned,
+        "kind": recipe.family,
+        "closer": recipe.closer,
+    }
     before = note_of(folder)
     if {name: before.get(name) for name in what} != what:
         shutil.rmtree(folder, ignore_errors=True)
@@ -176,33 +228,6 @@ def note_of(folder: Path) -> dict[str, Any]:
     return dict(found)
 
 
-def compete(
-    trial: Trial, items: list[int], truth: Sequence[Shapes], classes: list[int], folder: Path, step: Step
-) -> Rival | None:
-    """Return what a model that nobody has taught finds on answered images other than its examples.
-
-    None where there are too few of them, or where it cannot look.
-    """
-    shown = {each["item"] for each in trial.examples}
-    new = [at for at, item in enumerate(items) if item not in shown]
-    if sum(len(truth[at]) > 0 for at in new) < FEWEST_IMAGES:
-        return None
-
-    def find() -> dict[str, list[Seen]]:
-        look = untaught.of(trial, classes)
-        ready = Ready(trial.title, look, Scoring.untried(len(classes)), classes, HeldOut([], [], []))
-        places = {items[at]: at for at in new}
-        seen = look_at(ready, list(places), lambda done: step.progress(done, len(new)))
-        return {str(places[item]): [each] for item, each in seen}
-
-    try:
-        found = teaching.remembered(folder / f"trial-{trial.pk}.seen", find)
-    except CannotLook as error:
-        step.say(f"{trial.title} does not compete: {error}")
-        return None
-    return Rival(trial.title, [int(at) for at in found], [each for (each,) in found.values()])
-
-
 def measures(taught: Taught, items: Sequence[int]) -> dict[str, object]:
     """Return what is told of a detector before blind answers have judged it."""
     count = len(taught.places) or len(items)
@@ -210,43 +235,20 @@ def measures(taught: Taught, items: Sequence[int]) -> dict[str, object]:
     if taught.quality is not None:
         found |= {"out_of_fold": asdict(taught.quality)}
         found |= {"out_of_fold_accuracy": round(1 - float(np.mean(taught.losses)), 4)}
+    if isinstance(taught.finder, Rival):
+        found |= {name: taught.finder.told[name] for name in ("engine", "trial")}
     return found
 
 
-def keep(
-    project: Project,
-    taught: Taught,
-    trial: Trial | None,
-    classes: list[int],
-    items: Sequence[int],
-    given: Answers,
-    withdrawn: int,
-    meaning: int,
-    step: Step,
-) -> ModelVersion:
-    held = held_out(taught, items)
-    if taught.finder is not None:
-        data = storing.to_bytes(taught.kind, taught.finder, taught.ruler, taught.scoring, classes, held)
+def store(project: Project, taught: Taught, classes: list[int], items: Sequence[int]) -> str:
+    """Keep a detector as a file in storage; returns its name."""
+    found, held = taught.finder, held_out(taught, items)
+    if isinstance(found, Rival):
+        data = storing.untaught_to_bytes(taught.kind, found.told, found.model, taught.scoring, classes, held)
     else:
-        assert trial is not None
-        told, model = untaught.to_keep(trial)
-        step.metrics |= {"engine": trial.engine, "trial": trial.pk}
-        data = storing.untaught_to_bytes(taught.kind, told, model, taught.scoring, classes, held)
-    name = default_storage.save(f"detectors/{project.pk}/{uuid.uuid4().hex}.safetensors", ContentFile(data))
-    version = versions.add(
-        project,
-        given,
-        backbone=BACKBONE,
-        head=name,
-        classes=classes,
-        metrics=step.metrics,
-        withdrawn=withdrawn,
-        embedded=objects.readable(project),
-        meaning=meaning,
-    )
-    step.row.model_version = version
-    step.say(f"Model {version.number}: {taught.kind}")
-    return version
+        data = storing.to_bytes(taught.kind, found, taught.ruler, taught.scoring, classes, held)
+    name = f"detectors/{project.pk}/{uuid.uuid4().hex}.safetensors"
+    return default_storage.save(name, ContentFile(data))
 
 
 def held_out(taught: Taught, items: Sequence[int]) -> HeldOut:
@@ -261,13 +263,22 @@ def held_out(taught: Taught, items: Sequence[int]) -> HeldOut:
 
 def load(version: ModelVersion) -> Ready:
     """Return a version ready to look. Raises CannotLook where what it looks by is no longer here."""
-    with default_storage.open(version.head) as stored:
-        data = stored.read()
+    data = contents(version.head)
     noted = storing.notes(data)
     if "untaught" not in noted:
         return storing.from_bytes(data, bundled_stages())
     model = storing.untaught_model(data)
     return storing.ready(noted, untaught.kept(version.project, noted["untaught"], model, noted["classes"]))
+
+
+def stored(name: str) -> Ready:
+    """Return a taught detector that lies in storage."""
+    return storing.from_bytes(contents(name), bundled_stages())
+
+
+def contents(name: str) -> bytes:
+    with default_storage.open(name) as file:
+        return file.read()
 
 
 def read(items: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:

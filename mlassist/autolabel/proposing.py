@@ -68,7 +68,7 @@ def refuse(trial: Trial) -> None:
             _("The model’s help is switched off in the settings, so nobody would see what it proposes.")
         )
     trials.offered(project, trial.engine)
-    if trial.seconds is None or trial.job is None or trial.job.state != Job.State.DONE:
+    if trial.seconds is None or (trial.job is not None and trial.job.state != Job.State.DONE):
         raise AutoLabelRefused(_("Generate test results first, and look at them."))
     if running(project) is not None:
         raise AutoLabelRefused(_("Auto label is at work already. Wait for it, or stop it."))

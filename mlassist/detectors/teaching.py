@@ -10,12 +10,14 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from mlassist.detectors import learning, matching, metrics, zoo
+from mlassist.detectors import catalog, learning, matching, metrics, zoo
+from mlassist.detectors.catalog import FEWEST_TO_TUNE, RESTING, TUNED
 from mlassist.detectors.learning import Finder, Plan, Training
 from mlassist.detectors.looking import Look, Seen, at_working_size
 from mlassist.detectors.metrics import Quality
@@ -26,10 +28,9 @@ from mlassist.detectors.views import Example
 
 FOLDS = 2
 FOLD_SHARE = 0.5  # of the steps: each fold has half of the images
-FEWEST_TO_TUNE = 40  # images: fewer teach a whole backbone nothing
+FEWEST_IMAGES = 4  # to teach anything, and to tell what a model that nobody has taught is worth
 FEWEST_TO_FOLD = 8
 SPARSE = 2  # objects on most images, up to which any difference makes an image wrong
-RESTING, TUNED = "head alone", "whole network"
 
 Say = Callable[[str], None]
 Progress = Callable[[int, int], None]  # (done, in all)
@@ -48,9 +49,9 @@ class Labeled:
     scales: list[float]
 
     @classmethod
-    def of(cls, images: Sequence[np.ndarray], truth: Sequence[Shapes]) -> "Labeled":
+    def of(cls, images: Sequence[np.ndarray], truth: Sequence[Shapes], closer: float = 1.0) -> "Labeled":
         sizes = [(each.shape[1], each.shape[0]) for each in images]
-        chosen = ruler(sizes, truth)
+        chosen = ruler(sizes, truth).closer(closer)
         small = [at_working_size(each, chosen) for each in images]
         examples = [
             Example(np.ascontiguousarray(pixels), shapes.scaled(scale))
@@ -66,11 +67,11 @@ class Labeled:
 class Taught:
     """A detector with all that using it takes; `seen` is what was found on images while held out.
 
-    `finder` is None where a model that nobody has taught is the best; `places` are those images.
+    `finder` is the model that nobody has taught where that is the best; `places` are those images.
     """
 
     kind: str
-    finder: Finder | None
+    finder: "Finder | Rival"
     ruler: Ruler
     scoring: Scoring
     places: list[int] = field(default_factory=list)
@@ -83,11 +84,16 @@ class Taught:
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """A model that nobody has taught: what it finds on the images that are new to it, by their places."""
+    """A model that nobody has taught: what it finds on the images that are new to it, by their places.
+
+    `told` and `model` are what it takes to look in the same way later.
+    """
 
     kind: str
     places: list[int]
     seen: list[Seen]
+    told: dict[str, Any]
+    model: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,8 @@ class Lesson:
     masks: bool
     seed: int
     tuned: bool  # whether there is time for more than the head
-    pretrained: tuple[zoo.Offer, ...] = ()  # detectors that have seen more than the bundled backbone
+    pretrained: tuple[catalog.Offer, ...] = ()  # detectors that have seen more than the bundled backbone
+    kind: str = ""  # the only candidate; empty for all that there are
     rival: Rival | None = None
     folder: Path | None = None  # for checkpoints
 
@@ -146,8 +153,9 @@ def teach(lesson: Lesson, say: Say, progress: Progress) -> Taught:
     kinds = [RESTING]
     if lesson.tuned and count >= FEWEST_TO_TUNE:
         kinds = [RESTING, TUNED, *(each.title for each in lesson.pretrained)]
+    kinds = [each for each in kinds if each == lesson.kind] or kinds
     meter = Meter(lesson, kinds, progress)
-    tried = {RESTING: Tried(0.0, [], [], Scoring.untried(lesson.classes))}
+    tried = {kinds[0]: Tried(0.0, [], [], Scoring.untried(lesson.classes))}
     if count >= FEWEST_TO_FOLD:
         tried = try_all(lesson, kinds, say, meter)
     if lesson.rival is not None:
@@ -155,8 +163,10 @@ def teach(lesson: Lesson, say: Say, progress: Progress) -> Taught:
         tried[one.kind] = candidate(lesson, one.kind, one.places, one.seen, say)
     best = max(tried, key=lambda kind: tried[kind].ap50)
     won = tried[best]
-    finder = None
-    if lesson.rival is None or best != lesson.rival.kind:
+    finder: Finder | Rival
+    if lesson.rival is not None and best == lesson.rival.kind:
+        finder = lesson.rival
+    else:
         say(f"Taught on all {count} images: {best}")
         finder = whole(lesson, best, meter)
     made = Taught(best, finder, lesson.labeled.ruler, won.scoring, won.places, won.seen)
@@ -179,7 +189,7 @@ class Meter:
         count = len(lesson.labeled)
         own = [kind for kind in kinds if kind in (RESTING, TUNED)]
         others = [kind for kind in kinds if kind not in own]
-        each = [lesson.plan(kind, count, FOLD_SHARE).steps for kind in [own[-1], *others]]
+        each = [lesson.plan(kind, count, FOLD_SHARE).steps for kind in [*own[-1:], *others]]
         last = max(lesson.plan(kind, count, 1.0).steps for kind in kinds)
         self.total = (FOLDS * sum(each) if count >= FEWEST_TO_FOLD else 0) + last
         self.before, self.progress = 0, progress
@@ -203,6 +213,8 @@ def try_all(lesson: Lesson, kinds: Sequence[str], say: Say, meter: Meter) -> dic
             if kind == RESTING and TUNED in kinds:
                 continue  # it is the first half of what follows
             for stage, seen in tried_on(lesson, kind, learned, held.tolist(), f"fold-{fold}", meter).items():
+                if stage not in kinds:
+                    continue
                 for place, each in zip(held.tolist(), seen, strict=True):
                     found[stage][place] = each
     everywhere = list(range(len(labeled)))

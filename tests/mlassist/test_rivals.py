@@ -144,12 +144,14 @@ def test_it_is_certified_labels_and_loses_its_labels_as_a_detector_does(discs, l
 
 def test_it_is_the_first_version_where_answers_are_too_few_to_teach(discs, labeler, tmp_path) -> None:
     items = list(discs.items.order_by("path"))
-    new, known = items[BLIND : BLIND + detecting.FEWEST_IMAGES], items[-2:]
-    trial, label = rivals.trial(discs), discs.classes.get()
-    step, classes = Step(Run.objects.create(project=discs, kind="training")), [label.pk]
-    given = [item.pk for item in [*new[1:], *known]]
-    drawn = [Shapes.of_regions([{"class": label.pk, "bbox": [4, 4, 20, 20]}], classes) for _ in given]
-    assert detecting.compete(trial, given, drawn, classes, tmp_path, step) is None
+    new, known = items[BLIND : BLIND + teaching.FEWEST_IMAGES], items[-2:]
+    label = discs.classes.get()
+    step = Step(Run.objects.create(project=discs, kind="training"))
+    few = [item.pk for item in [*new[1:], *known]]
+    drawn = [Shapes.of_regions([{"class": label.pk, "bbox": [4, 4, 20, 20]}], [label.pk]) for _ in few]
+    pictures = [np.zeros((HEIGHT, WIDTH, 3), np.uint8) for _ in few]
+    material = detecting.Material(teaching.Labeled.of(pictures, drawn), few, few)
+    assert untaught.compete(discs, material, [label.pk], tmp_path, detecting.look_at, step) is None
 
     answer([*new, *known], labeler, "manual")
     version = play(discs)
