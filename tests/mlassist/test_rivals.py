@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from labeling import importing
 from labeling.models import Annotation, Item, Job, Project, QueueEntry, Region, Suggestion
 from mlassist import detecting, loop
-from mlassist.autolabel import examples, looking, proposing, rivals, trials, untaught
+from mlassist.autolabel import examples, looking, outside, proposing, rivals, trials, untaught
 from mlassist.detectors import learning, storing, teaching
 from mlassist.detectors.shapes import Shapes
 from mlassist.models import Certificate, ModelVersion, Run
@@ -49,7 +49,7 @@ def truth_of(item: Item) -> list[float]:
 
 @pytest.fixture
 def discs(manager, labeler, quick, monkeypatch) -> Project:
-    """A project whose model by three examples was let at all that waits; nobody has answered anything."""
+    """A project whose model by four examples was let at an image; nobody has answered anything."""
     monkeypatch.setattr(teaching, "FEWEST_TO_FOLD", 8)
     for name in ("FEWEST_VIEWS", "MOST_VIEWS"):
         monkeypatch.setattr(learning, name, 16)  # too few to learn discs
@@ -78,7 +78,7 @@ def discs(manager, labeler, quick, monkeypatch) -> Project:
     trial = trials.start(project, manager, "examples")
     factories.run_jobs("ml")
     trial.refresh_from_db()
-    proposing.start(trial, manager, {label.pk: 0.3})
+    proposing.start(trial, manager, {label.pk: 0.3}, 1)
     factories.run_jobs("long")
     return project
 
@@ -142,7 +142,10 @@ def test_it_is_certified_labels_and_loses_its_labels_as_a_detector_does(discs, l
     assert back.count() == len(waiting)
 
 
-def test_it_is_the_first_version_where_answers_are_too_few_to_teach(discs, labeler, tmp_path) -> None:
+def test_it_is_the_first_version_where_answers_are_too_few_to_teach(
+    discs, manager, labeler, tmp_path
+) -> None:
+    made = rivals.newest(discs)
     items = list(discs.items.order_by("path"))
     new, known = items[BLIND : BLIND + teaching.FEWEST_IMAGES], items[-2:]
     label = discs.classes.get()
@@ -166,10 +169,8 @@ def test_it_is_the_first_version_where_answers_are_too_few_to_teach(discs, label
     assert noted["untaught"]["engine"] == "examples"
     with pytest.raises(looking.CannotLook, match="other weights"):
         untaught.kept(discs, noted["untaught"] | {"weights": "of another network"}, b"", noted["classes"])
-
-
-def test_what_was_taken_back_or_ran_elsewhere_does_not_compete(discs, manager) -> None:
-    made = rivals.newest(discs)
-    assert made is not None
+    # What programs send cannot be asked again, and what was taken back is not.
+    outside.begin(discs, manager, "Elsewhere", {}, {})
+    assert rivals.newest(discs) == made
     proposing.take_back(made, manager)
     assert rivals.trial(discs) is None
