@@ -98,6 +98,7 @@ def looked_at(project: Project, backbone: str, items: np.ndarray, step: Step | N
     """Return what a backbone that is not the project's makes of some images; unreadable ones are left out."""
     from mlassist.backbones import loading
 
+    survey.look_at(catalog.find(backbone))  # so that it can be chosen, and its speed is known
     network = loading.load(backbone)
     rows = list(Item.objects.select_related("source").filter(pk__in=items.tolist()).order_by("pk"))
     ids: list[int] = []

@@ -4,8 +4,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mlassist.certificates import bounds
-
 FEWEST = 10  # held-out labels from which a share says anything
 INTERVAL = 0.05
 SURE = 1.96  # standard errors: by chance, one difference in twenty is larger
@@ -15,6 +13,9 @@ Right = Mapping[str, float]  # 0 to 1, by item
 
 def figures(right: Right) -> dict[str, float | int]:
     """Return n, and from `FEWEST` on the share that is right with its 95 % interval."""
+    # Here: SciPy has no place in the web process.
+    from mlassist.certificates import bounds
+
     n = len(right)
     if n < FEWEST:
         return {"n": n}
