@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Untaught:
-    """Looks at an image and at its mirror image, as detectors do."""
+    """Looks at an image and at its mirror image, as detectors do.
+
+    That takes twice as long, and where images are crowded it is all that tells sure ones from others.
+    """
 
     engine: Locating
     classes: list[int]
