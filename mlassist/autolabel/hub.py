@@ -24,7 +24,7 @@ from transformers import (
 from labeling.models import Item, Project
 from mlassist import detecting, embedding
 from mlassist.autolabel import masks, prompts, windows
-from mlassist.autolabel.looking import CannotLook, Found, Scored, as_sure_as_right, regions_of
+from mlassist.autolabel.looking import CannotLook, Found, Region, Scored, as_sure_as_right, regions_of
 from mlassist.autolabel.thresholds import FLOOR
 from mlassist.backbones import catalog, loading
 from mlassist.heads import Head
@@ -139,6 +139,8 @@ def head_of(folder: Path, told: dict[int, list[str]], *, multilabel: bool) -> He
 class Detecting:
     """A detector that is told what to look for, and what outlines its boxes where outlines are wanted."""
 
+    takes_all_cores = True
+
     def __init__(self, folder: Path, told: dict[int, list[str]], outlining: Path | None) -> None:
         self.model = loaded(AutoModelForZeroShotObjectDetection, folder).eval().to(device())
         self.prepare = loaded(AutoImageProcessor, folder)
@@ -155,9 +157,12 @@ class Detecting:
     def to_bytes(self) -> bytes:
         return b""
 
+    def find(self, picture: np.ndarray) -> list[Region]:
+        found = self.boxes(picture)
+        return self.outliner.outlined(np.array(picture), found) if self.outliner and found else found
+
     @torch.inference_mode()
-    def find(self, picture: np.ndarray) -> list[dict[str, Any]]:
-        """Return regions {class, confidence, bbox | polygon}."""
+    def boxes(self, picture: np.ndarray) -> list[Region]:
         height, width = picture.shape[:2]
         picture = np.array(picture)  # torch takes no array that cannot be written
         looks = self.prepare(images=picture, return_tensors="pt").to(device())
@@ -170,7 +175,7 @@ class Detecting:
         corners = np.concatenate([corners[:, :2] - corners[:, 2:] / 2, corners[:, 2:]], 1)
         chosen = np.flatnonzero(sure >= FLOOR)
         kept = chosen[windows.apart(corners[chosen], sure[chosen], SAME)][:MOST_BOXES]
-        found = [
+        return [
             {
                 "class": int(labels[at]),
                 "confidence": round(float(sure[at]), 4),
@@ -178,7 +183,6 @@ class Detecting:
             }
             for at in kept.tolist()
         ]
-        return self.outliner.outlined(picture, found) if self.outliner and found else found
 
     def queried(self, looks: Any) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Yield (boxes, confidence, class) of OWLv2, which scores each box for each phrase."""

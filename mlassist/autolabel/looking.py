@@ -40,6 +40,20 @@ class Engine(Protocol):
         ...
 
 
+class Locating(Engine, Protocol):
+    """A model of boxes or outlines."""
+
+    takes_all_cores: bool  # for one image; others look at one image on each
+
+    def find(self, picture: np.ndarray) -> list[Region]:
+        """Return regions {class, confidence, bbox | polygon} of pixels (h, w, 3) uint8."""
+        ...
+
+    def boxes(self, picture: np.ndarray) -> list[Region]:
+        """Return the same before outlines are drawn."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Scored:
     """A head on embeddings that the project has of its images."""
@@ -81,8 +95,14 @@ def ready(trial: Trial) -> Engine:
     """Return the model of a trial, the same each time. Raises CannotLook."""
     if trial.pk not in _ready:
         _ready.clear()
-        _ready[trial.pk] = load(trial) if trial.model else make(trial)
+        _ready[trial.pk] = load(trial, model_of(trial)) if trial.model else make(trial)
     return _ready[trial.pk]
+
+
+def model_of(trial: Trial) -> bytes:
+    """Return what was kept of a trial's model."""
+    with default_storage.open(trial.model) as stored:
+        return stored.read()
 
 
 def make(trial: Trial) -> Engine:
@@ -101,9 +121,7 @@ def make(trial: Trial) -> Engine:
     raise CannotLook(f"There is no model called {trial.engine} here.")
 
 
-def load(trial: Trial) -> Engine:
-    with default_storage.open(trial.model) as stored:
-        data = stored.read()
+def load(trial: Trial, data: bytes) -> Engine:
     if not trial.project.is_classification:
         from mlassist.autolabel import located
 
