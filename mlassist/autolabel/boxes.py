@@ -2,8 +2,8 @@
 
 import io
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from mlassist.autolabel import windows
+from mlassist.autolabel.calibration import Line
 from mlassist.autolabel.thresholds import FLOOR
 from mlassist.autolabel.windows import GRID, Stencil, Template, Usual
 from mlassist.backbones.recipe import OWN
@@ -120,6 +121,13 @@ class Finder:
             for at in told.tolist()
             if sure[at] >= FLOOR
         ]
+
+    def follow(self, lines: Mapping[int, Line]) -> None:
+        """Be as sure from now on as people's drawings say."""
+        for label, line in lines.items():
+            form = self.templates[label]
+            level = line.slope * form.level + line.level
+            self.templates[label] = replace(form, slope=line.slope * form.slope, level=level)
 
     @torch.inference_mode()
     def peaks(

@@ -5,8 +5,9 @@ From a folder on this machine; nothing is downloaded and no code of a model is r
 Needs torch and the optional transformers.
 """
 
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,13 @@ from transformers import (
     AutoTokenizer,
 )
 
-from labeling.models import Item, Project
-from mlassist import detecting, embedding
-from mlassist.autolabel import masks, prompts, windows
-from mlassist.autolabel.looking import CannotLook, Found, Scored, as_sure_as_right, regions_of
+from labeling.models import Project
+from mlassist import detecting
+from mlassist.autolabel import drawings, masks, prompts, sentences, windows
+from mlassist.autolabel.calibration import Line
+from mlassist.autolabel.looking import CannotLook, Found, Scored, Seeing, as_sure_as_right
 from mlassist.autolabel.thresholds import FLOOR
-from mlassist.backbones import catalog, loading
+from mlassist.backbones import catalog
 from mlassist.heads import Head
 from mlassist.models import Trial
 from mlassist.pool import Pool
@@ -42,7 +44,7 @@ def folder_of(name: str) -> Path:
     for known, folder in catalog.hub_folders():
         if known == name:
             return folder
-    raise CannotLook(f"{name} is no longer here.")
+    raise CannotLook(sentences.NO_LONGER_HERE % {"name": name})
 
 
 def loaded(kind: Any, folder: Path, **given: Any) -> Any:
@@ -51,7 +53,7 @@ def loaded(kind: Any, folder: Path, **given: Any) -> Any:
         return kind.from_pretrained(folder, **HERE, **given)
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise CannotLook(f"{folder.name} cannot be read: {reason}") from error
+        raise CannotLook(sentences.CANNOT_BE_READ % {"name": folder.name, "reason": reason}) from error
 
 
 def device() -> str:
@@ -59,28 +61,6 @@ def device() -> str:
 
 
 # Classes of whole images
-
-
-@dataclass(frozen=True, slots=True)
-class Seeing:
-    """A head on what a backbone of the hub makes of images, which the project has no embeddings of."""
-
-    head: Head
-    backbone: str
-
-    def look(self, items: Sequence[int]) -> Iterator[tuple[int, Found]]:
-        try:
-            network = loading.load(self.backbone)
-        except loading.CannotLoad as error:
-            raise CannotLook(str(error)) from error
-        rows = list(Item.objects.select_related("source").filter(pk__in=list(items)))
-        for seen, unreadable, vectors in embedding.embed_items(network, rows):
-            for item, chances in zip(seen, self.head.probabilities(vectors), strict=True):
-                yield item, regions_of(chances, self.head.classes)
-            yield from ((item, None) for item in unreadable)
-
-    def to_bytes(self) -> bytes:
-        return self.head.to_bytes()
 
 
 def classifier(trial: Trial, name: str) -> Scored | Seeing:
@@ -98,9 +78,7 @@ def classifier(trial: Trial, name: str) -> Scored | Seeing:
 def seen_by(head: Head, project: Project, backbone: str) -> Scored | Seeing:
     """Return a head with the project's own embeddings, where it looks through the same backbone."""
     if project.backbone == backbone:
-        pool = Pool.of(project)
-        if len(pool):
-            return Scored(head, pool)
+        return Scored(head, Pool.of(project), backbone)
     return Seeing(head, backbone)
 
 
@@ -140,6 +118,7 @@ class Detecting:
     """A detector that is told what to look for, and what outlines its boxes where outlines are wanted."""
 
     def __init__(self, folder: Path, told: dict[int, list[str]], outlining: Path | None) -> None:
+        self.lines: dict[int, Line] = {}
         self.model = loaded(AutoModelForZeroShotObjectDetection, folder).eval().to(device())
         self.prepare = loaded(AutoImageProcessor, folder)
         self.words = loaded(AutoTokenizer, folder)
@@ -153,11 +132,16 @@ class Detecting:
             yield item, self.find(pictures[item]) if item in pictures else None
 
     def to_bytes(self) -> bytes:
-        return b""
+        return json.dumps({label: asdict(line) for label, line in self.lines.items()}).encode()
 
-    @torch.inference_mode()
     def find(self, picture: np.ndarray) -> list[dict[str, Any]]:
         """Return regions {class, confidence, bbox | polygon}."""
+        found = self.boxes(picture)
+        return self.outliner.outlined(picture, found) if self.outliner and found else found
+
+    @torch.inference_mode()
+    def boxes(self, picture: np.ndarray) -> list[dict[str, Any]]:
+        """Return regions {class, confidence, bbox}."""
         height, width = picture.shape[:2]
         picture = np.array(picture)  # torch takes no array that cannot be written
         looks = self.prepare(images=picture, return_tensors="pt").to(device())
@@ -165,12 +149,15 @@ class Detecting:
         boxes = np.concatenate([boxes for boxes, _, _ in parts])
         sure = np.concatenate([sure for _, sure, _ in parts])
         labels = np.concatenate([labels for _, _, labels in parts])
+        for label, line in self.lines.items():
+            own = labels == label
+            sure[own] = line.at(sure[own])
         longer = (max(width, height),) * 2 if self.model.config.model_type == "owlv2" else (width, height)
         corners = boxes * np.array([*longer, *longer])
         corners = np.concatenate([corners[:, :2] - corners[:, 2:] / 2, corners[:, 2:]], 1)
         chosen = np.flatnonzero(sure >= FLOOR)
         kept = chosen[windows.apart(corners[chosen], sure[chosen], SAME)][:MOST_BOXES]
-        found = [
+        return [
             {
                 "class": int(labels[at]),
                 "confidence": round(float(sure[at]), 4),
@@ -178,7 +165,6 @@ class Detecting:
             }
             for at in kept.tolist()
         ]
-        return self.outliner.outlined(picture, found) if self.outliner and found else found
 
     def queried(self, looks: Any) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Yield (boxes, confidence, class) of OWLv2, which scores each box for each phrase."""
@@ -261,9 +247,17 @@ class Outlining:
         return made
 
 
-def detector(trial: Trial, name: str) -> Detecting:
-    """Return a detector that looks for the prompts of a trial; `name` may have an outliner after a plus."""
+def detector(trial: Trial, name: str, kept: bytes) -> Detecting:
+    """Return a detector that looks for the prompts of a trial; `name` may have an outliner after a plus.
+
+    How sure it may be is what people's drawings say now, or said when it was tried, if that was kept.
+    """
     boxes, _, outlines = name.partition("+")
     told = {int(label): prompts.alternatives(said) for label, said in trial.prompts.items()}
     told = {label: said for label, said in told.items() if said}
-    return Detecting(folder_of(boxes), told, folder_of(outlines) if outlines else None)
+    made = Detecting(folder_of(boxes), told, folder_of(outlines) if outlines else None)
+    if kept:
+        made.lines = {int(label): Line(**line) for label, line in json.loads(kept).items()}
+    else:
+        made.lines = dict(drawings.lines(trial.project, list(told), made.boxes))
+    return made

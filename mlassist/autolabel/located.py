@@ -11,8 +11,8 @@ from labeling import images, outlining
 from labeling.hints import Hints
 from labeling.models import Item, Project
 from mlassist import detecting, embedding
-from mlassist.autolabel import boxes, trials
-from mlassist.autolabel.looking import NO_EXAMPLES, CannotLook, Found
+from mlassist.autolabel import boxes, drawings, sentences, trials
+from mlassist.autolabel.looking import CannotLook, Found
 from mlassist.backbones.loading import bundled_stages
 from mlassist.models import Trial
 
@@ -75,9 +75,11 @@ def by_example(trial: Trial) -> Located:
         if each["item"] in pictures and "bbox" in each
     ]
     if not shown:
-        raise CannotLook(NO_EXAMPLES)
+        raise CannotLook(sentences.NO_EXAMPLES)
     others = [picture for item, picture in pictures.items() if item not in wanted]
-    return Located(boxes.learn(bundled_stages(), shown, others), trial.project)
+    finder = boxes.learn(bundled_stages(), shown, others)
+    finder.follow(drawings.lines(trial.project, list(finder.templates), finder.find))
+    return Located(finder, trial.project)
 
 
 def load(trial: Trial, data: bytes) -> Located:

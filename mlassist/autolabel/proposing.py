@@ -1,8 +1,8 @@
 """Suggestions for many images by a model that was tried: a job in chunks, stopped and resumed at will."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from django.core.files.base import ContentFile
@@ -17,15 +17,19 @@ from labeling import announcing, jobs, suggestions
 from labeling.answers import Answers
 from labeling.models import Event, Job, Project, QueueEntry, User
 from labeling.suggestions import Placement, Proposal
-from mlassist import meanings, versions
-from mlassist.autolabel import engines, thresholds, trials
+from mlassist import meanings, switching, versions
+from mlassist.autolabel import engines, sentences, thresholds, trials
 from mlassist.autolabel.examples import AutoLabelRefused
 from mlassist.models import AutoLabeling, ModelVersion, Trial
+
+if TYPE_CHECKING:
+    from mlassist.autolabel.looking import Engine, Found
 
 MOST_AT_ONCE, FEWEST_AT_ONCE = 2_000, 16
 SECONDS_AT_ONCE = 60  # of work that a killed worker loses, at the most
 WHY = gettext_noop("auto-label proposes it")
-AFTER_BLIND = -0.25  # before the rest of the pool, and after what people sent back
+OUTSIDE = "outside"  # the engine of what programs send
+ASKED_FOR = -0.75  # of drawings: after what people sent back, before what a first model would learn from
 
 
 def start(trial: Trial, by: User, wanted: Mapping[int, float], count: int | None = None) -> AutoLabeling:
@@ -63,20 +67,36 @@ def start(trial: Trial, by: User, wanted: Mapping[int, float], count: int | None
 def refuse(trial: Trial) -> None:
     """Raise AutoLabelRefused unless a trial's model can be let at many images now."""
     project = trial.project
-    if project.assist_mode == Project.AssistMode.OFF:
-        raise AutoLabelRefused(
-            _("The model’s help is switched off in the settings, so nobody would see what it proposes.")
-        )
+    refuse_unseen(project)
     trials.offered(project, trial.engine)
     if trial.seconds is None or trial.job is None or trial.job.state != Job.State.DONE:
         raise AutoLabelRefused(_("Generate test results first, and look at them."))
+    in_use = project.classes.filter(retired_at=None).values_list("id", flat=True)
+    if set(trial.prompts) != {str(label) for label in in_use}:
+        raise AutoLabelRefused(_("Classes have changed since the test. Generate test results again."))
+    adopted = switching.last_swap(project)
+    if project.is_classification and adopted is not None and adopted.created_at > trial.created_at:
+        raise AutoLabelRefused(_("The backbone has changed since the test. Generate test results again."))
     if running(project) is not None:
         raise AutoLabelRefused(_("Auto label is at work already. Wait for it, or stop it."))
+
+
+def refuse_unseen(project: Project) -> None:
+    """Raise AutoLabelRefused where nobody would be shown what a model proposes."""
+    if project.assist_mode == Project.AssistMode.OFF:
+        raise AutoLabelRefused(_(sentences.SWITCHED_OFF))
 
 
 def running(project: Project) -> AutoLabeling | None:
     at_work = AutoLabeling.objects.filter(project=project, job__state__in=trials.UNFINISHED)
     return at_work.select_related("job", "trial").first()
+
+
+def state_of(made: AutoLabeling) -> str:
+    """Return the state of its job; "outside" where a program sends what a model says elsewhere."""
+    if made.trial.engine == OUTSIDE:
+        return OUTSIDE
+    return made.job.state if made.job else Job.State.CANCELLED
 
 
 def version_for(trial: Trial, wanted: Mapping[str, float]) -> ModelVersion:
@@ -141,16 +161,19 @@ def propose(job: jobs.RunningJob) -> dict[str, Any]:
     """Look at what is left of a choice, chunk after chunk; each is written together with how far it is."""
     from mlassist.autolabel import looking
 
-    made = AutoLabeling.objects.select_related("project", "trial__project").get(
-        pk=job.payload["auto_labeling"]
-    )
     try:
-        engine = looking.ready(made.trial)
+        return go_through(job, looking.ready)
     except looking.CannotLook as error:
         raise jobs.JobFailed(str(error)) from error
+
+
+def go_through(job: jobs.RunningJob, ready: Callable[[Trial], "Engine"]) -> dict[str, Any]:
+    related = AutoLabeling.objects.select_related("project", "trial__project", "model_version")
+    made = related.get(pk=job.payload["auto_labeling"])
+    engine = ready(made.trial)
     size = chunk_size(made.trial.seconds or 0.0)
     while items := following(made, size):
-        found: dict[int, looking.Found] = {}
+        found: dict[int, Found] = {}
         job.progress(made.done, made.total)
         for number, (item, told) in enumerate(engine.look([item for item, draw in items])):
             found[item] = told
@@ -170,6 +193,19 @@ def following(made: AutoLabeling, size: int) -> list[tuple[int, float]]:
     return list(waiting.values_list("pk", "draw")[: max(0, min(size, made.total - made.done))])
 
 
+def obstacle(made: AutoLabeling) -> str:
+    """Return why a run must not go on, empty where nothing speaks against it: people change their minds."""
+    project = Project.objects.get(pk=made.project_id)
+    if project.assist_mode == Project.AssistMode.OFF:
+        return sentences.SWITCHED_OFF
+    if meanings.is_outdated(made.model_version):
+        return sentences.OTHER_CLASSES
+    sees_as_the_project = not made.trial.engine.startswith(("hub/", OUTSIDE))
+    if project.is_classification and sees_as_the_project and made.model_version.backbone != project.backbone:
+        return sentences.OTHER_BACKBONE
+    return ""
+
+
 def write(
     made: AutoLabeling, items: Sequence[tuple[int, float]], found: Mapping[int, list[dict[str, Any]] | None]
 ) -> None:
@@ -178,6 +214,8 @@ def write(
         mine = AutoLabeling.objects.select_for_update().get(pk=made.pk)
         if mine.taken_back_at is not None:
             raise jobs.Cancelled
+        if problem := obstacle(made):
+            raise jobs.JobFailed(problem)
         if (mine.cursor, mine.cursor_item) != (made.cursor, made.cursor_item):
             raise jobs.Interrupted("another worker has gone on with it")
         proposed = store(made, [item for item, draw in items], found)
@@ -237,7 +275,7 @@ def placements(project: Project, proposed: Mapping[int, Sequence[Mapping[str, An
             one = classes[0] if len(classes) == 1 else None
             yield Placement(item, "prelabeled", 1 - certainty(regions), one or group_of(classes), one, WHY)
         else:
-            yield Placement(item, "manual", AFTER_BLIND - certainty(regions) / 10, None, None, WHY)
+            yield Placement(item, "manual", ASKED_FOR - certainty(regions) / 10, None, None, WHY)
 
 
 def group_of(classes: Sequence[int]) -> int:
@@ -255,11 +293,15 @@ def stop(made: AutoLabeling, by: User) -> None:
 
 def resume(made: AutoLabeling, by: User) -> None:
     """Go on where it was stopped or has failed. Raises AutoLabelRefused."""
-    if running(made.project) is not None:
-        raise AutoLabelRefused(_("Auto label is at work already. Wait for it, or stop it."))
-    if made.taken_back_at is not None or made.done >= made.total or made.job is None:
-        raise AutoLabelRefused(_("There is nothing left of it to do."))
-    jobs.retry(made.job)
+    with transaction.atomic():
+        Project.objects.select_for_update(no_key=True).get(pk=made.project_id)
+        if running(made.project) is not None:
+            raise AutoLabelRefused(_("Auto label is at work already. Wait for it, or stop it."))
+        if made.taken_back_at is not None or made.done >= made.total or made.job is None:
+            raise AutoLabelRefused(_("There is nothing left of it to do."))
+        if problem := obstacle(made):
+            raise AutoLabelRefused(_(problem))
+        jobs.retry(made.job)
 
 
 def take_back(made: AutoLabeling, by: User) -> int:

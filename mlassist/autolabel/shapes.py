@@ -4,8 +4,9 @@ from typing import Any
 
 from django.urls import reverse
 
+from labeling import languages
 from labeling.models import DataSource, Item, Project
-from mlassist.autolabel import engines, examples, proposing, thresholds, trials
+from mlassist.autolabel import engines, examples, proposing, sentences, thresholds, trials
 from mlassist.models import AutoLabeling, Example, Trial, TrialImage
 
 
@@ -79,7 +80,7 @@ def trial_shape(trial: Trial) -> dict[str, Any]:
         "prompts": {int(label): said for label, said in trial.prompts.items()},
         "examples": trial.examples,
         "state": trial.job.state if trial.job else "failed",
-        "error": trial.job.error.strip().rpartition("\n")[2] if trial.job else "",
+        "error": sentences.said(trial.job.error) if trial.job else "",
         "seconds_per_image": trial.seconds,
         "spread": {int(label): counts for label, counts in trial.spread.items()},
         "images": [image_shape(each) for each in images],
@@ -89,7 +90,7 @@ def trial_shape(trial: Trial) -> dict[str, Any]:
 
 def image_shape(image: TrialImage) -> dict[str, Any]:
     """Return an image with all that was found on it; null while nobody has looked."""
-    return {**picture_shape(image.item), "found": image.found, "problem": image.problem}
+    return {**picture_shape(image.item), "found": image.found, "problem": languages.reason(image.problem)}
 
 
 def labeling_shape(made: AutoLabeling) -> dict[str, Any]:
@@ -101,9 +102,9 @@ def labeling_shape(made: AutoLabeling) -> dict[str, Any]:
         "model_version": made.model_version.number,
         "source": made.trial.source_id,
         "thresholds": {int(label): value for label, value in made.thresholds.items()},
-        "state": job.state if job else "cancelled",
+        "state": proposing.state_of(made),
         "job": job.pk if job else None,
-        "error": job.error.strip().rpartition("\n")[2] if job else "",
+        "error": sentences.said(job.error) if job else "",
         "total": made.total,
         "done": made.done,
         "proposed": made.proposed,

@@ -1,7 +1,7 @@
 """Trying a model on a few images: asked for by people, done by a job, told in full to the page."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from django.core.files.base import ContentFile
@@ -11,15 +11,16 @@ from django.utils.translation import gettext as _
 
 from labeling import classes, jobs
 from labeling.models import DataSource, Item, Job, Project, User
-from mlassist.autolabel import engines, examples, prompts
+from mlassist.autolabel import engines, examples, prompts, sentences
 from mlassist.autolabel.examples import AutoLabelRefused
 from mlassist.models import Trial, TrialImage
+
+if TYPE_CHECKING:
+    from mlassist.autolabel.looking import Engine
 
 SHOWN = 4  # test images
 OTHERS = 20  # in the strip below
 MOST_IMAGES = 200  # that one trial looks at
-UNREADABLE = "The image cannot be read."
-UNKNOWN = "The backbone has not looked at this image yet."
 UNFINISHED = (Job.State.QUEUED, Job.State.RUNNING)
 
 
@@ -38,6 +39,8 @@ def start(
     """
     offer = offered(project, engine)
     shown = some(project, source, items)
+    if not shown and items:
+        raise AutoLabelRefused(_("These images can no longer be shown here. Load the page again."))
     if not shown:
         raise AutoLabelRefused(_("There is no image to try it on yet. Import some first."))
     with transaction.atomic():
@@ -148,9 +151,14 @@ def look(job: jobs.RunningJob) -> dict[str, Any]:
 
     trial = Trial.objects.select_related("project").get(pk=job.payload["trial"])
     try:
-        engine = looking.ready(trial)
+        return look_with(looking.ready(trial), trial, job)
     except looking.CannotLook as error:
         raise jobs.JobFailed(str(error)) from error
+
+
+def look_with(engine: "Engine", trial: Trial, job: jobs.RunningJob) -> dict[str, Any]:
+    from mlassist.autolabel import looking
+
     waiting = list(trial.images.filter(found__isnull=True, problem="").values_list("item_id", flat=True))
     is_scored = isinstance(engine, looking.Scored)
     measured = []
@@ -161,12 +169,12 @@ def look(job: jobs.RunningJob) -> dict[str, Any]:
         known = dict(found)
         for item in some_items:
             told = known.get(item)
-            problem = "" if told is not None else UNREADABLE if item in known else UNKNOWN
+            problem = sentences.UNREADABLE if told is None else ""
             trial.images.filter(item=item).update(found=told, problem=problem)
     fields: dict[str, Any] = {}
     if trial.seconds is None and measured:
         # The first image also pays for what is made once.
-        fields["seconds"] = min(measured)
+        fields["seconds"] = float(np.mean(measured[1:] or measured))
     if not trial.model and (data := engine.to_bytes()):
         fields["model"] = default_storage.save(f"trials/{trial.project_id}/{trial.pk}", ContentFile(data))
     if isinstance(engine, looking.Scored) and not trial.spread:

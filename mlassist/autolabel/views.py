@@ -1,5 +1,6 @@
 """The Auto-label page: try models, choose thresholds, let one propose."""
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -16,12 +17,13 @@ from labeling.api.shapes import whole_number
 from labeling.models import Project
 from labeling.views import SignedIn
 from mlassist import versions
-from mlassist.autolabel import engines, proposing, script, trials
+from mlassist.autolabel import engines, proposing, script, sentences, trials
 from mlassist.autolabel.api import source_or_404
 from mlassist.autolabel.examples import AutoLabelRefused
-from mlassist.models import Example, Trial
+from mlassist.models import AutoLabeling, Example, Trial
 
 PREFIX = "t"  # of a threshold in an address, before the id of its class
+THRESHOLD = re.compile(r"[01](\.[0-9]{1,8})?")
 
 
 def auto_label(request: SignedIn, project_id: int) -> HttpResponse:
@@ -87,7 +89,16 @@ def texts() -> dict[str, str]:
 
 def made_so_far(project: Project) -> dict[str, Any]:
     made = project.auto_labelings.select_related("trial__source", "model_version", "job").order_by("-pk")[:10]
-    return {"made": [{"row": each, "waiting": proposing.left(each)} for each in made]}
+    return {"made": [told(each) for each in made]}
+
+
+def told(made: AutoLabeling) -> dict[str, Any]:
+    return {
+        "row": made,
+        "state": proposing.state_of(made),
+        "waiting": proposing.left(made),
+        "error": sentences.said(made.job.error) if made.job else "",
+    }
 
 
 def auto_label_live(request: SignedIn, project_id: int) -> HttpResponse:
@@ -124,11 +135,8 @@ def thresholds_of(given: Any) -> dict[int, float]:
     found = {}
     for name, value in given.items():
         label = whole_number(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else None
-        try:
-            if label is not None:
-                found[label] = min(1.0, max(0.0, float(value)))
-        except ValueError:
-            continue
+        if label is not None and THRESHOLD.fullmatch(value) and float(value) <= 1:
+            found[label] = float(value)
     return found
 
 
