@@ -136,6 +136,7 @@ class Detecting:
 
     def find(self, picture: np.ndarray) -> list[dict[str, Any]]:
         """Return regions {class, confidence, bbox | polygon}."""
+        picture = np.array(picture)  # torch takes no array that cannot be written
         found = self.boxes(picture)
         return self.outliner.outlined(picture, found) if self.outliner and found else found
 
@@ -143,8 +144,7 @@ class Detecting:
     def boxes(self, picture: np.ndarray) -> list[dict[str, Any]]:
         """Return regions {class, confidence, bbox}."""
         height, width = picture.shape[:2]
-        picture = np.array(picture)  # torch takes no array that cannot be written
-        looks = self.prepare(images=picture, return_tensors="pt").to(device())
+        looks = self.prepare(images=np.array(picture), return_tensors="pt").to(device())
         parts = list(self.grounded(looks) if self.is_grounded else self.queried(looks))
         boxes = np.concatenate([boxes for boxes, _, _ in parts])
         sure = np.concatenate([sure for _, sure, _ in parts])

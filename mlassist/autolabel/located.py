@@ -11,13 +11,15 @@ from labeling import images, outlining
 from labeling.hints import Hints
 from labeling.models import Item, Project
 from mlassist import detecting, embedding
-from mlassist.autolabel import boxes, drawings, sentences, trials
+from mlassist.autolabel import boxes, drawings, sentences, trials, windows
 from mlassist.autolabel.looking import CannotLook, Found
 from mlassist.backbones.loading import bundled_stages
+from mlassist.detectors.shapes import Shapes
 from mlassist.models import Trial
 
 OTHERS = 8  # images that say what is usual
 AT_A_TIME = 32  # images between two queries
+SAME = 0.5  # overlap of what is around two outlines, from which they are of one object
 OUTLINED = 0.2  # confidence from which a box is worth an outline: it takes a tenth of a second
 
 
@@ -49,8 +51,11 @@ class Located:
 
 
 def outlined(item: Item, found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return regions with the outline of what stands out in each box; where nothing does, it is left out."""
-    made = []
+    """Return regions with the outline of what stands out in each box; where nothing does, it is left out.
+
+    Two boxes that hardly overlap may be around one object: it is told of once, as the surest box has it.
+    """
+    made: list[dict[str, Any]] = []
     for each in found:
         if each["confidence"] < OUTLINED:
             continue
@@ -61,7 +66,9 @@ def outlined(item: Item, found: Sequence[dict[str, Any]]) -> list[dict[str, Any]
         polygon = outlining.sound(rings, item.width or 0, item.height or 0)
         if polygon:
             made.append({"class": each["class"], "confidence": each["confidence"], "polygon": polygon})
-    return made
+    shapes = Shapes.of_regions(made, sorted({each["class"] for each in made}))
+    corners = np.concatenate([shapes.boxes[:, :2], shapes.boxes[:, 2:] - shapes.boxes[:, :2]], 1)
+    return [made[at] for at in windows.apart(corners, shapes.scores, SAME)]
 
 
 def by_example(trial: Trial) -> Located:
@@ -77,7 +84,10 @@ def by_example(trial: Trial) -> Located:
     if not shown:
         raise CannotLook(sentences.NO_EXAMPLES)
     others = [picture for item, picture in pictures.items() if item not in wanted]
-    finder = boxes.learn(bundled_stages(), shown, others)
+    try:
+        finder = boxes.learn(bundled_stages(), shown, others)
+    except boxes.NoWindow as error:
+        raise CannotLook(sentences.NO_WINDOW) from error
     finder.follow(drawings.lines(trial.project, list(finder.templates), finder.find))
     return Located(finder, trial.project)
 
