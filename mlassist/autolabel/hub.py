@@ -22,6 +22,7 @@ from transformers import (
     AutoTokenizer,
 )
 
+from labeling import outlining
 from labeling.models import Project
 from mlassist import detecting
 from mlassist.autolabel import drawings, masks, prompts, sentences, windows
@@ -241,7 +242,8 @@ class Outlining:
         for each, mask in zip(
             found, covered.numpy().reshape(len(found), -1, *picture.shape[:2]), strict=True
         ):
-            polygon = masks.polygon(mask[0] > 0)
+            rings = [np.reshape(part, (-1, 2)) for part in masks.polygon(mask[0] > 0)]
+            polygon = outlining.sound(rings, picture.shape[1], picture.shape[0])
             if polygon:
                 made.append({"class": each["class"], "confidence": each["confidence"], "polygon": polygon})
         return made

@@ -34,15 +34,15 @@ def begin(
     kept = {str(each.pk): wanted.get(each.pk, thresholds.FLOOR) for each in classes}
     with transaction.atomic():
         trial = Trial.objects.create(
-            project=project, engine=proposing.OUTSIDE, title=title, prompts=told, created_by=by
+            project=project, engine=trials.OUTSIDE, title=title, prompts=told, created_by=by
         )
         version = versions.add(
             project,
             Answers(np.empty(0, np.int64)),
-            backbone=proposing.OUTSIDE,
+            backbone=trials.OUTSIDE,
             head="",
             classes=[each.pk for each in classes],
-            metrics={"head": title, "engine": proposing.OUTSIDE, "prompts": told, "thresholds": kept},
+            metrics={"head": title, "engine": trials.OUTSIDE, "prompts": told, "thresholds": kept},
             meaning=meanings.today(project),
             taught=False,
         )
@@ -68,7 +68,7 @@ def take(made: AutoLabeling, given: Mapping[int, Regions]) -> dict[int, str]:
         # Who takes it back meanwhile waits for this, or has this refused.
         mine = AutoLabeling.objects.select_for_update(of=("self",)).select_related("model_version")
         row = mine.get(pk=made.pk)
-        if row.taken_back_at is not None or made.trial.engine != proposing.OUTSIDE:
+        if row.taken_back_at is not None or made.trial.engine != trials.OUTSIDE:
             raise AutoLabelRefused(_("Nothing more is taken here. Begin anew."))
         if problem := proposing.obstacle(row):
             raise AutoLabelRefused(_(problem))

@@ -1,5 +1,6 @@
 """Suggestions for many images by a model that was tried: a job in chunks, stopped and resumed at will."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
@@ -8,7 +9,7 @@ import numpy as np
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 MOST_AT_ONCE, FEWEST_AT_ONCE = 2_000, 16
 SECONDS_AT_ONCE = 60  # of work that a killed worker loses, at the most
 WHY = gettext_noop("auto-label proposes it")
-OUTSIDE = "outside"  # the engine of what programs send
 ASKED_FOR = -0.75  # of drawings: after what people sent back, before what a first model would learn from
 
 
@@ -94,8 +94,8 @@ def running(project: Project) -> AutoLabeling | None:
 
 def state_of(made: AutoLabeling) -> str:
     """Return the state of its job; "outside" where a program sends what a model says elsewhere."""
-    if made.trial.engine == OUTSIDE:
-        return OUTSIDE
+    if made.trial.engine == trials.OUTSIDE:
+        return trials.OUTSIDE
     return made.job.state if made.job else Job.State.CANCELLED
 
 
@@ -200,7 +200,7 @@ def obstacle(made: AutoLabeling) -> str:
         return sentences.SWITCHED_OFF
     if meanings.is_outdated(made.model_version):
         return sentences.OTHER_CLASSES
-    sees_as_the_project = not made.trial.engine.startswith(("hub/", OUTSIDE))
+    sees_as_the_project = not made.trial.engine.startswith(("hub/", trials.OUTSIDE))
     if project.is_classification and sees_as_the_project and made.model_version.backbone != project.backbone:
         return sentences.OTHER_BACKBONE
     return ""
@@ -320,9 +320,10 @@ def take_back(made: AutoLabeling, by: User) -> int:
     return gone
 
 
-def left(made: AutoLabeling) -> int:
-    """Return on how many images its suggestions wait for somebody now."""
+def waiting_of(project: Project, versions_asked: Sequence[int]) -> Counter[int]:
+    """Return on how many images the suggestions of model versions wait for somebody now."""
     waiting = QueueEntry.objects.filter(
-        project=made.project, item__suggestion__model_version=made.model_version.number
+        project=project, item__suggestion__model_version__in=list(versions_asked)
     )
-    return waiting.count()
+    counts = waiting.values_list("item__suggestion__model_version").annotate(count=Count("pk"))
+    return Counter(dict(counts))

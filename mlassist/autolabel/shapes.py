@@ -94,12 +94,12 @@ def image_shape(image: TrialImage) -> dict[str, Any]:
 
 
 def labeling_shape(made: AutoLabeling) -> dict[str, Any]:
-    job = made.job
+    job, number = made.job, made.model_version.number
     return {
         "id": made.pk,
         "model": made.trial.engine,
         "title": made.trial.title,
-        "model_version": made.model_version.number,
+        "model_version": number,
         "source": made.trial.source_id,
         "thresholds": {int(label): value for label, value in made.thresholds.items()},
         "state": proposing.state_of(made),
@@ -109,7 +109,7 @@ def labeling_shape(made: AutoLabeling) -> dict[str, Any]:
         "done": made.done,
         "proposed": made.proposed,
         "unreadable": made.unreadable,
-        "waiting": proposing.left(made),
+        "waiting": proposing.waiting_of(made.project, [number])[number],
         "taken_back_at": made.taken_back_at,
         "created_at": made.created_at,
     }

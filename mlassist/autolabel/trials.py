@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SHOWN = 4  # test images
 OTHERS = 20  # in the strip below
 MOST_IMAGES = 200  # that one trial looks at
+OUTSIDE = "outside"  # the engine of what programs send
 UNFINISHED = (Job.State.QUEUED, Job.State.RUNNING)
 
 
@@ -140,8 +141,9 @@ def queue(trial: Trial, by: User) -> None:
 
 
 def newest(project: Project, source: DataSource | None = None) -> Trial | None:
-    """Return the last trial of a choice of images."""
-    return Trial.objects.filter(project=project, source=source).order_by("-pk").first()
+    """Return the last trial of a choice of images; what programs send was not tried here."""
+    tried = Trial.objects.filter(project=project, source=source).exclude(engine=OUTSIDE)
+    return tried.order_by("-pk").first()
 
 
 @jobs.handler("try_model", cluster="ml", priority=1)

@@ -30,15 +30,20 @@ def auto_label(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "manage")
     source = source_or_404(project, whole_number(request.GET.get("source", "")))
     last = project.auto_labelings.order_by("-pk").first()
+    offers = engines.offers(project)
+    earlier = [each for each in offers if each.name.startswith("version/") and not each.problem][1:]
     context = {
         "project": project,
         "source": source,
         "sources": project.sources.order_by("-pk")[:100],
-        "models": engines.offers(project),
+        "models": [each for each in offers if not each.problem and each not in earlier],
+        "earlier": earlier,
+        "missing": [each for each in offers if each.problem],
         "config": config_of(project),
         "texts": texts(),
         "most_examples": Example.MOST,
         "script": script.of(project, settings.LOUPE_URL, last.thresholds if last else {}),
+        "is_at_work": proposing.running(project) is not None,
         "is_off": project.assist_mode == Project.AssistMode.OFF,
         **made_so_far(project),
     }
@@ -83,20 +88,20 @@ def texts() -> dict[str, str]:
         "threshold": _("Threshold of %s"),
         "prompt": _("What %s looks like, in words"),
         "open": _("Look at %s"),
-        "noImages": _("There is no image here to try a model on. Import some first."),
     }
 
 
 def made_so_far(project: Project) -> dict[str, Any]:
     made = project.auto_labelings.select_related("trial__source", "model_version", "job").order_by("-pk")[:10]
-    return {"made": [told(each) for each in made]}
+    waiting = proposing.waiting_of(project, [each.model_version.number for each in made])
+    return {"made": [told(each, waiting[each.model_version.number]) for each in made]}
 
 
-def told(made: AutoLabeling) -> dict[str, Any]:
+def told(made: AutoLabeling, waiting: int) -> dict[str, Any]:
     return {
         "row": made,
         "state": proposing.state_of(made),
-        "waiting": proposing.left(made),
+        "waiting": waiting,
         "error": sentences.said(made.job.error) if made.job else "",
     }
 
@@ -142,6 +147,9 @@ def thresholds_of(given: Any) -> dict[int, float]:
 
 def summary(project: Project, trial: Trial, wanted: dict[int, float]) -> dict[str, Any]:
     waiting = trials.waiting_in(project, trial.source).count()
+    labeled = project.items.exclude(state="unlabeled")
+    if trial.source:
+        labeled = labeled.filter(source=trial.source)
     given = Counter(each["class"] for each in trial.examples)
     return {
         "project": project,
@@ -159,7 +167,7 @@ def summary(project: Project, trial: Trial, wanted: dict[int, float]) -> dict[st
         "prefix": PREFIX,
         "waiting": waiting,
         "seconds": waiting * (trial.seconds or 0.0),
-        "labeled": project.items.exclude(state="unlabeled").count(),
+        "labeled": labeled.count(),
         "newest": versions.newest(project),
         "back": address_of(trial),
     }

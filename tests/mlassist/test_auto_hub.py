@@ -55,6 +55,7 @@ def save(folder: Path, kind: str) -> None:
         config = transformers.CLIPConfig(text_config=text, vision_config=image, projection_dim=24)
         model = transformers.CLIPModel(config)
     elif kind == "siglip":
+        text |= {"max_position_embeddings": 64}
         model = transformers.SiglipModel(transformers.SiglipConfig(text_config=text, vision_config=image))
     elif kind == "owlv2":
         config = transformers.Owlv2Config(text_config=text, vision_config=image, projection_dim=32)
@@ -96,7 +97,7 @@ def save(folder: Path, kind: str) -> None:
         ).save_pretrained(folder)  # fmt: skip
     model.save_pretrained(folder)
     if kind != "sam":
-        tokenizer(folder, 64 if kind == "grounding-dino" else 16)
+        tokenizer(folder, 64 if kind in ("grounding-dino", "siglip") else 16)
         (folder / "preprocessor_config.json").write_text(json.dumps(looks))
     (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\n# A model\n")
 
