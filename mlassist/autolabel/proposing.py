@@ -92,6 +92,13 @@ def running(project: Project) -> AutoLabeling | None:
     return at_work.select_related("job", "trial").first()
 
 
+def thresholds_before(project: Project) -> dict[str, float]:
+    """Return the thresholds of the last run here, by class id."""
+    made = AutoLabeling.objects.filter(project=project).exclude(trial__engine=trials.OUTSIDE)
+    last = made.order_by("-pk").first()
+    return dict(last.thresholds) if last else {}
+
+
 def state_of(made: AutoLabeling) -> str:
     """Return the state of its job; "outside" where a program sends what a model says elsewhere."""
     if made.trial.engine == trials.OUTSIDE:

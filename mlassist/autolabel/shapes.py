@@ -13,8 +13,7 @@ from mlassist.models import AutoLabeling, Example, Trial, TrialImage
 def setup_shape(project: Project, source: DataSource | None, skip: int = 0) -> dict[str, Any]:
     """Return what can be chosen, what each class is like, and images to try models on."""
     trial = trials.newest(project, source)
-    before = AutoLabeling.objects.filter(project=project).order_by("-pk").first()
-    set_before = before.thresholds if before else {}
+    set_before = proposing.thresholds_before(project)
     by_class: dict[int, list[Example]] = {}
     for each in examples.of(project):
         by_class.setdefault(each.label_class_id, []).append(each)

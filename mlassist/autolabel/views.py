@@ -29,7 +29,6 @@ THRESHOLD = re.compile(r"[01](\.[0-9]{1,8})?")
 def auto_label(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "manage")
     source = source_or_404(project, whole_number(request.GET.get("source", "")))
-    last = project.auto_labelings.order_by("-pk").first()
     offers = engines.offers(project)
     earlier = [each for each in offers if each.name.startswith("version/") and not each.problem][1:]
     context = {
@@ -42,7 +41,7 @@ def auto_label(request: SignedIn, project_id: int) -> HttpResponse:
         "config": config_of(project),
         "texts": texts(),
         "most_examples": Example.MOST,
-        "script": script.of(project, settings.LOUPE_URL, last.thresholds if last else {}),
+        "script": script.of(project, settings.LOUPE_URL, proposing.thresholds_before(project)),
         "is_at_work": proposing.running(project) is not None,
         "is_off": project.assist_mode == Project.AssistMode.OFF,
         **made_so_far(project),
@@ -164,6 +163,7 @@ def summary(project: Project, trial: Trial, wanted: dict[int, float]) -> dict[st
             for each in project.classes.filter(retired_at=None)
             if each.pk in wanted
         ],
+        "asks_for": "examples" if trial.examples else "prompts" if trial.engine.startswith("hub/") else "",
         "prefix": PREFIX,
         "waiting": waiting,
         "seconds": waiting * (trial.seconds or 0.0),

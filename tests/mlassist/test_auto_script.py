@@ -40,7 +40,6 @@ class Client:
 @pytest.mark.parametrize(
     ("task", "kinds", "shape"),
     [
-        ("multiclass", {"openai/clip-vit-base-patch32": "clip"}, None),
         ("multilabel", {"google/siglip-base-patch16-224": "siglip"}, None),
         ("detection", {"IDEA-Research/grounding-dino-tiny": "grounding-dino"}, "bbox"),
         (

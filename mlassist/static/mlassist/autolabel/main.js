@@ -54,6 +54,8 @@ async function start() {
   listClasses(part("classes"), [...classes.values()], texts, on);
   part("all").hidden = classes.size < 3;
   part("all").addEventListener("input", slideAll);
+  const used = new Set(thresholds.values());
+  if (used.size === 1) showAll(Math.min(...used));
   waiting = setup.waiting;
   const all = setup.images;
   for (const each of all) pictures.set(each.id, each);
@@ -74,9 +76,16 @@ function slideAll(event) {
     /** @type {HTMLInputElement} */ (range).value = value;
     range.dispatchEvent(new CustomEvent("set"));
   }
-  const said = part("all").querySelector("output");
-  if (said) said.textContent = Number(value).toFixed(2);
+  showAll(Number(value));
   keep();
+}
+
+/** @param {number} value */
+function showAll(value) {
+  const range = /** @type {HTMLInputElement} */ (part("all").querySelector("input"));
+  range.value = String(value);
+  const said = part("all").querySelector("output");
+  if (said) said.textContent = value.toFixed(2);
 }
 
 /** @param {string} model */
@@ -355,19 +364,21 @@ function count() {
   const there = tests.map(foundOn).filter((each) => each?.found);
   const counts = counted(there.map(({ found }) => found), thresholds, config.exclusive);
   let all = 0;
+  let then = 0; // images that waited when it was tried: some have a label by now
   for (const [label, { shown, total }] of counts) {
     const output = page?.querySelector(`[data-class="${label}"] [data-count]`);
     if (!output) continue;
     const spread = trial?.spread[label];
     const sure = spread ? above(spread, thresholds.get(label) ?? 1) : 0;
     all += sure;
+    then += spread ? above(spread, 0) : 0;
     output.textContent = there.length ? `${shown} / ${total}` : "";
     const wide = spread ? texts.all.replace("%(shown)s", sure.toLocaleString()).replace("%(total)s", above(spread, 0).toLocaleString()) : "";
     if (wide && there.length) output.append(document.createElement("br"), wide);
   }
   const hasSpread = trial && config.exclusive && Object.keys(trial.spread).length > 0;
   part("overall").textContent = hasSpread
-    ? texts.overall.replace("%(shown)s", all.toLocaleString()).replace("%(total)s", waiting.toLocaleString())
+    ? texts.overall.replace("%(shown)s", Math.round((all * waiting) / Math.max(then, 1)).toLocaleString()).replace("%(total)s", waiting.toLocaleString())
     : "";
   const next = /** @type {HTMLAnchorElement} */ (part("next"));
   const isStale = Boolean(trial) && stale();
