@@ -70,7 +70,7 @@ def of_template(path: str) -> Iterator[Text]:
     template = get_template(path).template  # type: ignore[attr-defined]
     for node in template.nodelist.get_nodes_by_type(Node):
         if isinstance(node, TranslateNode):
-            yield str(node.filter_expression.var.literal), context_of(node)
+            yield str(node.filter_expression.var.literal).replace("%", "%%"), context_of(node)
         elif isinstance(node, BlockTranslateNode):
             one = str(node.render_token_list(node.singular)[0])
             several = str(node.render_token_list(node.plural)[0]) if node.plural else ""

@@ -19,3 +19,4 @@ class MlassistConfig(AppConfig):
             telling,
         )
         from mlassist.autolabel import proposing, trials  # noqa: F401
+        from mlassist.custom import making  # noqa: F401

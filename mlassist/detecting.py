@@ -14,7 +14,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,9 @@ from labeling.models import Item, Job, LabelClass, Project
 from mlassist import crops, doubting, embedding, loop, meanings, objects, runs, versions
 from mlassist.backbones import loading
 from mlassist.backbones.loading import bundled_stages
-from mlassist.detectors import storing, teaching, zoo
+from mlassist.custom import recipes
+from mlassist.custom.recipes import Recipe
+from mlassist.detectors import catalog, storing, teaching
 from mlassist.detectors.looking import Seen
 from mlassist.detectors.storing import HeldOut, Ready
 from mlassist.detectors.teaching import Labeled, Lesson, Taught
@@ -90,49 +92,95 @@ def is_worth_teaching(project: Project, version: ModelVersion, job: Job) -> bool
 def teach(project: Project, step: Step) -> ModelVersion:
     """Teach a detector from all answers that may be learned from, and keep it as a model version."""
     withdrawn, meaning = withdrawn_answers(project), meanings.today(project)
+    recipe = recipes.in_use(project)
     given = answers.training(project)
-    classes = list(
-        LabelClass.objects.filter(project=project, retired_at=None)
-        .order_by("position")
-        .values_list("id", flat=True)
-    )
+    classes = classes_of(project, recipe)
     folder = runs.workplace(project)
     given = as_begun(folder, given, classes, step.row.job_id)
-    rng = np.random.default_rng(project.seed % 2**32)
-    chosen = np.sort(rng.permutation(len(given))[:MOST_IMAGES])
-    truth = objects.drawn(project, given, classes)
-    pictures = dict(read(given.items[chosen].tolist()))
-    places = [at for at in chosen.tolist() if int(given.items[at]) in pictures]
-    known = np.unique(np.concatenate([truth[at].classes for at in places] or [np.zeros(0, int)]))
-    step.say(
-        f"{len(places)} images with {sum(len(truth[at]) for at in places)} objects of {len(known)} classes"
+    material = Material.of(project, given, classes, recipe, step.say)
+    begin(folder, given, material.annotations, classes, recipe, step.row.job_id)
+    taught = teaching.teach(lesson_of(project, material, classes, recipe, folder), step.say, step.progress)
+    step.metrics = measures(taught, material.items)
+    if recipe.title:
+        step.metrics["chosen"] = recipe.title
+    name = store(project, taught, classes, material.items)
+    version = versions.add(
+        project,
+        given,
+        backbone=BACKBONE,
+        head=name,
+        classes=classes,
+        metrics=step.metrics,
+        withdrawn=withdrawn,
+        embedded=objects.readable(project),
+        meaning=meaning,
     )
-    if len(places) < FEWEST_IMAGES or not len(known):
-        raise NothingToLearn(
-            f"A detector needs {FEWEST_IMAGES} answered images with objects on some of them."
+    step.row.model_version = version
+    step.say(f"Model {version.number}: {taught.kind}")
+    if taught.seen:
+        doubting.rank_objects(
+            project, material.items, [each.found for each in taught.seen], material.labeled.truth
         )
-    labeled = Labeled.of([pictures[int(given.items[at])] for at in places], [truth[at] for at in places])
+    shutil.rmtree(folder, ignore_errors=True)
+    return version
+
+
+def classes_of(project: Project, recipe: Recipe) -> list[int]:
+    """Return the ids of the classes that a detector learns, in the project's order."""
+    in_use = LabelClass.objects.filter(project=project, retired_at=None).order_by("position")
+    return recipe.among(list(in_use.values_list("id", flat=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a detector is taught from: images with what people drew, their items and answers."""
+
+    labeled: Labeled
+    items: list[int]
+    annotations: list[int]
+
+    @classmethod
+    def of(
+        cls,
+        project: Project,
+        given: Answers,
+        classes: Sequence[int],
+        recipe: Recipe,
+        say: Callable[[str], None],
+    ) -> "Material":
+        """Read the images of answers, as many as fit into memory. Raises NothingToLearn."""
+        rng = np.random.default_rng(project.seed % 2**32)
+        chosen = np.sort(rng.permutation(len(given))[:MOST_IMAGES])
+        truth = objects.drawn(project, given, classes)
+        pictures = dict(read(given.items[chosen].tolist()))
+        places = [at for at in chosen.tolist() if int(given.items[at]) in pictures]
+        known = np.unique(np.concatenate([truth[at].classes for at in places] or [np.zeros(0, int)]))
+        drawn = sum(len(truth[at]) for at in places)
+        say(f"{len(places)} images with {drawn} objects of {len(known)} classes")
+        if len(places) < FEWEST_IMAGES or not len(known):
+            raise NothingToLearn(
+                f"A detector needs {FEWEST_IMAGES} answered images with objects on some of them."
+            )
+        items = [int(given.items[at]) for at in places]
+        labeled = Labeled.of([pictures[each] for each in items], [truth[at] for at in places], recipe.closer)
+        return cls(labeled, items, given.annotations[places].tolist())
+
+
+def lesson_of(
+    project: Project, material: Material, classes: Sequence[int], recipe: Recipe, folder: Path
+) -> Lesson:
     masks = project.task_type == Project.TaskType.SEGMENTATION
-    begin(folder, given, given.annotations[places].tolist(), classes, step.row.job_id)
-    lesson = Lesson(
-        labeled,
+    return Lesson(
+        material.labeled,
         len(classes),
         bundled_stages(),
         masks=masks,
         seed=project.seed % 2**31,
-        tuned=len(places) >= TUNED_FROM,
-        pretrained=tuple(zoo.offers(masks=masks)),
+        tuned=len(material.items) >= TUNED_FROM or bool(recipe.family),
+        pretrained=tuple(catalog.offers(masks=masks)),
+        kind=recipe.family,
         folder=folder,
     )
-    taught = teaching.teach(lesson, step.say, step.progress)
-    items = [int(given.items[at]) for at in places]
-    step.metrics = measures(taught, items)
-    version = keep(project, taught, classes, items, given, withdrawn, meaning, step)
-    if taught.seen:
-        found, given_there = [each.found for each in taught.seen], [truth[at] for at in places]
-        doubting.rank_objects(project, items, found, given_there)
-    shutil.rmtree(folder, ignore_errors=True)
-    return version
 
 
 def as_begun(folder: Path, given: Answers, classes: Sequence[int], job: int | None) -> Answers:
@@ -147,9 +195,17 @@ def as_begun(folder: Path, given: Answers, classes: Sequence[int], job: int | No
     return earlier if len(earlier) == len(note["annotations"]) else given
 
 
-def begin(folder: Path, given: Answers, learned: list[int], classes: Sequence[int], job: int | None) -> None:
+def begin(
+    folder: Path, given: Answers, learned: list[int], classes: Sequence[int], recipe: Recipe, job: int | None
+) -> None:
     """Note what is taught, and forget what is left of teaching anything else."""
-    what = {"classes": list(classes), "annotations": given.annotations.tolist(), "learned": learned}
+    what = {
+        "classes": list(classes),
+        "annotations": given.annotations.tolist(),
+        "learned": learned,
+        "kind": recipe.family,
+        "closer": recipe.closer,
+    }
     before = note_of(folder)
     if {name: before.get(name) for name in what} != what:
         shutil.rmtree(folder, ignore_errors=True)
@@ -177,34 +233,13 @@ def measures(taught: Taught, items: Sequence[int]) -> dict[str, object]:
     return found
 
 
-def keep(
-    project: Project,
-    taught: Taught,
-    classes: list[int],
-    items: Sequence[int],
-    given: Answers,
-    withdrawn: int,
-    meaning: int,
-    step: Step,
-) -> ModelVersion:
+def store(project: Project, taught: Taught, classes: list[int], items: Sequence[int]) -> str:
+    """Keep a detector as a file in storage; returns its name."""
     data = storing.to_bytes(
         taught.kind, taught.finder, taught.ruler, taught.scoring, classes, held_out(taught, items)
     )
-    name = default_storage.save(f"detectors/{project.pk}/{uuid.uuid4().hex}.safetensors", ContentFile(data))
-    version = versions.add(
-        project,
-        given,
-        backbone=BACKBONE,
-        head=name,
-        classes=classes,
-        metrics=step.metrics,
-        withdrawn=withdrawn,
-        embedded=objects.readable(project),
-        meaning=meaning,
-    )
-    step.row.model_version = version
-    step.say(f"Model {version.number}: {taught.kind}")
-    return version
+    name = f"detectors/{project.pk}/{uuid.uuid4().hex}.safetensors"
+    return default_storage.save(name, ContentFile(data))
 
 
 def held_out(taught: Taught, items: Sequence[int]) -> HeldOut:
@@ -218,8 +253,13 @@ def held_out(taught: Taught, items: Sequence[int]) -> HeldOut:
 
 
 def load(version: ModelVersion) -> Ready:
-    with default_storage.open(version.head) as stored:
-        return storing.from_bytes(stored.read(), bundled_stages())
+    return stored(version.head)
+
+
+def stored(name: str) -> Ready:
+    """Return a detector that lies in storage."""
+    with default_storage.open(name) as file:
+        return storing.from_bytes(file.read(), bundled_stages())
 
 
 def read(items: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:

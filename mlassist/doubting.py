@@ -20,9 +20,10 @@ def rank(project: Project, pool: Pool, trained: Trained) -> int:
     """Write the scores of labels down; returns how many changed."""
     if not trained.cross_validated:
         return 0
-    items = pool.ids[trained.rows].tolist()
     targets = heads.one_hot(trained.labels, trained.head.classes)
-    said = trained.out_of_fold
+    known = np.ones(len(targets), bool) if trained.head.multilabel else targets.any(1)
+    items, targets = pool.ids[trained.rows[known]].tolist(), targets[known]
+    said = trained.out_of_fold[known]
     if trained.head.multilabel:
         found = label_errors.of_label_sets(said, targets)
         wrong = np.where(targets > 0, 1 - said, said)

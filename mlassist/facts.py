@@ -23,6 +23,8 @@ from mlassist import (
     switching,
     versions,
 )
+from mlassist.autolabel import proposing
+from mlassist.custom import making
 from mlassist.models import BackboneOffer, Certificate, ModelVersion, Run
 
 RUNS_SHOWN = 12
@@ -34,7 +36,9 @@ LEAST_TOLD_FROM = 0.03  # of a training: before, its pace says nothing
 
 @register_facts
 def learning(project: Project) -> dict[str, Any]:
-    """Return next_run, model, certificate, certificate_outlook, runs, embedding, next_backbone, forecast."""
+    """Return next_run, model, certificate, certificate_outlook, runs, embedding, next_backbone, what people
+    have asked for (custom_model, auto_labeling), and forecast.
+    """
     made = list(versions.taught(project).order_by("number"))
     newest = made[-1] if made else None
     return {
@@ -46,6 +50,8 @@ def learning(project: Project) -> dict[str, Any]:
         "runs": [run_facts(run) for run in Run.objects.filter(project=project).order_by("-id")[:RUNS_SHOWN]],
         "embedding": {**embedding(project, project.backbone), **given_up(project, project.backbone)},
         "next_backbone": next_backbone(project),
+        "custom_model": custom_model(project),
+        "auto_labeling": auto_labeling(project),
         "forecast": forecast(project, made),
     }
 
@@ -79,6 +85,22 @@ def next_run(project: Project, version: ModelVersion | None) -> dict[str, Any]:
         "message": message,
         "seconds_left": training_left(job) if job else None,
     }
+
+
+def custom_model(project: Project) -> dict[str, Any] | None:
+    """Return how far the candidates are that are being trained now."""
+    made = making.running(project)
+    if made is None or made.job is None:
+        return None
+    return {"id": made.pk, "done": made.job.done, "total": made.job.total, "message": made.job.message}
+
+
+def auto_labeling(project: Project) -> dict[str, Any] | None:
+    """Return how far a model is that proposes labels now because somebody asked for it."""
+    made = proposing.running(project)
+    if made is None or made.job is None:
+        return None
+    return {"id": made.pk, "model": made.trial.title, "done": made.job.done, "total": made.total}
 
 
 def training_left(job: Job) -> int | None:

@@ -27,6 +27,7 @@ from labeling import announcing, answers, jobs
 from labeling.models import Event, Job, Project, User
 from mlassist import lessons, runs, survey, switching, versions
 from mlassist.backbones import catalog
+from mlassist.custom import recipes
 from mlassist.lessons import Lesson
 from mlassist.models import BackboneOffer, Run, TunedBackbone
 
@@ -70,11 +71,11 @@ def pull() -> None:
 
 
 def is_due(project: Project) -> bool:
-    """Tell whether to try unasked: never where a certificate would be lost by it."""
+    """Tell whether to try unasked: never where a certificate or somebody's choice would be lost by it."""
     version = versions.newest(project)
     if version is None or version.backbone != project.backbone or running(project) is not None:
         return False
-    if switching.is_certified(project):
+    if switching.is_certified(project) or recipes.chosen_model(project) is not None:
         return False
     last = (
         Run.objects.filter(

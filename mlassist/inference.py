@@ -7,7 +7,7 @@ import numpy as np
 from labeling import answers, suggestions
 from labeling.models import Project
 from labeling.suggestions import AutoLabel, Proposal
-from mlassist import accepting, batches, inheritance, ordering
+from mlassist import accepting, batches, inheritance, ordering, versions
 from mlassist.attempts import region
 from mlassist.models import Certificate
 from mlassist.pool import Pool
@@ -23,6 +23,9 @@ def propose(project: Project, pool: Pool, trained: Trained, step: Step) -> None:
     left = Open(items[known], rows, Predictions.of(trained.head, pool.features[rows]))
     step.progress(0, len(rows))
     stored = suggestions.store(project, trained.version.number, proposals(left))
+    silent = left.items[left.seen.sizes == 0]
+    if len(silent) and not left.seen.multilabel:
+        suggestions.take_back(project, versions.numbers(project), silent.tolist())
     step.say(f"{stored} proposals")
     step.progress(len(rows) // 2)
     refused = np.isin(left.items, ordering.refused(project))
@@ -65,6 +68,8 @@ def proposals(left: Open) -> Iterator[Proposal]:
     tops, starts = seen.classes[seen.top].tolist(), seen.starts.tolist()
     for place, (item, classes) in enumerate(zip(left.items.tolist(), chosen(seen), strict=True)):
         confidence = float(seen.confidence[place])
+        if not classes and not seen.multilabel:  # it shows none of the classes that this model knows
+            continue
         sure = seen.sure[starts[place] : starts[place + 1]].tolist()
         regions: list[dict[str, object]] = [
             {"class": each, "confidence": round(p, 4)} for each, p in zip(classes, sure, strict=True)

@@ -9,7 +9,7 @@ from labeling import extensions
 from labeling.models import Project
 from mlassist import finetuning, runs
 from mlassist.backbones import catalog
-from mlassist.models import BackboneOffer, ModelVersion, Run, Trial, TunedBackbone
+from mlassist.models import BackboneOffer, Candidate, ModelVersion, Run, Trial, TunedBackbone
 
 
 @extensions.register_emptying
@@ -18,6 +18,9 @@ def remove_models(project: Project) -> None:
     for head in ModelVersion.objects.filter(project=project).exclude(head="").values_list("head", flat=True):
         default_storage.delete(head)
     for model in Trial.objects.filter(project=project).exclude(model="").values_list("model", flat=True):
+        default_storage.delete(model)
+    made = Candidate.objects.filter(custom_model__project=project).exclude(model="")
+    for model in made.values_list("model", flat=True):
         default_storage.delete(model)
     for run in Run.objects.filter(project=project):
         finetuning.discard(run)

@@ -204,11 +204,13 @@ def used_last(project: Project, version: ModelVersion) -> datetime:
 
 
 def was_steered(project: Project, since: datetime) -> bool:
-    """Tell whether a manager has changed the mode, the target, or what can be chosen since then."""
+    """Tell whether a manager has changed the mode, the target, the model, or the classes since then."""
     changes = Event.objects.filter(project=project, created_at__gt=since)
     steering = ["assist_mode", "promise", "target_error", "confidence", "withheld"]
     return changes.filter(
-        Q(verb="settings", data__has_any_keys=steering) | Q(verb__in=("retire_class", "restore_class"))
+        Q(verb="settings", data__has_any_keys=steering)
+        | Q(verb__in=("retire_class", "restore_class", "model_choice_ended"))
+        | Q(verb="model_chosen", data__backbone=project.backbone)
     ).exists()
 
 

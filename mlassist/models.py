@@ -149,6 +149,86 @@ class AutoLabeling(models.Model):
         ]
 
 
+class CustomModel(models.Model):
+    """Several candidates trained side by side because a manager asked for a model, to choose one by eye."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="custom_models")
+    classes = ArrayField(
+        models.BigIntegerField(), default=list, help_text="ids of those it learns; empty for all"
+    )
+    labels = models.PositiveIntegerField(help_text="answers there were to learn from")
+    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
+    compared_at = models.DateTimeField(null=True, help_text="when there were images to compare them on")
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+
+class Candidate(models.Model):
+    """One of the models that were trained side by side: how it was made, what it is worth, what it costs."""
+
+    custom_model = models.ForeignKey(CustomModel, on_delete=models.CASCADE, related_name="candidates")
+    position = models.PositiveSmallIntegerField()
+    way = models.CharField(max_length=100, help_text="how it is made")
+    title = models.CharField(max_length=200, help_text="what people call it, once they may know")
+    kind = models.CharField(max_length=100, blank=True, help_text="of head or detector, where that is fixed")
+    closer = models.FloatField(default=1.0, help_text="how many times as large it looks at images")
+    backbone = models.CharField(max_length=80, blank=True)
+    model = models.CharField(max_length=200, blank=True, help_text="storage name of what was learned")
+    right = models.JSONField(default=dict, help_text="how right it was on labels held out, 0 to 1, by item")
+    metrics = models.JSONField(default=dict)
+    seconds = models.FloatField(null=True, help_text="that its training took")
+    pace = models.FloatField(null=True, help_text="images it looks at in a second")
+    megabytes = models.FloatField(null=True)
+    problem = models.TextField(blank=True, help_text="why there is no such model")
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["custom_model", "position"], name="candidate_position_once"),
+            models.UniqueConstraint(fields=["custom_model", "way"], name="candidate_way_once"),
+        ]
+
+
+class Round(models.Model):
+    """An image that candidates are compared on, unnamed: in `order`, with what each `found` there."""
+
+    custom_model = models.ForeignKey(CustomModel, on_delete=models.CASCADE, related_name="rounds")
+    number = models.PositiveSmallIntegerField()
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="+")
+    order = ArrayField(models.BigIntegerField(), help_text="ids of the candidates as they are shown")
+    found = models.JSONField(help_text="[{class, confidence, bbox? | polygon?}] by id of the candidate")
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(fields=["custom_model", "number"], name="round_number_once"),
+            models.UniqueConstraint(fields=["custom_model", "item"], name="round_item_once"),
+        ]
+
+
+class Vote(models.Model):
+    """Which candidate somebody found best on an image; none where all seemed equal."""
+
+    round = models.ForeignKey(Round, on_delete=models.CASCADE, related_name="votes")
+    candidate = models.ForeignKey(Candidate, null=True, on_delete=models.CASCADE, related_name="votes")
+    voter = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["round", "voter"], name="vote_once")]
+
+
+class ChosenModel(models.Model):
+    """The candidate that a project's models are made like, until somebody changes that."""
+
+    project = models.OneToOneField(
+        Project, primary_key=True, on_delete=models.CASCADE, related_name="chosen_model"
+    )
+    candidate = models.ForeignKey(Candidate, on_delete=models.CASCADE, related_name="+")
+    chosen_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+
 class Run(models.Model):
     """One visible step of the loop."""
 
@@ -158,6 +238,7 @@ class Run(models.Model):
         INFERENCE = "inference"
         FEATURIZATION = "featurization"
         FINE_TUNING = "fine_tuning", "Fine-tuning"
+        CANDIDATE = "candidate"
 
     class State(models.TextChoices):
         RUNNING = "running"

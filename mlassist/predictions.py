@@ -55,13 +55,11 @@ class Predictions:
             sure = probabilities[rows, columns]
             starts = np.searchsorted(rows, np.arange(count + 1))
         else:
-            confidence, margin, columns, starts = (
-                probabilities.max(1),
-                margins(probabilities),
-                top,
-                np.arange(count + 1),
-            )
-            sure = confidence
+            confidence, margin = probabilities.max(1), margins(probabilities)
+            # Less than one in all: the rest is the chance that it is none of these.
+            said = confidence >= 1 - probabilities.sum(1)
+            columns, sure = top[said], confidence[said]
+            starts = np.concatenate([[0], np.cumsum(said)])
         return cls(
             head.classes,
             top,

@@ -72,11 +72,15 @@ class Example:
 
     @property
     def found_by_class(self) -> list[tuple[LabelClass, list[float]]]:
-        """Return the classes that were found, each with how sure the detector is of its regions."""
-        sure: dict[LabelClass, list[float]] = {}
-        for each in self.found:
-            sure.setdefault(each.region.label_class.now, []).append(each.confidence)
-        return list(sure.items())
+        return by_class(self.found)
+
+
+def by_class(found: Sequence[Proposed]) -> list[tuple[LabelClass, list[float]]]:
+    """Return the classes that were found, each with how sure a model is of its regions."""
+    sure: dict[LabelClass, list[float]] = {}
+    for each in found:
+        sure.setdefault(each.region.label_class.now, []).append(each.confidence)
+    return list(sure.items())
 
 
 @dataclass(slots=True)
@@ -222,12 +226,17 @@ def examples(
 
 def example(item: Item, stored: Mapping[str, Any], classes: Mapping[int, LabelClass]) -> Example:
     assert item.current_annotation is not None
-    found = [
+    drawn = list(item.current_annotation.regions.all())
+    return Example(item, 1 - stored["loss"], drawn, proposed(stored["regions"], classes))
+
+
+def proposed(regions: Sequence[Mapping[str, Any]], classes: Mapping[int, LabelClass]) -> list[Proposed]:
+    """Return regions as a model has told them, those of classes that are no longer there left out."""
+    return [
         Proposed(
             Region(label_class=classes[each["class"]], bbox=each.get("bbox"), polygon=each.get("polygon")),
             each.get("confidence", 0.0),
         )
-        for each in stored["regions"]
+        for each in regions
         if each["class"] in classes
     ]
-    return Example(item, 1 - stored["loss"], list(item.current_annotation.regions.all()), found)

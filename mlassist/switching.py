@@ -18,7 +18,7 @@ from clustering.models import EmbeddingSet
 from labeling import jobs
 from labeling.models import Event, Job, Project, User
 from mlassist import featurization, former, survey
-from mlassist.models import BackboneOffer, Certificate
+from mlassist.models import BackboneOffer, Certificate, ChosenModel
 
 UNFINISHED = (Job.State.QUEUED, Job.State.RUNNING)
 KEPT = timedelta(days=1)  # a set that nobody needs, in case a change was cancelled by mistake
@@ -48,6 +48,8 @@ def choose(project: Project, name: str, by: User | None) -> None:
         else:
             refuse_unusable(locked, name)
             change(locked, name, by)
+        # A model that was chosen by eye looks through its own backbone, and is given up with that.
+        ChosenModel.objects.filter(project=locked).exclude(candidate__backbone=name).delete()
         featurization.retry(name, locked)
     project.next_backbone = locked.next_backbone
 

@@ -111,6 +111,30 @@ verb(
 )
 
 
+CUSTOM = Door("custom-models")
+verb(
+    "custom_model",
+    "Custom model asked for",
+    lambda data, names: (
+        f"asked for a custom model: {telling.number(data.get('candidates', 0), 'candidate', 'candidates')}"
+    ),
+    CUSTOM,
+)
+verb("custom_model_stopped", "Custom model stopped", "stopped making a custom model", CUSTOM)
+verb(
+    "model_chosen",
+    "Model chosen",
+    lambda data, names: f"chose “{data.get('model')}” as the project’s model",
+    CUSTOM,
+)
+verb(
+    "model_choice_ended",
+    "Choice of model ended",
+    "let Loupe choose again how models are made",
+    CUSTOM,
+)
+
+
 # What is announced
 
 
@@ -137,6 +161,21 @@ def training_finished(data: Data, count: int) -> str:
     if data.get("model") is None:
         return _("A training is finished.")
     return _("A training is finished: model %(number)s is in use.") % {"number": data["model"]}
+
+
+def custom_model_finished(data: Data, count: int) -> str:
+    if data.get("error"):
+        return _("Making a custom model failed: %(error)s") % {"error": data["error"]}
+    said = ngettext(
+        "Your custom model is ready: %(count)s candidate was trained.",
+        "Your custom model is ready: choose the best of %(count)s candidates by eye.",
+        data["candidates"],
+    )
+    return said % {"count": data["candidates"]}
+
+
+def custom_model_address(project: int | None, data: Data) -> str:
+    return reverse("custom-model", args=[project, data["custom_model"]])
 
 
 def fine_tuning_finished(data: Data, count: int) -> str:
@@ -197,6 +236,24 @@ register(
         gettext_lazy("Fine-tuning is finished"),
         fine_tuning_finished,
         lambda project, data: reverse("run", args=[project, data["run"]]),
+    ),
+)
+register(
+    "custom_model_started",
+    Kind(
+        gettext_lazy("A custom model is being made"),
+        lambda data, count: _("Training of the candidates for a custom model has started."),
+        custom_model_address,
+        usual=Choice.MAIL,
+    ),
+)
+register(
+    "custom_model_finished",
+    Kind(
+        gettext_lazy("A custom model is ready"),
+        custom_model_finished,
+        custom_model_address,
+        usual=Choice.MAIL,
     ),
 )
 register(

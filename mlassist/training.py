@@ -10,6 +10,9 @@ import logging
 import os
 import sys
 import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -24,9 +27,12 @@ from django.db.models import Q
 
 from clustering import index
 from labeling import answers
+from labeling.answers import Answers
 from labeling.models import Annotation, Job, Project
 from mlassist import doubting, heads, inference, meanings, ordering, runs, validation, versions
 from mlassist.autolabel import rivals
+from mlassist.custom import recipes
+from mlassist.custom.recipes import Recipe
 from mlassist.finetuning import learned_from
 from mlassist.heads import propagation
 from mlassist.models import Run
@@ -57,42 +63,39 @@ def do_round(job: Job) -> None:
         inference.propose(project, pool, trained, step)
 
 
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A head with the rows of the pool that it has learned from, their items and classes, and which of them
+    may judge it.
+    """
+
+    fit: heads.Fit
+    rows: np.ndarray
+    items: np.ndarray
+    labels: list[tuple[int, ...]]
+    unprompted: np.ndarray
+
+
 def train(project: Project, pool: Pool, step: runs.Step) -> Trained:
-    """Fit the best head to all answers that may be learned from, and keep it as a model version."""
+    """Fit the best head to all answers that may be learned from, and keep it as a model version.
+
+    Where a model was chosen, the best of its kind.
+    """
     withdrawn, meaning = withdrawn_answers(project), meanings.today(project)
+    recipe = recipes.in_use(project)
     given = answers.training(project)
-    rows, labels = pool.labeled(project, given)
-    step.say(f"{len(given)} labels from people, {len(rows)} of them on the {len(pool)} embedded images")
-    if not len(rows):
-        raise NothingToLearn("None of the labels belongs to an image that the backbone has looked at yet.")
-    if not any(labels):
-        raise NothingToLearn("No image has a class yet. Label some to which a class applies.")
-    if len(set(labels)) < 2 and project.task_type != Project.TaskType.MULTILABEL:
-        raise NothingToLearn("All labels so far are of one class. Label some images of another class too.")
-    # What a fine-tuned backbone has learned from looks easy to any head on it.
-    rival, shown = rivals.newest(project)
-    easy = np.concatenate([prompted(project), learned_from(project.backbone), shown])
-    unprompted = ~np.isin(pool.ids[rows], easy)
-    fit = heads.train(
-        pool.features[rows],
-        labels,
-        pool.features,
-        graph=neighbours(project, pool, rows, len(set(labels))),
-        judged=unprompted,
-        rival=rival,
-        counts=np.where(np.isin(pool.ids[rows], in_bulk(project)), IN_BULK, 1.0),
-        multilabel=project.task_type == Project.TaskType.MULTILABEL,
-        seed=project.seed % 2**32,
-        report=step.say,
-    )
+    graph = partial(neighbours, project, pool)
+    learned = learn(project, pool, given, recipe, step.say, backbone=project.backbone, graph=graph)
+    fit = learned.fit
     step.progress(1)
     step.metrics = {
-        "labels": len(rows),
+        "labels": len(learned.rows),
         "head": fit.head.kind,
         "out_of_fold_accuracy": round(fit.accuracy, 4),
         "out_of_fold_loss": round(fit.loss, 4),
         "temperature": round(fit.head.temperature, 3),
         "candidates": fit.candidates,
+        **({"chosen": recipe.title} if recipe.title else {}),
     }
     name = store_head(project, fit.head, uuid.uuid4().hex)
     version = versions.add(
@@ -108,7 +111,51 @@ def train(project: Project, pool: Pool, step: runs.Step) -> Trained:
     )
     step.row.model_version = version
     step.say(f"Model {version.number}: {fit.head.kind}")
-    return Trained(version, fit.head, fit.out_of_fold, rows, labels, unprompted)
+    return Trained(version, fit.head, fit.out_of_fold, learned.rows, learned.labels, learned.unprompted)
+
+
+def learn(
+    project: Project,
+    pool: Pool,
+    given: Answers,
+    recipe: Recipe,
+    say: Callable[[str], None],
+    *,
+    backbone: str,
+    graph: Callable[[np.ndarray, int], heads.Neighbours | None] = lambda rows, classes: None,
+) -> Learned:
+    """Fit a head by a recipe to answers, on the features that `backbone` makes of the pool.
+
+    Raises NothingToLearn.
+    """
+    multilabel = project.task_type == Project.TaskType.MULTILABEL
+    rows, labels = pool.labeled(project, given)
+    labels = recipe.seen(labels, answers.UNDECIDED)
+    say(f"{len(given)} labels from people, {len(rows)} of them on the {len(pool)} embedded images")
+    if not len(rows):
+        raise NothingToLearn("None of the labels belongs to an image that the backbone has looked at yet.")
+    if not any(labels):
+        raise NothingToLearn("No image has a class yet. Label some to which a class applies.")
+    if len(set(labels)) < 2 and not multilabel:
+        raise NothingToLearn("All labels so far are of one class. Label some images of another class too.")
+    # What a fine-tuned backbone has learned from looks easy to any head on it.
+    rival, shown = rivals.newest(project)
+    easy = np.concatenate([prompted(project), learned_from(backbone), shown])
+    unprompted = ~np.isin(pool.ids[rows], easy)
+    fit = heads.train(
+        pool.features[rows],
+        labels if multilabel else [each or (heads.NO_CLASS,) for each in labels],
+        pool.features,
+        graph=graph(rows, len(set(labels))),
+        judged=unprompted,
+        rival=rival if backbone == project.backbone and not recipe.classes else None,
+        counts=np.where(np.isin(pool.ids[rows], in_bulk(project)), IN_BULK, 1.0),
+        family=recipe.family,
+        multilabel=multilabel,
+        seed=project.seed % 2**32,
+        report=say,
+    )
+    return Learned(fit, rows, pool.ids[rows], labels, unprompted)
 
 
 def neighbours(project: Project, pool: Pool, rows: np.ndarray, classes: int) -> heads.Neighbours | None:

@@ -3,6 +3,8 @@ from django.urls import path
 from mlassist import views
 from mlassist.autolabel import api
 from mlassist.autolabel import views as pages
+from mlassist.custom import api as custom_api
+from mlassist.custom import views as custom
 
 urlpatterns = [
     path("projects/<int:project_id>/auto-label/", pages.auto_label, name="auto-label"),
@@ -60,6 +62,47 @@ urlpatterns = [
         "api/projects/<int:project_id>/auto-label/runs/<int:run_id>/",
         api.AutoLabelRun.as_view(),
         name="api-auto-label-run",
+    ),
+    path(
+        "api/projects/<int:project_id>/auto-label/start/",
+        custom_api.AutoLabelStart.as_view(),
+        name="api-auto-label-start-own",
+    ),
+    path(
+        "api/projects/<int:project_id>/custom-models/",
+        custom_api.CustomModels.as_view(),
+        name="api-custom-models",
+    ),
+    path(
+        "api/projects/<int:project_id>/custom-models/<int:custom_id>/",
+        custom_api.CustomModelDetail.as_view(),
+        name="api-custom-model",
+    ),
+    path(
+        "api/projects/<int:project_id>/custom-models/<int:custom_id>/choice/",
+        custom_api.CustomModelChoice.as_view(),
+        name="api-custom-model-choice",
+    ),
+    path("projects/<int:project_id>/auto-label/start/", custom.auto_label_start, name="auto-label-start"),
+    path("projects/<int:project_id>/custom-models/", custom.custom_models, name="custom-models"),
+    path("projects/<int:project_id>/custom-models/choice/", custom.end_choice, name="custom-model-choice"),
+    path(
+        "projects/<int:project_id>/custom-models/<int:custom_id>/", custom.custom_model, name="custom-model"
+    ),
+    path(
+        "projects/<int:project_id>/custom-models/<int:custom_id>/live/",
+        custom.custom_model_live,
+        name="custom-model-live",
+    ),
+    path(
+        "projects/<int:project_id>/custom-models/<int:custom_id>/change/",
+        custom.custom_model_change,
+        name="custom-model-change",
+    ),
+    path(
+        "projects/<int:project_id>/custom-models/<int:custom_id>/rounds/<int:number>/",
+        custom.custom_model_vote,
+        name="custom-model-vote",
     ),
     path("projects/<int:project_id>/models/", views.models, name="models"),
     path("projects/<int:project_id>/models/live/", views.models_live, name="models-live"),

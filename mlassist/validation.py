@@ -9,6 +9,7 @@ from labeling.models import Project
 from mlassist import adjudication, attempts, batches, certifying, measuring, proving, second_looks, steering
 from mlassist.autolabel import examples
 from mlassist.certificates import bounds
+from mlassist.custom import recipes
 from mlassist.finetuning import learned_from
 from mlassist.pool import Pool
 from mlassist.predictions import Predictions
@@ -27,6 +28,8 @@ def judge(project: Project, pool: Pool, trained: Trained, step: Step) -> None:
     # A later, larger draw may hold items that the backbone itself has learned from.
     known = np.concatenate([learned_from(project.backbone), examples.items(project)])
     rows, labels = pool.labeled(project, blind.without(known))
+    if not trained.head.multilabel:  # where it knows some classes, it is right to say nothing of others
+        labels = recipes.in_use(project).seen(labels, answers.UNDECIDED)
     seen = Predictions.of(trained.head, pool.features[rows])
     decided = np.array([label != answers.UNDECIDED for label in labels], bool)
     wrong = seen.wrong(labels)[decided]

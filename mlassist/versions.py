@@ -20,6 +20,11 @@ def newest(project: Project) -> ModelVersion | None:
     return taught(project).order_by("-number").first()
 
 
+def numbers(project: Project) -> list[int]:
+    """Return the numbers of all versions of a project."""
+    return list(ModelVersion.objects.filter(project=project).values_list("number", flat=True))
+
+
 def add(project: Project, given: Answers, **fields: Any) -> ModelVersion:
     """Keep what was learned from some answers as the project's newest version."""
     with transaction.atomic():

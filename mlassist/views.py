@@ -36,6 +36,7 @@ from mlassist import (
     switching,
     versions,
 )
+from mlassist.custom import recipes
 from mlassist.models import Certificate, Run
 
 extensions.register_panel("mlassist/_panels.html")
@@ -62,6 +63,7 @@ def models_facts(project: Project) -> dict[str, Any]:
         "facts": known,
         "backbones": choices.backbones(project, known["embedding"]["total"]),
         "tuning": choices.fine_tuning(project),
+        "chosen": recipes.chosen_model(project),
         "versions": made,
         "report": reports.newest(project, made),
         "runs": runs,

@@ -99,6 +99,13 @@ ROUTES = {
     "auto-label": ("get", MANAGE),
     "auto-label-live": ("get", MANAGE),
     "auto-label-summary": ("get", MANAGE),
+    "auto-label-start": ("get", MANAGE),
+    "custom-models": ("get", MANAGE),
+    "custom-model": ("get", MANAGE),
+    "custom-model-live": ("get", MANAGE),
+    "custom-model-change": ("post", MANAGE),
+    "custom-model-vote": ("post", MANAGE),
+    "custom-model-choice": ("post", MANAGE),
     "models": ("get", REVIEW),
     "models-live": ("get", REVIEW),
     "train": ("post", MANAGE),
@@ -265,6 +272,10 @@ ROUTES = {
     "api-auto-label-tests": ("post", MANAGE),
     "api-auto-label-outside": ("post", MANAGE),
     "api-auto-label-runs": ("get", MANAGE),
+    "api-auto-label-start-own": ("post", MANAGE),
+    "api-custom-models": ("get", MANAGE),
+    "api-custom-model": ("get", MANAGE),
+    "api-custom-model-choice": ("post", MANAGE),
     "api-backbones": ("get", REVIEW),
     "api-fine-tuning": ("get", REVIEW),
     "api-certificates": ("get", SEE),
@@ -305,6 +316,7 @@ def test_every_route_says_whom_it_is_for() -> None:
 def place(project, labeler, reviewer, manager, admin, outsider, items) -> dict[str, Any]:
     """Return a project in which something of everything exists, and what addresses need."""
     from labeling import classes, illustrations, webhooks
+    from mlassist.models import CustomModel, Round
 
     factories.answer(project, reviewer)
     boxes = factories.make_project(manager=manager, reviewer=reviewer, labeler=labeler, task_type="detection")
@@ -318,7 +330,11 @@ def place(project, labeler, reviewer, manager, admin, outsider, items) -> dict[s
     exported = exporting.start(project, manager, "coco", review.Filters())
     factories.run_jobs("quick")
     webhook = webhooks.make(project, manager, "https://example.com/hook", ["finished"])
+    custom = CustomModel.objects.create(project=project, labels=12)
+    Round.objects.create(custom_model=custom, number=1, item=items[0], order=[], found={})
     return {
+        "custom_id": custom.pk,
+        "number": 1,
         "webhook_id": webhook.pk,
         "delivery_id": webhooks.send_test(webhook, manager).pk,
         "project_id": project.pk,

@@ -244,6 +244,35 @@ class Project:
         if wait:
             self.connection.wait_for(job, "Training")
 
+    def make_custom_model(
+        self, classes: Sequence[str] | None = None, ways: Sequence[str] | None = None
+    ) -> dict[str, Any]:
+        """Train up to four candidates side by side; returns them with figures and costs when they are done.
+
+        Without names of classes it learns all, without ways it takes the first that are possible. Each class
+        needs ten labels by people. Raises LoupeError, JobFailed.
+        """
+        at = f"{self.at}custom-models/"
+        ids = {each["name"]: each["id"] for each in self.connection.get(at)["classes"]}
+        body = {"classes": classes and [ids[name] for name in classes], "ways": ways}
+        made = self.connection.post(at, {name: value for name, value in body.items() if value})
+        self.connection.wait_for(made["job"], "Training candidates")
+        found: dict[str, Any] = self.connection.get(f"{at}{made['id']}/")
+        return found
+
+    def choose_model(self, custom_model: int, candidate: int) -> None:
+        """Make the project's models like a candidate from now on, by the ids of both."""
+        at = f"{self.at}custom-models/{custom_model}/choice/"
+        self.connection.post(at, {"candidate": candidate})
+
+    def auto_label(self, model: int, confidence: float = 0.5, count: int | None = None) -> dict[str, Any]:
+        """Let a version of the project's own model propose for images that wait; returns what came of it."""
+        body = {"model": f"version/{model}", "confidence": confidence, "count": count}
+        made = self.connection.post(f"{self.at}auto-label/start/", body)
+        self.connection.wait_for(made["job"], "Auto-labeling")
+        found: dict[str, Any] = self.connection.get(f"{self.at}auto-label/runs/{made['id']}/")
+        return found
+
     def runs(self) -> list[dict[str, Any]]:
         """Return what the model did, newest first, with progress and metrics."""
         found: list[dict[str, Any]] = self.connection.get(f"{self.at}runs/")["results"]

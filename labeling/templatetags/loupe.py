@@ -36,6 +36,9 @@ TABS = (
 # Pages without a tab of their own.
 INSIDE = {
     "auto-label-summary": "auto-label",
+    "auto-label-start": "auto-label",
+    "custom-models": "models",
+    "custom-model": "models",
     "certificate": "models",
     "export-changes": "exports",
     "run": "models",

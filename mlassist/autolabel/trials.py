@@ -7,6 +7,7 @@ import numpy as np
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from labeling import classes, jobs
@@ -141,9 +142,9 @@ def queue(trial: Trial, by: User) -> None:
 
 
 def newest(project: Project, source: DataSource | None = None) -> Trial | None:
-    """Return the last trial of a choice of images; what programs send was not tried here."""
-    tried = Trial.objects.filter(project=project, source=source).exclude(engine=OUTSIDE)
-    return tried.order_by("-pk").first()
+    """Return the last trial of a choice of images; runs of own models, and what programs send, need none."""
+    tried = TrialImage.objects.filter(trial=OuterRef("pk"))
+    return Trial.objects.filter(Exists(tried), project=project, source=source).order_by("-pk").first()
 
 
 @jobs.handler("try_model", cluster="ml", priority=1)

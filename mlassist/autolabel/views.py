@@ -127,11 +127,12 @@ def auto_label_summary(request: SignedIn, project_id: int) -> HttpResponse:
             count = whole_number(given.get("count", "")) if given.get("how") == "some" else None
             proposing.start(trial, request.user, wanted, count)
             messages.success(request, _("Auto label is on its way. You are told when it is done."))
-            return redirect(address_of(trial))
+            return redirect(page_of(trial))
     except AutoLabelRefused as error:
         messages.error(request, str(error))
         return redirect(address_of(trial))
-    return render(request, "mlassist/auto_label_summary.html", summary(project, trial, wanted))
+    context = summary(project, trial, wanted) | {"count": whole_number(given.get("count", ""))}
+    return render(request, "mlassist/auto_label_summary.html", context)
 
 
 def thresholds_of(given: Any) -> dict[int, float]:
@@ -163,17 +164,24 @@ def summary(project: Project, trial: Trial, wanted: dict[int, float]) -> dict[st
             for each in project.classes.filter(retired_at=None)
             if each.pk in wanted
         ],
-        "asks_for": "examples" if trial.examples else "prompts" if trial.engine.startswith("hub/") else "",
         "prefix": PREFIX,
         "waiting": waiting,
         "seconds": waiting * (trial.seconds or 0.0),
         "labeled": labeled.count(),
         "newest": versions.newest(project),
+        "is_own": trial.engine.startswith("version/"),
         "back": address_of(trial),
     }
 
 
 def address_of(trial: Trial) -> str:
+    """Return where somebody comes from who is shown a summary."""
+    if trial.job_id is None and not trial.images.exists():  # of an own model, which needed no test
+        return reverse("auto-label-start", args=[trial.project_id])
+    return page_of(trial)
+
+
+def page_of(trial: Trial) -> str:
     page = reverse("auto-label", args=[trial.project_id])
     return f"{page}?source={trial.source_id}" if trial.source_id else page
 
@@ -198,4 +206,4 @@ def auto_label_change(request: SignedIn, project_id: int, run_id: int) -> HttpRe
             messages.success(request, _("Its suggestions are taken back: %(count)s.") % {"count": gone})
     except AutoLabelRefused as error:
         messages.error(request, str(error))
-    return redirect(address_of(found.trial))
+    return redirect(page_of(found.trial))

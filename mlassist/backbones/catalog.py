@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -59,13 +59,17 @@ class UnknownBackbone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A backbone that may be chosen; `problem` says why it cannot be loaded, and is empty when it should."""
+    """A backbone that may be chosen; `problem` says why it cannot be loaded, and is empty when it should.
+
+    `side` is another one than its weights were made for: it looks at images with more pixels, or with fewer.
+    """
 
     name: str
     title: str
     licence: str
     place: Path | None
     problem: str = ""
+    side: int | None = None
 
     @property
     def megabytes(self) -> float | None:
@@ -110,6 +114,10 @@ def offers() -> list[Offer]:
 def find(name: str) -> Offer:
     """Return an offer by its name, looking only where its kind lies. Raises UnknownBackbone."""
     kind = name.partition("/")[0]
+    plain, _, side = name.rpartition("@")
+    if can_look_closer(plain) and side.isdecimal():
+        offer = find(plain)
+        return replace(offer, name=name, title=f"{offer.title} at {side} pixels", side=int(side))
     if kind == "tuned":
         return tuned(name)
     kinds: dict[str, Callable[[], Iterable[Offer]]] = {
@@ -122,6 +130,16 @@ def find(name: str) -> Offer:
         if offer.name == name:
             return offer
     raise UnknownBackbone(f"There is no backbone called {name}.")
+
+
+def can_look_closer(name: str) -> bool:
+    """Tell whether a network takes images of any size: ours are convolutions that end in a mean."""
+    return name.partition("/")[0] in ("bundled", "file") and "@" not in name
+
+
+def at_side(name: str, side: int) -> str:
+    """Return what a backbone is called that looks at images with so many pixels."""
+    return f"{name}@{side}"
 
 
 def bundled() -> Offer:

@@ -6,7 +6,7 @@ A backbone turns prepared images (n, side, side, 3) uint8 into L2-normalised flo
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -153,7 +153,8 @@ def read(offer: Offer, place: Path) -> tuple[nn.Module, Recipe]:
         return hub.read(place)
     own = trained_here(place)
     network.fuse_batch_norms(own)
-    return network.PooledStages(own, OWN_STAGES), OWN
+    recipe = OWN if offer.side is None else replace(OWN, side=offer.side)
+    return network.PooledStages(own, OWN_STAGES), recipe
 
 
 def tuned_network(place: Path) -> tuple[nn.Module, Recipe]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,6 +38,11 @@ class Ruler:
         longest = max(width, height)
         wanted = dict(self.own).get(longest, self.factor / longest if self.relative else self.factor)
         return min(wanted, math.sqrt(MOST_CLOSE / (width * height)))
+
+    def closer(self, times: float) -> "Ruler":
+        """Return the ruler by which images are looked at so many times as large."""
+        own = tuple((length, factor * times) for length, factor in self.own)
+        return replace(self, factor=self.factor * times, own=own)
 
 
 def ruler(sizes: Sequence[tuple[int, int]], objects: Sequence[Shapes]) -> Ruler:

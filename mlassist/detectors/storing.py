@@ -7,7 +7,7 @@ from typing import Any
 from safetensors.torch import load, save
 from torch import nn
 
-from mlassist.detectors import learning, zoo
+from mlassist.detectors import catalog, learning, zoo
 from mlassist.detectors.learning import Finder
 from mlassist.detectors.looking import Look, Seen
 from mlassist.detectors.scaling import Ruler
@@ -87,7 +87,7 @@ def from_bytes(data: bytes, stages: nn.Module) -> Ready:
     weights = {name: each.float() if each.is_floating_point() else each for name, each in load(data).items()}
     finder: Finder
     if noted["zoo"]:
-        (kind,) = (each for each in zoo.KINDS if each.name == noted["zoo"])
+        (kind,) = (each for each in catalog.KINDS if each.name == noted["zoo"])
         finder = zoo.Pretrained(kind, len(noted["classes"]))
     else:
         finder = learning.untaught(stages, len(noted["classes"]), masks=noted["masks"], seed=0)

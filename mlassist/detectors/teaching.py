@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from mlassist.detectors import learning, matching, metrics, zoo
+from mlassist.detectors import catalog, learning, matching, metrics, zoo
+from mlassist.detectors.catalog import FEWEST_TO_TUNE, RESTING, TUNED
 from mlassist.detectors.learning import Finder, Plan, Training
 from mlassist.detectors.looking import Look, Seen, at_working_size
 from mlassist.detectors.metrics import Quality
@@ -25,10 +26,8 @@ from mlassist.detectors.views import Example
 
 FOLDS = 2
 FOLD_SHARE = 0.5  # of the steps: each fold has half of the images
-FEWEST_TO_TUNE = 40  # images: fewer teach a whole backbone nothing
 FEWEST_TO_FOLD = 8
 SPARSE = 2  # objects on most images, up to which any difference makes an image wrong
-RESTING, TUNED = "head alone", "whole network"
 
 Say = Callable[[str], None]
 Progress = Callable[[int, int], None]  # (done, in all)
@@ -47,9 +46,9 @@ class Labeled:
     scales: list[float]
 
     @classmethod
-    def of(cls, images: Sequence[np.ndarray], truth: Sequence[Shapes]) -> "Labeled":
+    def of(cls, images: Sequence[np.ndarray], truth: Sequence[Shapes], closer: float = 1.0) -> "Labeled":
         sizes = [(each.shape[1], each.shape[0]) for each in images]
-        chosen = ruler(sizes, truth)
+        chosen = ruler(sizes, truth).closer(closer)
         small = [at_working_size(each, chosen) for each in images]
         examples = [
             Example(np.ascontiguousarray(pixels), shapes.scaled(scale))
@@ -86,7 +85,8 @@ class Lesson:
     masks: bool
     seed: int
     tuned: bool  # whether there is time for more than the head
-    pretrained: tuple[zoo.Offer, ...] = ()  # detectors that have seen more than the bundled backbone
+    pretrained: tuple[catalog.Offer, ...] = ()  # detectors that have seen more than the bundled backbone
+    kind: str = ""  # the only candidate; empty for all that there are
     folder: Path | None = None  # for checkpoints
 
     @property
@@ -116,10 +116,11 @@ def teach(lesson: Lesson, say: Say, progress: Progress) -> Taught:
     kinds = [RESTING]
     if lesson.tuned and count >= FEWEST_TO_TUNE:
         kinds = [RESTING, TUNED, *(each.title for each in lesson.pretrained)]
+    kinds = [each for each in kinds if each == lesson.kind] or kinds
     meter = Meter(lesson, kinds, progress)
     if count < FEWEST_TO_FOLD:
-        finder = whole(lesson, RESTING, meter)
-        return Taught(RESTING, finder, lesson.labeled.ruler, Scoring.untried(lesson.classes))
+        finder = whole(lesson, kinds[0], meter)
+        return Taught(kinds[0], finder, lesson.labeled.ruler, Scoring.untried(lesson.classes))
     tried = try_all(lesson, kinds, say, meter)
     best = max(tried, key=lambda kind: tried[kind][0])
     _, seen, scoring = tried[best]
@@ -141,7 +142,7 @@ class Meter:
         count = len(lesson.labeled)
         own = [kind for kind in kinds if kind in (RESTING, TUNED)]
         others = [kind for kind in kinds if kind not in own]
-        each = [lesson.plan(kind, count, FOLD_SHARE).steps for kind in [own[-1], *others]]
+        each = [lesson.plan(kind, count, FOLD_SHARE).steps for kind in [*own[-1:], *others]]
         last = max(lesson.plan(kind, count, 1.0).steps for kind in kinds)
         self.total = (FOLDS * sum(each) if count >= FEWEST_TO_FOLD else 0) + last
         self.before, self.progress = 0, progress
@@ -167,6 +168,8 @@ def try_all(
             if kind == RESTING and TUNED in kinds:
                 continue  # it is the first half of what follows
             for stage, seen in tried_on(lesson, kind, learned, held.tolist(), f"fold-{fold}", meter).items():
+                if stage not in kinds:
+                    continue
                 for place, each in zip(held.tolist(), seen, strict=True):
                     found[stage][place] = each
     tried = {}

@@ -1,69 +1,17 @@
-"""torchvision's detectors with their COCO weights, where these are there: a local file each.
+"""torchvision's detectors with their COCO weights, where these are there (`catalog.py`).
 
 They have seen a hundred thousand labeled photos, and learn a new task from fewer images than a detector that
-begins with a backbone. A file is called as torchvision calls it, and is looked for where backbones are.
+begins with a backbone.
 """
 
-import os
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-
 import torch
-from django.conf import settings
 from torch import nn
 from torch.nn import functional
-from torchvision.models import get_model, get_model_weights
+from torchvision.models import get_model
 from torchvision.ops import roi_align
 
+from mlassist.detectors.catalog import Kind, Offer
 from mlassist.detectors.network import MASK_SIDE, Detections, Targets
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """`name` is torchvision's; `background`: its first class is none; `sized`: it scales images by itself."""
-
-    name: str
-    title: str
-    masks: bool = False
-    background: bool = True
-    sized: bool = False
-
-    @property
-    def file(self) -> str:
-        return get_model_weights(self.name).DEFAULT.url.rsplit("/", 1)[-1]
-
-
-KINDS = (
-    Kind("fasterrcnn_mobilenet_v3_large_fpn", "Faster R-CNN MobileNet V3 from COCO"),
-    Kind("fasterrcnn_resnet50_fpn_v2", "Faster R-CNN ResNet-50 v2 from COCO"),
-    Kind("fcos_resnet50_fpn", "FCOS ResNet-50 from COCO", background=False),
-    Kind("retinanet_resnet50_fpn_v2", "RetinaNet ResNet-50 v2 from COCO", background=False),
-    Kind("ssdlite320_mobilenet_v3_large", "SSDlite MobileNet V3 from COCO", sized=True),
-    Kind("maskrcnn_resnet50_fpn_v2", "Mask R-CNN ResNet-50 v2 from COCO", masks=True),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A detector whose weights are here."""
-
-    kind: Kind
-    place: Path
-
-    @property
-    def title(self) -> str:
-        return self.kind.title
-
-
-def offers(*, masks: bool) -> Iterator[Offer]:
-    """Yield the detectors that can be taught here: those with a mask head where outlines are wanted."""
-    home = Path(os.environ.get("TORCH_HOME", Path.home() / ".cache" / "torch"))
-    for kind in KINDS:
-        places = (settings.LOUPE_WEIGHTS_DIR / kind.file, home / "hub" / "checkpoints" / kind.file)
-        place = next((each for each in places if each.is_file()), None)
-        if place is not None and kind.masks == masks:
-            yield Offer(kind, place)
 
 
 class Pretrained(nn.Module):

@@ -4,7 +4,7 @@ Several kinds compete on their out-of-fold loss; all end as one linear map, so t
 applying them is the same. Labels are lists of columns: one for multi-class, any number for multi-label.
 """
 
-from mlassist.heads.choosing import Fit, train
+from mlassist.heads.choosing import NO_CLASS, Fit, family_of, train
 from mlassist.heads.folds import assign_folds, one_hot
 from mlassist.heads.judging import CALIBRATABLE, UNCALIBRATED
 from mlassist.heads.linear import Head, sigmoid, softmax
@@ -12,11 +12,13 @@ from mlassist.heads.propagation import Neighbours
 
 __all__ = [
     "CALIBRATABLE",
+    "NO_CLASS",
     "UNCALIBRATED",
     "Fit",
     "Head",
     "Neighbours",
     "assign_folds",
+    "family_of",
     "one_hot",
     "sigmoid",
     "softmax",

@@ -17,6 +17,7 @@ from mlassist.heads.propagation import Neighbours, propagated
 STRENGTHS = np.logspace(-2, 3, 9)  # inverse regularisation, C
 FIRST = 4
 WORTH_A_STEP = 0.99  # of the cost before
+NO_CLASS = -1  # what rows are taught as that show none of the classes
 WORK = 300_000_000  # labels times dimensions times classes: beyond, L-BFGS takes minutes
 
 Report = Callable[[str], None]
@@ -46,6 +47,7 @@ def train(
     judged: np.ndarray | None = None,
     rival: Head | None = None,
     counts: np.ndarray | None = None,
+    family: str = "",
     seed: int = 0,
     report: Report = lambda line: None,
 ) -> Fit:
@@ -55,8 +57,9 @@ def train(
     have exactly one class. `judged` (n,) chooses the rows that candidates are compared and calibrated on:
     rows that a model picked because it was sure make any model look good. `rival` is a head that has learned
     from none of the labels; it competes where it knows all their classes. `counts` (n,) is how much each
-    label counts, one if not given. A class without any label gets no column. Raises ValueError when there is
-    nothing to learn from.
+    label counts, one if not given. `family` is the only kind that may win, where one of it can be made.
+    A class without any label gets no column, and rows of `NO_CLASS` one beyond the classes. Raises
+    ValueError when there is nothing to learn from.
     """
     classes = np.unique([label for row in labels for label in row]).astype(np.int64)
     if not len(classes):
@@ -72,18 +75,23 @@ def train(
         contest.enter_logistic(one_vs_rest)
     else:
         enter_exclusive(contest, pool, graph)
-    best = min(contest.tried, key=lambda each: each.cost)
+    fitting = [each for each in contest.tried if family_of(each.name) == family] or contest.tried
+    best = min(fitting, key=lambda each: each.cost)
     weights, bias = best.fit()
+    probabilities = (sigmoid if multilabel else softmax)(best.scores / np.float32(best.temperature))
+    # The column of no class comes first, as its id is the smallest, and goes last.
+    none = int(classes[0] == NO_CLASS)
+    order = np.roll(np.arange(len(classes)), -none)
     return Fit(
         Head(
             best.name,
-            classes,
-            weights.astype(np.float32),
-            bias.astype(np.float32),
+            classes[none:],
+            weights[:, order].astype(np.float32),
+            bias[order].astype(np.float32),
             best.temperature,
             multilabel,
         ),
-        (sigmoid if multilabel else softmax)(best.scores / np.float32(best.temperature)),
+        probabilities[:, none:],
         best.accuracy,
         best.loss,
         [
@@ -91,6 +99,13 @@ def train(
             for each in contest.tried
         ],
     )
+
+
+def family_of(name: str) -> str:
+    """Return the kind of head that a candidate is by its name; "mixed" for two in one."""
+    if " + " in name:
+        return "mixed"
+    return name.partition(",")[0].partition(" C=")[0]
 
 
 def enter_exclusive(contest: "Contest", pool: np.ndarray, graph: Neighbours | None) -> None:

@@ -12,7 +12,10 @@ Linear = tuple[np.ndarray, np.ndarray]  # weights (dimension, classes), bias (cl
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A linear map to class scores, and the temperature that makes probabilities of them."""
+    """A linear map to class scores, and the temperature that makes probabilities of them.
+
+    A last column without a class is for images of none of them: what it takes, the classes lack to one.
+    """
 
     kind: str
     classes: np.ndarray  # class ids, in column order
@@ -22,13 +25,15 @@ class Head:
     multilabel: bool
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
-        """Return (n, classes) float32: summing to one for multi-class, one by one for multi-label."""
+        """Return (n, classes) float32: summing to one for multi-class, or to less where an image may show
+        none of the classes; one by one for multi-label.
+        """
         squash = sigmoid if self.multilabel else softmax
         found = np.empty((len(features), len(self.classes)), np.float32)
         for start in range(0, len(features), CHUNK):
             part = slice(start, start + CHUNK)
             scores = np.asarray(features[part], np.float32) @ self.weights + self.bias
-            found[part] = squash(scores / self.temperature)
+            found[part] = squash(scores / self.temperature)[:, : len(self.classes)]
         return found
 
     def to_bytes(self) -> bytes:

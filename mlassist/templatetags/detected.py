@@ -11,9 +11,10 @@ from labeling import charts
 from labeling.models import Item
 from labeling.templatetags import drawing
 from mlassist.models import Certificate
-from mlassist.reports import Proposed
+from mlassist.reports import Proposed, by_class
 
 register = template.Library()
+register.filter(by_class)
 
 STRATA = {"objects": "images with objects", "empty": "images on which nothing is found"}
 MOST_WRITTEN = 15  # regions of a picture: with more, confidences would cover what they speak of

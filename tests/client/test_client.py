@@ -12,9 +12,12 @@ from loupe_client import FILTERS, Loupe, LoupeError, Project
 
 from labeling import accounts, jobs
 from labeling.api.filtering import FilterInput
-from labeling.models import Job, QueueEntry, Suggestion, Upload
+from labeling.models import Annotation, Item, Job, QueueEntry, Suggestion, Upload
 from labeling.models import Project as Row
+from mlassist import loop
+from mlassist.custom import work
 from tests import factories
+from tests.mlassist.eyes import featurize, open_eyes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -207,3 +210,28 @@ def test_filters_are_those_of_the_server(loupe, tmp_path) -> None:
     source = project.add_addresses(["https://images.example.com/1.jpg"])
     assert [each.id for each in project.sources()] == [source.id]
     assert "gone_items" in source.look()
+
+
+def test_a_script_makes_a_custom_model_chooses_and_lets_it_propose(
+    loupe, worker, tmp_path, monkeypatch
+) -> None:
+    pytest.importorskip("torch")
+    open_eyes(monkeypatch)
+    # In this process: another one knows nothing of the tests' database.
+    monkeypatch.setattr(loop, "supervised", lambda job, module="": work.do(job.row) or {})
+    project = loupe.create_project("Custom", "multiclass", factories.CLASSES, assist_mode="suggest")
+    project.upload(factories.write_folder(tmp_path / "images", 60))
+    project.wait_for_images(every=0.05)
+    featurize(Row.objects.get(pk=project.id))
+    for page in project.pages(9):
+        rows = Item.objects.in_bulk([each["id"] for each in page.items])
+        page.submit({pk: factories.true_class(row) for pk, row in rows.items()})
+        if Annotation.objects.count() >= 50:
+            break
+    made = project.make_custom_model(ways=["usual", "other head"])
+    first, second = made["candidates"]
+    assert (first["is_trained"], first["problem"], second["is_trained"]) == (True, "", True)
+    project.choose_model(made["id"], second["id"])
+    assert loupe.connection.get(f"{project.at}custom-models/")["chosen"] == second["id"]
+    with pytest.raises(LoupeError, match="no model called"):
+        project.auto_label(99)

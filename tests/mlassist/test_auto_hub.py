@@ -1,6 +1,9 @@
 """Models of images and words on the Auto-label page, with tiny random models of the real classes."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ from hypothesis import strategies as st
 from labeling.models import Suggestion
 from mlassist.autolabel import engines, examples, prompts, proposing, trials
 from tests import factories
+from tests.mlassist.hub_server import hub
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -74,6 +78,31 @@ def save(folder: Path, kind: str) -> None:
         model = transformers.GroundingDinoForObjectDetection(config)
         looks = {"image_processor_type": "GroundingDinoImageProcessor", **LOOKS}
         looks["size"] = {"shortest_edge": 64, "longest_edge": 96}
+    elif kind == "sam2":
+        backbone = transformers.Sam2HieraDetConfig(
+            hidden_size=8, num_attention_heads=1, image_size=[64, 64], blocks_per_stage=[1, 1, 2, 1],
+            embed_dim_per_stage=[8, 16, 32, 64], num_attention_heads_per_stage=[1, 1, 2, 2],
+            window_positional_embedding_background_size=[4, 4], window_size_per_stage=[4, 2, 2, 2],
+            global_attention_blocks=[3],
+        )  # fmt: skip
+        config = transformers.Sam2Config(
+            vision_config=transformers.Sam2VisionConfig(
+                backbone_config=backbone, backbone_channel_list=[64, 32, 16, 8], fpn_hidden_size=32,
+                backbone_feature_sizes=[[16, 16], [8, 8], [4, 4]],
+            ),
+            prompt_encoder_config={
+                "hidden_size": 32, "image_size": 64, "patch_size": 16, "mask_input_channels": 4
+            },
+            mask_decoder_config={
+                "hidden_size": 32, "mlp_dim": 32, "num_attention_heads": 2, "num_hidden_layers": 1,
+                "iou_head_hidden_dim": 32,
+            },
+        )  # fmt: skip
+        model = transformers.Sam2Model(config)
+        looks_at = transformers.Sam2ImageProcessor(
+            size={"height": 64, "width": 64}, mask_size={"height": 16, "width": 16}
+        )
+        transformers.Sam2Processor(looks_at).save_pretrained(folder)
     else:
         config = transformers.SamConfig(
             vision_config={
@@ -96,7 +125,7 @@ def save(folder: Path, kind: str) -> None:
                                            mask_pad_size={"height": 64, "width": 64})
         ).save_pretrained(folder)  # fmt: skip
     model.save_pretrained(folder)
-    if kind != "sam":
+    if kind not in ("sam", "sam2"):
         tokenizer(folder, 64 if kind in ("grounding-dino", "siglip") else 16)
         (folder / "preprocessor_config.json").write_text(json.dumps(looks))
     (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\n# A model\n")
@@ -172,13 +201,14 @@ def test_words_find_objects(kind, manager, weights) -> None:
 
 
 @pytest.mark.django_db
-def test_outlines_need_what_outlines_boxes(manager, weights) -> None:
+@pytest.mark.parametrize("outliner", ["sam", "sam2"])
+def test_outlines_need_what_outlines_boxes(outliner, manager, weights) -> None:
     project = factories.make_project(manager=manager, task_type="segmentation")
     factories.make_scenes(project, 2, size=(64, 48))
     save(weights / "owlv2", "owlv2")
     assert "SAM" in offered(project, "owlv2").problem
-    save(weights / "sam", "sam")
-    trial = trials.start(project, manager, "hub/owlv2+sam")
+    save(weights / outliner, outliner)
+    trial = trials.start(project, manager, f"hub/owlv2+{outliner}")
     factories.run_jobs("ml")
     for image in trial.images.all():
         assert image.found is not None
@@ -205,6 +235,29 @@ def test_a_folder_is_taken_where_its_size_and_licence_were_shown(weights, tmp_pa
     (tmp_path / "empty").mkdir()
     with pytest.raises(CommandError, match="holds no model"):
         call_command("fetch_model", str(tmp_path / "empty"), "--yes")
+
+
+def test_a_model_is_fetched_by_name_after_its_size_and_licence_were_shown(tmp_path) -> None:
+    save(tmp_path / "models" / "someone" / "clip", "clip")
+    (tmp_path / "models" / "someone" / "clip" / "training_args.bin").write_bytes(b"of no use here")
+    with hub(tmp_path / "models") as address:
+        where = {"HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "cache"), "LOUPE_HOME": str(tmp_path)}
+        fetch = [sys.executable, "manage.py", "fetch_model", "someone/clip"]
+
+        def fetched(answer: str) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                fetch, input=answer, capture_output=True, text=True, check=False, env={**os.environ, **where}
+            )
+
+        asked = fetched("n\n")
+        assert "someone/clip: clip, 0 MB. Licence: apache-2.0." in asked.stdout
+        assert "Nothing was changed." in asked.stderr
+        assert not (tmp_path / "weights" / "someone").exists()
+        assert "It lies in" in fetched("y\n").stdout
+    here = tmp_path / "weights" / "someone" / "clip"
+    original = tmp_path / "models" / "someone" / "clip" / "model.safetensors"
+    assert (here / "model.safetensors").read_bytes() == original.read_bytes()
+    assert not (here / "training_args.bin").exists()
 
 
 def test_a_class_is_the_mean_of_its_sentences() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlassist.detectors import matching, metrics, scaling
+from mlassist.detectors import catalog, matching, metrics, scaling
 from mlassist.detectors.shapes import Shapes, raster
 from tests import scenes
 
@@ -311,12 +311,12 @@ def test_a_killed_teaching_does_not_try_again_what_it_has_tried(stages, quick, m
 def test_a_detector_from_coco_is_a_candidate_where_its_weights_are(stages, quick, settings, tmp_path):
     from torchvision.models import get_model
 
-    kind = next(each for each in zoo.KINDS if each.sized)
+    kind = next(each for each in catalog.KINDS if each.sized)
     settings.LOUPE_WEIGHTS_DIR = tmp_path
-    assert not list(zoo.offers(masks=False))
+    assert not list(catalog.offers(masks=False))
     weights = get_model(kind.name, weights=None, weights_backbone=None).state_dict()
     torch.save(weights, tmp_path / kind.file)
-    (offer,) = zoo.offers(masks=False)
+    (offer,) = catalog.offers(masks=False)
     taught = zoo.load(offer, 2)
     assert 0 < len(taught.head) < len(taught.body)
     some = lesson(stages, 4).labeled
@@ -328,4 +328,4 @@ def test_a_detector_from_coco_is_a_candidate_where_its_weights_are(stages, quick
 def test_weights_of_something_else_are_refused(tmp_path):
     torch.save({"some": torch.zeros(3)}, tmp_path / "other.pth")
     with pytest.raises(ValueError, match="does not hold the weights"):
-        zoo.load(zoo.Offer(zoo.KINDS[0], tmp_path / "other.pth"), 2)
+        zoo.load(catalog.Offer(catalog.KINDS[0], tmp_path / "other.pth"), 2)

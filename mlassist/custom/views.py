@@ -1,0 +1,212 @@
+"""Pages of custom models: make one, choose by eye, start auto-labeling with it."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from labeling import permissions
+from labeling.api.shapes import whole_number
+from labeling.models import LabelClass, Project
+from labeling.views import SignedIn
+from mlassist import reports
+from mlassist.autolabel import trials
+from mlassist.autolabel.api import source_or_404
+from mlassist.autolabel.examples import AutoLabelRefused
+from mlassist.autolabel.views import PREFIX
+from mlassist.custom import choice, making, recipes, starting, voting, ways
+from mlassist.custom.making import CustomModelRefused
+from mlassist.models import Candidate, CustomModel, Round
+
+SURE_FROM = 50  # per cent from which an own model proposes, unless somebody says otherwise
+
+
+def custom_models(request: SignedIn, project_id: int) -> HttpResponse:
+    """Show what can be trained; a POST has it trained."""
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    if request.method == "POST":
+        classes = [whole_number(each) or 0 for each in request.POST.getlist("class")]
+        try:
+            made = making.start(project, request.user, classes, request.POST.getlist("way"))
+        except CustomModelRefused as error:
+            messages.error(request, str(error))
+            return redirect("custom-models", project.pk)
+        messages.success(request, _("The candidates are being trained. You are told when they are ready."))
+        return redirect("custom-model", project.pk, made.pk)
+    labels = making.labels_of(project)
+    context = {
+        "project": project,
+        "obstacle": making.obstacle(project),
+        "classes": making.learnable(project),
+        "fewest": making.FEWEST,
+        "most": making.MOST_CANDIDATES,
+        "ways": ways_offered(project, labels),
+        "labels": labels,
+        "chosen": recipes.chosen_model(project),
+        "made": project.custom_models.select_related("job").order_by("-pk")[:10],
+        "running": making.running(project),
+    }
+    return render(request, "mlassist/custom/make.html", context)
+
+
+def ways_offered(project: Project, labels: int) -> list[dict[str, Any]]:
+    """Return the ways there are; as many as can be compared are ticked beforehand."""
+    found = ways.ways(project, labels)
+    open_ways = [each for each in found if not each.problem][: making.MOST_CANDIDATES]
+    return [{"row": each, "is_ticked": each in open_ways} for each in found]
+
+
+def custom_model(request: SignedIn, project_id: int, custom_id: int) -> HttpResponse:
+    """Show how far it is, then the next image to compare candidates on, then what came of it."""
+    made = custom_or_404(request, project_id, custom_id)
+    context: dict[str, Any] = {"project": made.project, "made": made}
+    if made.compared_at is None:
+        return render(request, "mlassist/custom/progress.html", context | progress(made))
+    at = None if "results" in request.GET else voting.next_round(made, request.user)
+    if at is not None:
+        context |= round_shown(at) | {"rounds": made.rounds.count()}
+        return render(request, "mlassist/custom/round.html", context)
+    chosen = recipes.chosen_model(made.project)
+    context |= {
+        "outcome": voting.outcome(made, request.user),
+        "chosen": chosen,
+        "waiting": trials.waiting_in(made.project, None).count(),
+        "left": voting.next_round(made, request.user) is not None,
+    }
+    return render(request, "mlassist/custom/results.html", context)
+
+
+def custom_model_live(request: SignedIn, project_id: int, custom_id: int) -> HttpResponse:
+    made = custom_or_404(request, project_id, custom_id)
+    if made.compared_at is not None:
+        response = HttpResponse()
+        response["HX-Refresh"] = "true"
+        return response
+    return render(
+        request,
+        "mlassist/custom/_progress.html",
+        {"project": made.project, "made": made, **progress(made)},
+    )
+
+
+def progress(made: CustomModel) -> dict[str, Any]:
+    run = made.job.runs.filter(state="running").first() if made.job else None
+    return {"candidates": made.candidates.all(), "run": run}
+
+
+def round_shown(at: Round) -> dict[str, Any]:
+    classes = {each.pk: each for each in LabelClass.objects.filter(project=at.item.project_id)}
+    shown = [reports.proposed(at.found[str(each)], classes) for each in at.order]
+    return {"round": at, "shown": shown}
+
+
+@require_POST
+def custom_model_vote(request: SignedIn, project_id: int, custom_id: int, number: int) -> HttpResponse:
+    made = custom_or_404(request, project_id, custom_id)
+    at = made.rounds.filter(number=number).first()
+    if at is None:
+        raise Http404
+    said = request.POST.get("best", "")
+    try:
+        voting.vote(at, request.user, None if said == "none" else place_of(said))
+    except CustomModelRefused as error:
+        messages.error(request, str(error))
+    return redirect("custom-model", project_id, made.pk)
+
+
+def place_of(said: str) -> int:
+    """Return the place that a form names, -1 where it makes no sense."""
+    place = whole_number(said)
+    return -1 if place is None else place
+
+
+@require_POST
+def custom_model_change(request: SignedIn, project_id: int, custom_id: int) -> HttpResponse:
+    """Stop, go on, vote anew, or choose a candidate."""
+    made = custom_or_404(request, project_id, custom_id)
+    do = request.POST.get("do")
+    try:
+        if do == "stop":
+            making.cancel(made, request.user)
+            messages.success(request, _("It stops. Candidates that are done stay."))
+        elif do == "resume":
+            making.resume(made, request.user)
+            messages.success(request, _("It goes on where it was."))
+        elif do == "again":
+            voting.again(made, request.user)
+        elif do == "choose":
+            chosen = candidate_or_404(made, request.POST.get("candidate", ""))
+            choice.choose(chosen, request.user)
+            messages.success(
+                request, _("“%(model)s” is chosen as the project’s model.") % {"model": chosen.title}
+            )
+            return redirect(f"{reverse('custom-model', args=[project_id, made.pk])}?results")
+    except CustomModelRefused as error:
+        messages.error(request, str(error))
+    return redirect("custom-model", project_id, made.pk)
+
+
+@require_POST
+def end_choice(request: SignedIn, project_id: int) -> HttpResponse:
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    choice.end(project, request.user)
+    messages.success(request, _("From the next training on, Loupe chooses again."))
+    return redirect("custom-models", project.pk)
+
+
+def auto_label_start(request: SignedIn, project_id: int) -> HttpResponse:
+    """Choose the kind of model, the model, how many images; the summary that follows asks once more."""
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    if request.method == "POST":
+        source = source_or_404(project, whole_number(request.POST.get("source", "")))
+        if request.POST.get("kind") == "untaught":
+            return redirect("auto-label", project.pk)
+        try:
+            trial = starting.begin(project, request.user, request.POST.get("model", ""), source)
+        except AutoLabelRefused as error:
+            messages.error(request, str(error))
+            return redirect("auto-label-start", project.pk)
+        return redirect(
+            f"{reverse('auto-label-summary', args=[project.pk])}?{urlencode(wanted(trial, request))}"
+        )
+    context = {
+        "project": project,
+        "models": starting.models(project),
+        "chosen": recipes.chosen_model(project),
+        "sources": project.sources.order_by("-pk")[:100],
+        "waiting": trials.waiting_in(project, None).count(),
+        "sure_from": SURE_FROM,
+    }
+    return render(request, "mlassist/custom/start.html", context)
+
+
+def wanted(trial: Any, request: SignedIn) -> dict[str, Any]:
+    """Return the address of a summary: the same threshold for each class, and how many images."""
+    sure = min(99, max(1, whole_number(request.POST.get("sure", "")) or SURE_FROM)) / 100
+    classes = trial.project.classes.filter(retired_at=None).values_list("pk", flat=True)
+    said: dict[str, Any] = {"trial": trial.pk, **{f"{PREFIX}{each}": sure for each in classes}}
+    if request.POST.get("how") == "some":
+        said["count"] = whole_number(request.POST.get("count", "")) or ""
+    return said
+
+
+def custom_or_404(request: SignedIn, project_id: int, custom_id: int) -> CustomModel:
+    project = permissions.project_or_404(request.user, project_id, "manage")
+    made = CustomModel.objects.select_related("job").filter(project=project, pk=custom_id).first()
+    if made is None:
+        raise Http404
+    made.project = project  # with the visitor's role
+    return made
+
+
+def candidate_or_404(made: CustomModel, said: str) -> Candidate:
+    found = made.candidates.filter(pk=whole_number(said) or 0).first()
+    if found is None:
+        raise Http404
+    found.custom_model = made
+    return found
