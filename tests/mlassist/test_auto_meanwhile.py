@@ -217,6 +217,7 @@ def test_errors_with_names_in_them_are_said_in_other_languages() -> None:
     error = "Traceback …\n" + sentences.CANNOT_BE_READ % {"name": "clip", "reason": "no config.json"}
     with translation.override("de"):
         said = sentences.said(error)
+        assert "3" in sentences.said(sentences.DIED % {"times": 3}) != sentences.DIED % {"times": 3}
     assert "clip" in said
     assert "no config.json" in said
     assert said not in error

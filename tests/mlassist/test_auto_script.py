@@ -1,4 +1,4 @@
-"""The script that the Auto-label page hands out, run as it is pasted, with tiny models in place of the hub's."""
+"""The script of the Auto-label page, run as it is pasted, with tiny models in place of the hub's."""
 
 import sys
 import types
