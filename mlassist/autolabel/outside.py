@@ -18,6 +18,7 @@ from mlassist.models import AutoLabeling, Trial
 
 MOST_AT_ONCE = 500
 MOST_REGIONS = 1_000  # of an image
+MOST_TOGETHER = 20_000  # regions at once: more would keep a request busy for seconds
 
 Regions = Sequence[Mapping[str, Any]]
 
@@ -110,4 +111,12 @@ def checked(project: Project, item: Item, regions: Regions) -> list[dict[str, An
                 raise AutoLabelRefused(_("Item %(item)s: %(problem)s") % said)
         region = {"class": known[each["class"]], "confidence": round(float(each["confidence"]), 4)}
         made.append(region | ({"bbox": bbox} if bbox else {"polygon": polygon} if polygon else {}))
-    return made
+    return surest_of_each(made) if project.is_classification else made
+
+
+def surest_of_each(regions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return each class of a whole image once."""
+    best: dict[int, dict[str, Any]] = {}
+    for each in sorted(regions, key=lambda each: float(each["confidence"])):
+        best[each["class"]] = each
+    return list(best.values())

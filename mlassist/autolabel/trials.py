@@ -7,11 +7,11 @@ import numpy as np
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
 from labeling import classes, jobs
-from labeling.models import DataSource, Item, Job, Project, User
+from labeling.models import DataSource, Item, Job, Project, QueueEntry, User
 from mlassist.autolabel import engines, examples, prompts, sentences
 from mlassist.autolabel.examples import AutoLabelRefused
 from mlassist.models import Trial, TrialImage
@@ -192,6 +192,15 @@ def of_choice(trial: Trial) -> list[int]:
     return list(waiting_in(trial.project, trial.source).values_list("pk", flat=True))
 
 
-def waiting_in(project: Project, source: DataSource | None) -> Any:
-    """Return the images of a choice that wait for a label and may be proposed for."""
-    return examples.presentable(project, source).filter(state=Item.State.UNLABELED)
+def waiting_in(project: Project, source: DataSource | None) -> QuerySet[Item]:
+    """Return the images of a choice that wait for a label and may be proposed for.
+
+    What is proposed under a certificate is not among them: no other model's word is worth as much.
+    """
+    waiting = examples.presentable(project, source).filter(state=Item.State.UNLABELED)
+    return waiting.filter(~Exists(certified(project).filter(item=OuterRef("pk"))))
+
+
+def certified(project: Project) -> QuerySet[QueueEntry]:
+    """Return what waits to be confirmed under a certificate."""
+    return QueueEntry.objects.filter(project=project, certificate__isnull=False)

@@ -168,6 +168,7 @@ def summary(project: Project, trial: Trial, wanted: dict[int, float]) -> dict[st
         "waiting": waiting,
         "seconds": waiting * (trial.seconds or 0.0),
         "labeled": labeled.count(),
+        "certified": trials.certified(project).count(),
         "newest": versions.newest(project),
         "is_own": trial.engine.startswith("version/"),
         "back": address_of(trial),

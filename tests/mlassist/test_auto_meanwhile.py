@@ -236,3 +236,25 @@ def test_confidence_of_boxes_follows_what_people_drew() -> None:
     assert (np.diff(after[np.argsort(told)]) >= 0).all()
     assert found[8] == found[9]  # too few of their own: as all together
     assert calibration.lines([7] * 5, told[:5], right[:5], [7])[7] == calibration.UNCHANGED
+
+
+def test_what_waits_under_a_certificate_is_left_to_it(shown, manager) -> None:
+    trial = tried(shown, manager)
+    some = list(trials.waiting_in(shown, None)[:5].values_list("pk", flat=True))
+    QueueEntry.objects.filter(item__in=some).update(kind="prelabeled", certificate=1, group=1)
+    proposing.start(trial, manager, all_at(shown, 0.05))
+    factories.run_jobs("ml")
+    assert not Suggestion.objects.filter(item__in=some).exists()
+    left = QueueEntry.objects.filter(item__in=some)
+    assert set(left.values_list("kind", "certificate")) == {("prelabeled", 1)}
+
+
+@pytest.mark.django_db
+def test_a_program_is_told_when_it_sends_too_much_at_once(project, items, manager, api) -> None:
+    made = outside.begin(project, manager, "mine", {}, {})
+    at = f"/api/projects/{project.pk}/auto-label/runs/{made.pk}/suggestions/"
+    regions = [{"class": 1, "confidence": 0.5}] * (outside.MOST_TOGETHER // 2 + 1)
+    sent = {"suggestions": [{"item": each.pk, "regions": regions} for each in items[:2]]}
+    answer = api(manager).post(at, sent, format="json")
+    assert answer.status_code == 400
+    assert "at once at most" in answer.json()["error"]["message"]
