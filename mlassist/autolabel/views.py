@@ -71,6 +71,7 @@ def texts() -> dict[str, str]:
         "working": _("Generating test results…"),
         "waiting": _("Waiting for a worker…"),
         "failed": _("The test failed: %s"),
+        "replaced": _("Another test was begun since. Load the page again to see it."),
         "broken": _("The connection broke. Try again."),
         "stale": _("What the model is told has changed since the test. Generate test results again."),
         "none": _("nothing above the threshold"),

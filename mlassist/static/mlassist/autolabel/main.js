@@ -311,6 +311,7 @@ function take(given) {
     timer = setTimeout(poll, POLL);
   } else {
     tell(given.seconds_per_image ? pace(given.seconds_per_image) : "");
+    if (given.state === "cancelled") problem(texts.replaced);
     if (given.state === "failed") problem(texts.failed.replace("%s", given.error));
   }
   redraw();
