@@ -231,7 +231,7 @@ class Suggestions(APIView):
     def post(self, request: Request, project_id: int, run_id: int) -> Response:
         """Send suggestions of a model that ran elsewhere: for up to 500 images at once.
 
-        Images that have a label, or are asked blind, are left out.
+        Images that have a label, are asked blind, or are on somebody's screen, are left out.
         """
         made = run_or_404(request, project_id, run_id)
         given = SuggestionsInput(data=request.data)

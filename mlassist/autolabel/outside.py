@@ -57,12 +57,14 @@ def begin(
 def take(made: AutoLabeling, given: Mapping[int, Regions]) -> dict[int, str]:
     """Take suggestions by item; returns what became of each.
 
-    Labeled images and those that are asked blind are left out, `below` are those without anything above the
-    thresholds. Sent once more, they take the place of the earlier ones, and count once. Raises
-    AutoLabelRefused.
+    Labeled images, those that are asked blind and those on a screen are left out, `below` are those without
+    anything above the thresholds. Sent once more, they take the place of the earlier ones, and count once.
+    Raises AutoLabelRefused.
     """
     project = made.project
-    open_ones = trials.waiting_in(project, None).filter(pk__in=list(given))
+    open_ones = trials.waiting_in(project, None).filter(
+        pk__in=list(given), entry__open_slots=F("entry__needed")
+    )
     rows: dict[int, Item] = {each.pk: each for each in open_ones}
     found = {item: checked(project, rows[item], regions) for item, regions in given.items() if item in rows}
     with transaction.atomic():

@@ -9,7 +9,7 @@ import numpy as np
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
@@ -238,14 +238,19 @@ def write(
 def store(
     made: AutoLabeling, items: Sequence[int], found: Mapping[int, Sequence[Mapping[str, Any]] | None]
 ) -> dict[int, list[Mapping[str, Any]]]:
-    """Store what is above the thresholds, in place of what such models said before; returns it by item."""
+    """Store what is above the thresholds, in place of what such models said before; returns it by item.
+
+    What is on somebody's screen stays as it is there.
+    """
     project = made.project
+    free = set(in_nobodys_hands(project, items))
+    items = [item for item in items if item in free]
     exclusive = project.task_type == Project.TaskType.MULTICLASS
     wanted = {int(label): value for label, value in made.thresholds.items()}
     proposed = {
         item: kept
         for item, told in found.items()
-        if told and (kept := thresholds.kept(told, wanted, exclusive=exclusive))
+        if item in free and told and (kept := thresholds.kept(told, wanted, exclusive=exclusive))
     }
     earlier = ModelVersion.objects.filter(project=project, taught=False).values_list("number", flat=True)
     gone = [item for item in items if item not in proposed]
@@ -253,6 +258,13 @@ def store(
     suggestions.order_queue(project, placements(project, proposed))
     suggestions.store(project, made.model_version.number, proposals(proposed))
     return proposed
+
+
+def in_nobodys_hands(project: Project, items: Sequence[int]) -> list[int]:
+    """Lock the places in the queue of those items that nobody holds, until the end of the transaction."""
+    waiting = QueueEntry.objects.filter(project=project, item__in=list(items), open_slots=F("needed"))
+    locked = waiting.select_for_update(skip_locked=True).order_by("item_id")
+    return list(locked.values_list("item_id", flat=True))
 
 
 def proposals(proposed: Mapping[int, Sequence[Mapping[str, Any]]]) -> Iterable[Proposal]:

@@ -97,6 +97,7 @@ PAGES = (
     "/projects/{}/settings/classes/{}/split/",
     "/not/here/",
     "/projects/{}/sources/{source}/",
+    "/projects/{}/auto-label/",
 )
 SITE_PAGES = ("/log/", "/mail/", "/people/")
 WIDTHS = (390, 1024)
