@@ -139,6 +139,8 @@ def test_pages_have_no_faults(browse, busy, manager, scheme, pages):
         page.goto(address.format(busy.pk, *busy.classes.values_list("id", flat=True), **ids))
         if "/label/" in address:
             page.locator(".tile-face").first.click()
+        if address.endswith("/auto-label/"):
+            expect(page.locator("[data-class]").first).to_be_visible()
         if address.endswith("/{item}/"):
             expect(page.locator("[data-panel] img").first).to_have_js_property("complete", value=True)
         found |= faults(page, address)
