@@ -95,9 +95,11 @@ def judge(project: Project, version: ModelVersion, ready: Detector, look_at: Loo
     disagreement = np.array(
         [matching.loss(each, truth[at]) for each, at in zip(kept, places, strict=True)], float
     )
+    # A label is right only with the objects of all classes, also of those that this detector has not learned.
+    whole = drawn(project, given, every_class(project, ready))
     losses = np.array(
         [
-            matching.loss(each, truth[at], strict=ready.held_out.strict)
+            matching.loss(each, whole[at], strict=ready.held_out.strict)
             for each, at in zip(kept, places, strict=True)
         ],
         float,
@@ -137,6 +139,12 @@ def judge(project: Project, version: ModelVersion, ready: Detector, look_at: Loo
         [frozenset(int(region["class"]) for region in ready.regions(each.found)) for each in found],
         int(undecided.sum()),
     )
+
+
+def every_class(project: Project, ready: Detector) -> list[int]:
+    """Return the classes of a detector in its order, then those in use that it does not know."""
+    in_use = project.classes.filter(retired_at=None).exclude(pk__in=ready.classes).order_by("position")
+    return [*ready.classes, *in_use.values_list("pk", flat=True)]
 
 
 def measures(losses: np.ndarray) -> dict[str, Any]:

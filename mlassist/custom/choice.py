@@ -37,7 +37,11 @@ def choose(candidate: Candidate, by: User) -> None:
         newest = versions.newest(project)
         if not project.is_classification and (newest is None or newest.head != candidate.model):
             keep(project, candidate)
-        if loop.unfinished(project, *loop.ROUNDS) is None and candidate.backbone == project.backbone:
+        if candidate.backbone == project.backbone:
+            # What is being trained in another way would come after what was chosen.
+            under_way = loop.unfinished(project, *loop.ROUNDS)
+            if under_way is not None:
+                jobs.cancel(under_way)
             jobs.enqueue(loop.round_of(project), project)
 
 

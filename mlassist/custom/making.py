@@ -55,6 +55,8 @@ def obstacle(project: Project) -> str:
         return _("Models for masks cannot be trained yet.")
     if project.assist_mode == Project.AssistMode.OFF:
         return _("The model’s help is switched off. Switch it on in the settings first.")
+    if project.is_hiding_faces:
+        return _("Faces are being hidden. Nothing learns from the images before that is done.")
     if running(project) is not None:
         return _("A custom model is being made already. Wait for it, or stop it.")
     if not embeddings.count(project):

@@ -38,9 +38,13 @@ def custom_models(request: SignedIn, project_id: int) -> HttpResponse:
             return redirect("custom-models", project.pk)
         messages.success(request, _("The candidates are being trained. You are told when they are ready."))
         return redirect("custom-model", project.pk, made.pk)
+    return render(request, "mlassist/custom/make.html", {"project": project, **offered(project)})
+
+
+def offered(project: Project) -> dict[str, Any]:
+    """Return what can be learned and how, and what was made so far."""
     labels = making.labels_of(project)
-    context = {
-        "project": project,
+    return {
         "obstacle": making.obstacle(project),
         "classes": making.learnable(project),
         "fewest": making.FEWEST,
@@ -51,7 +55,6 @@ def custom_models(request: SignedIn, project_id: int) -> HttpResponse:
         "made": project.custom_models.select_related("job").order_by("-pk")[:10],
         "running": making.running(project),
     }
-    return render(request, "mlassist/custom/make.html", context)
 
 
 def ways_offered(project: Project, labels: int) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from labeling import answers, jobs
 from labeling.models import Annotation, Event, Item, Job, Project, QueueEntry, Region, Suggestion
 from mlassist import crops, loop, objects, runs
+from mlassist.custom import choice, making, work
 from mlassist.models import ModelVersion, Run
 from tests import factories
 from tests.mlassist.eyes import featurize, open_eyes
@@ -221,3 +222,34 @@ def test_boxes_that_people_drew_come_back_as_they_were(drawn):
         each["bbox"] for each in factories.true_regions(first)
     )
     assert sum(answers.objects_of(drawn).values()) == sum(map(len, regions.values()))
+
+
+def test_a_detector_that_was_chosen_is_used_as_it_is_and_later_ones_are_made_like_it(
+    drawn, manager, monkeypatch
+) -> None:
+    monkeypatch.setattr(making, "FEWEST", 2)
+    circle = drawn.classes.get(name="circle")
+    made = making.start(drawn, manager, [circle.pk], ["at rest"])
+    work.do(Job.objects.get(pk=made.job_id))
+    (candidate,) = made.candidates.all()
+    assert (candidate.problem, candidate.metrics["classes"]) == ("", [circle.pk])
+    assert candidate.pace is not None
+    choice.choose(candidate, manager)
+    choice.choose(candidate, manager)  # a double click
+    (version,) = ModelVersion.objects.filter(project=drawn)
+    assert (version.head, version.labels) == (candidate.model, 12)
+    detecting.do_round(loop.unfinished(drawn, "objects"))
+    assert ModelVersion.objects.filter(project=drawn).count() == 1
+    assert detecting.load(version).classes == [circle.pk]
+    assert loop.round_is_due(drawn, version) is False
+
+    lessons = []
+    teach = teaching.teach
+    monkeypatch.setattr(
+        teaching, "teach", lambda lesson, *rest: lessons.append(lesson) or teach(lesson, *rest)
+    )
+    asked = Job.objects.create(project=drawn, kind="objects", cluster="long")
+    with runs.recorded(drawn, asked, Run.Kind.TRAINING, total=1) as step:
+        newer = detecting.teach(drawn, step)
+    assert [(lesson.kind, lesson.classes) for lesson in lessons] == [("head alone", 1)]
+    assert newer.metrics["chosen"] == candidate.title

@@ -1,6 +1,7 @@
 """Certificates for images of boxes: proved on blind answers, labels with shapes, audits, withdrawal."""
 
 import uuid
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -132,6 +133,22 @@ def make(manager, labeler):
         return made
 
     return world
+
+
+def test_a_detector_of_some_classes_is_measured_on_these_and_certified_for_nothing(make):
+    world = make("rrrr")
+    look_at = world.look_at
+
+    def look_at_first_class(ready, items, sign_of_life):
+        for item, seen in look_at(ready, items, sign_of_life):
+            yield item, Seen(*(each.pick(each.classes == 0) for each in (seen.found, seen.mirrored)))
+
+    world.look_at, world.ready = look_at_first_class, replace(world.ready, classes=world.classes[:1])
+    certificate = world.play()
+    assert certificate is None or certificate.state == "refused"
+    world.version.refresh_from_db()
+    assert world.version.metrics["accuracy"] == 1
+    assert not Annotation.objects.filter(source="auto").exists()
 
 
 def test_what_one_certificate_covers_does_not_speak_for_the_next(make):
