@@ -14,7 +14,7 @@ from mlassist.detectors import matching
 from mlassist.detectors.shapes import Shapes
 from mlassist.training import prompted
 
-MOST_IMAGES = 8  # each takes as long as one of the test
+MOST_IMAGES = 6  # each takes as long as one of the test
 
 Find = Callable[[np.ndarray], Sequence[Mapping[str, Any]]]
 

@@ -232,6 +232,12 @@ def test_a_folder_is_taken_where_its_size_and_licence_were_shown(weights, tmp_pa
     assert "clip, " in said
     assert "Licence: apache-2.0." in said
     assert (weights / "clip" / "config.json").exists()
+    named = tmp_path / "here" / "clip-vit-base-patch32"  # as the hub has it, without its owner
+    (tmp_path / "here" / "clip").rename(named)
+    call_command("fetch_model", str(named), "--yes")
+    assert (weights / "openai" / named.name / "config.json").exists()
+    with pytest.raises(CommandError, match="no folder"):
+        call_command("fetch_model", str(tmp_path / "not here"), "--yes")
     (tmp_path / "empty").mkdir()
     with pytest.raises(CommandError, match="holds no model"):
         call_command("fetch_model", str(tmp_path / "empty"), "--yes")
