@@ -89,10 +89,14 @@ def sound(rings: Sequence[np.ndarray], width: int, height: int) -> list[list[flo
 
 def grabcut_outliner(item: Item, hints: Hints) -> list[np.ndarray]:
     """Cut the object out of the picture as it is kept, and return its rings in pixels of the item."""
+    return cut_out(decoded(item.pk, item.sha256), hints, item.width or 1, item.height or 1)
+
+
+def cut_out(picture: np.ndarray, hints: Hints, width: int, height: int) -> list[np.ndarray]:
+    """Return the rings of an object in pixels of an image that may be larger than its picture is here."""
     from labeling import grabcut  # OpenCV takes a tenth of a second and 60 MB: not before it is needed
 
-    picture = decoded(item.pk, item.sha256)
-    across, down = picture.shape[1] / (item.width or 1), picture.shape[0] / (item.height or 1)
+    across, down = picture.shape[1] / width, picture.shape[0] / height
     try:
         rings = grabcut.outline(picture, hints.scaled(across, down))
     except grabcut.Failed:

@@ -371,9 +371,9 @@ def withdraw(project: Project, certificate: int) -> int:
             withdrawn_at=now, withdrawal=Annotation.Withdrawal.CERTIFICATE
         )
         confidence = {label.pk: label.confidence or 0.0 for label in labels}
-        items = list(
-            Item.objects.select_for_update().filter(current_annotation__in=confidence).order_by("id")
-        )
+        # Not their keys: who claims one for an audit at this moment would wait for this, and this for them.
+        mine = Item.objects.select_for_update(no_key=True).filter(current_annotation__in=confidence)
+        items = list(mine.order_by("id"))
         Item.objects.filter(pk__in=[item.pk for item in items]).update(
             state="unlabeled", current_annotation=None
         )

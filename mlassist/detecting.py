@@ -14,7 +14,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,8 @@ from labeling import answers, concord, images
 from labeling.answers import Answers
 from labeling.models import Item, Job, LabelClass, Project
 from mlassist import crops, doubting, embedding, loop, meanings, objects, runs, versions
+from mlassist.autolabel import untaught
+from mlassist.autolabel.looking import CannotLook
 from mlassist.backbones import loading
 from mlassist.backbones.loading import bundled_stages
 from mlassist.custom import recipes
@@ -44,12 +46,11 @@ from mlassist.custom.recipes import Recipe
 from mlassist.detectors import catalog, storing, teaching
 from mlassist.detectors.looking import Seen
 from mlassist.detectors.storing import HeldOut, Ready
-from mlassist.detectors.teaching import Labeled, Lesson, Taught
+from mlassist.detectors.teaching import Labeled, Lesson, Rival, Taught
 from mlassist.models import ModelVersion, Run
 from mlassist.runs import Step
 from mlassist.triggers import withdrawn_answers
 
-FEWEST_IMAGES = 4
 MOST_IMAGES = 3_000  # taught from at once, so that their pixels fit into memory
 AT_A_TIME = 64  # images that are looked at between two queries
 TUNED_FROM = 100  # images: before, the next model comes soon and the head alone is there in minutes
@@ -99,7 +100,10 @@ def teach(project: Project, step: Step) -> ModelVersion:
     given = as_begun(folder, given, classes, step.row.job_id)
     material = Material.of(project, given, classes, recipe, step.say)
     begin(folder, given, material.annotations, classes, recipe, step.row.job_id)
-    taught = teaching.teach(lesson_of(project, material, classes, recipe, folder), step.say, step.progress)
+    lesson = lesson_of(project, material, classes, recipe, folder)
+    if not recipe.family and not recipe.classes:  # else all models are made like the chosen one
+        lesson = replace(lesson, rival=untaught.compete(project, material, classes, folder, look_at, step))
+    taught = teaching.teach(lesson, step.say, step.progress)
     step.metrics = measures(taught, material.items)
     if recipe.title:
         step.metrics["chosen"] = recipe.title
@@ -118,9 +122,9 @@ def teach(project: Project, step: Step) -> ModelVersion:
     step.row.model_version = version
     step.say(f"Model {version.number}: {taught.kind}")
     if taught.seen:
-        doubting.rank_objects(
-            project, material.items, [each.found for each in taught.seen], material.labeled.truth
-        )
+        items = [material.items[place] for place in taught.places]
+        truth = [material.labeled.truth[place] for place in taught.places]
+        doubting.rank_objects(project, items, [each.found for each in taught.seen], truth)
     shutil.rmtree(folder, ignore_errors=True)
     return version
 
@@ -157,9 +161,9 @@ class Material:
         known = np.unique(np.concatenate([truth[at].classes for at in places] or [np.zeros(0, int)]))
         drawn = sum(len(truth[at]) for at in places)
         say(f"{len(places)} images with {drawn} objects of {len(known)} classes")
-        if len(places) < FEWEST_IMAGES or not len(known):
+        if len(places) < teaching.FEWEST_IMAGES or not len(known):
             raise NothingToLearn(
-                f"A detector needs {FEWEST_IMAGES} answered images with objects on some of them."
+                f"A detector needs {teaching.FEWEST_IMAGES} answered images with objects on some of them."
             )
         items = [int(given.items[at]) for at in places]
         labeled = Labeled.of([pictures[each] for each in items], [truth[at] for at in places], recipe.closer)
@@ -226,18 +230,23 @@ def note_of(folder: Path) -> dict[str, Any]:
 
 def measures(taught: Taught, items: Sequence[int]) -> dict[str, object]:
     """Return what is told of a detector before blind answers have judged it."""
-    found: dict[str, object] = {"labels": len(items), "head": taught.kind, "candidates": taught.candidates}
+    count = len(taught.places) or len(items)
+    found: dict[str, object] = {"labels": count, "head": taught.kind, "candidates": taught.candidates}
     if taught.quality is not None:
         found |= {"out_of_fold": asdict(taught.quality)}
         found |= {"out_of_fold_accuracy": round(1 - float(np.mean(taught.losses)), 4)}
+    if isinstance(taught.finder, Rival):
+        found |= {name: taught.finder.told[name] for name in ("engine", "trial")}
     return found
 
 
 def store(project: Project, taught: Taught, classes: list[int], items: Sequence[int]) -> str:
     """Keep a detector as a file in storage; returns its name."""
-    data = storing.to_bytes(
-        taught.kind, taught.finder, taught.ruler, taught.scoring, classes, held_out(taught, items)
-    )
+    found, held = taught.finder, held_out(taught, items)
+    if isinstance(found, Rival):
+        data = storing.untaught_to_bytes(taught.kind, found.told, found.model, taught.scoring, classes, held)
+    else:
+        data = storing.to_bytes(taught.kind, found, taught.ruler, taught.scoring, classes, held)
     name = f"detectors/{project.pk}/{uuid.uuid4().hex}.safetensors"
     return default_storage.save(name, ContentFile(data))
 
@@ -245,7 +254,7 @@ def store(project: Project, taught: Taught, classes: list[int], items: Sequence[
 def held_out(taught: Taught, items: Sequence[int]) -> HeldOut:
     """Return how each image fared while it was held out; nothing where too few were there for that."""
     return HeldOut(
-        list(items) if taught.seen else [],
+        [items[place] for place in taught.places],
         [round(each, 4) for each in taught.losses],
         [round(taught.scoring.confidence(each), 4) for each in taught.seen],
         taught.strict,
@@ -253,13 +262,23 @@ def held_out(taught: Taught, items: Sequence[int]) -> HeldOut:
 
 
 def load(version: ModelVersion) -> Ready:
-    return stored(version.head)
+    """Return a version ready to look. Raises CannotLook where what it looks by is no longer here."""
+    data = contents(version.head)
+    noted = storing.notes(data)
+    if "untaught" not in noted:
+        return storing.from_bytes(data, bundled_stages())
+    model = storing.untaught_model(data)
+    return storing.ready(noted, untaught.kept(version.project, noted["untaught"], model, noted["classes"]))
 
 
 def stored(name: str) -> Ready:
-    """Return a detector that lies in storage."""
+    """Return a taught detector that lies in storage."""
+    return storing.from_bytes(contents(name), bundled_stages())
+
+
+def contents(name: str) -> bytes:
     with default_storage.open(name) as file:
-        return storing.from_bytes(file.read(), bundled_stages())
+        return file.read()
 
 
 def read(items: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
@@ -281,8 +300,10 @@ def read(items: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
 def look_at(
     ready: Ready, items: Sequence[int], sign_of_life: Callable[[int], None]
 ) -> Iterator[tuple[int, Seen]]:
-    """Yield (item id, what a detector finds), one thread per core; unreadable images are left out."""
+    """Yield (item id, what a detector finds); unreadable images are left out."""
     rows = Item.objects.select_related("source")
+    lanes = 1 if ready.look.takes_all_cores else embedding.cores()
+    threads = embedding.cores() // lanes
 
     def one(item: Item) -> tuple[int, Seen | None]:
         try:
@@ -291,7 +312,7 @@ def look_at(
             return item.pk, None
 
     done = 0
-    with ThreadPoolExecutor(embedding.cores(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with ThreadPoolExecutor(lanes, initializer=torch.set_num_threads, initargs=(threads,)) as pool:
         for start in range(0, len(items), AT_A_TIME):
             chunk = rows.filter(pk__in=items[start : start + AT_A_TIME]).order_by("id")
             for pk, seen in pool.map(one, list(chunk)):
@@ -335,7 +356,7 @@ def main() -> None:
     runs.end_when_told()
     try:
         do_round(job)
-    except NothingToLearn as reason:
+    except (NothingToLearn, CannotLook) as reason:
         sys.exit(str(reason))
 
 

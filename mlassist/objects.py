@@ -14,6 +14,8 @@ from labeling.answers import Answers
 from labeling.models import Item, Project
 from labeling.suggestions import AutoLabel, Proposal
 from mlassist import accepting, asking, steering, triggers, vouching
+from mlassist.autolabel import rivals
+from mlassist.autolabel.looking import CannotLook
 from mlassist.certificates import bounds, regions
 from mlassist.detectors import matching, metrics
 from mlassist.detectors.shapes import Shapes
@@ -84,7 +86,9 @@ class Blind:
 
 def judge(project: Project, version: ModelVersion, ready: Detector, look_at: LookAt, step: Step) -> Blind:
     """Compare a detector with the blind answers, and write down how good it is."""
-    given = answers.validation(project)
+    answered = answers.validation(project)
+    # A later, larger draw may hold examples, which say nothing of a model that has learned from them.
+    given = answered.without(rivals.shown(project))
     step.progress(0, max(1, len(given)))
     seen = dict(look_at(ready, given.items.tolist(), step.progress))
     places = [at for at, item in enumerate(given.items.tolist()) if item in seen]
@@ -130,7 +134,7 @@ def judge(project: Project, version: ModelVersion, ready: Detector, look_at: Loo
     noted = {"examples": pictures, "blind_labels": steering.blind_labels(project)}
     version.metrics = {**version.metrics, **step.metrics, **noted}
     version.save(update_fields=["metrics"])
-    share = LATER_SHARE if len(given) >= ALL_BUT_FEW * vouching.blind_draw(project) else FIRST_SHARE
+    share = LATER_SHARE if len(answered) >= ALL_BUT_FEW * vouching.blind_draw(project) else FIRST_SHARE
     suggestions.set_validation_share(project, share)
     return Blind(
         np.array([given.items[at] for at in places], np.int64),
@@ -214,7 +218,10 @@ def propose(
         step.say("Its proposals would cost people more time than they spare, so none are shown")
 
     def inside(certificate: Certificate, items: list[int]) -> set[int]:
-        theirs = load(certificate.model_version)
+        try:
+            theirs = load(certificate.model_version)
+        except CannotLook:
+            return set(items)  # nobody can tell any more, so that none of them speaks for the rest
         return set(vouching.covered(certificate, survey(theirs, look_at(theirs, items, lambda done: None))))
 
     certificate = None

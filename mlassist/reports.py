@@ -132,6 +132,11 @@ class Report:
         return found
 
     @property
+    def is_untaught(self) -> bool:
+        """Tell whether people's answers have only judged it."""
+        return "trial" in self.version.metrics
+
+    @property
     def is_readable(self) -> bool:
         return len(self.classes) <= READABLE
 

@@ -139,8 +139,7 @@ def learn(
     if len(set(labels)) < 2 and not multilabel:
         raise NothingToLearn("All labels so far are of one class. Label some images of another class too.")
     # What a fine-tuned backbone has learned from looks easy to any head on it.
-    rival, shown = rivals.newest(project)
-    easy = np.concatenate([prompted(project), learned_from(backbone), shown])
+    easy = np.concatenate([prompted(project), learned_from(backbone), rivals.shown(project)])
     unprompted = ~np.isin(pool.ids[rows], easy)
     fit = heads.train(
         pool.features[rows],
@@ -148,7 +147,7 @@ def learn(
         pool.features,
         graph=graph(rows, len(set(labels))),
         judged=unprompted,
-        rival=rival if backbone == project.backbone and not recipe.classes else None,
+        rival=rivals.head(project) if backbone == project.backbone and not recipe.classes else None,
         counts=np.where(np.isin(pool.ids[rows], in_bulk(project)), IN_BULK, 1.0),
         family=recipe.family,
         multilabel=multilabel,

@@ -7,7 +7,7 @@ import numpy as np
 from labeling import answers, suggestions
 from labeling.models import Project
 from mlassist import adjudication, attempts, batches, certifying, measuring, proving, second_looks, steering
-from mlassist.autolabel import examples
+from mlassist.autolabel import rivals
 from mlassist.certificates import bounds
 from mlassist.custom import recipes
 from mlassist.finetuning import learned_from
@@ -26,7 +26,7 @@ def judge(project: Project, pool: Pool, trained: Trained, step: Step) -> None:
     """Measure accuracy and calibration, then attempt a certificate if it is time."""
     blind = answers.validation(project)
     # A later, larger draw may hold items that the backbone itself has learned from.
-    known = np.concatenate([learned_from(project.backbone), examples.items(project)])
+    known = np.concatenate([learned_from(project.backbone), rivals.shown(project)])
     rows, labels = pool.labeled(project, blind.without(known))
     if not trained.head.multilabel:  # where it knows some classes, it is right to say nothing of others
         labels = recipes.in_use(project).seen(labels, answers.UNDECIDED)

@@ -27,7 +27,7 @@ from labeling.models import Project
 from mlassist import detecting
 from mlassist.autolabel import drawings, masks, prompts, sentences, windows
 from mlassist.autolabel.calibration import Line
-from mlassist.autolabel.looking import CannotLook, Found, Scored, Seeing, as_sure_as_right
+from mlassist.autolabel.looking import CannotLook, Found, Region, Scored, Seeing, as_sure_as_right
 from mlassist.autolabel.thresholds import FLOOR
 from mlassist.backbones import catalog
 from mlassist.heads import Head
@@ -118,6 +118,8 @@ def head_of(folder: Path, told: dict[int, list[str]], *, multilabel: bool) -> He
 class Detecting:
     """A detector that is told what to look for, and what outlines its boxes where outlines are wanted."""
 
+    takes_all_cores = True
+
     def __init__(self, folder: Path, told: dict[int, list[str]], outlining: Path | None) -> None:
         self.lines: dict[int, Line] = {}
         self.model = loaded(AutoModelForZeroShotObjectDetection, folder).eval().to(device())
@@ -135,14 +137,14 @@ class Detecting:
     def to_bytes(self) -> bytes:
         return json.dumps({label: asdict(line) for label, line in self.lines.items()}).encode()
 
-    def find(self, picture: np.ndarray) -> list[dict[str, Any]]:
+    def find(self, picture: np.ndarray) -> list[Region]:
         """Return regions {class, confidence, bbox | polygon}."""
         picture = np.array(picture)  # torch takes no array that cannot be written
         found = self.boxes(picture)
         return self.outliner.outlined(picture, found) if self.outliner and found else found
 
     @torch.inference_mode()
-    def boxes(self, picture: np.ndarray) -> list[dict[str, Any]]:
+    def boxes(self, picture: np.ndarray) -> list[Region]:
         """Return regions {class, confidence, bbox}."""
         height, width = picture.shape[:2]
         looks = self.prepare(images=np.array(picture), return_tensors="pt").to(device())

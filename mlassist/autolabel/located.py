@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from labeling import images, outlining
 from labeling.hints import Hints
 from labeling.models import Item, Project
 from mlassist import detecting, embedding
 from mlassist.autolabel import boxes, drawings, sentences, trials, windows
-from mlassist.autolabel.looking import CannotLook, Found
+from mlassist.autolabel.looking import CannotLook, Found, Region
 from mlassist.backbones.loading import bundled_stages
 from mlassist.detectors.shapes import Shapes
 from mlassist.models import Trial
@@ -25,6 +25,8 @@ OUTLINED = 0.2  # confidence from which a box is worth an outline: it takes a te
 
 class Located:
     """Looks for objects by windows; where outlines are wanted, what stands out in a box gives one."""
+
+    takes_all_cores = False
 
     def __init__(self, finder: boxes.Finder, project: Project) -> None:
         self.finder = finder
@@ -40,30 +42,34 @@ class Located:
 
     def one(self, item: Item) -> Found:
         try:
-            picture = np.asarray(images.open_upright(item))
+            return self.find(np.asarray(images.open_upright(item)))
         except images.BrokenImage:
             return None
-        found = self.finder.find(picture)
-        return outlined(item, found) if self.draws_outlines else found
+
+    def find(self, picture: np.ndarray) -> list[Region]:
+        found = self.boxes(picture)
+        return outlined(picture, found) if self.draws_outlines else found
+
+    def boxes(self, picture: np.ndarray) -> list[Region]:
+        return self.finder.find(picture)
 
     def to_bytes(self) -> bytes:
         return self.finder.to_bytes()
 
 
-def outlined(item: Item, found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def outlined(picture: np.ndarray, found: Sequence[Region]) -> list[Region]:
     """Return regions with the outline of what stands out in each box; where nothing does, it is left out.
 
     Two boxes that hardly overlap may be around one object: it is told of once, as the surest box has it.
     """
-    made: list[dict[str, Any]] = []
+    height, width = picture.shape[:2]
+    small = outlining.reduced(Image.fromarray(picture))
+    made: list[Region] = []
     for each in found:
         if each["confidence"] < OUTLINED:
             continue
-        try:
-            rings = outlining.grabcut_outliner(item, Hints(box=tuple(each["bbox"])))
-        except images.BrokenImage:
-            return []
-        polygon = outlining.sound(rings, item.width or 0, item.height or 0)
+        rings = outlining.cut_out(small, Hints(box=tuple(each["bbox"])), width, height)
+        polygon = outlining.sound(rings, width, height)
         if polygon:
             made.append({"class": each["class"], "confidence": each["confidence"], "polygon": polygon})
     shapes = Shapes.of_regions(made, sorted({each["class"] for each in made}))

@@ -38,6 +38,20 @@ class Engine(Protocol):
         ...
 
 
+class Locating(Engine, Protocol):
+    """A model of boxes or outlines."""
+
+    takes_all_cores: bool  # for one image; others look at one image on each
+
+    def find(self, picture: np.ndarray) -> list[Region]:
+        """Return regions {class, confidence, bbox | polygon} of pixels (h, w, 3) uint8."""
+        ...
+
+    def boxes(self, picture: np.ndarray) -> list[Region]:
+        """Return the same before outlines are drawn."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Seeing:
     """A head on what a backbone makes of images, of which the project has no embeddings."""
@@ -108,7 +122,7 @@ def ready(trial: Trial) -> Engine:
     key = (trial.pk, *seen_so_far(trial.project))
     if key not in _ready:
         _ready.clear()
-        _ready[key] = load(trial) if trial.model else make(trial)
+        _ready[key] = load(trial, model_of(trial)) if trial.model else make(trial)
     return _ready[key]
 
 
@@ -117,6 +131,12 @@ def seen_so_far(project: Project) -> tuple[int, ...]:
     if not project.is_classification:
         return ()
     return embeddings.set_of(project).pk, embeddings.count(project)
+
+
+def model_of(trial: Trial) -> bytes:
+    """Return what was kept of a trial's model."""
+    with default_storage.open(trial.model) as stored:
+        return stored.read()
 
 
 def make(trial: Trial) -> Engine:
@@ -135,9 +155,7 @@ def make(trial: Trial) -> Engine:
     raise CannotLook(sentences.NO_SUCH_MODEL % {"name": trial.engine})
 
 
-def load(trial: Trial) -> Engine:
-    with default_storage.open(trial.model) as stored:
-        data = stored.read()
+def load(trial: Trial, data: bytes) -> Engine:
     if not trial.project.is_classification and trial.engine.startswith("hub/"):
         return of_hub(trial, data)
     if not trial.project.is_classification:

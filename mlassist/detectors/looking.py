@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -48,6 +48,19 @@ class Seen:
         return cls(found, mirrored)
 
 
+class Looks(Protocol):
+    """What finds objects on an image: a detector, or a model that nobody has taught."""
+
+    @property
+    def takes_all_cores(self) -> bool:
+        """Tell whether one image takes all cores; else as many images are looked at as there are cores."""
+        ...
+
+    def at(self, pixels: np.ndarray) -> Seen:
+        """Look at one upright image (h, w, 3) uint8 and at its mirror image."""
+        ...
+
+
 def at_working_size(pixels: np.ndarray, ruler: Ruler) -> tuple[np.ndarray, float]:
     """Return an image (h, w, 3) uint8 as the detector looks at it, and how many times as large that is."""
     height, width = pixels.shape[:2]
@@ -61,6 +74,8 @@ def at_working_size(pixels: np.ndarray, ruler: Ruler) -> tuple[np.ndarray, float
 
 class Look:
     """A detector ready to look."""
+
+    takes_all_cores = False
 
     def __init__(self, detector: Finder, ruler: Ruler) -> None:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"

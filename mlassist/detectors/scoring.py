@@ -68,7 +68,7 @@ class Scoring:
             [matching.pairs(each.found, other) >= 0 for each, other in zip(seen, truth, strict=True)]
             or [np.zeros(0, bool)]
         )
-        if not right.any() or right.all():
+        if not right.any():
             return cls.untried(classes)
         drawn = np.bincount(np.concatenate([each.classes for each in truth]), minlength=classes)
         everything = Curve.of(scores, right)

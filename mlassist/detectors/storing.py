@@ -4,12 +4,13 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import torch
 from safetensors.torch import load, save
 from torch import nn
 
 from mlassist.detectors import catalog, learning, zoo
 from mlassist.detectors.learning import Finder
-from mlassist.detectors.looking import Look, Seen
+from mlassist.detectors.looking import Look, Looks, Seen
 from mlassist.detectors.scaling import Ruler
 from mlassist.detectors.scoring import Scoring
 from mlassist.detectors.shapes import Shapes
@@ -33,7 +34,7 @@ class Ready:
     """A detector ready to look; `classes` are the ids of the project's classes in its order."""
 
     kind: str
-    look: Look
+    look: Looks
     scoring: Scoring
     classes: list[int]
     held_out: HeldOut
@@ -69,11 +70,33 @@ def to_bytes(
         name: each.half().contiguous() if each.is_floating_point() else each.contiguous()
         for name, each in finder.state_dict().items()
     }
-    noted = {
-        "kind": kind,
+    looks = {
         "zoo": finder.kind.name if isinstance(finder, zoo.Pretrained) else "",
         "masks": finder.has_masks,
         "ruler": asdict(ruler),
+    }
+    return packed(weights, looks, kind, scoring, classes, held_out)
+
+
+def untaught_to_bytes(
+    kind: str, told: dict[str, Any], model: bytes, scoring: Scoring, classes: list[int], held_out: HeldOut
+) -> bytes:
+    """Store a model that nobody has taught: what it is told, and what was made of its examples."""
+    weights = {"model": torch.frombuffer(bytearray(model), dtype=torch.uint8)} if model else {}
+    return packed(weights, {"untaught": told}, kind, scoring, classes, held_out)
+
+
+def packed(
+    weights: dict[str, torch.Tensor],
+    looks: dict[str, Any],
+    kind: str,
+    scoring: Scoring,
+    classes: list[int],
+    held_out: HeldOut,
+) -> bytes:
+    noted = {
+        **looks,
+        "kind": kind,
         "scoring": scoring.to_json(),
         "classes": classes,
         "held_out": asdict(held_out),
@@ -81,9 +104,21 @@ def to_bytes(
     return save(weights, metadata={"detector": json.dumps(noted)})
 
 
+def notes(data: bytes) -> dict[str, Any]:
+    """Return what is noted beside the weights."""
+    noted: dict[str, Any] = json.loads(metadata(data)["detector"])
+    return noted
+
+
+def untaught_model(data: bytes) -> bytes:
+    """Return what was made of the examples of a model that nobody has taught."""
+    stored = load(data)
+    return stored["model"].numpy().tobytes() if stored else b""
+
+
 def from_bytes(data: bytes, stages: nn.Module) -> Ready:
     """Return a stored detector; `stages` are those of the backbone that it was taught on."""
-    noted = json.loads(metadata(data)["detector"])
+    noted = notes(data)
     weights = {name: each.float() if each.is_floating_point() else each for name, each in load(data).items()}
     finder: Finder
     if noted["zoo"]:
@@ -92,9 +127,14 @@ def from_bytes(data: bytes, stages: nn.Module) -> Ready:
     else:
         finder = learning.untaught(stages, len(noted["classes"]), masks=noted["masks"], seed=0)
     finder.load_state_dict(weights)
+    return ready(noted, Look(finder, Ruler(**noted["ruler"])))
+
+
+def ready(noted: dict[str, Any], look: Looks) -> Ready:
+    """Return a detector that looks by something, with what is noted of it."""
     return Ready(
         noted["kind"],
-        Look(finder, Ruler(**noted["ruler"])),
+        look,
         Scoring.from_json(noted["scoring"]),
         noted["classes"],
         HeldOut(**noted["held_out"]),

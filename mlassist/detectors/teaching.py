@@ -2,13 +2,15 @@
 
 Two networks, each taught on half of the images, are tried on the other half: with the backbone at rest, and
 after everything has learned together. What they find there is what thresholds, chances and confidence are
-learned from. The better way is then taught on all images.
+learned from. The better way is then taught on all images. A model that nobody has taught may compete: it
+has seen none of the images, is judged by the same figure, and stays as it is.
 """
 
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +28,7 @@ from mlassist.detectors.views import Example
 
 FOLDS = 2
 FOLD_SHARE = 0.5  # of the steps: each fold has half of the images
+FEWEST_IMAGES = 4  # to teach anything, and to tell what a model that nobody has taught is worth
 FEWEST_TO_FOLD = 8
 SPARSE = 2  # objects on most images, up to which any difference makes an image wrong
 
@@ -62,17 +65,45 @@ class Labeled:
 
 @dataclass(slots=True)
 class Taught:
-    """A detector with all that using it takes; `seen` is what was found on each image while held out."""
+    """A detector with all that using it takes; `seen` is what was found on images while held out.
+
+    `finder` is the model that nobody has taught where that is the best; `places` are those images.
+    """
 
     kind: str
-    finder: Finder
+    finder: "Finder | Rival"
     ruler: Ruler
     scoring: Scoring
+    places: list[int] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
     quality: Quality | None = None
     candidates: dict[str, float] = field(default_factory=dict)  # AP50 by kind, on images held out
     losses: list[float] = field(default_factory=list)  # of each image while it was held out
     strict: bool = False  # whether any difference makes an image wrong; else it loses 1 - F1
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A model that nobody has taught: what it finds on the images that are new to it, by their places.
+
+    `told` and `model` are what it takes to look in the same way later.
+    """
+
+    kind: str
+    places: list[int]
+    seen: list[Seen]
+    told: dict[str, Any]
+    model: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A candidate on images that it had not seen; nothing where there were too few to hold any out."""
+
+    ap50: float
+    places: list[int]
+    seen: list[Seen]
+    scoring: Scoring
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +118,13 @@ class Lesson:
     tuned: bool  # whether there is time for more than the head
     pretrained: tuple[catalog.Offer, ...] = ()  # detectors that have seen more than the bundled backbone
     kind: str = ""  # the only candidate; empty for all that there are
+    rival: Rival | None = None
     folder: Path | None = None  # for checkpoints
+
+    @property
+    def compared(self) -> list[int]:
+        """Return the places of the images on which candidates are compared: those new to all of them."""
+        return list(range(len(self.labeled))) if self.rival is None else self.rival.places
 
     @property
     def strict(self) -> bool:
@@ -111,28 +148,38 @@ class Lesson:
 
 
 def teach(lesson: Lesson, say: Say, progress: Progress) -> Taught:
-    """Try the candidates, and teach the best one on all images."""
+    """Try the candidates, and teach the best one on all images, unless it is the one that nobody teaches."""
     count = len(lesson.labeled)
     kinds = [RESTING]
     if lesson.tuned and count >= FEWEST_TO_TUNE:
         kinds = [RESTING, TUNED, *(each.title for each in lesson.pretrained)]
     kinds = [each for each in kinds if each == lesson.kind] or kinds
     meter = Meter(lesson, kinds, progress)
-    if count < FEWEST_TO_FOLD:
-        finder = whole(lesson, kinds[0], meter)
-        return Taught(kinds[0], finder, lesson.labeled.ruler, Scoring.untried(lesson.classes))
-    tried = try_all(lesson, kinds, say, meter)
-    best = max(tried, key=lambda kind: tried[kind][0])
-    _, seen, scoring = tried[best]
-    say(f"Taught on all {count} images: {best}")
-    finder = whole(lesson, best, meter)
-    quality = measured(seen, lesson.labeled, lesson.classes, scoring)
-    scores = {kind: round(each[0], 4) for kind, each in tried.items()}
-    losses = [
-        matching.loss(scoring.kept(each.found), truth, strict=lesson.strict)
-        for each, truth in zip(seen, lesson.labeled.truth, strict=True)
+    tried = {kinds[0]: Tried(0.0, [], [], Scoring.untried(lesson.classes))}
+    if count >= FEWEST_TO_FOLD:
+        tried = try_all(lesson, kinds, say, meter)
+    if lesson.rival is not None:
+        one = lesson.rival
+        tried[one.kind] = candidate(lesson, one.kind, one.places, one.seen, say)
+    best = max(tried, key=lambda kind: tried[kind].ap50)
+    won = tried[best]
+    finder: Finder | Rival
+    if lesson.rival is not None and best == lesson.rival.kind:
+        finder = lesson.rival
+    else:
+        say(f"Taught on all {count} images: {best}")
+        finder = whole(lesson, best, meter)
+    made = Taught(best, finder, lesson.labeled.ruler, won.scoring, won.places, won.seen)
+    if not won.seen:
+        return made
+    made.quality = measured(lesson, won.places, won.seen, won.scoring)
+    made.candidates = {kind: round(each.ap50, 4) for kind, each in tried.items() if each.seen}
+    made.strict = lesson.strict
+    made.losses = [
+        matching.loss(won.scoring.kept(each.found), lesson.labeled.truth[place], strict=made.strict)
+        for place, each in zip(won.places, won.seen, strict=True)
     ]
-    return Taught(best, finder, lesson.labeled.ruler, scoring, seen, quality, scores, losses, lesson.strict)
+    return made
 
 
 class Meter:
@@ -154,10 +201,8 @@ class Meter:
         self.before += steps
 
 
-def try_all(
-    lesson: Lesson, kinds: Sequence[str], say: Say, meter: Meter
-) -> dict[str, tuple[float, list[Seen], Scoring]]:
-    """Return (AP50, what was found, scoring) of each kind, all on images that it had not seen."""
+def try_all(lesson: Lesson, kinds: Sequence[str], say: Say, meter: Meter) -> dict[str, Tried]:
+    """Try each kind on all images, half of which its network had not seen each time."""
     labeled = lesson.labeled
     folds = fold_of_each(labeled.truth, lesson.seed)
     found: dict[str, list[Seen | None]] = {kind: [None] * len(labeled) for kind in kinds}
@@ -172,14 +217,20 @@ def try_all(
                     continue
                 for place, each in zip(held.tolist(), seen, strict=True):
                     found[stage][place] = each
-    tried = {}
-    for kind in kinds:
-        seen = [each for each in found[kind] if each is not None]
-        scoring = Scoring.learned(seen, labeled.truth, lesson.classes)
-        ap50 = measured(seen, labeled, lesson.classes, scoring).ap50
-        say(f"Candidate, {kind}: AP50 {ap50:.3f} on images that it had not seen")
-        tried[kind] = ap50, seen, scoring
-    return tried
+    everywhere = list(range(len(labeled)))
+    return {
+        kind: candidate(lesson, kind, everywhere, [each for each in found[kind] if each is not None], say)
+        for kind in kinds
+    }
+
+
+def candidate(lesson: Lesson, kind: str, places: list[int], seen: list[Seen], say: Say) -> Tried:
+    """Learn what the scores of a kind mean, and measure it on the images on which all are compared."""
+    scoring = Scoring.learned(seen, [lesson.labeled.truth[place] for place in places], lesson.classes)
+    found = dict(zip(places, seen, strict=True))
+    ap50 = measured(lesson, lesson.compared, [found[place] for place in lesson.compared], scoring).ap50
+    say(f"Candidate, {kind}: AP50 {ap50:.3f} on {len(lesson.compared)} images that it had not seen")
+    return Tried(ap50, places, seen, scoring)
 
 
 def tried_on(
@@ -191,26 +242,40 @@ def tried_on(
     """
     plan = lesson.plan(kind, len(lesson.labeled), FOLD_SHARE)
     checkpoint = lesson.checkpoint(f"{name}-{kind.replace(' ', '-')}")
-    done = checkpoint.with_suffix(".seen") if checkpoint else None
-    if done is not None and done.exists():
-        meter.next(plan.steps)
-        kept = torch.load(done, weights_only=True)
-        return {stage: [Seen.from_state(each) for each in seen] for stage, seen in kept.items()}
-    training = Training(
-        lesson.untaught(kind), examples, plan, seed=lesson.seed, report=meter.report, checkpoint=checkpoint
-    )
-    found = {}
-    if kind == TUNED:
-        look = Look(training.at_rest(), lesson.labeled.ruler)
-        found[RESTING] = [seen_by(look, lesson.labeled, place) for place in held]
-    look = Look(training.run(keep=True), lesson.labeled.ruler)
-    found[kind] = [seen_by(look, lesson.labeled, place) for place in held]
-    if checkpoint is not None and done is not None:
-        part = done.with_suffix(".part")
-        torch.save({stage: [each.to_state() for each in seen] for stage, seen in found.items()}, part)
-        part.replace(done)
+
+    def find() -> dict[str, list[Seen]]:
+        training = Training(
+            lesson.untaught(kind),
+            examples,
+            plan,
+            seed=lesson.seed,
+            report=meter.report,
+            checkpoint=checkpoint,
+        )
+        found = {}
+        if kind == TUNED:
+            look = Look(training.at_rest(), lesson.labeled.ruler)
+            found[RESTING] = [seen_by(look, lesson.labeled, place) for place in held]
+        look = Look(training.run(keep=True), lesson.labeled.ruler)
+        found[kind] = [seen_by(look, lesson.labeled, place) for place in held]
+        return found
+
+    found = find() if checkpoint is None else remembered(checkpoint.with_suffix(".seen"), find)
+    if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
     meter.next(plan.steps)
+    return found
+
+
+def remembered(done: Path, find: Callable[[], dict[str, list[Seen]]]) -> dict[str, list[Seen]]:
+    """Find something, or return what is kept of having found it before."""
+    if done.exists():
+        kept = torch.load(done, weights_only=True)
+        return {name: [Seen.from_state(each) for each in seen] for name, seen in kept.items()}
+    found = find()
+    part = done.with_suffix(".part")
+    torch.save({name: [each.to_state() for each in seen] for name, seen in found.items()}, part)
+    part.replace(done)
     return found
 
 
@@ -235,9 +300,14 @@ def seen_by(look: Look, labeled: Labeled, place: int) -> Seen:
     return Seen(*(each.scaled(1 / labeled.scales[place]) for each in found))
 
 
-def measured(seen: Sequence[Seen], labeled: Labeled, classes: int, scoring: Scoring) -> Quality:
+def measured(lesson: Lesson, places: Sequence[int], seen: Sequence[Seen], scoring: Scoring) -> Quality:
+    """Compare what was found on some of the images with what people drew there."""
     return metrics.quality(
-        [each.found for each in seen], labeled.truth, labeled.sizes, classes, np.array(scoring.shown)
+        [each.found for each in seen],
+        [lesson.labeled.truth[place] for place in places],
+        [lesson.labeled.sizes[place] for place in places],
+        lesson.classes,
+        np.array(scoring.shown),
     )
 
 

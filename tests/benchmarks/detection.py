@@ -50,6 +50,7 @@ def measured(learn: Pictures, test: Pictures, *, tuned: bool, seed: int) -> dict
     began, worked = time.monotonic(), time.process_time()
     taught = teaching.teach(lesson, say, progress())
     seconds, processor = time.monotonic() - began, time.process_time() - worked
+    assert not isinstance(taught.finder, teaching.Rival)  # nothing else competes here
     look = Look(taught.finder, taught.ruler)
     began = time.monotonic()
     found = [look.at(each).found for each in test.images]

@@ -103,6 +103,7 @@ class Replay:
         taught = self.taught()
         confidences = [taught.scoring.confidence(each) for each in taught.seen]
         held = HeldOut(list(self.learned), taught.losses, confidences)
+        assert not isinstance(taught.finder, teaching.Rival)  # nothing else competes here
         look = Look(taught.finder, taught.ruler)
         ready = Ready(taught.kind, look, taught.scoring, list(range(len(self.pictures.classes))), held)
         if not is_worth_showing(ready):

@@ -12,8 +12,9 @@ from django.core.management import CommandError, call_command
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labeling import images
 from labeling.models import Suggestion
-from mlassist.autolabel import engines, examples, prompts, proposing, trials
+from mlassist.autolabel import engines, examples, prompts, proposing, trials, untaught
 from tests import factories
 from tests.mlassist.hub_server import hub
 
@@ -198,6 +199,13 @@ def test_words_find_objects(kind, manager, weights) -> None:
     made.refresh_from_db()
     assert made.done == made.total
     assert Suggestion.objects.filter(project=project).count() == made.proposed
+    # As a version of the project it looks as it did.
+    pixels = np.asarray(images.open_upright(project.items.first()))
+    noted, model = untaught.to_keep(trial)
+    seen = untaught.of(trial, sorted(classes)).at(pixels)
+    again = untaught.kept(project, noted, model, sorted(classes)).at(pixels)
+    assert np.array_equal(seen.found.boxes, again.found.boxes)
+    assert np.array_equal(seen.mirrored.scores, again.mirrored.scores)
 
 
 @pytest.mark.django_db

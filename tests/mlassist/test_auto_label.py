@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling.models import Annotation, Item, Job, Project, QueueEntry, Suggestion
-from mlassist import heads, ordering, versions
+from mlassist import heads, loop, ordering, versions
 from mlassist.autolabel import calibration, examples, proposing, prototypes, thresholds, trials
-from mlassist.models import Example
+from mlassist.models import Certificate, Example
 from mlassist.pool import Pool
 from tests import factories
 from tests.mlassist.playing import NAMES, give, play, pool
@@ -264,3 +264,27 @@ def test_calibration_changes_how_sure_a_model_is_and_not_what_it_says(seed, mult
     assert multilabel or (after.probabilities(rows).argmax(1) == head.probabilities(rows).argmax(1)).all()
     assert calibration.calibrated(head, rows[:10], labels[:10]) is head
     assert after.temperature > head.temperature
+
+
+def test_what_examples_say_is_certified_labels_and_goes_back_to_people(shown, manager, labeler) -> None:
+    Project.objects.filter(pk=shown.pk).update(assist_mode="accept")
+    shown.refresh_from_db()
+    proposing.start(tried(shown, manager), manager, all_at(shown, 0.9), 100)
+    factories.run_jobs("ml")
+    give(shown, labeler, 54, "manual")
+    assert play(shown) == "round"
+    labels = Annotation.objects.filter(project=shown, source="auto", withdrawn_at=None)
+    assert not labels.exists()
+    give(shown, labeler, 180, "validation")
+    assert play(shown) == "round"
+    newest = versions.newest(shown)
+    assert newest.metrics["head"] == prototypes.KIND
+    certificate = Certificate.objects.get(project=shown, state="valid")
+    assert certificate.model_version == newest
+    assert set(labels.values_list("certificate", "model_version")) == {(certificate.pk, newest.number)}
+    waiting = Item.objects.filter(project=shown, draw__gte=shown.validation_rate).count() - 54
+    count = labels.count()
+    assert count >= 0.9 * waiting
+    assert loop.withdraw(certificate, "Somebody found it wrong.") == count
+    assert not labels.exists()
+    assert QueueEntry.objects.filter(project=shown, item__state="unlabeled").count() >= count

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from labeling import extensions, hiding, importing
+from labeling import extensions, hiding, images, importing
 from labeling.models import Annotation, Project, QueueEntry
 from mlassist.autolabel import examples, proposing, trials
 from tests import coloured, detected, factories
@@ -24,10 +24,11 @@ def test_two_boxes_around_one_object_give_one_outline(manager) -> None:
         {"class": region["class"], "confidence": 0.9, "bbox": [x, y, width, height]},
         {"class": region["class"], "confidence": 0.6, "bbox": [x + 3, y + 2, width, height]},
     ]
-    made = located.outlined(item, found)
+    picture = np.asarray(images.open_upright(item))
+    made = located.outlined(picture, found)
     assert [each["confidence"] for each in made] == [0.9]
     assert "polygon" in made[0]
-    assert located.outlined(item, []) == []
+    assert located.outlined(picture, []) == []
 
 
 def test_a_finder_is_as_sure_as_peoples_drawings_say(manager, labeler) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from labeling.models import Suggestion
 from mlassist.autolabel import examples, proposing, trials, windows
 from mlassist.detectors import matching
-from mlassist.detectors.shapes import Shapes
+from mlassist.detectors.shapes import Shapes, raster
 from tests import factories
 
 BOXES = st.lists(
@@ -76,6 +76,33 @@ def test_a_few_boxes_find_others_like_them_and_people_see_these(manager) -> None
     made.refresh_from_db()
     assert made.done == made.total == trials.waiting_in(project, None).count()
     told = {each.item_id: each.regions for each in Suggestion.objects.filter(project=project)}
+    # Chance decides who waits first, not how sure it is: what people draw there will judge it.
+    sure, unsure = (
+        [
+            each.priority
+            for each in proposing.placements(project, {item: [{"confidence": confidence}] for item in told})
+        ]
+        for confidence in (0.9, 0.1)
+    )
+    assert sure == unsure
+    assert len(set(sure)) == len(told)
     for image in trial.images.all():
         kept = [each for each in image.found if each["confidence"] >= 0.3]
         assert told.get(image.item_id, []) == kept
+
+
+def test_what_stands_out_in_a_box_gives_its_outline() -> None:
+    pytest.importorskip("torch")
+    from mlassist.autolabel import located
+
+    picture = np.full((90, 120, 3), 220, np.uint8)
+    across, down = np.meshgrid(np.arange(120), np.arange(90))
+    disc = (across - 70) ** 2 + (down - 40) ** 2 <= 20**2
+    picture[disc] = (180, 30, 30)
+    box = [50.0, 20.0, 41.0, 41.0]
+    unsure = {"class": 3, "confidence": located.OUTLINED / 2, "bbox": box}
+    (found,) = located.outlined(picture, [{"class": 3, "confidence": 0.9, "bbox": box}, unsure])
+    assert found["class"] == 3
+    assert "bbox" not in found
+    covered = raster(found["polygon"], 90, 120) > 0
+    assert (covered & disc).sum() / (covered | disc).sum() > 0.85
