@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from labeling import telling
 from labeling.announcing import Choice, Kind, register
 from labeling.telling import Change, Data, Door, Names, verb
+from mlassist.autolabel import sentences
 
 
 def certificate_door(data: Data) -> Door:
@@ -139,7 +140,7 @@ verb(
 
 def auto_label_done(data: Data, count: int) -> str:
     if data.get("error"):
-        return _("Auto label failed: %(error)s") % {"error": data["error"]}
+        return _("Auto label failed: %(error)s") % {"error": sentences.said(data["error"])}
     said = ngettext(
         "Auto label is done: %(model)s proposes labels for %(proposed)s of %(images)s image.",
         "Auto label is done: %(model)s proposes labels for %(proposed)s of %(images)s images.",

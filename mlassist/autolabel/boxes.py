@@ -2,8 +2,8 @@
 
 import io
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from mlassist.autolabel import windows
+from mlassist.autolabel.calibration import Line
 from mlassist.autolabel.thresholds import FLOOR
 from mlassist.autolabel.windows import GRID, Stencil, Template, Usual
 from mlassist.backbones.recipe import OWN
@@ -72,6 +73,10 @@ class Maps:
         return torch.einsum("nchw,cd->ndhw", raw[None] - self.mean, self.turn), real
 
 
+class NoWindow(Exception):
+    """The images are too small for what is looked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Looked:
     """An image with the maps that were made of it so far: classes share them."""
@@ -120,6 +125,13 @@ class Finder:
             for at in told.tolist()
             if sure[at] >= FLOOR
         ]
+
+    def follow(self, lines: Mapping[int, Line]) -> None:
+        """Be as sure from now on as people's drawings say."""
+        for label, line in lines.items():
+            form = self.templates[label]
+            level = line.slope * form.level + line.level
+            self.templates[label] = replace(form, slope=line.slope * form.slope, level=level)
 
     @torch.inference_mode()
     def peaks(
@@ -187,15 +199,17 @@ class Finder:
         for looked in pictures:
             for power in form.powers:
                 found, _ = looked.at(power)
-                pooled = cells(found, form.cell)[0]
                 high, wide = form.cell
-                free = pooled.shape[1] - (GRID - 1) * high, pooled.shape[2] - (GRID - 1) * wide
+                free = found.shape[2] - GRID * high + 1, found.shape[3] - GRID * wide + 1
                 if min(free) < 1:
                     continue
+                pooled = cells(found, form.cell)[0]
                 for _ in range(each_has):
                     top, left = int(rng.integers(free[0])), int(rng.integers(free[1]))
                     window = pooled[:, top::high, left::wide][:, :GRID, :GRID]
                     rows.append(window.permute(1, 2, 0).reshape(-1).numpy())
+        if not rows:
+            raise NoWindow
         return Usual.of(np.stack(rows))
 
     def to_bytes(self) -> bytes:

@@ -119,14 +119,16 @@ def hub_models(project: Project) -> Iterator[Offer]:
             if project.task_type == Project.TaskType.SEGMENTATION:
                 parts += outliners[:1]
             yield here_offer(project, parts, folders)
+    last_parts = {last_part(name) for name in here}  # copied folders may lie here without their owner
     for name, title in known.items():
-        if name not in here:
+        if last_part(name) not in last_parts:
             yield Offer(f"hub/{name}", title, does_of(project), "prompts", problem=to_fetch(name))
 
 
 def here_offer(project: Project, parts: list[str], folders: dict[str, Path]) -> Offer:
     """Return the offer of a model that is here, with what outlines its boxes."""
-    title = " + ".join(WORTH_FETCHING.get(each, each) for each in parts)
+    titles = {last_part(name): title for name, title in WORTH_FETCHING.items()}
+    title = " + ".join(titles.get(last_part(each), each) for each in parts)
     files = [file for each in parts for file in catalog.weight_files(folders[each])]
     problem = ""
     if not files:
@@ -147,6 +149,10 @@ def here_offer(project: Project, parts: list[str], folders: dict[str, Path]) -> 
         problem=problem,
         quick=project.is_classification and project.backbone == f"hub/{parts[0]}",
     )
+
+
+def last_part(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 def does_of(project: Project) -> str:

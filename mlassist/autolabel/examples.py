@@ -32,13 +32,16 @@ def items(project: Project) -> np.ndarray:
 def presentable(project: Project, source: DataSource | None = None) -> QuerySet[Item]:
     """Return the readable images that the page may show with what a model says of them.
 
-    Those that people are asked about blind are not among them, nor known ones.
+    Those that people are asked about blind are not among them, nor known ones, nor those whose faces are yet
+    to be hidden.
     """
     asked = QueueEntry.objects.filter(item=OuterRef("pk"), kind__in=BLIND)
     known = GoldItem.objects.filter(item=OuterRef("pk"))
     mine = Item.objects.filter(
         answers.assisted(project), project=project, read_at__isnull=False, draw__gte=project.validation_rate
     ).exclude(state__in=(Item.State.BROKEN, Item.State.REMOVED))
+    if project.faces:
+        mine = mine.exclude(masked_at=None)
     if source is not None:
         mine = mine.filter(source=source)
     return mine.filter(~Exists(asked), ~Exists(known)).order_by("draw", "id")

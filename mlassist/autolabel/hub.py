@@ -5,8 +5,9 @@ From a folder on this machine; nothing is downloaded and no code of a model is r
 Needs torch and the optional transformers.
 """
 
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,14 @@ from transformers import (
     AutoTokenizer,
 )
 
-from labeling.models import Item, Project
-from mlassist import detecting, embedding
-from mlassist.autolabel import masks, prompts, windows
-from mlassist.autolabel.looking import CannotLook, Found, Region, Scored, as_sure_as_right, regions_of
+from labeling import outlining
+from labeling.models import Project
+from mlassist import detecting
+from mlassist.autolabel import drawings, masks, prompts, sentences, windows
+from mlassist.autolabel.calibration import Line
+from mlassist.autolabel.looking import CannotLook, Found, Region, Scored, Seeing, as_sure_as_right
 from mlassist.autolabel.thresholds import FLOOR
-from mlassist.backbones import catalog, loading
+from mlassist.backbones import catalog
 from mlassist.heads import Head
 from mlassist.models import Trial
 from mlassist.pool import Pool
@@ -42,7 +45,7 @@ def folder_of(name: str) -> Path:
     for known, folder in catalog.hub_folders():
         if known == name:
             return folder
-    raise CannotLook(f"{name} is no longer here.")
+    raise CannotLook(sentences.NO_LONGER_HERE % {"name": name})
 
 
 def loaded(kind: Any, folder: Path, **given: Any) -> Any:
@@ -51,7 +54,7 @@ def loaded(kind: Any, folder: Path, **given: Any) -> Any:
         return kind.from_pretrained(folder, **HERE, **given)
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise CannotLook(f"{folder.name} cannot be read: {reason}") from error
+        raise CannotLook(sentences.CANNOT_BE_READ % {"name": folder.name, "reason": reason}) from error
 
 
 def device() -> str:
@@ -59,28 +62,6 @@ def device() -> str:
 
 
 # Classes of whole images
-
-
-@dataclass(frozen=True, slots=True)
-class Seeing:
-    """A head on what a backbone of the hub makes of images, which the project has no embeddings of."""
-
-    head: Head
-    backbone: str
-
-    def look(self, items: Sequence[int]) -> Iterator[tuple[int, Found]]:
-        try:
-            network = loading.load(self.backbone)
-        except loading.CannotLoad as error:
-            raise CannotLook(str(error)) from error
-        rows = list(Item.objects.select_related("source").filter(pk__in=list(items)))
-        for seen, unreadable, vectors in embedding.embed_items(network, rows):
-            for item, chances in zip(seen, self.head.probabilities(vectors), strict=True):
-                yield item, regions_of(chances, self.head.classes)
-            yield from ((item, None) for item in unreadable)
-
-    def to_bytes(self) -> bytes:
-        return self.head.to_bytes()
 
 
 def classifier(trial: Trial, name: str) -> Scored | Seeing:
@@ -98,9 +79,7 @@ def classifier(trial: Trial, name: str) -> Scored | Seeing:
 def seen_by(head: Head, project: Project, backbone: str) -> Scored | Seeing:
     """Return a head with the project's own embeddings, where it looks through the same backbone."""
     if project.backbone == backbone:
-        pool = Pool.of(project)
-        if len(pool):
-            return Scored(head, pool)
+        return Scored(head, Pool.of(project), backbone)
     return Seeing(head, backbone)
 
 
@@ -142,6 +121,7 @@ class Detecting:
     takes_all_cores = True
 
     def __init__(self, folder: Path, told: dict[int, list[str]], outlining: Path | None) -> None:
+        self.lines: dict[int, Line] = {}
         self.model = loaded(AutoModelForZeroShotObjectDetection, folder).eval().to(device())
         self.prepare = loaded(AutoImageProcessor, folder)
         self.words = loaded(AutoTokenizer, folder)
@@ -155,21 +135,26 @@ class Detecting:
             yield item, self.find(pictures[item]) if item in pictures else None
 
     def to_bytes(self) -> bytes:
-        return b""
+        return json.dumps({label: asdict(line) for label, line in self.lines.items()}).encode()
 
     def find(self, picture: np.ndarray) -> list[Region]:
+        """Return regions {class, confidence, bbox | polygon}."""
+        picture = np.array(picture)  # torch takes no array that cannot be written
         found = self.boxes(picture)
-        return self.outliner.outlined(np.array(picture), found) if self.outliner and found else found
+        return self.outliner.outlined(picture, found) if self.outliner and found else found
 
     @torch.inference_mode()
     def boxes(self, picture: np.ndarray) -> list[Region]:
+        """Return regions {class, confidence, bbox}."""
         height, width = picture.shape[:2]
-        picture = np.array(picture)  # torch takes no array that cannot be written
-        looks = self.prepare(images=picture, return_tensors="pt").to(device())
+        looks = self.prepare(images=np.array(picture), return_tensors="pt").to(device())
         parts = list(self.grounded(looks) if self.is_grounded else self.queried(looks))
         boxes = np.concatenate([boxes for boxes, _, _ in parts])
         sure = np.concatenate([sure for _, sure, _ in parts])
         labels = np.concatenate([labels for _, _, labels in parts])
+        for label, line in self.lines.items():
+            own = labels == label
+            sure[own] = line.at(sure[own])
         longer = (max(width, height),) * 2 if self.model.config.model_type == "owlv2" else (width, height)
         corners = boxes * np.array([*longer, *longer])
         corners = np.concatenate([corners[:, :2] - corners[:, 2:] / 2, corners[:, 2:]], 1)
@@ -259,15 +244,24 @@ class Outlining:
         for each, mask in zip(
             found, covered.numpy().reshape(len(found), -1, *picture.shape[:2]), strict=True
         ):
-            polygon = masks.polygon(mask[0] > 0)
+            rings = [np.reshape(part, (-1, 2)) for part in masks.polygon(mask[0] > 0)]
+            polygon = outlining.sound(rings, picture.shape[1], picture.shape[0])
             if polygon:
                 made.append({"class": each["class"], "confidence": each["confidence"], "polygon": polygon})
         return made
 
 
-def detector(trial: Trial, name: str) -> Detecting:
-    """Return a detector that looks for the prompts of a trial; `name` may have an outliner after a plus."""
+def detector(trial: Trial, name: str, kept: bytes) -> Detecting:
+    """Return a detector that looks for the prompts of a trial; `name` may have an outliner after a plus.
+
+    How sure it may be is what people's drawings say now, or said when it was tried, if that was kept.
+    """
     boxes, _, outlines = name.partition("+")
     told = {int(label): prompts.alternatives(said) for label, said in trial.prompts.items()}
     told = {label: said for label, said in told.items() if said}
-    return Detecting(folder_of(boxes), told, folder_of(outlines) if outlines else None)
+    made = Detecting(folder_of(boxes), told, folder_of(outlines) if outlines else None)
+    if kept:
+        made.lines = {int(label): Line(**line) for label, line in json.loads(kept).items()}
+    else:
+        made.lines = dict(drawings.lines(trial.project, list(told), made.boxes))
+    return made

@@ -11,13 +11,15 @@ from labeling import images, outlining
 from labeling.hints import Hints
 from labeling.models import Item, Project
 from mlassist import detecting, embedding
-from mlassist.autolabel import boxes, trials
-from mlassist.autolabel.looking import NO_EXAMPLES, CannotLook, Found, Region
+from mlassist.autolabel import boxes, drawings, sentences, trials, windows
+from mlassist.autolabel.looking import CannotLook, Found, Region
 from mlassist.backbones.loading import bundled_stages
+from mlassist.detectors.shapes import Shapes
 from mlassist.models import Trial
 
 OTHERS = 8  # images that say what is usual
 AT_A_TIME = 32  # images between two queries
+SAME = 0.5  # overlap of what is around two outlines, from which they are of one object
 OUTLINED = 0.2  # confidence from which a box is worth an outline: it takes a tenth of a second
 
 
@@ -56,10 +58,13 @@ class Located:
 
 
 def outlined(picture: np.ndarray, found: Sequence[Region]) -> list[Region]:
-    """Return regions with the outline of what stands out in each box; where nothing does, it is left out."""
+    """Return regions with the outline of what stands out in each box; where nothing does, it is left out.
+
+    Two boxes that hardly overlap may be around one object: it is told of once, as the surest box has it.
+    """
     height, width = picture.shape[:2]
     small = outlining.reduced(Image.fromarray(picture))
-    made = []
+    made: list[Region] = []
     for each in found:
         if each["confidence"] < OUTLINED:
             continue
@@ -67,7 +72,9 @@ def outlined(picture: np.ndarray, found: Sequence[Region]) -> list[Region]:
         polygon = outlining.sound(rings, width, height)
         if polygon:
             made.append({"class": each["class"], "confidence": each["confidence"], "polygon": polygon})
-    return made
+    shapes = Shapes.of_regions(made, sorted({each["class"] for each in made}))
+    corners = np.concatenate([shapes.boxes[:, :2], shapes.boxes[:, 2:] - shapes.boxes[:, :2]], 1)
+    return [made[at] for at in windows.apart(corners, shapes.scores, SAME)]
 
 
 def by_example(trial: Trial) -> Located:
@@ -81,9 +88,14 @@ def by_example(trial: Trial) -> Located:
         if each["item"] in pictures and "bbox" in each
     ]
     if not shown:
-        raise CannotLook(NO_EXAMPLES)
+        raise CannotLook(sentences.NO_EXAMPLES)
     others = [picture for item, picture in pictures.items() if item not in wanted]
-    return Located(boxes.learn(bundled_stages(), shown, others), trial.project)
+    try:
+        finder = boxes.learn(bundled_stages(), shown, others)
+    except boxes.NoWindow as error:
+        raise CannotLook(sentences.NO_WINDOW) from error
+    finder.follow(drawings.lines(trial.project, list(finder.templates), finder.find))
+    return Located(finder, trial.project)
 
 
 def load(trial: Trial, data: bytes) -> Located:

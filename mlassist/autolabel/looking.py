@@ -8,11 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 from django.core.files.storage import default_storage
 
-from clustering import index
+from clustering import embeddings, index
 from labeling import answers
-from labeling.models import Project
+from labeling.models import Item, Project
 from mlassist import heads
-from mlassist.autolabel import calibration, engines, examples, prototypes, thresholds
+from mlassist.autolabel import calibration, engines, examples, prototypes, sentences, thresholds
 from mlassist.heads import Head, propagation
 from mlassist.models import Trial
 from mlassist.pool import Pool, load_head
@@ -20,8 +20,6 @@ from mlassist.training import prompted
 
 Region = dict[str, Any]
 Found = list[Region] | None  # None where the image cannot be read
-
-NO_EXAMPLES = "Give at least one example of each class that is to be found."
 
 
 class CannotLook(Exception):
@@ -55,11 +53,37 @@ class Locating(Engine, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Seeing:
+    """A head on what a backbone makes of images, of which the project has no embeddings."""
+
+    head: Head
+    backbone: str
+
+    def look(self, items: Sequence[int]) -> Iterator[tuple[int, Found]]:
+        from mlassist import embedding
+        from mlassist.backbones import loading
+
+        try:
+            network = loading.load(self.backbone)
+        except loading.CannotLoad as error:
+            raise CannotLook(str(error)) from error
+        rows = list(Item.objects.select_related("source").filter(pk__in=list(items)))
+        for seen, unreadable, vectors in embedding.embed_items(network, rows):
+            for item, chances in zip(seen, self.head.probabilities(vectors), strict=True):
+                yield item, regions_of(chances, self.head.classes)
+            yield from ((item, None) for item in unreadable)
+
+    def to_bytes(self) -> bytes:
+        return self.head.to_bytes()
+
+
+@dataclass(frozen=True, slots=True)
 class Scored:
-    """A head on embeddings that the project has of its images."""
+    """A head on embeddings that the project has of its images; where there is none yet, it looks itself."""
 
     head: Head
     pool: Pool
+    backbone: str
 
     def look(self, items: Sequence[int]) -> Iterator[tuple[int, Found]]:
         wanted = np.array(items, np.int64)
@@ -67,6 +91,8 @@ class Scored:
         chances = self.head.probabilities(self.pool.features[rows])
         for item, row in zip(wanted[known].tolist(), chances, strict=True):
             yield item, regions_of(row, self.head.classes)
+        if len(known) < len(wanted):
+            yield from Seeing(self.head, self.backbone).look(np.delete(wanted, known).tolist())
 
     def to_bytes(self) -> bytes:
         return self.head.to_bytes()
@@ -88,15 +114,23 @@ def regions_of(chances: np.ndarray, classes: np.ndarray) -> list[Region]:
     ]
 
 
-_ready: dict[int, Engine] = {}  # by trial: the last one
+_ready: dict[tuple[int, ...], Engine] = {}  # by trial and what is seen of its images: the last one
 
 
 def ready(trial: Trial) -> Engine:
     """Return the model of a trial, the same each time. Raises CannotLook."""
-    if trial.pk not in _ready:
+    key = (trial.pk, *seen_so_far(trial.project))
+    if key not in _ready:
         _ready.clear()
-        _ready[trial.pk] = load(trial, model_of(trial)) if trial.model else make(trial)
-    return _ready[trial.pk]
+        _ready[key] = load(trial, model_of(trial)) if trial.model else make(trial)
+    return _ready[key]
+
+
+def seen_so_far(project: Project) -> tuple[int, ...]:
+    """Return what tells apart the embeddings that a project has at different times."""
+    if not project.is_classification:
+        return ()
+    return embeddings.set_of(project).pk, embeddings.count(project)
 
 
 def model_of(trial: Trial) -> bytes:
@@ -118,10 +152,12 @@ def make(trial: Trial) -> Engine:
         return own_model(trial)
     if kind == "hub":
         return of_hub(trial)
-    raise CannotLook(f"There is no model called {trial.engine} here.")
+    raise CannotLook(sentences.NO_SUCH_MODEL % {"name": trial.engine})
 
 
 def load(trial: Trial, data: bytes) -> Engine:
+    if not trial.project.is_classification and trial.engine.startswith("hub/"):
+        return of_hub(trial, data)
     if not trial.project.is_classification:
         from mlassist.autolabel import located
 
@@ -133,7 +169,7 @@ def load(trial: Trial, data: bytes) -> Engine:
         return hub.seen_by(head, trial.project, trial.engine)
     if trial.engine.startswith("version/"):
         return own_model(trial)
-    return Scored(head, Pool.of(trial.project))
+    return Scored(head, Pool.of(trial.project), trial.project.backbone)
 
 
 def by_example(trial: Trial) -> Scored:
@@ -146,10 +182,10 @@ def by_example(trial: Trial) -> Scored:
     rows, known = pool.find(np.array(list(labels), np.int64))
     given = [labels[list(labels)[at]] for at in known]
     if not given:
-        raise CannotLook(NO_EXAMPLES)
+        raise CannotLook(sentences.NO_EXAMPLES)
     multilabel = project.task_type == Project.TaskType.MULTILABEL
     if not multilabel and any(len(set(each)) > 1 for each in given):
-        raise CannotLook("An image is an example of two classes, and here each image has one.")
+        raise CannotLook(sentences.TWO_CLASSES)
     try:
         head = prototypes.taught(
             pool.features[rows],
@@ -161,7 +197,7 @@ def by_example(trial: Trial) -> Scored:
         )
     except ValueError as error:
         raise CannotLook(str(error)) from error
-    return Scored(as_sure_as_right(head, project, pool), pool)
+    return Scored(as_sure_as_right(head, project, pool), pool, project.backbone)
 
 
 def as_sure_as_right(head: Head, project: Project, pool: Pool) -> Head:
@@ -191,21 +227,23 @@ def own_model(trial: Trial) -> Engine:
     except engines.NoSuchModel as error:
         raise CannotLook(str(error)) from error
     if trial.project.is_classification:
-        return Scored(load_head(version), Pool.of(trial.project, version.backbone))
+        return Scored(load_head(version), Pool.of(trial.project, version.backbone), version.backbone)
     from mlassist.autolabel import detected
 
     return detected.Taught(version)
 
 
-def of_hub(trial: Trial) -> Engine:
-    """Return a model of images and words that lies on this machine."""
+def of_hub(trial: Trial, kept: bytes = b"") -> Engine:
+    """Return a model of images and words that lies on this machine; `kept` is what was kept of a detector."""
     try:
         from mlassist.autolabel import hub
     except ImportError as error:
-        raise CannotLook("Needs transformers: pip install -r deploy/requirements-hub.txt") from error
+        raise CannotLook(sentences.NO_TRANSFORMERS) from error
 
     name = trial.engine.removeprefix("hub/")
-    return hub.classifier(trial, name) if trial.project.is_classification else hub.detector(trial, name)
+    if trial.project.is_classification:
+        return hub.classifier(trial, name)
+    return hub.detector(trial, name, kept)
 
 
 def timed(engine: Engine, items: Sequence[int]) -> tuple[list[tuple[int, Found]], float]:

@@ -1,14 +1,15 @@
 """Suggestions for many images by a model that was tried: a job in chunks, stopped and resumed at will."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Count, F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
@@ -17,15 +18,18 @@ from labeling import announcing, jobs, suggestions
 from labeling.answers import Answers
 from labeling.models import Event, Job, Project, QueueEntry, User
 from labeling.suggestions import Placement, Proposal
-from mlassist import meanings, versions
-from mlassist.autolabel import engines, thresholds, trials
+from mlassist import meanings, switching, versions
+from mlassist.autolabel import engines, sentences, thresholds, trials
 from mlassist.autolabel.examples import AutoLabelRefused
 from mlassist.models import AutoLabeling, ModelVersion, Trial
+
+if TYPE_CHECKING:
+    from mlassist.autolabel.looking import Engine, Found
 
 MOST_AT_ONCE, FEWEST_AT_ONCE = 2_000, 16
 SECONDS_AT_ONCE = 60  # of work that a killed worker loses, at the most
 WHY = gettext_noop("auto-label proposes it")
-AFTER_BLIND = -0.25  # before the rest of the pool, and after what people sent back
+ASKED_FOR = -0.75  # of drawings: after what people sent back, before what a first model would learn from
 
 
 def start(trial: Trial, by: User, wanted: Mapping[int, float], count: int | None = None) -> AutoLabeling:
@@ -63,20 +67,44 @@ def start(trial: Trial, by: User, wanted: Mapping[int, float], count: int | None
 def refuse(trial: Trial) -> None:
     """Raise AutoLabelRefused unless a trial's model can be let at many images now."""
     project = trial.project
-    if project.assist_mode == Project.AssistMode.OFF:
-        raise AutoLabelRefused(
-            _("The model’s help is switched off in the settings, so nobody would see what it proposes.")
-        )
+    refuse_unseen(project)
     trials.offered(project, trial.engine)
     if trial.seconds is None or (trial.job is not None and trial.job.state != Job.State.DONE):
         raise AutoLabelRefused(_("Generate test results first, and look at them."))
+    in_use = project.classes.filter(retired_at=None).values_list("id", flat=True)
+    is_own = trial.engine.startswith("version/")  # whose classes are known
+    if not is_own and set(trial.prompts) != {str(label) for label in in_use}:
+        raise AutoLabelRefused(_("Classes have changed since the test. Generate test results again."))
+    adopted = switching.last_swap(project)
+    if project.is_classification and adopted is not None and adopted.created_at > trial.created_at:
+        raise AutoLabelRefused(_("The backbone has changed since the test. Generate test results again."))
     if running(project) is not None:
         raise AutoLabelRefused(_("Auto label is at work already. Wait for it, or stop it."))
+
+
+def refuse_unseen(project: Project) -> None:
+    """Raise AutoLabelRefused where nobody would be shown what a model proposes."""
+    if project.assist_mode == Project.AssistMode.OFF:
+        raise AutoLabelRefused(_(sentences.SWITCHED_OFF))
 
 
 def running(project: Project) -> AutoLabeling | None:
     at_work = AutoLabeling.objects.filter(project=project, job__state__in=trials.UNFINISHED)
     return at_work.select_related("job", "trial").first()
+
+
+def thresholds_before(project: Project) -> dict[str, float]:
+    """Return the thresholds of the last run here, by class id."""
+    made = AutoLabeling.objects.filter(project=project).exclude(trial__engine=trials.OUTSIDE)
+    last = made.order_by("-pk").first()
+    return dict(last.thresholds) if last else {}
+
+
+def state_of(made: AutoLabeling) -> str:
+    """Return the state of its job; "outside" where a program sends what a model says elsewhere."""
+    if made.trial.engine == trials.OUTSIDE:
+        return trials.OUTSIDE
+    return made.job.state if made.job else Job.State.CANCELLED
 
 
 def version_for(trial: Trial, wanted: Mapping[str, float]) -> ModelVersion:
@@ -141,16 +169,19 @@ def propose(job: jobs.RunningJob) -> dict[str, Any]:
     """Look at what is left of a choice, chunk after chunk; each is written together with how far it is."""
     from mlassist.autolabel import looking
 
-    made = AutoLabeling.objects.select_related("project", "trial__project").get(
-        pk=job.payload["auto_labeling"]
-    )
     try:
-        engine = looking.ready(made.trial)
+        return go_through(job, looking.ready)
     except looking.CannotLook as error:
         raise jobs.JobFailed(str(error)) from error
+
+
+def go_through(job: jobs.RunningJob, ready: Callable[[Trial], "Engine"]) -> dict[str, Any]:
+    related = AutoLabeling.objects.select_related("project", "trial__project", "model_version")
+    made = related.get(pk=job.payload["auto_labeling"])
+    engine = ready(made.trial)
     size = chunk_size(made.trial.seconds or 0.0)
     while items := following(made, size):
-        found: dict[int, looking.Found] = {}
+        found: dict[int, Found] = {}
         job.progress(made.done, made.total)
         for number, (item, told) in enumerate(engine.look([item for item, draw in items])):
             found[item] = told
@@ -170,6 +201,19 @@ def following(made: AutoLabeling, size: int) -> list[tuple[int, float]]:
     return list(waiting.values_list("pk", "draw")[: max(0, min(size, made.total - made.done))])
 
 
+def obstacle(made: AutoLabeling) -> str:
+    """Return why a run must not go on, empty where nothing speaks against it: people change their minds."""
+    project = Project.objects.get(pk=made.project_id)
+    if project.assist_mode == Project.AssistMode.OFF:
+        return sentences.SWITCHED_OFF
+    if meanings.is_outdated(made.model_version):
+        return sentences.OTHER_CLASSES
+    sees_as_the_project = not made.trial.engine.startswith(("hub/", trials.OUTSIDE))
+    if project.is_classification and sees_as_the_project and made.model_version.backbone != project.backbone:
+        return sentences.OTHER_BACKBONE
+    return ""
+
+
 def write(
     made: AutoLabeling, items: Sequence[tuple[int, float]], found: Mapping[int, list[dict[str, Any]] | None]
 ) -> None:
@@ -178,6 +222,8 @@ def write(
         mine = AutoLabeling.objects.select_for_update().get(pk=made.pk)
         if mine.taken_back_at is not None:
             raise jobs.Cancelled
+        if problem := obstacle(made):
+            raise jobs.JobFailed(problem)
         if (mine.cursor, mine.cursor_item) != (made.cursor, made.cursor_item):
             raise jobs.Interrupted("another worker has gone on with it")
         proposed = store(made, [item for item, draw in items], found)
@@ -192,14 +238,19 @@ def write(
 def store(
     made: AutoLabeling, items: Sequence[int], found: Mapping[int, Sequence[Mapping[str, Any]] | None]
 ) -> dict[int, list[Mapping[str, Any]]]:
-    """Store what is above the thresholds, in place of what such models said before; returns it by item."""
+    """Store what is above the thresholds, in place of what such models said before; returns it by item.
+
+    What is on somebody's screen stays as it is there.
+    """
     project = made.project
+    free = set(in_nobodys_hands(project, items))
+    items = [item for item in items if item in free]
     exclusive = project.task_type == Project.TaskType.MULTICLASS
     wanted = {int(label): value for label, value in made.thresholds.items()}
     proposed = {
         item: kept
         for item, told in found.items()
-        if told and (kept := thresholds.kept(told, wanted, exclusive=exclusive))
+        if item in free and told and (kept := thresholds.kept(told, wanted, exclusive=exclusive))
     }
     earlier = ModelVersion.objects.filter(project=project, taught=False).values_list("number", flat=True)
     gone = [item for item in items if item not in proposed]
@@ -207,6 +258,13 @@ def store(
     suggestions.order_queue(project, placements(project, proposed))
     suggestions.store(project, made.model_version.number, proposals(proposed))
     return proposed
+
+
+def in_nobodys_hands(project: Project, items: Sequence[int]) -> list[int]:
+    """Lock the places in the queue of those items that nobody holds, until the end of the transaction."""
+    waiting = QueueEntry.objects.filter(project=project, item__in=list(items), open_slots=F("needed"))
+    locked = waiting.select_for_update(skip_locked=True).order_by("item_id")
+    return list(locked.values_list("item_id", flat=True))
 
 
 def proposals(proposed: Mapping[int, Sequence[Mapping[str, Any]]]) -> Iterable[Proposal]:
@@ -239,7 +297,7 @@ def placements(project: Project, proposed: Mapping[int, Sequence[Mapping[str, An
             yield Placement(item, "prelabeled", 1 - certainty(regions), one or group_of(classes), one, WHY)
         else:
             # What is drawn there measures models later: the surest images would make this one look good.
-            yield Placement(item, "manual", AFTER_BLIND - chance(item) / 10, None, None, WHY)
+            yield Placement(item, "manual", ASKED_FOR - chance(item) / 10, None, None, WHY)
 
 
 def chance(item: int) -> float:
@@ -262,11 +320,15 @@ def stop(made: AutoLabeling, by: User) -> None:
 
 def resume(made: AutoLabeling, by: User) -> None:
     """Go on where it was stopped or has failed. Raises AutoLabelRefused."""
-    if running(made.project) is not None:
-        raise AutoLabelRefused(_("Auto label is at work already. Wait for it, or stop it."))
-    if made.taken_back_at is not None or made.done >= made.total or made.job is None:
-        raise AutoLabelRefused(_("There is nothing left of it to do."))
-    jobs.retry(made.job)
+    with transaction.atomic():
+        Project.objects.select_for_update(no_key=True).get(pk=made.project_id)
+        if running(made.project) is not None:
+            raise AutoLabelRefused(_("Auto label is at work already. Wait for it, or stop it."))
+        if made.taken_back_at is not None or made.done >= made.total or made.job is None:
+            raise AutoLabelRefused(_("There is nothing left of it to do."))
+        if problem := obstacle(made):
+            raise AutoLabelRefused(_(problem))
+        jobs.retry(made.job)
 
 
 def take_back(made: AutoLabeling, by: User) -> int:
@@ -285,9 +347,10 @@ def take_back(made: AutoLabeling, by: User) -> int:
     return gone
 
 
-def left(made: AutoLabeling) -> int:
-    """Return on how many images its suggestions wait for somebody now."""
+def waiting_of(project: Project, versions_asked: Sequence[int]) -> Counter[int]:
+    """Return on how many images the suggestions of model versions wait for somebody now."""
     waiting = QueueEntry.objects.filter(
-        project=made.project, item__suggestion__model_version=made.model_version.number
+        project=project, item__suggestion__model_version__in=list(versions_asked)
     )
-    return waiting.count()
+    counts = waiting.values_list("item__suggestion__model_version").annotate(count=Count("pk"))
+    return Counter(dict(counts))

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from labeling.sentences import Sentence
 from mlassist import heads
 from mlassist.heads import Head, Neighbours, sigmoid
 
@@ -34,7 +35,7 @@ def taught(
     if multilabel:
         return alike(features, labels, pool)
     if len({label for row in labels for label in row}) < 2:
-        raise ValueError("Examples of two classes at least are needed, to tell one from the other.")
+        raise ValueError(Sentence("Examples of two classes at least are needed, to tell one from the other."))
     return replace(heads.train(features, labels, pool, graph=graph, seed=seed).head, kind=KIND)
 
 
@@ -42,7 +43,7 @@ def alike(features: np.ndarray, labels: Sequence[tuple[int, ...]], pool: np.ndar
     """Return a head that finds a class where an image is more like its examples than images usually are."""
     classes = np.unique([label for row in labels for label in row]).astype(np.int64)
     if not len(classes):
-        raise ValueError("There are no examples yet.")
+        raise ValueError(Sentence("There are no examples yet."))
     step = -(-len(pool) // LIMIT)
     sample = pool[::step]
     centre = sample.mean(0)

@@ -9,7 +9,7 @@ import numpy as np
 
 from labeling.models import Project
 from mlassist import meanings
-from mlassist.autolabel import examples, outside
+from mlassist.autolabel import examples, trials
 from mlassist.heads import Head
 from mlassist.models import AutoLabeling, Trial
 from mlassist.pool import load_head
@@ -22,7 +22,7 @@ def newest(project: Project) -> AutoLabeling | None:
     another backbone than the project's.
     """
     made = AutoLabeling.objects.filter(project=project, model_version__taught=False)
-    made = made.exclude(trial__engine=outside.ENGINE).select_related("trial", "model_version")
+    made = made.exclude(trial__engine=trials.OUTSIDE).select_related("trial", "model_version")
     if project.is_classification:
         made = made.filter(model_version__backbone=project.backbone)
     last = made.order_by("-pk").first()

@@ -4,16 +4,16 @@ from typing import Any
 
 from django.urls import reverse
 
+from labeling import languages
 from labeling.models import DataSource, Item, Project
-from mlassist.autolabel import engines, examples, proposing, thresholds, trials
+from mlassist.autolabel import engines, examples, proposing, sentences, thresholds, trials
 from mlassist.models import AutoLabeling, Example, Trial, TrialImage
 
 
 def setup_shape(project: Project, source: DataSource | None, skip: int = 0) -> dict[str, Any]:
     """Return what can be chosen, what each class is like, and images to try models on."""
     trial = trials.newest(project, source)
-    before = AutoLabeling.objects.filter(project=project).order_by("-pk").first()
-    set_before = before.thresholds if before else {}
+    set_before = proposing.thresholds_before(project)
     by_class: dict[int, list[Example]] = {}
     for each in examples.of(project):
         by_class.setdefault(each.label_class_id, []).append(each)
@@ -79,7 +79,7 @@ def trial_shape(trial: Trial) -> dict[str, Any]:
         "prompts": {int(label): said for label, said in trial.prompts.items()},
         "examples": trial.examples,
         "state": trial.job.state if trial.job else "failed",
-        "error": trial.job.error.strip().rpartition("\n")[2] if trial.job else "",
+        "error": sentences.said(trial.job.error) if trial.job else "",
         "seconds_per_image": trial.seconds,
         "spread": {int(label): counts for label, counts in trial.spread.items()},
         "images": [image_shape(each) for each in images],
@@ -89,26 +89,26 @@ def trial_shape(trial: Trial) -> dict[str, Any]:
 
 def image_shape(image: TrialImage) -> dict[str, Any]:
     """Return an image with all that was found on it; null while nobody has looked."""
-    return {**picture_shape(image.item), "found": image.found, "problem": image.problem}
+    return {**picture_shape(image.item), "found": image.found, "problem": languages.reason(image.problem)}
 
 
 def labeling_shape(made: AutoLabeling) -> dict[str, Any]:
-    job = made.job
+    job, number = made.job, made.model_version.number
     return {
         "id": made.pk,
         "model": made.trial.engine,
         "title": made.trial.title,
-        "model_version": made.model_version.number,
+        "model_version": number,
         "source": made.trial.source_id,
         "thresholds": {int(label): value for label, value in made.thresholds.items()},
-        "state": job.state if job else "cancelled",
+        "state": proposing.state_of(made),
         "job": job.pk if job else None,
-        "error": job.error.strip().rpartition("\n")[2] if job else "",
+        "error": sentences.said(job.error) if job else "",
         "total": made.total,
         "done": made.done,
         "proposed": made.proposed,
         "unreadable": made.unreadable,
-        "waiting": proposing.left(made),
+        "waiting": proposing.waiting_of(made.project, [number])[number],
         "taken_back_at": made.taken_back_at,
         "created_at": made.created_at,
     }

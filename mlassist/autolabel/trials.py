@@ -1,26 +1,28 @@
 """Trying a model on a few images: asked for by people, done by a job, told in full to the page."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
 from labeling import classes, jobs
-from labeling.models import DataSource, Item, Job, Project, User
-from mlassist.autolabel import engines, examples, prompts
+from labeling.models import DataSource, Item, Job, Project, QueueEntry, User
+from mlassist.autolabel import engines, examples, prompts, sentences
 from mlassist.autolabel.examples import AutoLabelRefused
 from mlassist.models import Trial, TrialImage
+
+if TYPE_CHECKING:
+    from mlassist.autolabel.looking import Engine
 
 SHOWN = 4  # test images
 OTHERS = 20  # in the strip below
 MOST_IMAGES = 200  # that one trial looks at
-UNREADABLE = "The image cannot be read."
-UNKNOWN = "The backbone has not looked at this image yet."
+OUTSIDE = "outside"  # the engine of what programs send
 UNFINISHED = (Job.State.QUEUED, Job.State.RUNNING)
 
 
@@ -39,6 +41,8 @@ def start(
     """
     offer = offered(project, engine)
     shown = some(project, source, items)
+    if not shown and items:
+        raise AutoLabelRefused(_("These images can no longer be shown here. Load the page again."))
     if not shown:
         raise AutoLabelRefused(_("There is no image to try it on yet. Import some first."))
     with transaction.atomic():
@@ -138,7 +142,7 @@ def queue(trial: Trial, by: User) -> None:
 
 
 def newest(project: Project, source: DataSource | None = None) -> Trial | None:
-    """Return the last trial of a choice of images; runs of own models need no image to be tried on."""
+    """Return the last trial of a choice of images; runs of own models, and what programs send, need none."""
     tried = TrialImage.objects.filter(trial=OuterRef("pk"))
     return Trial.objects.filter(Exists(tried), project=project, source=source).order_by("-pk").first()
 
@@ -150,9 +154,14 @@ def look(job: jobs.RunningJob) -> dict[str, Any]:
 
     trial = Trial.objects.select_related("project").get(pk=job.payload["trial"])
     try:
-        engine = looking.ready(trial)
+        return look_with(looking.ready(trial), trial, job)
     except looking.CannotLook as error:
         raise jobs.JobFailed(str(error)) from error
+
+
+def look_with(engine: "Engine", trial: Trial, job: jobs.RunningJob) -> dict[str, Any]:
+    from mlassist.autolabel import looking
+
     waiting = list(trial.images.filter(found__isnull=True, problem="").values_list("item_id", flat=True))
     is_scored = isinstance(engine, looking.Scored)
     measured = []
@@ -163,12 +172,12 @@ def look(job: jobs.RunningJob) -> dict[str, Any]:
         known = dict(found)
         for item in some_items:
             told = known.get(item)
-            problem = "" if told is not None else UNREADABLE if item in known else UNKNOWN
+            problem = sentences.UNREADABLE if told is None else ""
             trial.images.filter(item=item).update(found=told, problem=problem)
     fields: dict[str, Any] = {}
     if trial.seconds is None and measured:
         # The first image also pays for what is made once.
-        fields["seconds"] = min(measured)
+        fields["seconds"] = float(np.mean(measured[1:] or measured))
     if not trial.model and (data := engine.to_bytes()):
         fields["model"] = default_storage.save(f"trials/{trial.project_id}/{trial.pk}", ContentFile(data))
     if isinstance(engine, looking.Scored) and not trial.spread:
@@ -183,6 +192,15 @@ def of_choice(trial: Trial) -> list[int]:
     return list(waiting_in(trial.project, trial.source).values_list("pk", flat=True))
 
 
-def waiting_in(project: Project, source: DataSource | None) -> Any:
-    """Return the images of a choice that wait for a label and may be proposed for."""
-    return examples.presentable(project, source).filter(state=Item.State.UNLABELED)
+def waiting_in(project: Project, source: DataSource | None) -> QuerySet[Item]:
+    """Return the images of a choice that wait for a label and may be proposed for.
+
+    What is proposed under a certificate is not among them: no other model's word is worth as much.
+    """
+    waiting = examples.presentable(project, source).filter(state=Item.State.UNLABELED)
+    return waiting.filter(~Exists(certified(project).filter(item=OuterRef("pk"))))
+
+
+def certified(project: Project) -> QuerySet[QueueEntry]:
+    """Return what waits to be confirmed under a certificate."""
+    return QueueEntry.objects.filter(project=project, certificate__isnull=False)

@@ -1,5 +1,6 @@
 """The Auto-label page: try models, choose thresholds, let one propose."""
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -16,27 +17,32 @@ from labeling.api.shapes import whole_number
 from labeling.models import Project
 from labeling.views import SignedIn
 from mlassist import versions
-from mlassist.autolabel import engines, proposing, script, trials
+from mlassist.autolabel import engines, proposing, script, sentences, trials
 from mlassist.autolabel.api import source_or_404
 from mlassist.autolabel.examples import AutoLabelRefused
-from mlassist.models import Example, Trial
+from mlassist.models import AutoLabeling, Example, Trial
 
 PREFIX = "t"  # of a threshold in an address, before the id of its class
+THRESHOLD = re.compile(r"[01](\.[0-9]{1,8})?")
 
 
 def auto_label(request: SignedIn, project_id: int) -> HttpResponse:
     project = permissions.project_or_404(request.user, project_id, "manage")
     source = source_or_404(project, whole_number(request.GET.get("source", "")))
-    last = project.auto_labelings.order_by("-pk").first()
+    offers = engines.offers(project)
+    earlier = [each for each in offers if each.name.startswith("version/") and not each.problem][1:]
     context = {
         "project": project,
         "source": source,
         "sources": project.sources.order_by("-pk")[:100],
-        "models": engines.offers(project),
+        "models": [each for each in offers if not each.problem and each not in earlier],
+        "earlier": earlier,
+        "missing": [each for each in offers if each.problem],
         "config": config_of(project),
         "texts": texts(),
         "most_examples": Example.MOST,
-        "script": script.of(project, settings.LOUPE_URL, last.thresholds if last else {}),
+        "script": script.of(project, settings.LOUPE_URL, proposing.thresholds_before(project)),
+        "is_at_work": proposing.running(project) is not None,
         "is_off": project.assist_mode == Project.AssistMode.OFF,
         **made_so_far(project),
     }
@@ -65,6 +71,7 @@ def texts() -> dict[str, str]:
         "working": _("Generating test results…"),
         "waiting": _("Waiting for a worker…"),
         "failed": _("The test failed: %s"),
+        "replaced": _("Another test was begun since. Load the page again to see it."),
         "broken": _("The connection broke. Try again."),
         "stale": _("What the model is told has changed since the test. Generate test results again."),
         "none": _("nothing above the threshold"),
@@ -81,13 +88,22 @@ def texts() -> dict[str, str]:
         "threshold": _("Threshold of %s"),
         "prompt": _("What %s looks like, in words"),
         "open": _("Look at %s"),
-        "noImages": _("There is no image here to try a model on. Import some first."),
     }
 
 
 def made_so_far(project: Project) -> dict[str, Any]:
     made = project.auto_labelings.select_related("trial__source", "model_version", "job").order_by("-pk")[:10]
-    return {"made": [{"row": each, "waiting": proposing.left(each)} for each in made]}
+    waiting = proposing.waiting_of(project, [each.model_version.number for each in made])
+    return {"made": [told(each, waiting[each.model_version.number]) for each in made]}
+
+
+def told(made: AutoLabeling, waiting: int) -> dict[str, Any]:
+    return {
+        "row": made,
+        "state": proposing.state_of(made),
+        "waiting": waiting,
+        "error": sentences.said(made.job.error) if made.job else "",
+    }
 
 
 def auto_label_live(request: SignedIn, project_id: int) -> HttpResponse:
@@ -125,16 +141,16 @@ def thresholds_of(given: Any) -> dict[int, float]:
     found = {}
     for name, value in given.items():
         label = whole_number(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else None
-        try:
-            if label is not None:
-                found[label] = min(1.0, max(0.0, float(value)))
-        except ValueError:
-            continue
+        if label is not None and THRESHOLD.fullmatch(value) and float(value) <= 1:
+            found[label] = float(value)
     return found
 
 
 def summary(project: Project, trial: Trial, wanted: dict[int, float]) -> dict[str, Any]:
     waiting = trials.waiting_in(project, trial.source).count()
+    labeled = project.items.exclude(state="unlabeled")
+    if trial.source:
+        labeled = labeled.filter(source=trial.source)
     given = Counter(each["class"] for each in trial.examples)
     return {
         "project": project,
@@ -152,7 +168,8 @@ def summary(project: Project, trial: Trial, wanted: dict[int, float]) -> dict[st
         "prefix": PREFIX,
         "waiting": waiting,
         "seconds": waiting * (trial.seconds or 0.0),
-        "labeled": project.items.exclude(state="unlabeled").count(),
+        "labeled": labeled.count(),
+        "certified": trials.certified(project).count(),
         "newest": versions.newest(project),
         "is_own": trial.engine.startswith("version/"),
         "back": address_of(trial),

@@ -11,6 +11,7 @@ import numpy as np
 
 GRID = 5  # cells on each side of a window
 CELL = 1  # places of the map in a cell, on the shorter side
+LONGEST = 10  # and on the longer side: nothing is looked for by windows that are longer
 OBJECT = 1.2  # times as wide as the object a window is: what is around it tells where it ends
 STEP = 1.25  # between two sizes that are looked at
 MOST_SIZES = 5
@@ -35,7 +36,7 @@ class Stencil:
     def of(cls, boxes: np.ndarray, stride: int) -> "Stencil":
         """Return how to look for objects like these boxes (n, 4) [x, y, width, height]."""
         aspect = float(np.exp(np.log(boxes[:, 2] / boxes[:, 3]).mean()))
-        longer = max(CELL, round(CELL * max(aspect, 1 / aspect)))
+        longer = min(LONGEST, max(CELL, round(CELL * max(aspect, 1 / aspect))))
         cell = (CELL, longer) if aspect >= 1 else (longer, CELL)
         powers = [power_of(cell, (width, height), stride) for width, height in boxes[:, 2:].tolist()]
         # A step further on both sides: no few examples show how much sizes vary.

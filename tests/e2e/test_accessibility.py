@@ -97,6 +97,7 @@ PAGES = (
     "/projects/{}/settings/classes/{}/split/",
     "/not/here/",
     "/projects/{}/sources/{source}/",
+    "/projects/{}/auto-label/",
 )
 SITE_PAGES = ("/log/", "/mail/", "/people/")
 WIDTHS = (390, 1024)
@@ -140,6 +141,8 @@ def test_pages_have_no_faults(browse, busy, manager, admin, scheme, pages, site_
         page.goto(address.format(busy.pk, *busy.classes.values_list("id", flat=True), **ids))
         if "/label/" in address:
             page.locator(".tile-face").first.click()
+        if address.endswith("/auto-label/"):
+            expect(page.locator("[data-class]").first).to_be_visible()
         if address.endswith("/{item}/"):
             expect(page.locator("[data-panel] img").first).to_have_js_property("complete", value=True)
         found |= faults(page, address)

@@ -60,6 +60,7 @@ def save(folder: Path, kind: str) -> None:
         config = transformers.CLIPConfig(text_config=text, vision_config=image, projection_dim=24)
         model = transformers.CLIPModel(config)
     elif kind == "siglip":
+        text |= {"max_position_embeddings": 64}
         model = transformers.SiglipModel(transformers.SiglipConfig(text_config=text, vision_config=image))
     elif kind == "owlv2":
         config = transformers.Owlv2Config(text_config=text, vision_config=image, projection_dim=32)
@@ -126,7 +127,7 @@ def save(folder: Path, kind: str) -> None:
         ).save_pretrained(folder)  # fmt: skip
     model.save_pretrained(folder)
     if kind not in ("sam", "sam2"):
-        tokenizer(folder, 64 if kind == "grounding-dino" else 16)
+        tokenizer(folder, 64 if kind in ("grounding-dino", "siglip") else 16)
         (folder / "preprocessor_config.json").write_text(json.dumps(looks))
     (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\n# A model\n")
 
@@ -239,6 +240,12 @@ def test_a_folder_is_taken_where_its_size_and_licence_were_shown(weights, tmp_pa
     assert "clip, " in said
     assert "Licence: apache-2.0." in said
     assert (weights / "clip" / "config.json").exists()
+    named = tmp_path / "here" / "clip-vit-base-patch32"  # as the hub has it, without its owner
+    (tmp_path / "here" / "clip").rename(named)
+    call_command("fetch_model", str(named), "--yes")
+    assert (weights / "openai" / named.name / "config.json").exists()
+    with pytest.raises(CommandError, match="no folder"):
+        call_command("fetch_model", str(tmp_path / "not here"), "--yes")
     (tmp_path / "empty").mkdir()
     with pytest.raises(CommandError, match="holds no model"):
         call_command("fetch_model", str(tmp_path / "empty"), "--yes")

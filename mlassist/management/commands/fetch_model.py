@@ -27,6 +27,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, model: str, yes: bool, **options: Any) -> None:
         if Path(model).is_dir():
             self.copy(Path(model).resolve(), yes=yes)
+        elif model.startswith(("/", ".", "~")):
+            raise CommandError(f"There is no folder {model}.")
         else:
             self.fetch(model, yes=yes)
 
@@ -38,7 +40,9 @@ class Command(BaseCommand):
         texts = [file for pattern in TEXTS for file in folder.glob(pattern)]
         size = sum(file.stat().st_size for file in [*weights, *texts])
         self.say(folder.name, catalog.model_type(folder), size, catalog.licence_of(folder))
-        target = settings.LOUPE_WEIGHTS_DIR / folder.name
+        # Where it is looked for, if it is one of those worth fetching.
+        known = {engines.last_part(name): name for name in engines.WORTH_FETCHING}
+        target = settings.LOUPE_WEIGHTS_DIR / known.get(folder.name, folder.name)
         self.ask(yes=yes)
         target.mkdir(parents=True, exist_ok=True)
         for file in [*weights, *texts]:

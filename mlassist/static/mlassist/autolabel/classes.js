@@ -6,7 +6,7 @@ import { chip } from "./pictures.js";
 
 /**
  * @param {HTMLElement} list @param {LabelClass[]} classes @param {Record<string, string>} texts
- * @param {{slide: (id: number, value: number) => void, tell: (id: number, prompt: string) => void,
+ * @param {{slide: (id: number, value: number) => void, set: (id: number, value: number) => void, tell: (id: number, prompt: string) => void,
  *   choose: (id: number) => void, remove: (id: number, example: number) => void}} on
  */
 export function listClasses(list, classes, texts, on) {
@@ -47,6 +47,10 @@ function row(each, texts, on) {
   range.addEventListener("input", () => {
     value.textContent = Number(range.value).toFixed(2);
     on.slide(each.id, Number(range.value));
+  });
+  range.addEventListener("set", () => {
+    value.textContent = Number(range.value).toFixed(2);
+    on.set(each.id, Number(range.value));
   });
   slider.append(range, value);
   item.append(head, prompt, examples, slider);

@@ -52,22 +52,48 @@ async function start() {
     thresholds.set(known.id, known.threshold);
   }
   listClasses(part("classes"), [...classes.values()], texts, on);
+  part("all").hidden = classes.size < 3;
+  part("all").addEventListener("input", slideAll);
+  const used = new Set(thresholds.values());
+  if (used.size === 1) showAll(Math.min(...used));
   waiting = setup.waiting;
   const all = setup.images;
   for (const each of all) pictures.set(each.id, each);
   if (setup.trial) choose(setup.trial.model);
   tests = all.slice(0, config.shown).map((/** @type {any} */ each) => each.id);
   strip(all.slice(config.shown));
-  if (!all.length) tell(texts.noImages);
+  part("empty").hidden = all.length > 0;
+  part("more").hidden = all.length <= config.shown;
   if (setup.trial) take(setup.trial);
   else layTests();
   asks();
 }
 
+/** Give all classes one threshold. @param {Event} event */
+function slideAll(event) {
+  const value = /** @type {HTMLInputElement} */ (event.target).value;
+  for (const range of part("classes").querySelectorAll("input[type=range]")) {
+    /** @type {HTMLInputElement} */ (range).value = value;
+    range.dispatchEvent(new CustomEvent("set"));
+  }
+  showAll(Number(value));
+  keep();
+}
+
+/** @param {number} value */
+function showAll(value) {
+  const range = /** @type {HTMLInputElement} */ (part("all").querySelector("input"));
+  range.value = String(value);
+  const said = part("all").querySelector("output");
+  if (said) said.textContent = value.toFixed(2);
+}
+
 /** @param {string} model */
 function choose(model) {
   const radio = /** @type {HTMLInputElement|null} */ (form.querySelector(`input[name=model][value="${CSS.escape(model)}"]`));
-  if (radio && !radio.disabled) radio.checked = true;
+  if (!radio) return;
+  radio.checked = true;
+  radio.closest("details")?.setAttribute("open", "");
 }
 
 /** Show what the chosen model asks for. */
@@ -83,8 +109,10 @@ function asks() {
 const on = {
   slide(/** @type {number} */ id, /** @type {number} */ value) {
     thresholds.set(id, value);
-    sessionStorage.setItem(key, JSON.stringify(Object.fromEntries(thresholds)));
-    redraw();
+    keep();
+  },
+  set(/** @type {number} */ id, /** @type {number} */ value) {
+    thresholds.set(id, value);
   },
   tell(/** @type {number} */ id, /** @type {string} */ prompt) {
     const known = classes.get(id);
@@ -97,11 +125,20 @@ const on = {
   async remove(/** @type {number} */ id, /** @type {number} */ example) {
     const known = classes.get(id);
     if (!known) return;
-    await ask(`${config.examples}${example}/`, undefined, "DELETE");
+    try {
+      await ask(`${config.examples}${example}/`, undefined, "DELETE");
+    } catch (error) {
+      return problem(/** @type {Error} */ (error).message);
+    }
     known.examples = known.examples.filter((/** @type {any} */ each) => each.id !== example);
     refill(known);
   },
 };
+
+function keep() {
+  sessionStorage.setItem(key, JSON.stringify(Object.fromEntries(thresholds)));
+  redraw();
+}
 
 /** @param {LabelClass} known */
 function refill(known) {
@@ -274,6 +311,7 @@ function take(given) {
     timer = setTimeout(poll, POLL);
   } else {
     tell(given.seconds_per_image ? pace(given.seconds_per_image) : "");
+    if (given.state === "cancelled") problem(texts.replaced);
     if (given.state === "failed") problem(texts.failed.replace("%s", given.error));
   }
   redraw();
@@ -327,19 +365,21 @@ function count() {
   const there = tests.map(foundOn).filter((each) => each?.found);
   const counts = counted(there.map(({ found }) => found), thresholds, config.exclusive);
   let all = 0;
+  let then = 0; // images that waited when it was tried: some have a label by now
   for (const [label, { shown, total }] of counts) {
     const output = page?.querySelector(`[data-class="${label}"] [data-count]`);
     if (!output) continue;
     const spread = trial?.spread[label];
     const sure = spread ? above(spread, thresholds.get(label) ?? 1) : 0;
     all += sure;
+    then += spread ? above(spread, 0) : 0;
     output.textContent = there.length ? `${shown} / ${total}` : "";
     const wide = spread ? texts.all.replace("%(shown)s", sure.toLocaleString()).replace("%(total)s", above(spread, 0).toLocaleString()) : "";
     if (wide && there.length) output.append(document.createElement("br"), wide);
   }
   const hasSpread = trial && config.exclusive && Object.keys(trial.spread).length > 0;
   part("overall").textContent = hasSpread
-    ? texts.overall.replace("%(shown)s", all.toLocaleString()).replace("%(total)s", waiting.toLocaleString())
+    ? texts.overall.replace("%(shown)s", Math.round((all * waiting) / Math.max(then, 1)).toLocaleString()).replace("%(total)s", waiting.toLocaleString())
     : "";
   const next = /** @type {HTMLAnchorElement} */ (part("next"));
   const isStale = Boolean(trial) && stale();
@@ -356,9 +396,20 @@ function count() {
   if (isStale && trial.state === "done") part("overall").textContent = texts.stale;
 }
 
+async function shuffle() {
+  skipped += config.others;
+  let setup = await ask(`${config.setup}?source=${source}&skip=${skipped + config.shown}`);
+  if (!setup.images.length) {
+    skipped = 0;
+    setup = await ask(`${config.setup}?source=${source}&skip=${config.shown}`);
+  }
+  strip(setup.images.slice(0, config.others).filter((/** @type {any} */ each) => !tests.includes(each.id)));
+}
+
 /** Whether the model would be told something else today than it was in the test. */
 function stale() {
   if (chosen()?.value !== trial.model) return true;
+  if ([...classes.keys()].sort().join() !== Object.keys(trial.prompts).sort().join()) return true;
   const wanted = chosen()?.dataset.asks;
   if (wanted === "prompts") return [...classes.values()].some(({ id, name, prompt }) => (prompt.trim() || name) !== trial.prompts[id]);
   if (wanted !== "examples") return false;
@@ -375,14 +426,6 @@ if (page) {
   addEventListener("keydown", (event) => {
     if (event.key === "Escape") active === null ? open(null) : activate(null);
   });
-  part("shuffle").addEventListener("click", async () => {
-    skipped += config.others;
-    let setup = await ask(`${config.setup}?source=${source}&skip=${skipped + config.shown}`);
-    if (!setup.images.length) {
-      skipped = 0;
-      setup = await ask(`${config.setup}?source=${source}&skip=${config.shown}`);
-    }
-    strip(setup.images.slice(0, config.others).filter(({ id }) => !tests.includes(id)));
-  });
+  part("shuffle").addEventListener("click", () => shuffle().catch((error) => problem(error.message)));
   start().catch((error) => problem(error.message));
 }
