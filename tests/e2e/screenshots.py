@@ -2,7 +2,8 @@
 
 python -m tests.e2e.screenshots http://localhost:8000 manager@example.com PASSWORD 1 2
 
-The first number is of a project with classes, the second of one with boxes or polygons.
+The first number is of a project with classes where examples have been tried, the second of one with boxes or
+polygons, and candidates for a custom model.
 """
 
 import shutil
@@ -34,11 +35,16 @@ def main() -> None:
             ("canvas", f"{drawing}/label/", "light"),
             ("certificate", f"{project}/certificate/", "light"),
             ("data", f"{project}/data/", "dark"),
+            ("auto-label", f"{project}/auto-label/", "light"),
+            ("by-eye", f"{drawing}/custom-models/", "light"),
         ):
             page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme=theme)
             sign_in(page, address, email, password)
             page.goto(f"{address}/projects/{path}")
             page.wait_for_timeout(1_000)
+            if name == "by-eye":  # a round that nobody has voted in yet
+                made = page.locator(".custom-made a").first.get_attribute("href") or ""
+                page.goto(f"{address}{made.partition('?')[0]}")
             page.keyboard.press("Escape")  # the instructions, which open at the first visit
             page.wait_for_timeout(500)
             page.screenshot(path=FOLDER / f"{name}.png")
