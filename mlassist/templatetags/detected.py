@@ -19,7 +19,7 @@ register.filter(by_class)
 STRATA = {"objects": "images with objects", "empty": "images on which nothing is found"}
 MOST_WRITTEN = 15  # regions of a picture: with more, confidences would cover what they speak of
 MOST_LISTED = 4
-WRITTEN = 1 / 18  # of the picture's longer side: the height of what is written into it
+WRITTEN = 18  # times the height of what is written into a picture, its longer side is
 
 
 @register.simple_tag
@@ -42,9 +42,13 @@ def scores(confidences: Sequence[float]) -> str:
 
 
 @register.simple_tag
-def proposed_drawing(found: Sequence[Proposed], item: Item) -> SafeString:
-    """Return what was found as an SVG to lie over the picture: dashed, each with its confidence."""
+def proposed_drawing(found: Sequence[Proposed], item: Item, lines: int = WRITTEN) -> SafeString:
+    """Return what was found as an SVG to lie over the picture: dashed, each with its confidence.
+
+    As many `lines` would fit on the picture's longer side as its confidences are written.
+    """
     size = drawing.size_of(item)
+    height = size / lines
     written = len(found) <= MOST_WRITTEN
     rows = []
     for each in found:
@@ -54,9 +58,9 @@ def proposed_drawing(found: Sequence[Proposed], item: Item) -> SafeString:
                 drawing.path(each.region, size / drawing.LARGE),
                 each.region.label_class.color,
                 f"{each.region.label_class.name} {score(each.confidence)}",
-                round(max(0.0, left) + size * WRITTEN / 4, 1),
-                round(max(0.0, top) + size * WRITTEN, 1),
-                round(size * WRITTEN, 1),
+                round(max(0.0, left) + height / 4, 1),
+                round(max(0.0, top) + height, 1),
+                round(height, 1),
                 score(each.confidence),
             )
         )
