@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from labeling import assigning, members, naming
 from labeling.models import ApiToken, Event, Project, User
+from labeling.refusals import Refused
 
 
 def issue_token(
@@ -69,7 +70,7 @@ def page(wanted: str, after: str, limit: int) -> tuple[list[User], str | None]:
     return found[:limit], found[limit - 1].email if len(found) > limit else None
 
 
-class AccountRefused(Exception):
+class AccountRefused(Refused):
     """Why an account was not switched off, in a sentence for people."""
 
 

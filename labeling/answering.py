@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from labeling import geometry, languages
 from labeling.models import Decoy, LabelClass, Page, Project
+from labeling.refusals import Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Answer:
     exception: bool = False
 
 
-class InvalidAnswer(Exception):
+class InvalidAnswer(Refused):
     """Why answers were refused, in a sentence for people."""
 
 

@@ -31,12 +31,13 @@ from labeling.models import (
     TeamMember,
     User,
 )
+from labeling.refusals import Refused
 
 MOST_NAMES = 10_000
 By = Assignment.By
 
 
-class AssignmentRefused(Exception):
+class AssignmentRefused(Refused):
     """Why something was not assigned, in a sentence for people."""
 
 

@@ -7,12 +7,13 @@ from django.utils.translation import gettext as _
 
 from labeling import announcing
 from labeling.models import Annotation, Comment, Event, Item, Membership, Project, Review, User
+from labeling.refusals import Refused
 
 LONGEST = 2_000
 SHOWN = 3  # comments that a labeler sees beside why an image came back
 
 
-class CommentRefused(Exception):
+class CommentRefused(Refused):
     """Why a comment was refused, in a sentence for people."""
 
 

@@ -22,7 +22,6 @@ from labeling.models import Annotation, DataSource, Event, Item, Job, LabelClass
 
 EMPTY = "empty_project"
 KEPT: tuple[type[models.Model], ...] = (Event, Membership)
-UNFINISHED = (Job.State.QUEUED, Job.State.RUNNING)
 CHUNK = 500  # images, with all that is said of them
 ROWS = 2_000  # of anything else
 PATIENCE = timedelta(hours=1)  # until what has failed is tried again
@@ -52,7 +51,7 @@ def begin(project: Project) -> None:
     """Stop what runs for a deleted project; when nothing does, queue what empties it."""
     for job in running(project):
         jobs.cancel(job)
-    if Job.objects.filter(project=project, state__in=UNFINISHED).exists():
+    if Job.objects.filter(project=project, state__in=Job.UNFINISHED).exists():
         return
     lately = timezone.now() - PATIENCE
     ended = (Job.State.FAILED, Job.State.CANCELLED)
@@ -62,7 +61,7 @@ def begin(project: Project) -> None:
 
 def running(project: Project) -> models.QuerySet[Job]:
     """Return the work that a deletion stops."""
-    return Job.objects.filter(project=project, state__in=UNFINISHED).exclude(kind=EMPTY)
+    return Job.objects.filter(project=project, state__in=Job.UNFINISHED).exclude(kind=EMPTY)
 
 
 @jobs.periodic(10)

@@ -40,7 +40,7 @@ class Outcome:
 @jobs.periodic(2)
 def look() -> None:
     """Have a worker send what is due; one at a time, so that a slow receiver holds up only one."""
-    unfinished = Job.objects.filter(kind="webhooks", state__in=(Job.State.QUEUED, Job.State.RUNNING))
+    unfinished = Job.objects.filter(kind="webhooks", state__in=Job.UNFINISHED)
     if due().exists() and not unfinished.exists():
         jobs.enqueue("webhooks")
 

@@ -21,6 +21,7 @@ from labeling.formats.catalog import FORMATS, refusal
 from labeling.formats.records import Heading, Picture
 from labeling.labeled import Labeled, categories
 from labeling.models import Event, Item, Job, Project, User
+from labeling.refusals import Refused
 
 IMAGES = {
     "none": "left out",
@@ -40,7 +41,7 @@ NOTHING_THERE = (
 )
 
 
-class ExportRefused(Exception):
+class ExportRefused(Refused):
     """Why an export was refused, in a sentence for people."""
 
 

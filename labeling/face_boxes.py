@@ -17,6 +17,7 @@ from PIL import Image
 
 from labeling import decoding, faces, images, masked, remote, sealing, storing
 from labeling.models import DataSource, Event, Face, Item, MaskedImage, Project, User
+from labeling.refusals import Refused
 
 SMALLEST = 2  # pixels of a side
 MOST = 600  # boxes of one image
@@ -25,7 +26,7 @@ SHOWN = 60  # images at once
 KINDS = ("found", "unsure", "none", "changed")
 
 
-class FacesRefused(Exception):
+class FacesRefused(Refused):
     """Why what is hidden stays as it is, in a sentence for people."""
 
 

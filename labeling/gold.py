@@ -18,6 +18,7 @@ from labeling import agreement
 from labeling.answers import classes_of, regions_of
 from labeling.meanings import Meanings
 from labeling.models import Annotation, Decoy, Event, GoldItem, Item, Listing, Page, Project, Review, User
+from labeling.refusals import Refused
 
 FIRST = 50  # images of a labeler in a project, of which more are known ones
 SHARE_FIRST, SHARE_LATER = 0.2, 0.04
@@ -29,7 +30,7 @@ MOST_LOOKED_AT = 20_000  # candidates that a choice is made among
 FEWEST_TO_RETIRE = 3  # good labelers who were asked
 
 
-class GoldRefused(Exception):
+class GoldRefused(Refused):
     """Why an image cannot be a known one, in a sentence for people."""
 
 

@@ -117,7 +117,7 @@ def refuse_other_name(project: Project, name: str) -> None:
 def forget_exports(project: Project) -> None:
     """Delete exports that hold images as they were, and stop those that are being made."""
     for job in exports_with_images(project):
-        if job.state in (Job.State.QUEUED, Job.State.RUNNING):
+        if job.state in Job.UNFINISHED:
             jobs.cancel(job)  # at its end it sees that; one that was faster is done by now
             if job.state != Job.State.DONE:
                 continue

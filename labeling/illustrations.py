@@ -12,6 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from labeling import decoding, images
 from labeling.models import Event, InstructionPicture, Project, User
+from labeling.refusals import Refused
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 MAX_BYTES = 8 * 2**20
@@ -23,7 +24,7 @@ MARKUP = re.compile(r"[\x00-\x1f\x7f\[\]()<>\\`*_!|~]+")  # what would be more t
 NO_PICTURE = "This is not a PNG, JPEG, WebP or GIF picture."
 
 
-class PictureRefused(Exception):
+class PictureRefused(Refused):
     """Why a picture was not taken, in a sentence for people."""
 
 

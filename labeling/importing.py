@@ -18,13 +18,14 @@ from django.db import transaction
 from labeling import addresses, registering, tarballs, unpacking
 from labeling.listing import LONGEST_PATH, Found, readable, refusal, walk
 from labeling.models import DataSource, Project, User
+from labeling.refusals import Refused
 
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 ARCHIVES = (".zip", *TARS)
 LONGEST_PART = 200  # bytes, which leaves file systems room for a number and the mark of a partial file
 
 
-class ImportRefused(Exception):
+class ImportRefused(Refused):
     """Why nothing was imported, in a sentence for people."""
 
 

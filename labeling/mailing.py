@@ -46,7 +46,7 @@ class Text:
 @jobs.periodic(2)
 def look() -> None:
     """Have a worker send what is due; one at a time, so that a slow mail server holds up only one."""
-    unfinished = Job.objects.filter(kind="mail", state__in=(Job.State.QUEUED, Job.State.RUNNING))
+    unfinished = Job.objects.filter(kind="mail", state__in=Job.UNFINISHED)
     if due().exists() and not unfinished.exists():
         jobs.enqueue("mail")
 

@@ -23,13 +23,14 @@ from labeling.models import (
     User,
 )
 from labeling.queue import one_at_a_time, release
+from labeling.refusals import Refused
 
 Role = Membership.Role
 STRONGEST = (Role.REVIEWER, Role.LABELER)
 LIMITS = ("daily_limit", "total_limit", "only_assigned")
 
 
-class WorkforceRefused(Exception):
+class WorkforceRefused(Refused):
     """Why a change of people was refused, in a sentence for people."""
 
 

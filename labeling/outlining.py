@@ -17,6 +17,7 @@ from PIL import Image
 from labeling import geometry, images, languages
 from labeling.hints import Hints
 from labeling.models import Item
+from labeling.refusals import Refused
 
 AT_ONCE = 2
 KEPT = 4  # decoded pictures
@@ -26,7 +27,7 @@ Outliner = Callable[[Item, Hints], Sequence[np.ndarray]]
 _places = threading.BoundedSemaphore(AT_ONCE)
 
 
-class OutlineRefused(Exception):
+class OutlineRefused(Refused):
     """Why there is no outline, in a sentence for people."""
 
 

@@ -14,7 +14,6 @@ from labeling.models import DataSource, Event, Item, Job, User
 
 REFRESH = "refresh"
 EVERY = {DataSource.Refresh.HOURLY: timedelta(hours=1), DataSource.Refresh.DAILY: timedelta(days=1)}
-UNFINISHED = (Job.State.QUEUED, Job.State.RUNNING)
 PATIENCE = timedelta(hours=1)  # until a scheduled listing that has failed is tried again
 
 
@@ -44,7 +43,7 @@ def is_under_way(source: DataSource) -> bool:
 
 
 def under_way() -> Any:
-    return Job.objects.filter(kind__in=(REFRESH, "unpack", "import"), state__in=UNFINISHED)
+    return Job.objects.filter(kind__in=(REFRESH, "unpack", "import"), state__in=Job.UNFINISHED)
 
 
 @jobs.periodic(60)

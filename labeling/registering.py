@@ -367,7 +367,6 @@ def unread(source: DataSource) -> Any:
 
 
 def is_being_read(source: DataSource) -> bool:
-    unfinished = (Job.State.QUEUED, Job.State.RUNNING)
     return Job.objects.filter(
-        project=source.project_id, kind="import", payload__source=source.pk, state__in=unfinished
+        project=source.project_id, kind="import", payload__source=source.pk, state__in=Job.UNFINISHED
     ).exists()

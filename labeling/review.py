@@ -34,6 +34,7 @@ from labeling.models import (
     User,
 )
 from labeling.queue import finish
+from labeling.refusals import Refused
 
 SENT_BACK = gettext_noop("a reviewer sent it back")
 SOON = -0.9  # a priority before all that a model orders, and after what people sent back
@@ -41,7 +42,7 @@ REVIEWABLE = (Item.State.LABELED, Item.State.SKIPPED, Item.State.NEEDS_REVIEW)
 DROPPED = "A labeler skipped it and a reviewer agreed."
 
 
-class ReviewRefused(Exception):
+class ReviewRefused(Refused):
     """Why a verdict was refused, in a sentence for people."""
 
 

@@ -4,11 +4,12 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
 from labeling.models import Event, Membership, Project, SavedFilter, User
+from labeling.refusals import Refused
 
 MOST = 100  # of one person in a project
 
 
-class SavingRefused(Exception):
+class SavingRefused(Refused):
     """Why a filter was not saved, in a sentence for people."""
 
 

@@ -22,12 +22,13 @@ from django.utils.crypto import salted_hmac
 from labeling import outbound
 from labeling.models import Announcement, Delivery, Event, Project, User, Webhook
 from labeling.models.webhooks import fresh_salt
+from labeling.refusals import Refused
 
 MOST = 20  # of a project
 TEST = "test"
 
 
-class WebhookRefused(Exception):
+class WebhookRefused(Refused):
     """Why a webhook cannot be so, in a sentence for people."""
 
 

@@ -52,9 +52,7 @@ def pull() -> None:
 def is_due(project: Project) -> bool:
     """Tell whether to look now: often while something runs or has just ended, rarely otherwise."""
     lately = timezone.now() - timedelta(seconds=SECONDS_AFTER_IMPORT)
-    busy = Job.objects.filter(project=project).filter(
-        Q(state__in=(Job.State.QUEUED, Job.State.RUNNING)) | Q(finished_at__gt=lately)
-    )
+    busy = Job.objects.filter(project=project).filter(Q(state__in=Job.UNFINISHED) | Q(finished_at__gt=lately))
     now, what = time.monotonic(), (project.pk, project.next_backbone)
     if not busy.exists() and now - _looked_at.get(what, -SECONDS_IDLE) < SECONDS_IDLE:
         return False
@@ -84,9 +82,7 @@ def queue_chunks(project: Project, backbone: str | None = None) -> int:
     with transaction.atomic():
         Project.objects.select_for_update(no_key=True).get(pk=project.pk)
         before = chunks_of(project, name)
-        pending = list(
-            before.filter(state__in=(Job.State.QUEUED, Job.State.RUNNING)).values_list("payload", flat=True)
-        )
+        pending = list(before.filter(state__in=Job.UNFINISHED).values_list("payload", flat=True))
         given_up = before.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).values_list(
             "payload", flat=True
         )

@@ -25,6 +25,7 @@ from django.utils import timezone
 from clustering import embeddings
 from labeling import announcing, answers, jobs
 from labeling.models import Event, Job, Project, User
+from labeling.refusals import Refused
 from mlassist import lessons, runs, survey, switching, versions
 from mlassist.backbones import catalog
 from mlassist.custom import recipes
@@ -46,10 +47,9 @@ MOST_SECONDS = 20 * 60  # that it may take to be tried unasked, and to embed all
 SLICE_SECONDS = 5.0  # a round that becomes due waits for no longer
 FEWEST_COMPARED = 30
 HOPELESS = -2.0  # standard errors behind the frozen backbone after a fold: give up
-UNFINISHED = (Job.State.QUEUED, Job.State.RUNNING)
 
 
-class TuningRefused(Exception):
+class TuningRefused(Refused):
     """Why fine-tuning cannot be tried, in a sentence for people."""
 
 
@@ -213,7 +213,7 @@ def close(run: Run, state: Run.State, line: str) -> None:
 def close_orphans() -> None:
     """Close tries whose job has ended without them: cancelled from outside, or killed too often."""
     open_runs = Run.objects.filter(kind=Run.Kind.FINE_TUNING, state=Run.State.RUNNING)
-    for run in open_runs.exclude(job__state__in=UNFINISHED).select_related("job"):
+    for run in open_runs.exclude(job__state__in=Job.UNFINISHED).select_related("job"):
         cancelled = run.job is not None and run.job.state == Job.State.CANCELLED
         error = run.job.error if run.job is not None else ""
         close(
@@ -299,7 +299,7 @@ def study(job: jobs.RunningJob, run: Run, lesson: Lesson) -> None:
     def sign_of_life() -> None:
         job.progress(run.done, run.total)
 
-    pictures, readable = lessons.pictures(lesson, backbone, cache_of(run), sign_of_life)
+    pictures, readable = lessons.pictures(lesson.items, backbone, cache_of(run), sign_of_life)
     multilabel = run.project.task_type == Project.TaskType.MULTILABEL
     student = tuning.Tuning(
         backbone,

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labeling import answers, images, jobs
+from labeling.answers import Answers
 from labeling.models import Item, Project
 from mlassist import embedding
 
 if TYPE_CHECKING:
     from mlassist.backbones.loading import Backbone
+    from mlassist.pool import Pool
 
+Labels = list[tuple[int, ...]]
 PICTURES_AT_A_TIME = 64
 
 
@@ -55,16 +58,11 @@ def make(project: Project, most: int, folds_tried: int, learned_before: np.ndarr
     from mlassist.pool import Pool
 
     pool = Pool.of(project)
-    rows, labels = pool.labeled(project, answers.training(project))
-    rng = np.random.default_rng(project.seed % 2**32)
-    chosen = np.sort(rng.permutation(len(rows))[:most])
-    rows, labels = rows[chosen], [labels[at] for at in chosen]
+    rows, labels = drawn(project, pool, answers.training(project), most)
     if not any(labels):
         raise jobs.JobFailed("No image that the backbone has looked at has a label with a class.")
     multilabel = project.task_type == Project.TaskType.MULTILABEL
-    classes = np.unique([label for row in labels for label in row])
-    targets = heads.one_hot(labels, classes)
-    folds = heads.assign_folds(targets, multilabel, int(project.seed % 2**32))
+    targets, folds = divided(project, labels)
     if folds.max() + 1 < folds_tried:
         raise jobs.JobFailed("Fine-tuning needs two classes or more, with several labels each.")
     fit = heads.train(
@@ -80,6 +78,23 @@ def make(project: Project, most: int, folds_tried: int, learned_before: np.ndarr
     )
 
 
+def drawn(project: Project, pool: "Pool", given: Answers, most: int) -> tuple[np.ndarray, Labels]:
+    """Draw up to `most` answers about images of a pool; returns (rows, labels)."""
+    rows, labels = pool.labeled(project, given)
+    rng = np.random.default_rng(project.seed % 2**32)
+    chosen = np.sort(rng.permutation(len(rows))[:most])
+    return rows[chosen], [labels[at] for at in chosen]
+
+
+def divided(project: Project, labels: Labels) -> tuple[np.ndarray, np.ndarray]:
+    """Return (targets, folds): a column for each class, and which part of the labels each belongs to."""
+    from mlassist import heads
+
+    targets = heads.one_hot(labels, np.unique([label for row in labels for label in row]))
+    multilabel = project.task_type == Project.TaskType.MULTILABEL
+    return targets, heads.assign_folds(targets, multilabel, int(project.seed % 2**32))
+
+
 def rightness(probabilities: np.ndarray, targets: np.ndarray, multilabel: bool) -> np.ndarray:
     """Return (n,) the share of each row that is right: 0 or 1 for one class, per class for several."""
     if multilabel:
@@ -88,15 +103,15 @@ def rightness(probabilities: np.ndarray, targets: np.ndarray, multilabel: bool) 
 
 
 def pictures(
-    lesson: Lesson, backbone: "Backbone", kept: Path, still_wanted: Callable[[], None]
+    wanted: np.ndarray, backbone: "Backbone", kept: Path, still_wanted: Callable[[], None]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pictures as the backbone takes them, and which of them could be read; kept in a file.
+    """Return the pictures of wanted items as the backbone takes them, and which of them could be read.
 
-    `still_wanted` is called now and then and may raise.
+    They are kept in a file. `still_wanted` is called now and then and may raise.
     """
     note = kept.with_suffix(".readable.npy")
     if not kept.exists():
-        items = Item.objects.select_related("source").in_bulk(lesson.items.tolist())
+        items = Item.objects.select_related("source").in_bulk(wanted.tolist())
 
         def picture(pk: int) -> np.ndarray | None:
             try:
@@ -106,13 +121,13 @@ def pictures(
 
         kept.parent.mkdir(parents=True, exist_ok=True)
         part = kept.with_suffix(f".{os.getpid()}.part")
-        shape = (len(lesson.items), backbone.side, backbone.side, 3)
+        shape = (len(wanted), backbone.side, backbone.side, 3)
         made = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
-        readable = np.zeros(len(lesson.items), bool)
+        readable = np.zeros(len(wanted), bool)
         with ThreadPoolExecutor(embedding.cores()) as pool:
             for start in range(0, len(made), PICTURES_AT_A_TIME):
                 still_wanted()
-                chunk = lesson.items[start : start + PICTURES_AT_A_TIME].tolist()
+                chunk = wanted[start : start + PICTURES_AT_A_TIME].tolist()
                 for at, pixels in enumerate(pool.map(picture, chunk), start):
                     if pixels is not None:
                         made[at], readable[at] = pixels, True

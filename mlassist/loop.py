@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from clustering import embeddings
 from labeling import announcing, answers, hiding, jobs, suggestions
 from labeling.models import Event, Job, Project, User
+from labeling.refusals import Refused
 from mlassist import (
     auditing,
     batches,
@@ -29,13 +30,12 @@ from mlassist import (
 )
 from mlassist.models import Certificate, ModelVersion, Run
 
-UNFINISHED = (Job.State.QUEUED, Job.State.RUNNING)
 ROUNDS = ("round", "objects")
 
 log = logging.getLogger(__name__)
 
 
-class TrainingRefused(Exception):
+class TrainingRefused(Refused):
     """Why there is nothing to train on, in a sentence for people."""
 
 
@@ -120,7 +120,7 @@ def train_now(project: Project, by: User | None) -> Job:
 def unfinished(project: Project, *kinds: str) -> Job | None:
     """Return the project's round or ordering that is queued or running."""
     return (
-        Job.objects.filter(project=project, kind__in=kinds or (*ROUNDS, "order"), state__in=UNFINISHED)
+        Job.objects.filter(project=project, kind__in=kinds or (*ROUNDS, "order"), state__in=Job.UNFINISHED)
         .order_by("id")
         .first()
     )
@@ -246,7 +246,7 @@ def close_orphans() -> None:
     open_runs = Run.objects.filter(state=Run.State.RUNNING).exclude(
         kind__in=(Run.Kind.FEATURIZATION, Run.Kind.FINE_TUNING)
     )
-    for run in open_runs.exclude(job__state__in=UNFINISHED).select_related("job"):
+    for run in open_runs.exclude(job__state__in=Job.UNFINISHED).select_related("job"):
         if run.job is not None:
             runs.close_dangling(run.job)
 

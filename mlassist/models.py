@@ -162,6 +162,13 @@ class CustomModel(models.Model):
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
+    @property
+    def state(self) -> str:
+        """Return the state of its job, "done" once the candidates can be compared."""
+        if self.compared_at is not None:
+            return Job.State.DONE
+        return self.job.state if self.job else Job.State.CANCELLED
+
 
 class Candidate(models.Model):
     """One of the models that were trained side by side: how it was made, what it is worth, what it costs."""

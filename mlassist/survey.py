@@ -52,7 +52,7 @@ def keep_current() -> None:
 
 
 def is_under_way() -> bool:
-    return Job.objects.filter(kind="survey", state__in=(Job.State.QUEUED, Job.State.RUNNING)).exists()
+    return Job.objects.filter(kind="survey", state__in=Job.UNFINISHED).exists()
 
 
 def look_again(by: User | None) -> None:

@@ -17,16 +17,16 @@ from clustering import embeddings
 from clustering.models import EmbeddingSet
 from labeling import jobs
 from labeling.models import Event, Job, Project, User
+from labeling.refusals import Refused
 from mlassist import featurization, former, survey
 from mlassist.models import BackboneOffer, Certificate, ChosenModel
 
-UNFINISHED = (Job.State.QUEUED, Job.State.RUNNING)
 KEPT = timedelta(days=1)  # a set that nobody needs, in case a change was cancelled by mistake
 
 log = logging.getLogger(__name__)
 
 
-class SwitchRefused(Exception):
+class SwitchRefused(Refused):
     """Why a backbone cannot be chosen, in a sentence for people."""
 
 
@@ -131,7 +131,7 @@ def is_certified(project: Project) -> bool:
 
 def is_learning(project: Project) -> bool:
     rounds = Job.objects.filter(project=project, kind__in=("round", "objects", "order"))
-    return rounds.filter(state__in=UNFINISHED).exists()
+    return rounds.filter(state__in=Job.UNFINISHED).exists()
 
 
 def is_incomplete(project: Project, backbone: str) -> bool:
@@ -173,7 +173,7 @@ def obstacle(project: Project, name: str) -> Obstacle | None:
 @jobs.periodic(3_600)
 def tidy() -> None:
     """Queue the deletion of sets that no project needs any more."""
-    busy = Job.objects.filter(kind="forget_embeddings", state__in=UNFINISHED)
+    busy = Job.objects.filter(kind="forget_embeddings", state__in=Job.UNFINISHED)
     if not busy.exists() and any(not is_needed(each) for each in old_sets()):
         jobs.enqueue("forget_embeddings")
 

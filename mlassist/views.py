@@ -249,10 +249,7 @@ class Runs(APIView):
         """Train now."""
         project = permissions.project_or_404(request.user, project_id, "manage")
         RunInput(data=request.data).is_valid(raise_exception=True)
-        try:
-            job = loop.train_now(project, request.user)  # type: ignore[arg-type]
-        except loop.TrainingRefused as error:
-            raise ValidationError(str(error)) from error
+        job = loop.train_now(project, permissions.person(request))
         return Response({"job": job.pk, "kind": "training", "state": job.state}, status=202)
 
 
@@ -273,10 +270,7 @@ class Backbones(APIView):
         project = permissions.project_or_404(request.user, project_id, "manage")
         given = BackboneInput(data=request.data)
         given.is_valid(raise_exception=True)
-        try:
-            switching.choose(project, given.validated_data["name"], permissions.person(request))
-        except switching.SwitchRefused as error:
-            raise ValidationError(str(error)) from error
+        switching.choose(project, given.validated_data["name"], permissions.person(request))
         return Response(backbones_shape(project), status=202)
 
 
@@ -290,10 +284,7 @@ class FineTuning(APIView):
     def post(self, request: Request, project_id: int) -> Response:
         """Try to fine-tune the backbone; it is adopted only if measurably better. One try at a time."""
         project = permissions.project_or_404(request.user, project_id, "manage")
-        try:
-            finetuning.start(project, permissions.person(request))
-        except finetuning.TuningRefused as error:
-            raise ValidationError(str(error)) from error
+        finetuning.start(project, permissions.person(request))
         return Response(tuning_shape(project), status=202)
 
     @extend_schema(operation_id="fine_tuning_stop", responses={204: None})

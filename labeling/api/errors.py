@@ -10,47 +10,18 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from labeling import idempotency
-from labeling.accounts import AccountRefused
 from labeling.api.limits import Replayed
-from labeling.assigning import AssignmentRefused
-from labeling.commenting import CommentRefused
 from labeling.completing import NotWhole
 from labeling.data_sets import InUse
-from labeling.exporting import ExportRefused
-from labeling.face_boxes import FacesRefused
-from labeling.gold import GoldRefused
-from labeling.illustrations import PictureRefused
-from labeling.importing import ImportRefused
 from labeling.limits import LimitReached, NotWorking
-from labeling.outlining import OutlineRefused
 from labeling.permissions import ProjectDeleted
 from labeling.projects import ProjectRefused
 from labeling.queue import NotRunning
 from labeling.refreshing import NotNow
-from labeling.review import ReviewRefused
-from labeling.saved import SavingRefused
-from labeling.submission import InvalidAnswer
+from labeling.refusals import Refused
 from labeling.uploading import DiskFull, NotOpen
-from labeling.webhooks import WebhookRefused
-from labeling.workforce import WorkforceRefused
 
-REFUSALS = (
-    AccountRefused,
-    AssignmentRefused,
-    CommentRefused,
-    ExportRefused,
-    FacesRefused,
-    GoldRefused,
-    ImportRefused,
-    InvalidAnswer,
-    OutlineRefused,
-    PictureRefused,
-    ReviewRefused,
-    SavingRefused,
-    WebhookRefused,
-    WorkforceRefused,
-)
-SAID: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int, str], ...] = (
+SAID: tuple[tuple[type[Exception], int, str], ...] = (
     (NotRunning, 409, "paused"),
     (NotNow, 409, "busy"),
     (InUse, 409, "in_use"),
@@ -61,7 +32,7 @@ SAID: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int, str], ...]
     (NotWorking, 404, "not_found"),
     (idempotency.Busy, 409, "in_progress"),
     (idempotency.OtherRequest, 422, "key_used"),
-    (REFUSALS, 400, "invalid"),
+    (Refused, 400, "invalid"),
 )
 
 

@@ -28,7 +28,7 @@ class LoupeCommand(BaseCommand):
     def work_off(self, project: Project, kind: str, **payload: int) -> None:
         """Wait until jobs of a kind are done, doing their work here where no worker does it."""
         parts = Job.objects.filter(project=project, kind=kind, payload__contains=payload)
-        while waiting := parts.filter(state__in=(Job.State.QUEUED, Job.State.RUNNING)).order_by("id").first():
+        while waiting := parts.filter(state__in=Job.UNFINISHED).order_by("id").first():
             if not help_with(waiting):
                 time.sleep(0.2)
         failed = parts.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).first()

@@ -14,6 +14,8 @@ class Job(models.Model):
         FAILED = "failed"
         CANCELLED = "cancelled"
 
+    UNFINISHED = State.QUEUED, State.RUNNING
+
     project = models.ForeignKey(Project, null=True, on_delete=models.CASCADE, related_name="jobs")
     kind = models.CharField(max_length=40)
     cluster = models.CharField(max_length=10)

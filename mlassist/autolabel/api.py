@@ -16,14 +16,25 @@ from labeling import permissions
 from labeling.api.inputs import Input
 from labeling.api.shapes import NumberField, RegionInput, whole_number
 from labeling.models import DataSource, Project
+from labeling.permissions import Visitor
 from mlassist.autolabel import examples, outside, prompts, proposing, shapes, trials
-from mlassist.autolabel.examples import AutoLabelRefused
 from mlassist.models import AutoLabeling, Trial
 
 MOST_CLASSES = 10_000
 
 
-class TrialInput(Input):
+class ImagesInput(Input):
+    """A choice of images: those of an import, or all."""
+
+    def get_fields(self) -> dict[str, Any]:
+        # Every serializer has a `source` of its own.
+        wanted = serializers.IntegerField(
+            required=False, allow_null=True, help_text="id of an import; all images without it"
+        )
+        return {**super().get_fields(), "source": wanted}
+
+
+class TrialInput(ImagesInput):
     model = serializers.CharField(max_length=120)
     prompts = serializers.DictField(
         child=serializers.CharField(max_length=prompts.LONGEST, allow_blank=True),
@@ -34,13 +45,6 @@ class TrialInput(Input):
         child=serializers.IntegerField(), default=list, max_length=trials.MOST_IMAGES,
         help_text="images to try it on; four of the choice without them",
     )  # fmt: skip
-
-    def get_fields(self) -> dict[str, Any]:
-        # Every serializer has a `source` of its own.
-        wanted = serializers.IntegerField(
-            required=False, allow_null=True, help_text="id of an import; all images without it"
-        )
-        return {**super().get_fields(), "source": wanted}
 
 
 class LookInput(Input):
@@ -139,7 +143,7 @@ class Examples(APIView):
         if label_class is None or item is None:
             raise ValidationError("Name a class and an image of this project.")
         bbox = given.validated_data.get("bbox")
-        made = refused(examples.add, label_class, item, bbox, permissions.person(request))
+        made = examples.add(label_class, item, bbox, permissions.person(request))
         return Response(shapes.example_shape(made), status=201)
 
 
@@ -163,8 +167,7 @@ class Trials(APIView):
         given = TrialInput(data=request.data)
         given.is_valid(raise_exception=True)
         wanted = given.validated_data
-        trial = refused(
-            trials.start,
+        trial = trials.start(
             project,
             permissions.person(request),
             wanted["model"],
@@ -187,7 +190,7 @@ class TrialDetail(APIView):
         trial = trial_or_404(request, project_id, trial_id)
         given = LookInput(data=request.data)
         given.is_valid(raise_exception=True)
-        refused(trials.look_at, trial, given.validated_data["items"], permissions.person(request))
+        trials.look_at(trial, given.validated_data["items"], permissions.person(request))
         return Response(shapes.trial_shape(trial), status=202)
 
 
@@ -200,7 +203,7 @@ class TrialRuns(APIView):
         given.is_valid(raise_exception=True)
         wanted = by_class(given.validated_data["thresholds"])
         count = given.validated_data.get("count")
-        made = refused(proposing.start, trial, permissions.person(request), wanted, count)
+        made = proposing.start(trial, permissions.person(request), wanted, count)
         return Response(shapes.labeling_shape(made), status=202)
 
 
@@ -222,7 +225,7 @@ class Outside(APIView):
         given.is_valid(raise_exception=True)
         told = given.validated_data
         wanted, said = by_class(told["thresholds"]), by_class(told["prompts"])
-        made = refused(outside.begin, project, permissions.person(request), told["model"], wanted, said)
+        made = outside.begin(project, permissions.person(request), told["model"], wanted, said)
         return Response(shapes.labeling_shape(made), status=201)
 
 
@@ -233,11 +236,11 @@ class Suggestions(APIView):
 
         Images that have a label, are asked blind, or are on somebody's screen, are left out.
         """
-        made = run_or_404(request, project_id, run_id)
+        made = run_or_404(request.user, project_id, run_id)
         given = SuggestionsInput(data=request.data)
         given.is_valid(raise_exception=True)
         sent = {each["item"]: each["regions"] for each in given.validated_data["suggestions"]}
-        became = refused(outside.take, made, sent)
+        became = outside.take(made, sent)
         return Response({"results": [{"item": item, "status": said} for item, said in became.items()]})
 
 
@@ -245,25 +248,17 @@ class AutoLabelRun(APIView):
     @extend_schema(operation_id="auto_label_run", responses={200: dict})
     def get(self, request: Request, project_id: int, run_id: int) -> Response:
         """Read how far it is."""
-        return Response(shapes.labeling_shape(run_or_404(request, project_id, run_id)))
+        return Response(shapes.labeling_shape(run_or_404(request.user, project_id, run_id)))
 
     @extend_schema(operation_id="auto_label_change", request=ChangeInput, responses={200: dict})
     def post(self, request: Request, project_id: int, run_id: int) -> Response:
         """Stop it, go on with it, or take back what nobody has answered of its suggestions."""
-        made = run_or_404(request, project_id, run_id)
+        made = run_or_404(request.user, project_id, run_id)
         given = ChangeInput(data=request.data)
         given.is_valid(raise_exception=True)
         change = {"stop": proposing.stop, "resume": proposing.resume, "take_back": proposing.take_back}
-        refused(change[given.validated_data["do"]], made, permissions.person(request))
-        return Response(shapes.labeling_shape(run_or_404(request, project_id, run_id)))
-
-
-def refused(act: Any, *given: Any, **named: Any) -> Any:
-    """Do something; what is refused becomes an error with its sentence."""
-    try:
-        return act(*given, **named)
-    except AutoLabelRefused as error:
-        raise ValidationError(str(error)) from error
+        change[given.validated_data["do"]](made, permissions.person(request))
+        return Response(shapes.labeling_shape(run_or_404(request.user, project_id, run_id)))
 
 
 def by_class(given: dict[str, Any]) -> dict[int, Any]:
@@ -290,8 +285,8 @@ def trial_or_404(request: Request, project_id: int, trial_id: int) -> Trial:
     return found
 
 
-def run_or_404(request: Request, project_id: int, run_id: int) -> AutoLabeling:
-    project = permissions.project_or_404(request.user, project_id, "manage")
+def run_or_404(user: Visitor, project_id: int, run_id: int) -> AutoLabeling:
+    project = permissions.project_or_404(user, project_id, "manage")
     made = project.auto_labelings.select_related("project", "trial", "model_version", "job")
     found = made.filter(pk=run_id).first()
     if found is None:

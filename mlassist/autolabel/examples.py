@@ -10,10 +10,11 @@ from django.utils.translation import gettext as _
 from labeling import answers, geometry, languages
 from labeling.models import DataSource, Event, GoldItem, Item, LabelClass, Project, QueueEntry, User
 from labeling.queue import BLIND
+from labeling.refusals import Refused
 from mlassist.models import Example
 
 
-class AutoLabelRefused(Exception):
+class AutoLabelRefused(Refused):
     """Why something of the Auto-label page cannot be done, in a sentence for people."""
 
 

@@ -18,7 +18,7 @@ from labeling import announcing, jobs, suggestions
 from labeling.answers import Answers
 from labeling.models import Event, Job, Project, QueueEntry, User
 from labeling.suggestions import Placement, Proposal
-from mlassist import meanings, switching, versions
+from mlassist import meanings, runs, switching, versions
 from mlassist.autolabel import engines, sentences, thresholds, trials
 from mlassist.autolabel.examples import AutoLabelRefused
 from mlassist.models import AutoLabeling, ModelVersion, Trial
@@ -89,7 +89,7 @@ def refuse_unseen(project: Project) -> None:
 
 
 def running(project: Project) -> AutoLabeling | None:
-    at_work = AutoLabeling.objects.filter(project=project, job__state__in=trials.UNFINISHED)
+    at_work = AutoLabeling.objects.filter(project=project, job__state__in=Job.UNFINISHED)
     return at_work.select_related("job", "trial").first()
 
 
@@ -149,7 +149,7 @@ def announce_end(job: Job) -> None:
         images=made.done,
         proposed=made.proposed,
         source=made.trial.source_id,
-        error=job.error.strip().rpartition("\n")[2] if job.state == Job.State.FAILED else "",
+        error=runs.sentence_of(job.error) if job.state == Job.State.FAILED else "",
     )
 
 
@@ -313,7 +313,7 @@ def group_of(classes: Sequence[int]) -> int:
 
 def stop(made: AutoLabeling, by: User) -> None:
     """Stop at the end of what is under way; what is proposed already stays, and the rest can follow later."""
-    if made.job is not None and made.job.state in trials.UNFINISHED:
+    if made.job is not None and made.job.state in Job.UNFINISHED:
         jobs.cancel(made.job)
         Event.record("auto_label_stopped", made.project, by, model=made.trial.title)
 

@@ -23,7 +23,6 @@ SHOWN = 4  # test images
 OTHERS = 20  # in the strip below
 MOST_IMAGES = 200  # that one trial looks at
 OUTSIDE = "outside"  # the engine of what programs send
-UNFINISHED = (Job.State.QUEUED, Job.State.RUNNING)
 
 
 def start(
@@ -50,7 +49,8 @@ def start(
         noted = [note(each) for each in examples.of(project)] if offer.asks_for == "examples" else []
         if offer.asks_for == "examples" and not noted:
             raise AutoLabelRefused(_("Choose at least one example first."))
-        for other in Trial.objects.filter(project=project, job__state__in=UNFINISHED).select_related("job"):
+        at_work = Trial.objects.filter(project=project, job__state__in=Job.UNFINISHED)
+        for other in at_work.select_related("job"):
             assert other.job is not None
             jobs.cancel(other.job)
         in_use = project.classes.filter(retired_at=None)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -18,7 +18,7 @@ from labeling.models import Project
 from labeling.views import SignedIn
 from mlassist import versions
 from mlassist.autolabel import engines, proposing, script, sentences, trials
-from mlassist.autolabel.api import source_or_404
+from mlassist.autolabel.api import run_or_404, source_or_404
 from mlassist.autolabel.examples import AutoLabelRefused
 from mlassist.models import AutoLabeling, Example, Trial
 
@@ -191,11 +191,7 @@ def page_of(trial: Trial) -> str:
 @require_POST
 def auto_label_change(request: SignedIn, project_id: int, run_id: int) -> HttpResponse:
     """Stop, go on, or take back what nobody has answered."""
-    project = permissions.project_or_404(request.user, project_id, "manage")
-    made = project.auto_labelings.select_related("project", "trial", "model_version", "job")
-    found = made.filter(pk=run_id).first()
-    if found is None:
-        raise Http404
+    found = run_or_404(request.user, project_id, run_id)
     try:
         if request.POST.get("do") == "stop":
             proposing.stop(found, request.user)

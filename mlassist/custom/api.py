@@ -12,11 +12,11 @@ from rest_framework.views import APIView
 
 from labeling import permissions
 from labeling.api.inputs import Input
-from labeling.models import Project
+from labeling.permissions import Visitor
+from mlassist import runs
 from mlassist.autolabel import proposing, shapes
-from mlassist.autolabel.api import by_class, refused, source_or_404
+from mlassist.autolabel.api import ImagesInput, by_class, source_or_404
 from mlassist.custom import choice, making, recipes, starting, voting, ways
-from mlassist.custom.making import CustomModelRefused
 from mlassist.models import Candidate, CustomModel
 
 CHANGES = {"stop": making.cancel, "resume": making.resume}
@@ -45,10 +45,10 @@ class CustomChangeInput(Input):
     do = serializers.ChoiceField(choices=sorted(CHANGES))
 
 
-class AutoLabelStartInput(Input):
+class AutoLabelStartInput(ImagesInput):
     model = serializers.CharField(max_length=120, help_text="version/NUMBER")
     confidence = serializers.FloatField(
-        min_value=0.01, max_value=0.99, default=0.5, help_text="from which it proposes"
+        min_value=0.01, max_value=0.99, default=starting.SURE, help_text="from which it proposes"
     )
     thresholds = serializers.DictField(
         child=serializers.FloatField(min_value=0, max_value=1),
@@ -57,13 +57,6 @@ class AutoLabelStartInput(Input):
     )
     count = serializers.IntegerField(required=False, allow_null=True, min_value=1)
 
-    def get_fields(self) -> dict[str, Any]:
-        # Every serializer has a `source` of its own.
-        wanted = serializers.IntegerField(
-            required=False, allow_null=True, help_text="id of an import; all images without it"
-        )
-        return {**super().get_fields(), "source": wanted}
-
 
 class CustomModels(APIView):
     @extend_schema(operation_id="custom_models", responses={200: dict})
@@ -71,16 +64,16 @@ class CustomModels(APIView):
         """List custom models, how many labels each class has, and in which ways candidates can be made."""
         project = permissions.project_or_404(request.user, project_id, "manage")
         made = project.custom_models.select_related("job").order_by("-pk")[:50]
-        chosen = recipes.chosen_model(project)
+        chosen, known = recipes.chosen_model(project), making.learnable(project)
         return Response(
             {
                 "results": [made_shape(each) for each in made],
                 "classes": [
                     {"id": each.row.pk, "name": each.row.name, "labels": each.labels, "missing": each.missing}
-                    for each in making.learnable(project)
+                    for each in known
                 ],
                 "ways": [way_shape(each) for each in ways.ways(project, making.labels_of(project))],
-                "obstacle": making.obstacle(project),
+                "obstacle": making.obstacle(project, known),
                 "chosen": chosen.candidate_id if chosen else None,
             }
         )
@@ -92,8 +85,10 @@ class CustomModels(APIView):
         given = MakeInput(data=request.data)
         given.is_valid(raise_exception=True)
         classes = given.validated_data.get("classes") or [each.row.pk for each in making.learnable(project)]
-        names = given.validated_data.get("ways") or possible(project)
-        made = asked(making.start, project, permissions.person(request), classes, names)
+        names = given.validated_data.get("ways") or [
+            each.name for each in making.usual_ways(ways.ways(project, making.labels_of(project)))
+        ]
+        made = making.start(project, permissions.person(request), classes, names)
         return Response(made_shape(made), status=202)
 
     @extend_schema(operation_id="custom_models_end_choice", responses={204: None})
@@ -108,34 +103,32 @@ class CustomModelDetail(APIView):
     @extend_schema(operation_id="custom_model", responses={200: dict})
     def get(self, request: Request, project_id: int, custom_id: int) -> Response:
         """Read the candidates with votes, figures on labels held out, and costs."""
-        made = custom_or_404(request, project_id, custom_id)
-        votes = {
-            each.row.pk: each.votes for each in voting.outcome(made, permissions.person(request)).results
-        }
+        made = custom_or_404(request.user, project_id, custom_id)
+        votes = {each.row.pk: each.votes for each in voting.outcome(made).results}
         found = [candidate_shape(each, votes.get(each.pk, 0)) for each in made.candidates.all()]
         return Response({**made_shape(made), "candidates": found})
 
     @extend_schema(operation_id="custom_model_change", request=CustomChangeInput, responses={200: dict})
     def post(self, request: Request, project_id: int, custom_id: int) -> Response:
         """Stop the training, or go on with it."""
-        made = custom_or_404(request, project_id, custom_id)
+        made = custom_or_404(request.user, project_id, custom_id)
         given = CustomChangeInput(data=request.data)
         given.is_valid(raise_exception=True)
-        asked(CHANGES[given.validated_data["do"]], made, permissions.person(request))
-        return Response(made_shape(custom_or_404(request, project_id, custom_id)))
+        CHANGES[given.validated_data["do"]](made, permissions.person(request))
+        return Response(made_shape(custom_or_404(request.user, project_id, custom_id)))
 
 
 class CustomModelChoice(APIView):
     @extend_schema(operation_id="custom_model_choose", request=ChooseInput, responses={200: dict})
     def post(self, request: Request, project_id: int, custom_id: int) -> Response:
         """Make the project's models like one of the candidates, until that is changed."""
-        made = custom_or_404(request, project_id, custom_id)
+        made = custom_or_404(request.user, project_id, custom_id)
         given = ChooseInput(data=request.data)
         given.is_valid(raise_exception=True)
         chosen = made.candidates.filter(pk=given.validated_data["candidate"]).first()
         if chosen is None:
             raise ValidationError("This custom model has no such candidate.")
-        asked(choice.choose, chosen, permissions.person(request))
+        choice.choose(chosen, permissions.person(request))
         return Response({"chosen": chosen.pk, "title": chosen.title})
 
 
@@ -148,36 +141,19 @@ class AutoLabelStart(APIView):
         given.is_valid(raise_exception=True)
         told, person = given.validated_data, permissions.person(request)
         source = source_or_404(project, told.get("source"))
-        wanted = by_class(told.get("thresholds") or everything(project, told["confidence"]))
-        trial = refused(starting.begin, project, person, told["model"], source)
-        made = refused(proposing.start, trial, person, wanted, told.get("count"))
+        wanted = by_class(told.get("thresholds", {})) or starting.everywhere(project, told["confidence"])
+        trial = starting.begin(project, person, told["model"], source)
+        made = proposing.start(trial, person, wanted, told.get("count"))
         return Response(shapes.labeling_shape(made), status=202)
 
 
-def everything(project: Project, confidence: float) -> dict[str, float]:
-    in_use = project.classes.filter(retired_at=None).values_list("pk", flat=True)
-    return {str(each): confidence for each in in_use}
-
-
-def possible(project: Project) -> list[str]:
-    found = ways.ways(project, making.labels_of(project))
-    return [each.name for each in found if not each.problem][: making.MOST_CANDIDATES]
-
-
-def asked(act: Any, *given: Any) -> Any:
-    """Do something; what is refused becomes an error with its sentence."""
-    try:
-        return act(*given)
-    except CustomModelRefused as error:
-        raise ValidationError(str(error)) from error
-
-
-def custom_or_404(request: Request, project_id: int, custom_id: int) -> CustomModel:
-    project = permissions.project_or_404(request.user, project_id, "manage")
-    found = project.custom_models.select_related("project", "job").filter(pk=custom_id).first()
-    if found is None:
+def custom_or_404(user: Visitor, project_id: int, custom_id: int) -> CustomModel:
+    project = permissions.project_or_404(user, project_id, "manage")
+    made = project.custom_models.select_related("job").filter(pk=custom_id).first()
+    if made is None:
         raise Http404
-    return found
+    made.project = project  # with the visitor's role
+    return made
 
 
 def made_shape(made: CustomModel) -> dict[str, Any]:
@@ -186,9 +162,9 @@ def made_shape(made: CustomModel) -> dict[str, Any]:
         "id": made.pk,
         "classes": made.classes,
         "labels": made.labels,
-        "state": "done" if made.compared_at else job.state if job else "cancelled",
+        "state": made.state,
         "job": job.pk if job else None,
-        "error": job.error.strip().rpartition("\n")[2] if job else "",
+        "error": runs.sentence_of(job.error) if job else "",
         "rounds": made.rounds.count(),
         "created_at": made.created_at,
     }

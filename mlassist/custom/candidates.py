@@ -19,7 +19,6 @@ from mlassist.autolabel import examples
 from mlassist.backbones import catalog
 from mlassist.custom import held_out, recipes, ways
 from mlassist.custom.recipes import Recipe
-from mlassist.lessons import Lesson
 from mlassist.models import BackboneOffer, Candidate, TunedBackbone
 from mlassist.pool import Pool, store_head
 from mlassist.predictions import Predictions, chosen
@@ -125,14 +124,14 @@ def tune(candidate: Candidate, given: Answers, recipe: Recipe, step: Step) -> st
     project = candidate.custom_model.project
     base = catalog.base_of(candidate.backbone)
     network = loading.load(base)
-    lesson = lesson_of(project, given, recipe, finetuning.most_labels(base))
+    items, targets, folds = as_begun(candidate, given, recipe, finetuning.most_labels(base))
     kept = workplace(candidate) / "pictures.npy"
     # A slice of the work does not end here, but a stop must be heard.
-    pictures, readable = lessons.pictures(lesson, network, kept, lambda: None)
-    rows = np.flatnonzero(readable & (lesson.folds != 0))
+    pictures, readable = lessons.pictures(items, network, kept, lambda: None)
+    rows = np.flatnonzero(readable & (folds != 0))
     multilabel = project.task_type == Project.TaskType.MULTILABEL
     student = tuning.Tuning(
-        network, pictures, lesson.targets, rows, epochs=finetuning.EPOCHS, multilabel=multilabel, seed=0
+        network, pictures, targets, rows, epochs=finetuning.EPOCHS, multilabel=multilabel, seed=0
     )
     checkpoint = workplace(candidate) / "student"
     if checkpoint.exists():
@@ -145,27 +144,40 @@ def tune(candidate: Candidate, given: Answers, recipe: Recipe, step: Step) -> st
         part.write_bytes(tuning.Trial(student=student.state()).to_bytes())
         part.replace(checkpoint)
     name = f"tuned/{project.pk}/{step.row.pk}"
-    learned = lesson.items[rows].tolist()
+    learned = items[rows].tolist()
     TunedBackbone.objects.create(project=project, name=name, base=base, learned_from=learned)
     default_storage.save(catalog.stored_name(name), ContentFile(student.to_bytes()))
     survey.look_at(catalog.find(name))
     return name
 
 
-def lesson_of(project: Project, given: Answers, recipe: Recipe, most: int) -> Lesson:
+def as_begun(
+    candidate: Candidate, given: Answers, recipe: Recipe, most: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what is learned from, the same after a restart: people go on labeling meanwhile."""
+    kept = workplace(candidate) / "lesson.npz"
+    if not kept.exists():
+        part = kept.with_suffix(".part.npz")
+        np.savez(part, *to_learn(candidate.custom_model.project, given, recipe, most))
+        part.replace(kept)
+    with np.load(kept) as begun:
+        items, targets, folds = (begun[name] for name in begun.files)
+    return items, targets, folds
+
+
+def to_learn(
+    project: Project, given: Answers, recipe: Recipe, most: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (items, targets, folds) of up to `most` answers. Raises NothingToLearn."""
     pool = Pool.of(project)
-    rows, labels = pool.labeled(project, given)
+    rows, labels = lessons.drawn(project, pool, given, most)
     labels = recipe.seen(labels, answers.UNDECIDED)
-    rng = np.random.default_rng(project.seed % 2**32)
-    kept = np.sort(rng.permutation(len(rows))[:most])
-    multilabel = project.task_type == Project.TaskType.MULTILABEL
-    taught = [labels[at] if multilabel else labels[at] or (heads.NO_CLASS,) for at in kept]
-    targets = heads.one_hot(taught, np.unique([label for row in taught for label in row]))
-    folds = heads.assign_folds(targets, multilabel, int(project.seed % 2**32))
+    if project.task_type != Project.TaskType.MULTILABEL:
+        labels = [each or (heads.NO_CLASS,) for each in labels]
+    targets, folds = lessons.divided(project, labels)
     if not folds.max():
         raise NothingToLearn("Fine-tuning needs two classes or more, with several labels each.")
-    nothing = np.zeros(len(kept))
-    return Lesson(pool.ids[rows[kept]], targets, folds, nothing, nothing.astype(bool))
+    return pool.ids[rows], targets, folds
 
 
 def workplace(candidate: Candidate) -> Path:

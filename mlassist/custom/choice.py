@@ -13,7 +13,9 @@ from mlassist.models import Candidate, ChosenModel, ModelVersion
 
 
 def choose(candidate: Candidate, by: User) -> None:
-    """Have a project's models made like a candidate, beginning now. Raises CustomModelRefused.
+    """Have a project's models made like a candidate, beginning now.
+
+    Raises CustomModelRefused, SwitchRefused.
 
     What it looks through is prepared beside the backbone in use where that is another one.
     """
@@ -26,10 +28,7 @@ def choose(candidate: Candidate, by: User) -> None:
         if not candidate.model:
             raise CustomModelRefused(_("This candidate could not be trained."))
         if project.is_classification:
-            try:
-                switching.choose(project, candidate.backbone, by)
-            except switching.SwitchRefused as error:
-                raise CustomModelRefused(str(error)) from error
+            switching.choose(project, candidate.backbone, by)
         ChosenModel.objects.update_or_create(
             project=project, defaults={"candidate": candidate, "chosen_by": by}
         )

@@ -34,8 +34,8 @@ def make(candidate: Candidate, step: Step) -> None:
     candidate.seconds = time.monotonic() - began
     candidate.model = detecting.store(project, taught, classes, material.items)
     candidate.megabytes = default_storage.size(candidate.model) / 1e6
-    losses = zip(material.items, taught.losses, strict=False)  # too few images are not held out
-    candidate.right = {str(item): round(1 - loss, 4) for item, loss in losses}
+    losses = zip(taught.places, taught.losses, strict=True)
+    candidate.right = {str(material.items[place]): round(1 - loss, 4) for place, loss in losses}
     candidate.metrics = {
         **held_out.figures(candidate.right),
         **detecting.measures(taught, material.items),

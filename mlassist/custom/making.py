@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 from clustering import embeddings
 from labeling import announcing, answers, jobs
 from labeling.models import Event, Job, LabelClass, Project, User
+from labeling.refusals import Refused
 from mlassist import loop, runs
 from mlassist.custom import ways
 from mlassist.custom.ways import Way
@@ -18,10 +19,9 @@ from mlassist.models import Candidate, CustomModel
 
 FEWEST = 10  # labels of each class
 MOST_CANDIDATES = 4
-UNFINISHED = (Job.State.QUEUED, Job.State.RUNNING)
 
 
-class CustomModelRefused(Exception):
+class CustomModelRefused(Refused):
     """Why something about a custom model cannot be done, in a sentence for people."""
 
 
@@ -49,7 +49,7 @@ def labels_of(project: Project) -> int:
     return answers.new_answers_since(project, 0)
 
 
-def obstacle(project: Project) -> str:
+def obstacle(project: Project, known: Sequence[Learnable]) -> str:
     """Return in a sentence why no custom model can be made at all now; empty where one can."""
     if project.task_type == Project.TaskType.SEMANTIC:
         return _("Models for masks cannot be trained yet.")
@@ -61,7 +61,7 @@ def obstacle(project: Project) -> str:
         return _("A custom model is being made already. Wait for it, or stop it.")
     if not embeddings.count(project):
         return _("No image has been looked at by the backbone yet. Import images, or wait a moment.")
-    enough = [each for each in learnable(project) if not each.missing]
+    enough = [each for each in known if not each.missing]
     if not enough or (len(enough) < 2 and project.task_type == Project.TaskType.MULTICLASS):
         fewest = 2 if project.task_type == Project.TaskType.MULTICLASS else 1
         return ngettext(
@@ -73,7 +73,7 @@ def obstacle(project: Project) -> str:
 
 
 def running(project: Project) -> CustomModel | None:
-    under_way = CustomModel.objects.filter(project=project, job__state__in=UNFINISHED)
+    under_way = CustomModel.objects.filter(project=project, job__state__in=Job.UNFINISHED)
     return under_way.select_related("job").first()
 
 
@@ -81,10 +81,10 @@ def start(project: Project, by: User, classes: Sequence[int], names: Sequence[st
     """Have candidates trained on some classes, in the ways that are named. Raises CustomModelRefused."""
     with transaction.atomic():
         locked = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-        reason = obstacle(locked)
+        known = learnable(locked)
+        reason = obstacle(locked, known)
         if reason:
             raise CustomModelRefused(reason)
-        known = learnable(locked)
         wanted = chosen_classes(locked, known, classes)
         labels = labels_of(locked)
         chosen = chosen_ways(ways.ways(locked, labels), names)
@@ -135,6 +135,11 @@ def chosen_classes(project: Project, known: Sequence[Learnable], classes: Sequen
     return [each.row.pk for each in wanted]
 
 
+def usual_ways(known: Sequence[Way]) -> list[Way]:
+    """Return the ways to make candidates where nobody says in which: the first that are possible."""
+    return [each for each in known if not each.problem][:MOST_CANDIDATES]
+
+
 def chosen_ways(known: Sequence[Way], names: Sequence[str]) -> list[Way]:
     """Return the ways that are named, in their own order. Raises CustomModelRefused."""
     chosen = [each for each in known if each.name in set(names)]
@@ -152,7 +157,7 @@ def chosen_ways(known: Sequence[Way], names: Sequence[str]) -> list[Way]:
 
 def cancel(made: CustomModel, by: User) -> None:
     """Stop the training; candidates that are done stay, and the rest can follow later."""
-    if made.job is not None and made.job.state in UNFINISHED:
+    if made.job is not None and made.job.state in Job.UNFINISHED:
         jobs.cancel(made.job)
         Event.record("custom_model_stopped", made.project, by, custom_model=made.pk)
 

@@ -8,6 +8,8 @@ from mlassist.autolabel.examples import AutoLabelRefused
 from mlassist.custom import recipes
 from mlassist.models import ModelVersion, Run, Trial
 
+SURE = 0.5  # from which an own model proposes, unless somebody says otherwise
+
 
 def models(project: Project) -> list[engines.Offer]:
     """Return the project's own models, the one in use first."""
@@ -30,6 +32,12 @@ def begin(project: Project, by: User, engine: str, source: DataSource | None) ->
     return Trial.objects.create(
         project=project, source=source, engine=engine, title=offer.title, seconds=seconds, created_by=by
     )
+
+
+def everywhere(project: Project, confidence: float = SURE) -> dict[int, float]:
+    """Return the same threshold for each class in use."""
+    in_use = project.classes.filter(retired_at=None).values_list("pk", flat=True)
+    return dict.fromkeys(in_use, confidence)
 
 
 def seconds_of(version: ModelVersion) -> float | None:

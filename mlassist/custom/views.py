@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 from labeling import permissions
 from labeling.api.shapes import whole_number
 from labeling.models import LabelClass, Project
+from labeling.refusals import Refused
 from labeling.views import SignedIn
 from mlassist import reports
 from mlassist.autolabel import trials
@@ -20,10 +21,9 @@ from mlassist.autolabel.api import source_or_404
 from mlassist.autolabel.examples import AutoLabelRefused
 from mlassist.autolabel.views import PREFIX
 from mlassist.custom import choice, making, recipes, starting, voting, ways
+from mlassist.custom.api import custom_or_404
 from mlassist.custom.making import CustomModelRefused
-from mlassist.models import Candidate, CustomModel, Round
-
-SURE_FROM = 50  # per cent from which an own model proposes, unless somebody says otherwise
+from mlassist.models import Candidate, CustomModel, Round, Trial
 
 
 def custom_models(request: SignedIn, project_id: int) -> HttpResponse:
@@ -43,10 +43,10 @@ def custom_models(request: SignedIn, project_id: int) -> HttpResponse:
 
 def offered(project: Project) -> dict[str, Any]:
     """Return what can be learned and how, and what was made so far."""
-    labels = making.labels_of(project)
+    labels, known = making.labels_of(project), making.learnable(project)
     return {
-        "obstacle": making.obstacle(project),
-        "classes": making.learnable(project),
+        "obstacle": making.obstacle(project, known),
+        "classes": known,
         "fewest": making.FEWEST,
         "most": making.MOST_CANDIDATES,
         "ways": ways_offered(project, labels),
@@ -60,13 +60,13 @@ def offered(project: Project) -> dict[str, Any]:
 def ways_offered(project: Project, labels: int) -> list[dict[str, Any]]:
     """Return the ways there are; as many as can be compared are ticked beforehand."""
     found = ways.ways(project, labels)
-    open_ways = [each for each in found if not each.problem][: making.MOST_CANDIDATES]
-    return [{"row": each, "is_ticked": each in open_ways} for each in found]
+    usual = making.usual_ways(found)
+    return [{"row": each, "is_ticked": each in usual} for each in found]
 
 
 def custom_model(request: SignedIn, project_id: int, custom_id: int) -> HttpResponse:
     """Show how far it is, then the next image to compare candidates on, then what came of it."""
-    made = custom_or_404(request, project_id, custom_id)
+    made = custom_or_404(request.user, project_id, custom_id)
     context: dict[str, Any] = {"project": made.project, "made": made}
     if made.compared_at is None:
         return render(request, "mlassist/custom/progress.html", context | progress(made))
@@ -76,7 +76,7 @@ def custom_model(request: SignedIn, project_id: int, custom_id: int) -> HttpResp
         return render(request, "mlassist/custom/round.html", context)
     chosen = recipes.chosen_model(made.project)
     context |= {
-        "outcome": voting.outcome(made, request.user),
+        "outcome": voting.outcome(made),
         "chosen": chosen,
         "waiting": trials.waiting_in(made.project, None).count(),
         "left": voting.next_round(made, request.user) is not None,
@@ -85,7 +85,7 @@ def custom_model(request: SignedIn, project_id: int, custom_id: int) -> HttpResp
 
 
 def custom_model_live(request: SignedIn, project_id: int, custom_id: int) -> HttpResponse:
-    made = custom_or_404(request, project_id, custom_id)
+    made = custom_or_404(request.user, project_id, custom_id)
     if made.compared_at is not None:
         response = HttpResponse()
         response["HX-Refresh"] = "true"
@@ -110,7 +110,7 @@ def round_shown(at: Round) -> dict[str, Any]:
 
 @require_POST
 def custom_model_vote(request: SignedIn, project_id: int, custom_id: int, number: int) -> HttpResponse:
-    made = custom_or_404(request, project_id, custom_id)
+    made = custom_or_404(request.user, project_id, custom_id)
     at = made.rounds.filter(number=number).first()
     if at is None:
         raise Http404
@@ -131,7 +131,7 @@ def place_of(said: str) -> int:
 @require_POST
 def custom_model_change(request: SignedIn, project_id: int, custom_id: int) -> HttpResponse:
     """Stop, go on, vote anew, or choose a candidate."""
-    made = custom_or_404(request, project_id, custom_id)
+    made = custom_or_404(request.user, project_id, custom_id)
     do = request.POST.get("do")
     try:
         if do == "stop":
@@ -149,7 +149,7 @@ def custom_model_change(request: SignedIn, project_id: int, custom_id: int) -> H
                 request, _("“%(model)s” is chosen as the project’s model.") % {"model": chosen.title}
             )
             return redirect(f"{reverse('custom-model', args=[project_id, made.pk])}?results")
-    except CustomModelRefused as error:
+    except Refused as error:
         messages.error(request, str(error))
     return redirect("custom-model", project_id, made.pk)
 
@@ -183,28 +183,20 @@ def auto_label_start(request: SignedIn, project_id: int) -> HttpResponse:
         "chosen": recipes.chosen_model(project),
         "sources": project.sources.order_by("-pk")[:100],
         "waiting": trials.waiting_in(project, None).count(),
-        "sure_from": SURE_FROM,
+        "sure_from": round(100 * starting.SURE),
     }
     return render(request, "mlassist/custom/start.html", context)
 
 
-def wanted(trial: Any, request: SignedIn) -> dict[str, Any]:
+def wanted(trial: Trial, request: SignedIn) -> dict[str, Any]:
     """Return the address of a summary: the same threshold for each class, and how many images."""
-    sure = min(99, max(1, whole_number(request.POST.get("sure", "")) or SURE_FROM)) / 100
-    classes = trial.project.classes.filter(retired_at=None).values_list("pk", flat=True)
-    said: dict[str, Any] = {"trial": trial.pk, **{f"{PREFIX}{each}": sure for each in classes}}
+    percent = whole_number(request.POST.get("sure", ""))
+    sure = starting.SURE if percent is None else min(99, max(1, percent)) / 100
+    thresholds = starting.everywhere(trial.project, sure)
+    said: dict[str, Any] = {"trial": trial.pk, **{f"{PREFIX}{each}": sure for each in thresholds}}
     if request.POST.get("how") == "some":
         said["count"] = whole_number(request.POST.get("count", "")) or ""
     return said
-
-
-def custom_or_404(request: SignedIn, project_id: int, custom_id: int) -> CustomModel:
-    project = permissions.project_or_404(request.user, project_id, "manage")
-    made = CustomModel.objects.select_related("job").filter(project=project, pk=custom_id).first()
-    if made is None:
-        raise Http404
-    made.project = project  # with the visitor's role
-    return made
 
 
 def candidate_or_404(made: CustomModel, said: str) -> Candidate:

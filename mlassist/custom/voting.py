@@ -1,5 +1,6 @@
 """Choosing by eye: rounds with unnamed candidates, votes, and what comes of them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,13 +43,12 @@ def again(made: CustomModel, voter: User) -> None:
 class Result:
     """A candidate with all that may be known at the end.
 
-    `votes` are of all who have voted, `own` of who asks. `pace` is how many images it looks at in a second.
-    `behind` compares it with the one that is right most often; None for that one.
+    `pace` is how many images it looks at in a second. `behind` compares it with the one that is right most
+    often; None for that one.
     """
 
     row: Candidate
     votes: int
-    own: int
     pace: float | None
     behind: Difference | None
 
@@ -84,17 +84,16 @@ class Outcome:
         return first.row if first else None
 
 
-def outcome(made: CustomModel, voter: User) -> Outcome:
+def outcome(made: CustomModel) -> Outcome:
     rows = list(made.candidates.exclude(model=""))
-    votes = list(Vote.objects.filter(round__custom_model=made).values_list("candidate_id", "voter_id"))
+    votes = Counter(Vote.objects.filter(round__custom_model=made).values_list("candidate_id", flat=True))
     measured = [each for each in rows if each.metrics.get("right") is not None]
     speeds = dict(BackboneOffer.objects.values_list("name", "images_per_second"))
     best = max(measured, key=lambda each: each.metrics["right"], default=None)
     results = [
         Result(
             each,
-            sum(candidate == each.pk for candidate, _ in votes),
-            sum((candidate, who) == (each.pk, voter.pk) for candidate, who in votes),
+            votes[each.pk],
             each.pace or speeds.get(each.backbone),
             None if best is None or each == best else held_out.difference(each.right, best.right),
         )

@@ -7,7 +7,7 @@ from django.urls import reverse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling import mailing
+from labeling import answers, mailing
 from labeling.models import Event, Job, Project, QueueEntry, Suggestion
 from mlassist import heads, loop, switching, training, versions
 from mlassist.autolabel import proposing
@@ -101,7 +101,7 @@ def do(made) -> None:
 
 
 def test_a_class_takes_part_from_ten_labels_on_and_what_is_missing_is_told(project, pool, labeler, manager):
-    assert "at least 2 classes need 10 labels" in making.obstacle(project).lower()
+    assert "at least 2 classes need 10 labels" in making.obstacle(project, making.learnable(project)).lower()
     give(project, labeler, 60, kind="manual")
     first = project.classes.get(name=NAMES[0])
     lone = project.classes.create(name="lone", color="#333333", position=9)
@@ -228,11 +228,24 @@ def test_a_killed_making_goes_on_with_the_next_candidate_and_one_that_fails_stop
     monkeypatch.setattr(candidates, "make", fails)
     do(made)
     assert trained == ["usual", "other head", "other head"]
-    found = voting.outcome(made, manager)
+    found = voting.outcome(made)
     assert [each.row.way for each in found.results] == ["usual"]
     assert [each.problem for each in found.failed] == ["It has no memory left."]
     states = Run.objects.filter(kind="candidate").order_by("id").values_list("state", flat=True)
     assert list(states) == ["done", "running", "failed"]
+
+
+def test_fine_tuning_that_was_killed_goes_on_with_the_labels_it_began_with(taught, labeler, manager) -> None:
+    made = making.start(taught, manager, list(taught.classes.values_list("pk", flat=True)), ["usual"])
+    candidate = made.candidates.get()
+    began = candidates.as_begun(candidate, answers.training(taught), recipes.ANY, 1000)
+    give(taught, labeler, 90, kind="manual")
+    again = candidates.as_begun(candidate, answers.training(taught), recipes.ANY, 1000)
+    assert len(began[0]) == len(began[1]) == len(began[2]) >= 60
+    for one, other in zip(began, again, strict=True):
+        np.testing.assert_array_equal(one, other)
+    items, _, _ = candidates.to_learn(taught, answers.training(taught), recipes.ANY, 1000)
+    assert len(items) > len(began[0])
 
 
 def test_the_same_may_win_each_time_and_figures_that_disagree_are_told(taught, manager, reviewer) -> None:
@@ -248,7 +261,7 @@ def test_the_same_may_win_each_time_and_figures_that_disagree_are_told(taught, m
         at = voting.next_round(made, manager)
         voting.vote(at, manager, at.order.index(other.pk))
     assert voting.next_round(made, manager) is None
-    found = voting.outcome(made, manager)
+    found = voting.outcome(made)
     assert [(each.row.pk, each.votes) for each in found.results] == [(other.pk, 5), (usual.pk, 0)]
     assert found.favourite.row == other
     assert found.disagreement.n == 60
@@ -256,13 +269,13 @@ def test_the_same_may_win_each_time_and_figures_that_disagree_are_told(taught, m
     assert found.disagreement.is_clear
     # A vote can be changed, none is an answer too, and each person has a say.
     voting.vote(made.rounds.first(), manager, None)
-    assert voting.outcome(made, manager).favourite.votes == 4
+    assert voting.outcome(made).favourite.votes == 4
     assert voting.next_round(made, reviewer).number == 1
     with pytest.raises(CustomModelRefused):
         voting.vote(made.rounds.first(), manager, 2)
     voting.again(made, manager)
-    assert voting.outcome(made, manager).favourite is None
-    assert voting.outcome(made, manager).proposed == usual
+    assert voting.outcome(made).favourite is None
+    assert voting.outcome(made).proposed == usual
 
 
 def test_start_and_end_are_told_once_in_the_app_and_by_mail(taught, manager) -> None:

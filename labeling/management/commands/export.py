@@ -80,7 +80,7 @@ class Command(LoupeCommand):
             job = exporting.start(of, None, choice, filters_of(of, options))
         except exporting.ExportRefused as error:
             raise CommandError(str(error)) from error
-        while job.state in (Job.State.QUEUED, Job.State.RUNNING):
+        while job.state in Job.UNFINISHED:
             if not help_with(job):
                 time.sleep(0.1)
             job.refresh_from_db()
