@@ -111,7 +111,7 @@ def trained(archive, out, epochs: float) -> dict:
 
 def test_it_learns_and_what_it_writes_says_how_it_was_made(archive, tmp_path):
     out = tmp_path / "made.safetensors"
-    report = done(archive, out, "--epochs", "8")
+    report = done(archive, out, "--epochs", "24")  # how soon it has learned differs between processors
     assert report["val_top1"] > 0.5  # a third is chance
     assert catalog.trained_as(out)["architecture"] == "loupe"
     assert weights(out)["head.weight"].dtype == torch.float16
@@ -119,7 +119,7 @@ def test_it_learns_and_what_it_writes_says_how_it_was_made(archive, tmp_path):
 
 def test_a_killed_training_goes_on_after_its_last_epoch(archive, tmp_path, capsys):
     out = tmp_path / "made.safetensors"
-    more = ("--batch", "32", "--epochs", "6")  # three steps each
+    more = ("--batch", "32", "--epochs", "24")  # three steps each
     given = command(archive, out, *more)[3:]
     killed = subprocess.run([sys.executable, "-c", KILLED_AT_ITS_FIFTH_STEP, *given], capture_output=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
