@@ -292,7 +292,7 @@ def test_a_training_can_start_from_the_weights_of_another(archive, tmp_path):
 
 def test_blended_weights_lie_between_start_and_end(archive, tmp_path):
     first, end = tmp_path / "first.safetensors", tmp_path / "end.safetensors"
-    done(archive, first, "--epochs", "3")
+    done(archive, first, "--epochs", "16")
     more = ("--epochs", "1", "--start-from", str(first))
     done(archive, end, *more)
     whole = weights(end)
