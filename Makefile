@@ -41,9 +41,13 @@ clean-demo:
 	rm -rf var/demo
 
 chromium:
-	@command -v chromium chromium-browser google-chrome >/dev/null && exit 0; \
+	@for each in chromium-headless-shell chromium chromium-browser google-chrome; do \
+		command -v $$each >/dev/null && exit 0; \
+	done; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		apt-get update -qq; \
+		apt-get install -y -qq chromium-headless-shell >/dev/null 2>&1 || apt-get install -y -qq chromium >/dev/null; \
 	else \
 		echo "The browser tests need Chromium. Install it (Debian, Ubuntu: sudo apt-get install chromium)"; \
 		echo "and run make test again; until then they fail."; \

@@ -1,9 +1,11 @@
 """Pictures of several shapes whose outlines are known."""
 
+import io
 import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -64,4 +66,12 @@ def draw(seed: int, shapes: Sequence[Shape], width: int, height: int) -> Image.I
 
 def write(path: Path, seed: int, shapes: Sequence[Shape], width: int, height: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    draw(seed, shapes, width, height).save(path, compress_level=1)  # noise: six times as fast, as large
+    path.write_bytes(drawn(seed, tuple(shapes), width, height))
+
+
+@lru_cache(64)
+def drawn(seed: int, shapes: tuple[Shape, ...], width: int, height: int) -> bytes:
+    """Return the file of a picture: many tests show the same ones."""
+    file = io.BytesIO()
+    draw(seed, shapes, width, height).save(file, "PNG", compress_level=1)  # noise: six times as fast
+    return file.getvalue()

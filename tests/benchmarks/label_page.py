@@ -22,7 +22,6 @@ import io
 import json
 import math
 import random
-import shutil
 import sys
 import time
 import uuid
@@ -37,6 +36,7 @@ from PIL import Image, ImageFilter
 from playwright.sync_api import Browser, Page, Response, sync_playwright
 
 from tests.benchmarks.queue import loupe
+from tests.e2e.browser import CHROMIUM
 
 PROBE = Path(__file__).with_suffix(".js")
 LABELER = "labeler@example.com"
@@ -354,7 +354,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a small run that proves it works")
     options = parser.parse_args()
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
     moves, pages = (60, 4) if options.quick else (400, 40)
     with loupe():
         from django.test import Client
@@ -368,7 +367,7 @@ def main() -> None:
         projects = Projects.make(pages)
         print("projects are made", file=sys.stderr)
         with webserver.temporary() as address, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             hand = Hand(browser, address, client.cookies["sessionid"].value)
             figures = measure(hand, projects, moves, pages)
             browser.close()

@@ -1,6 +1,5 @@
 """A real browser on a live server; a test fails on anything the browser complains about."""
 
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
@@ -14,9 +13,9 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, 
 from labeling import suggestions
 from labeling.models import Item, Project, QueueEntry, User
 from tests import factories
+from tests.e2e.browser import CHROMIUM
 from tests.e2e.drawing import SIZE, Canvas, Open
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 EXPECTED = (
     "net::ERR_INTERNET_DISCONNECTED",
     "400",

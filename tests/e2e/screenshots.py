@@ -6,13 +6,13 @@ The first number is of a project with classes where examples have been tried, th
 polygons, and candidates for a custom model.
 """
 
-import shutil
 import sys
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-CHROMIUM = shutil.which("chromium")
+from tests.e2e.browser import CHROMIUM
+
 FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "screenshots"
 
 
