@@ -23,7 +23,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from clustering import embeddings
-from labeling import announcing, answers, jobs
+from labeling import announcing, answers, extensions, jobs
 from labeling.models import Event, Job, Project, User
 from labeling.refusals import Refused
 from mlassist import lessons, runs, survey, switching, versions
@@ -165,6 +165,12 @@ def obstacle(project: Project, labels: int) -> str:
     if labels < FEWEST:
         return f"Fine-tuning needs at least {FEWEST} labels to learn from; there are {labels}."
     return ""
+
+
+@extensions.register_repainting
+def stop_learning(project: Project) -> None:
+    """Forget the pictures of a try: nobody may see them any more."""
+    cancel(project)
 
 
 def cancel(project: Project, by: User | None = None) -> None:

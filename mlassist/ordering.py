@@ -14,6 +14,7 @@ from labeling.models import Annotation, LabelClass, ObjectCheck, Project, QueueE
 from labeling.suggestions import Placement
 from mlassist import heads
 from mlassist.attempts import being_proved
+from mlassist.autolabel import proposing
 from mlassist.grids import clustered, in_groups, same_pictures
 from mlassist.heads import labelwise
 from mlassist.pool import Pool
@@ -69,9 +70,10 @@ def place(
     # Labeled in bulk, the easy ones would leave a region that is harder than what was drawn from it.
     waiting = free & ~certified & (being_drawn | being_proved(project, pool.features[left.rows]))
     placements += [Placement(item, "manual", LAST, None, None, "") for item in left.items[waiting].tolist()]
-    alike, grouped = clustered(project, pool, trained, left, free & ~certified & ~waiting)
+    asked_for = free & ~certified & ~waiting & still_proposed(project, left)
+    alike, grouped = clustered(project, pool, trained, left, free & ~certified & ~waiting & ~asked_for)
     placements += alike
-    manual = np.flatnonzero(free & ~certified & ~grouped & ~waiting)
+    manual = np.flatnonzero(free & ~certified & ~grouped & ~waiting & ~asked_for)
     placements += single(project, pool, trained, left, manual)
     moved = suggestions.order_queue(project, placements)
     step.say(
@@ -92,9 +94,20 @@ def sent_back(project: Project) -> np.ndarray:
 
 
 def auto_labeled(project: Project) -> np.ndarray:
-    """Return the items that wait for somebody to confirm what a model proposes that nobody has taught."""
+    """Return the items that wait for somebody to confirm what a model was asked to propose."""
     waiting = QueueEntry.objects.filter(project=project, kind="prelabeled", certificate=None)
     return np.fromiter(waiting.values_list("item_id", flat=True), np.int64)
+
+
+def still_proposed(project: Project, left: Open) -> np.ndarray:
+    """Return (n,) which items somebody had proposals made for of which this model says the same."""
+    entries = QueueEntry.objects.filter(project=project, kind="prelabeled", certificate=None)
+    groups = dict(entries.filter(why=proposing.WHY).values_list("item_id", "group"))
+    said = zip(left.items.tolist(), chosen(left.seen), strict=True)
+    return np.array(
+        [bool(classes) and groups.get(item) == proposing.group_of(sorted(classes)) for item, classes in said],
+        bool,
+    )
 
 
 def refused(project: Project) -> np.ndarray:

@@ -250,24 +250,41 @@ class Project:
         """Train up to four candidates side by side; returns them with figures and costs when they are done.
 
         Without names of classes it learns all, without ways it takes the first that are possible. Each class
-        needs ten labels by people. Raises LoupeError, JobFailed.
+        needs ten labels by people. Raises LoupeError, JobFailed, and ValueError for unknown names.
         """
         at = f"{self.at}custom-models/"
-        ids = {each["name"]: each["id"] for each in self.connection.get(at)["classes"]}
+        offered = self.connection.get(at)
+        ids = {each["name"]: each["id"] for each in offered["classes"]}
+        for said, there in ((classes, ids), (ways, [each["name"] for each in offered["ways"]])):
+            if unknown := set(said or ()) - set(there):
+                raise ValueError(f"There is no {', '.join(sorted(unknown))}. There is {', '.join(there)}.")
         body = {"classes": classes and [ids[name] for name in classes], "ways": ways}
         made = self.connection.post(at, {name: value for name, value in body.items() if value})
         self.connection.wait_for(made["job"], "Training candidates")
         found: dict[str, Any] = self.connection.get(f"{at}{made['id']}/")
         return found
 
-    def choose_model(self, custom_model: int, candidate: int) -> None:
-        """Make the project's models like a candidate from now on, by the ids of both."""
-        at = f"{self.at}custom-models/{custom_model}/choice/"
-        self.connection.post(at, {"candidate": candidate})
+    def choose_model(self, custom_model: int, candidate: int, *, wait: bool = True) -> None:
+        """Make the project's models like a candidate from now on, by the ids of both; wait for the first one.
 
-    def auto_label(self, model: int, confidence: float = 0.5, count: int | None = None) -> dict[str, Any]:
-        """Let a version of the project's own model propose for images that wait; returns what came of it."""
-        body = {"model": f"version/{model}", "confidence": confidence, "count": count}
+        A candidate that looks through another backbone follows once that has looked at all images, which is
+        not waited for.
+        """
+        at = f"{self.at}custom-models/{custom_model}/choice/"
+        job = self.connection.post(at, {"candidate": candidate})["job"]
+        if wait and job:
+            self.connection.wait_for(job, "Training")
+
+    def auto_label(
+        self, confidence: float = 0.5, count: int | None = None, *, model: int | None = None
+    ) -> dict[str, Any]:
+        """Let the project's own model propose for images that wait; returns what came of it.
+
+        `model` is the number of a version, the one in use without it.
+        """
+        body: dict[str, Any] = {"confidence": confidence, "count": count}
+        if model is not None:
+            body["model"] = f"version/{model}"
         made = self.connection.post(f"{self.at}auto-label/start/", body)
         self.connection.wait_for(made["job"], "Auto-labeling")
         found: dict[str, Any] = self.connection.get(f"{self.at}auto-label/runs/{made['id']}/")

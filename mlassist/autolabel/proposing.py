@@ -68,6 +68,8 @@ def refuse(trial: Trial) -> None:
     """Raise AutoLabelRefused unless a trial's model can be let at many images now."""
     project = trial.project
     refuse_unseen(project)
+    if project.is_hiding_faces:
+        raise AutoLabelRefused(_("Faces are being hidden. Wait until that is done."))
     trials.offered(project, trial.engine)
     if trial.seconds is None or (trial.job is not None and trial.job.state != Job.State.DONE):
         raise AutoLabelRefused(_("Generate test results first, and look at them."))
@@ -294,7 +296,7 @@ def placements(project: Project, proposed: Mapping[int, Sequence[Mapping[str, An
         if project.is_classification:
             classes = sorted({each["class"] for each in regions})
             one = classes[0] if len(classes) == 1 else None
-            yield Placement(item, "prelabeled", 1 - certainty(regions), one or group_of(classes), one, WHY)
+            yield Placement(item, "prelabeled", 1 - certainty(regions), group_of(classes), one, WHY)
         else:
             # What is drawn there measures models later: the surest images would make this one look good.
             yield Placement(item, "manual", ASKED_FOR - chance(item) / 10, None, None, WHY)
@@ -306,7 +308,9 @@ def chance(item: int) -> float:
 
 
 def group_of(classes: Sequence[int]) -> int:
-    """Return the same negative number for the same classes, in every chunk."""
+    """Return what sorts images onto pages: the class, or the same negative number for the same classes."""
+    if len(classes) == 1:
+        return classes[0]
     digest = blake2b(",".join(map(str, classes)).encode(), digest_size=7).digest()
     return -1 - int.from_bytes(digest)
 
@@ -348,9 +352,15 @@ def take_back(made: AutoLabeling, by: User) -> int:
 
 
 def waiting_of(project: Project, versions_asked: Sequence[int]) -> Counter[int]:
-    """Return on how many images the suggestions of model versions wait for somebody now."""
+    """Return on how many images the suggestions of model versions wait for somebody now.
+
+    The project's own models propose for all images: there, those count that were asked for.
+    """
+    untaught = ModelVersion.objects.filter(project=project, taught=False, number__in=list(versions_asked))
     waiting = QueueEntry.objects.filter(
-        project=project, item__suggestion__model_version__in=list(versions_asked)
+        Q(why=WHY) | Q(item__suggestion__model_version__in=untaught.values("number")),
+        project=project,
+        item__suggestion__model_version__in=list(versions_asked),
     )
     counts = waiting.values_list("item__suggestion__model_version").annotate(count=Count("pk"))
     return Counter(dict(counts))

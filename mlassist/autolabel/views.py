@@ -125,7 +125,9 @@ def auto_label_summary(request: SignedIn, project_id: int) -> HttpResponse:
     try:
         proposing.refuse(trial)
         if request.method == "POST":
-            count = whole_number(given.get("count", "")) if given.get("how") == "some" else None
+            count = whole_number(given.get("count", ""))
+            if count is None and "count" in given:
+                raise AutoLabelRefused(_("Say for how many images, as a whole number."))
             proposing.start(trial, request.user, wanted, count)
             messages.success(request, _("Auto label is on its way. You are told when it is done."))
             return redirect(page_of(trial))

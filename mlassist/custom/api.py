@@ -14,7 +14,7 @@ from labeling import permissions
 from labeling.api.inputs import Input
 from labeling.permissions import Visitor
 from mlassist import runs
-from mlassist.autolabel import proposing, shapes
+from mlassist.autolabel import engines, proposing, shapes
 from mlassist.autolabel.api import ImagesInput, by_class, source_or_404
 from mlassist.custom import choice, making, recipes, starting, voting, ways
 from mlassist.models import Candidate, CustomModel
@@ -46,7 +46,9 @@ class CustomChangeInput(Input):
 
 
 class AutoLabelStartInput(ImagesInput):
-    model = serializers.CharField(max_length=120, help_text="version/NUMBER")
+    model = serializers.CharField(
+        max_length=120, required=False, help_text="version/NUMBER; the one in use without it"
+    )
     confidence = serializers.FloatField(
         min_value=0.01, max_value=0.99, default=starting.SURE, help_text="from which it proposes"
     )
@@ -128,8 +130,8 @@ class CustomModelChoice(APIView):
         chosen = made.candidates.filter(pk=given.validated_data["candidate"]).first()
         if chosen is None:
             raise ValidationError("This custom model has no such candidate.")
-        choice.choose(chosen, permissions.person(request))
-        return Response({"chosen": chosen.pk, "title": chosen.title})
+        job = choice.choose(chosen, permissions.person(request))
+        return Response({"chosen": chosen.pk, "title": chosen.title, "job": job.pk if job else None})
 
 
 class AutoLabelStart(APIView):
@@ -141,8 +143,9 @@ class AutoLabelStart(APIView):
         given.is_valid(raise_exception=True)
         told, person = given.validated_data, permissions.person(request)
         source = source_or_404(project, told.get("source"))
-        wanted = by_class(told.get("thresholds", {})) or starting.everywhere(project, told["confidence"])
-        trial = starting.begin(project, person, told["model"], source)
+        trial = starting.begin(project, person, told.get("model") or starting.in_use(project), source)
+        version = engines.version_of(project, trial.engine)
+        wanted = by_class(told.get("thresholds", {})) or starting.everywhere(version, told["confidence"])
         made = proposing.start(trial, person, wanted, told.get("count"))
         return Response(shapes.labeling_shape(made), status=202)
 

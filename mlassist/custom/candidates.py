@@ -4,10 +4,8 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
-from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
@@ -17,7 +15,7 @@ from labeling.models import Item, Project
 from mlassist import embedding, finetuning, heads, lessons, survey, training
 from mlassist.autolabel import examples
 from mlassist.backbones import catalog
-from mlassist.custom import held_out, recipes, ways
+from mlassist.custom import held_out, recipes, ways, workplaces
 from mlassist.custom.recipes import Recipe
 from mlassist.models import BackboneOffer, Candidate, TunedBackbone
 from mlassist.pool import Pool, store_head
@@ -125,15 +123,15 @@ def tune(candidate: Candidate, given: Answers, recipe: Recipe, step: Step) -> st
     base = catalog.base_of(candidate.backbone)
     network = loading.load(base)
     items, targets, folds = as_begun(candidate, given, recipe, finetuning.most_labels(base))
-    kept = workplace(candidate) / "pictures.npy"
+    folder = workplaces.of(candidate)
     # A slice of the work does not end here, but a stop must be heard.
-    pictures, readable = lessons.pictures(items, network, kept, lambda: None)
+    pictures, readable = lessons.pictures(items, network, folder / "pictures.npy", lambda: None)
     rows = np.flatnonzero(readable & (folds != 0))
     multilabel = project.task_type == Project.TaskType.MULTILABEL
     student = tuning.Tuning(
         network, pictures, targets, rows, epochs=finetuning.EPOCHS, multilabel=multilabel, seed=0
     )
-    checkpoint = workplace(candidate) / "student"
+    checkpoint = folder / "student"
     if checkpoint.exists():
         student.restore(tuning.Trial.from_bytes(checkpoint.read_bytes()).student or {})
     while student.epoch < finetuning.EPOCHS:
@@ -143,9 +141,14 @@ def tune(candidate: Candidate, given: Answers, recipe: Recipe, step: Step) -> st
         part = checkpoint.with_suffix(".part")
         part.write_bytes(tuning.Trial(student=student.state()).to_bytes())
         part.replace(checkpoint)
-    name = f"tuned/{project.pk}/{step.row.pk}"
-    learned = items[rows].tolist()
-    TunedBackbone.objects.create(project=project, name=name, base=base, learned_from=learned)
+    note = folder / "name"  # the same after a restart, so that no other is left behind
+    if not note.exists():
+        note.write_text(f"tuned/{project.pk}/{step.row.pk}")
+    name = note.read_text()
+    TunedBackbone.objects.update_or_create(
+        name=name, defaults={"project": project, "base": base, "learned_from": items[rows].tolist()}
+    )
+    default_storage.delete(catalog.stored_name(name))
     default_storage.save(catalog.stored_name(name), ContentFile(student.to_bytes()))
     survey.look_at(catalog.find(name))
     return name
@@ -155,7 +158,7 @@ def as_begun(
     candidate: Candidate, given: Answers, recipe: Recipe, most: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return what is learned from, the same after a restart: people go on labeling meanwhile."""
-    kept = workplace(candidate) / "lesson.npz"
+    kept = workplaces.of(candidate) / "lesson.npz"
     if not kept.exists():
         part = kept.with_suffix(".part.npz")
         np.savez(part, *to_learn(candidate.custom_model.project, given, recipe, most))
@@ -178,13 +181,6 @@ def to_learn(
     if not folds.max():
         raise NothingToLearn("Fine-tuning needs two classes or more, with several labels each.")
     return pool.ids[rows], targets, folds
-
-
-def workplace(candidate: Candidate) -> Path:
-    """Return where the training of a candidate keeps its state until it is over."""
-    folder = Path(settings.LOUPE_HOME) / "work" / f"candidate-{candidate.pk}"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 # Looking

@@ -2,18 +2,19 @@
 
 import numpy as np
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from labeling import jobs
 from labeling.answers import Answers
-from labeling.models import Event, Project, User
+from labeling.models import Event, Job, Project, User
 from mlassist import loop, switching, versions
 from mlassist.custom.making import CustomModelRefused
 from mlassist.models import Candidate, ChosenModel, ModelVersion
 
 
-def choose(candidate: Candidate, by: User) -> None:
-    """Have a project's models made like a candidate, beginning now.
+def choose(candidate: Candidate, by: User) -> Job | None:
+    """Have a project's models made like a candidate; returns the job that makes the first, if it begins now.
 
     Raises CustomModelRefused, SwitchRefused.
 
@@ -25,12 +26,15 @@ def choose(candidate: Candidate, by: User) -> None:
             raise CustomModelRefused(
                 _("The model’s help is switched off. Switch it on in the settings first.")
             )
+        if project.is_hiding_faces:
+            raise CustomModelRefused(_("Faces are being hidden. Wait until that is done."))
         if not candidate.model:
             raise CustomModelRefused(_("This candidate could not be trained."))
         if project.is_classification:
             switching.choose(project, candidate.backbone, by)
         ChosenModel.objects.update_or_create(
-            project=project, defaults={"candidate": candidate, "chosen_by": by}
+            project=project,
+            defaults={"candidate": candidate, "chosen_by": by, "created_at": timezone.now()},
         )
         Event.record("model_chosen", project, by, model=candidate.title, backbone=candidate.backbone)
         newest = versions.newest(project)
@@ -41,7 +45,8 @@ def choose(candidate: Candidate, by: User) -> None:
             under_way = loop.unfinished(project, *loop.ROUNDS)
             if under_way is not None:
                 jobs.cancel(under_way)
-            jobs.enqueue(loop.round_of(project), project)
+            return jobs.enqueue(loop.round_of(project), project)
+    return None
 
 
 def keep(project: Project, candidate: Candidate) -> ModelVersion:

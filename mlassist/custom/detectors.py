@@ -8,7 +8,7 @@ from django.core.files.storage import default_storage
 
 from labeling import answers
 from mlassist import detecting, meanings, objects
-from mlassist.custom import candidates, held_out, recipes
+from mlassist.custom import held_out, recipes, workplaces
 from mlassist.custom.candidates import Found
 from mlassist.detectors import teaching
 from mlassist.models import Candidate
@@ -25,7 +25,7 @@ def make(candidate: Candidate, step: Step) -> None:
     recipe = recipes.of(candidate)
     withdrawn, meaning = withdrawn_answers(project), meanings.today(project)
     classes = detecting.classes_of(project, recipe)
-    folder = candidates.workplace(candidate)
+    folder = workplaces.of(candidate)
     given = detecting.as_begun(folder, answers.training(project), classes, step.row.job_id)
     material = detecting.Material.of(project, given, classes, recipe, step.say)
     detecting.begin(folder, given, material.annotations, classes, recipe, step.row.job_id)

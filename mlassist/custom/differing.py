@@ -12,11 +12,11 @@ Said = Mapping[int, Mapping[int, Found]]  # by item, by candidate
 
 
 def most_different(said: Said, count: int) -> list[int]:
-    """Return up to `count` items, those first on which candidates differ most.
+    """Return up to `count` items, those first on which candidates differ most in what they say or how surely.
 
     No way of taking sides comes twice while there are others: five times the same quarrel tells little.
     """
-    ranked = sorted(said, key=lambda item: -apart(list(said[item].values())))
+    ranked = sorted(said, key=lambda item: distance(list(said[item].values())), reverse=True)
     chosen: list[int] = []
     sides: set[tuple[tuple[Any, ...], ...]] = set()
     for item in ranked:
@@ -26,6 +26,12 @@ def most_different(said: Said, count: int) -> list[int]:
             chosen.append(item)
     left = [item for item in ranked if item not in chosen]
     return chosen + left[: count - len(chosen)]
+
+
+def distance(found: Sequence[Found]) -> tuple[float, float]:
+    """Return how much candidates differ in what they say of an image, and in how sure they are of it."""
+    sure = [sum(each["confidence"] for each in one) / max(1, len(one)) for one in found]
+    return apart(found), max(sure) - min(sure)
 
 
 def apart(found: Sequence[Found]) -> float:

@@ -13,7 +13,7 @@ from labeling import announcing, answers, jobs
 from labeling.models import Event, Job, LabelClass, Project, User
 from labeling.refusals import Refused
 from mlassist import loop, runs
-from mlassist.custom import ways
+from mlassist.custom import ways, workplaces
 from mlassist.custom.ways import Way
 from mlassist.models import Candidate, CustomModel
 
@@ -118,7 +118,7 @@ def start(project: Project, by: User, classes: Sequence[int], names: Sequence[st
 def chosen_classes(project: Project, known: Sequence[Learnable], classes: Sequence[int]) -> list[int]:
     """Return the classes to learn, in the project's order. Raises CustomModelRefused."""
     wanted = [each for each in known if each.row.pk in set(classes)]
-    if not wanted:
+    if not wanted or len(wanted) < len(set(classes)):
         raise CustomModelRefused(_("Choose the classes that it is to learn."))
     short = [each for each in wanted if each.missing]
     if short:
@@ -164,16 +164,24 @@ def cancel(made: CustomModel, by: User) -> None:
 
 def resume(made: CustomModel, by: User) -> None:
     """Go on where it was stopped or has failed. Raises CustomModelRefused."""
-    if running(made.project) is not None:
-        raise CustomModelRefused(_("A custom model is being made already. Wait for it, or stop it."))
-    if made.compared_at is not None or made.job is None:
-        raise CustomModelRefused(_("There is nothing left of it to do."))
-    jobs.retry(made.job)
+    with transaction.atomic():
+        project = Project.objects.select_for_update(no_key=True).get(pk=made.project_id)
+        reason = obstacle(project, learnable(project))
+        if reason:
+            raise CustomModelRefused(reason)
+        if made.compared_at is not None or made.job is None:
+            raise CustomModelRefused(_("There is nothing left of it to do."))
+        made.candidates.filter(model="").update(problem="")  # what has failed may be possible by now
+        jobs.retry(made.job)
 
 
 def announce_end(job: Job) -> None:
     """Tell the managers how it ended, also who asked for it; who has stopped it knows."""
-    if job.project is None or job.state == Job.State.CANCELLED:
+    if job.project is None:
+        return
+    if job.project.faces:
+        workplaces.forget_plain(job.project)
+    if job.state == Job.State.CANCELLED:
         return
     made = CustomModel.objects.get(pk=job.payload["custom_model"])
     tried = made.candidates.exclude(model="", problem="").count()

@@ -3,8 +3,9 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from labeling import meanings
 from labeling.models import Project
-from mlassist.models import Candidate, ChosenModel
+from mlassist.models import Candidate, ChosenModel, CustomModel
 
 Labels = list[tuple[int, ...]]
 
@@ -39,8 +40,13 @@ ANY = Recipe()
 
 
 def of(candidate: Candidate) -> Recipe:
-    classes = frozenset(candidate.custom_model.classes)
-    return Recipe(candidate.title, candidate.kind, classes, candidate.closer)
+    return Recipe(candidate.title, candidate.kind, classes_of(candidate.custom_model), candidate.closer)
+
+
+def classes_of(made: CustomModel) -> frozenset[int]:
+    """Return the classes to learn as they count today, empty for all; as they were where none is left."""
+    now = meanings.of(made.project).all_offered(made.classes)
+    return frozenset(now or made.classes)
 
 
 def in_use(project: Project) -> Recipe:
@@ -61,5 +67,12 @@ def is_followed(chosen: ChosenModel) -> bool:
     project, candidate = chosen.project, chosen.candidate
     if project.is_classification and candidate.backbone != project.backbone:
         return False
-    classes = candidate.custom_model.classes
-    return not classes or project.classes.filter(retired_at=None, pk__in=classes).exists()
+    return not is_left_alone(chosen)
+
+
+def is_left_alone(chosen: ChosenModel) -> bool:
+    """Tell whether nobody can choose any of its classes any more."""
+    project, made = chosen.project, chosen.candidate.custom_model
+    return (
+        bool(made.classes) and not project.classes.filter(retired_at=None, pk__in=classes_of(made)).exists()
+    )

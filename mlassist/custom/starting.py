@@ -16,6 +16,14 @@ def models(project: Project) -> list[engines.Offer]:
     return list(engines.own_models(project))
 
 
+def in_use(project: Project) -> str:
+    """Return the name of the project's own model that is in use. Raises AutoLabelRefused."""
+    found = models(project)
+    if not found:
+        raise AutoLabelRefused(_("This project has no model of its own yet."))
+    return found[0].name
+
+
 def begin(project: Project, by: User, engine: str, source: DataSource | None) -> Trial:
     """Return what a run of an own model hangs on, as a test would; it is measured already.
 
@@ -34,10 +42,10 @@ def begin(project: Project, by: User, engine: str, source: DataSource | None) ->
     )
 
 
-def everywhere(project: Project, confidence: float = SURE) -> dict[int, float]:
-    """Return the same threshold for each class in use."""
-    in_use = project.classes.filter(retired_at=None).values_list("pk", flat=True)
-    return dict.fromkeys(in_use, confidence)
+def everywhere(version: ModelVersion, confidence: float) -> dict[int, float]:
+    """Return the same threshold for each class in use that a model knows."""
+    in_use = version.project.classes.filter(retired_at=None, pk__in=version.classes)
+    return dict.fromkeys(in_use.values_list("pk", flat=True), confidence)
 
 
 def seconds_of(version: ModelVersion) -> float | None:

@@ -1,5 +1,6 @@
 """Pages of custom models: make one, choose by eye, start auto-labeling with it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -15,8 +16,8 @@ from labeling.api.shapes import whole_number
 from labeling.models import LabelClass, Project
 from labeling.refusals import Refused
 from labeling.views import SignedIn
-from mlassist import reports
-from mlassist.autolabel import trials
+from mlassist import reports, switching
+from mlassist.autolabel import engines, trials
 from mlassist.autolabel.api import source_or_404
 from mlassist.autolabel.examples import AutoLabelRefused
 from mlassist.autolabel.views import PREFIX
@@ -35,21 +36,30 @@ def custom_models(request: SignedIn, project_id: int) -> HttpResponse:
             made = making.start(project, request.user, classes, request.POST.getlist("way"))
         except CustomModelRefused as error:
             messages.error(request, str(error))
-            return redirect("custom-models", project.pk)
+            context = {"project": project, **offered(project, classes, request.POST.getlist("way"))}
+            return render(request, "mlassist/custom/make.html", context)
         messages.success(request, _("The candidates are being trained. You are told when they are ready."))
         return redirect("custom-model", project.pk, made.pk)
     return render(request, "mlassist/custom/make.html", {"project": project, **offered(project)})
 
 
-def offered(project: Project) -> dict[str, Any]:
-    """Return what can be learned and how, and what was made so far."""
+def offered(
+    project: Project, classes: Sequence[int] | None = None, names: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Return what can be learned and how, and what was made so far.
+
+    `classes` and `names` of ways are what somebody has ticked; without them all classes, and the usual ways.
+    """
     labels, known = making.labels_of(project), making.learnable(project)
     return {
         "obstacle": making.obstacle(project, known),
-        "classes": known,
+        "classes": [
+            {"row": each, "is_ticked": not each.missing and (classes is None or each.row.pk in classes)}
+            for each in known
+        ],
         "fewest": making.FEWEST,
         "most": making.MOST_CANDIDATES,
-        "ways": ways_offered(project, labels),
+        "ways": ways_offered(project, labels, names),
         "labels": labels,
         "chosen": recipes.chosen_model(project),
         "made": project.custom_models.select_related("job").order_by("-pk")[:10],
@@ -57,11 +67,11 @@ def offered(project: Project) -> dict[str, Any]:
     }
 
 
-def ways_offered(project: Project, labels: int) -> list[dict[str, Any]]:
+def ways_offered(project: Project, labels: int, names: Sequence[str] | None) -> list[dict[str, Any]]:
     """Return the ways there are; as many as can be compared are ticked beforehand."""
     found = ways.ways(project, labels)
-    usual = making.usual_ways(found)
-    return [{"row": each, "is_ticked": each in usual} for each in found]
+    ticked = [each.name for each in making.usual_ways(found)] if names is None else names
+    return [{"row": each, "is_ticked": each.name in ticked} for each in found]
 
 
 def custom_model(request: SignedIn, project_id: int, custom_id: int) -> HttpResponse:
@@ -70,7 +80,8 @@ def custom_model(request: SignedIn, project_id: int, custom_id: int) -> HttpResp
     context: dict[str, Any] = {"project": made.project, "made": made}
     if made.compared_at is None:
         return render(request, "mlassist/custom/progress.html", context | progress(made))
-    at = None if "results" in request.GET else voting.next_round(made, request.user)
+    before = voting.rounds_of(made).filter(number=whole_number(request.GET.get("round", "")) or 0).first()
+    at = None if "results" in request.GET else before or voting.next_round(made, request.user)
     if at is not None:
         context |= round_shown(at) | {"rounds": made.rounds.count()}
         return render(request, "mlassist/custom/round.html", context)
@@ -80,6 +91,7 @@ def custom_model(request: SignedIn, project_id: int, custom_id: int) -> HttpResp
         "chosen": chosen,
         "waiting": trials.waiting_in(made.project, None).count(),
         "left": voting.next_round(made, request.user) is not None,
+        "is_certified": switching.is_certified(made.project),
     }
     return render(request, "mlassist/custom/results.html", context)
 
@@ -105,7 +117,8 @@ def progress(made: CustomModel) -> dict[str, Any]:
 def round_shown(at: Round) -> dict[str, Any]:
     classes = {each.pk: each for each in LabelClass.objects.filter(project=at.item.project_id)}
     shown = [reports.proposed(at.found[str(each)], classes) for each in at.order]
-    return {"round": at, "shown": shown}
+    said = {tuple(sorted(region["class"] for region in at.found[str(each)])) for each in at.order}
+    return {"round": at, "shown": shown, "is_same": len(said) == 1 and at.item.project.is_classification}
 
 
 @require_POST
@@ -183,6 +196,7 @@ def auto_label_start(request: SignedIn, project_id: int) -> HttpResponse:
         "chosen": recipes.chosen_model(project),
         "sources": project.sources.order_by("-pk")[:100],
         "waiting": trials.waiting_in(project, None).count(),
+        "certified": trials.certified(project).count(),
         "sure_from": round(100 * starting.SURE),
     }
     return render(request, "mlassist/custom/start.html", context)
@@ -192,11 +206,9 @@ def wanted(trial: Trial, request: SignedIn) -> dict[str, Any]:
     """Return the address of a summary: the same threshold for each class, and how many images."""
     percent = whole_number(request.POST.get("sure", ""))
     sure = starting.SURE if percent is None else min(99, max(1, percent)) / 100
-    thresholds = starting.everywhere(trial.project, sure)
-    said: dict[str, Any] = {"trial": trial.pk, **{f"{PREFIX}{each}": sure for each in thresholds}}
-    if request.POST.get("how") == "some":
-        said["count"] = whole_number(request.POST.get("count", "")) or ""
-    return said
+    thresholds = starting.everywhere(engines.version_of(trial.project, trial.engine), sure)
+    count = whole_number(request.POST.get("count", "")) or ""
+    return {"trial": trial.pk, "count": count, **{f"{PREFIX}{each}": sure for each in thresholds}}
 
 
 def candidate_or_404(made: CustomModel, said: str) -> Candidate:

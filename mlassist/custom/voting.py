@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from labeling.models import User
+from labeling.models import Item, User
 from mlassist.custom import held_out
 from mlassist.custom.held_out import Difference
 from mlassist.custom.making import CustomModelRefused
@@ -20,7 +20,9 @@ def next_round(made: CustomModel, voter: User) -> Round | None:
 
 
 def rounds_of(made: CustomModel) -> QuerySet[Round]:
-    return made.rounds.select_related("item").order_by("number")
+    """Return the rounds whose image is still there."""
+    there = made.rounds.exclude(item__state=Item.State.REMOVED)
+    return there.select_related("item").order_by("number")
 
 
 def vote(on: Round, voter: User, place: int | None) -> None:

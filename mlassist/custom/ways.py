@@ -81,7 +81,7 @@ def of_heads(project: Project, labels: int) -> Iterator[Way]:
         if labels >= finetuning.FEWEST
         else _("Fine-tuning needs at least %(fewest)s labels to learn from; there are %(labels)s.")
         % {"fewest": finetuning.FEWEST, "labels": labels},
-        seconds=(finetuning.seconds_to_try(project, labels) or 0) / finetuning.FOLDS_TRIED or None,
+        seconds=seconds_to_tune(project, labels),
     )
     for name, offer in offers.items():
         if name not in (backbone, other) and not offer.problem:
@@ -107,6 +107,12 @@ def other_side(backbone: str) -> str:
 def title_of(name: str) -> str:
     """Return what to call a backbone, also before this installation was surveyed."""
     return choices.titles([name])[name] if "tuned/" in name else catalog.title_of(name)
+
+
+def seconds_to_tune(project: Project, labels: int) -> float | None:
+    """Return how long one fold takes, and to look at the labels anew; None before the pace is known."""
+    learning, speed = finetuning.seconds_to_try(project, labels), finetuning.speed(project.backbone)
+    return learning / finetuning.FOLDS_TRIED + labels / speed if learning and speed else None
 
 
 def pace(offer: BackboneOffer | None, labels: int) -> float | None:

@@ -23,10 +23,10 @@ import numpy as np
 from django.db import OperationalError, transaction
 from django.utils import timezone
 
-from labeling.models import Job
+from labeling.models import Item, Job
 from mlassist import runs
-from mlassist.autolabel import trials
-from mlassist.custom import candidates, differing
+from mlassist.autolabel import examples
+from mlassist.custom import candidates, differing, workplaces
 from mlassist.models import Candidate, CustomModel, Round, Run
 
 ROUNDS = 5
@@ -66,7 +66,7 @@ def train(candidate: Candidate, job: Job) -> None:
         log.exception("Candidate %s could not be trained.", candidate.pk)
         candidate.problem = str(error) or type(error).__name__
     candidate.save()
-    shutil.rmtree(candidates.workplace(candidate), ignore_errors=True)
+    shutil.rmtree(workplaces.of(candidate), ignore_errors=True)
 
 
 def module_of(made: CustomModel) -> ModuleType:
@@ -87,7 +87,8 @@ def compare(made: CustomModel) -> None:
     said: dict[int, dict[int, candidates.Found]] = {}
     if len(ready) > 1:
         most = COMPARED if made.project.is_classification else COMPARED_SHAPES
-        items = list(trials.waiting_in(made.project, None).values_list("pk", flat=True)[:most])
+        waiting = examples.presentable(made.project).filter(state=Item.State.UNLABELED)
+        items = list(waiting.values_list("pk", flat=True)[:most])
         for candidate in ready:
             candidate.custom_model = made
             for item, found in module_of(made).look(candidate, items):

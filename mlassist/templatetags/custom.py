@@ -4,12 +4,13 @@ import string
 
 from django import template
 
-from mlassist.custom.recipes import is_followed
+from mlassist.custom.recipes import is_followed, is_left_alone
 from mlassist.runs import sentence_of
 
 register = template.Library()
 register.filter("last_sentence", sentence_of)
 register.filter(is_followed)
+register.filter(is_left_alone)
 
 
 @register.filter

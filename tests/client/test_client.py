@@ -14,7 +14,7 @@ from labeling import accounts, jobs
 from labeling.api.filtering import FilterInput
 from labeling.models import Annotation, Item, Job, QueueEntry, Suggestion, Upload
 from labeling.models import Project as Row
-from mlassist import loop
+from mlassist import loop, training
 from mlassist.custom import work
 from tests import factories
 from tests.mlassist.eyes import featurize, open_eyes
@@ -217,8 +217,13 @@ def test_a_script_makes_a_custom_model_chooses_and_lets_it_propose(
 ) -> None:
     pytest.importorskip("torch")
     open_eyes(monkeypatch)
-    # In this process: another one knows nothing of the tests' database.
-    monkeypatch.setattr(loop, "supervised", lambda job, module="": work.do(job.row) or {})
+
+    def supervised(job, module="mlassist.training"):
+        # In this process: another one knows nothing of the tests' database.
+        do = work.do if module == "mlassist.custom.work" else training.do_round
+        return do(job.row) or {}
+
+    monkeypatch.setattr(loop, "supervised", supervised)
     project = loupe.create_project("Custom", "multiclass", factories.CLASSES, assist_mode="suggest")
     project.upload(factories.write_folder(tmp_path / "images", 60))
     project.wait_for_images(every=0.05)
@@ -233,5 +238,7 @@ def test_a_script_makes_a_custom_model_chooses_and_lets_it_propose(
     assert (first["is_trained"], first["problem"], second["is_trained"]) == (True, "", True)
     project.choose_model(made["id"], second["id"])
     assert loupe.connection.get(f"{project.at}custom-models/")["chosen"] == second["id"]
+    with pytest.raises(ValueError, match="There is no cat"):
+        project.make_custom_model(["cat"])
     with pytest.raises(LoupeError, match="no model called"):
-        project.auto_label(99)
+        project.auto_label(model=99)

@@ -185,6 +185,12 @@ def test_its_proposals_stay_until_a_model_of_the_project_has_learned(shown, mana
     assert play(shown) == "round"
     newest = versions.newest(shown)
     assert newest is not None
+    # Where the project's own model says the same, people are still asked to confirm it.
+    still = set(ordering.auto_labeled(shown).tolist())
+    assert 0 < len(still) <= len(asked)
+    assert still <= asked
+    for entry in QueueEntry.objects.filter(project=shown, item__in=still).select_related("item__suggestion"):
+        assert entry.group == entry.item.suggestion.top_class_id
     assert set(
         Suggestion.objects.filter(project=shown, item__state="unlabeled").values_list(
             "model_version", flat=True

@@ -3,15 +3,28 @@
 import numpy as np
 import pytest
 from django.core import mail
+from django.db import transaction
 from django.urls import reverse
+from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling import answers, mailing
+from labeling import answers, extensions, mailing, merging
 from labeling.models import Event, Job, Project, QueueEntry, Suggestion
 from mlassist import heads, loop, switching, training, versions
 from mlassist.autolabel import proposing
-from mlassist.custom import candidates, choice, differing, held_out, making, recipes, starting, voting, work
+from mlassist.custom import (
+    candidates,
+    choice,
+    differing,
+    held_out,
+    making,
+    recipes,
+    starting,
+    voting,
+    work,
+    workplaces,
+)
 from mlassist.custom.making import CustomModelRefused
 from mlassist.detectors import catalog
 from mlassist.models import Candidate, CustomModel, ModelVersion, Run
@@ -49,6 +62,8 @@ def test_images_on_which_candidates_take_different_sides_come_first_and_each_qua
     said = {1: says(1, 1), 2: says(1, 2), 3: says(1, 2), 4: says(2, 1), 5: says(2, 2)}
     assert differing.most_different(said, 3) == [2, 4, 1]
     assert sorted(differing.most_different(said, 9)) == [1, 2, 3, 4, 5]
+    said[6] = {0: [{"class": 7, "confidence": 0.9}], 1: [{"class": 7, "confidence": 0.5}]}
+    assert differing.most_different(said, 3) == [2, 4, 6]  # where all agree, less surely comes first
     box = {"class": 1, "confidence": 0.9, "bbox": [0, 0, 10, 10]}
     assert differing.difference([box], [{**box, "bbox": [40, 40, 10, 10]}]) == 1
     assert differing.difference([box], [box]) == 0
@@ -248,6 +263,65 @@ def test_fine_tuning_that_was_killed_goes_on_with_the_labels_it_began_with(taugh
     assert len(items) > len(began[0])
 
 
+def test_what_failed_is_tried_again_and_two_never_go_on_at_once(taught, manager, monkeypatch) -> None:
+    known = list(taught.classes.values_list("pk", flat=True))
+    real = candidates.make
+
+    def full(candidate, step):
+        raise OSError("No space left on device.")
+
+    monkeypatch.setattr(candidates, "make", full)
+    stopped = []
+    for _ in range(2):
+        made = making.start(taught, manager, known, ["usual"])
+        with pytest.raises(work.NoCandidate, match="No space left"):
+            do(made)
+        Job.objects.filter(pk=made.job_id).update(state="failed")
+        stopped.append(made)
+    for each in stopped:
+        each.refresh_from_db()
+    monkeypatch.setattr(candidates, "make", real)
+    making.resume(stopped[0], manager)
+    with pytest.raises(CustomModelRefused, match="already"):
+        making.resume(stopped[1], manager)
+    do(stopped[0])
+    assert stopped[0].candidates.get().problem == ""
+    assert stopped[0].candidates.get().model
+
+
+def test_candidates_learn_from_no_picture_in_which_faces_were_not_hidden_yet(taught, manager) -> None:
+    made = making.start(taught, manager, list(taught.classes.values_list("pk", flat=True)), ["usual"])
+    plain = workplaces.of(made.candidates.get())
+    (plain / "pictures.npy").write_bytes(b"faces")
+    with transaction.atomic():
+        taught.faces, taught.faces_hidden_at = "mosaic", None
+        taught.save()
+        extensions.repainted(taught)
+    workplaces.forget_plain(taught)  # as its end does, once it is committed
+    assert not plain.exists()
+    made.job.refresh_from_db()
+    assert made.job.state == "cancelled"
+    with pytest.raises(CustomModelRefused, match="Faces are being hidden"):
+        making.resume(made, manager)
+    with pytest.raises(CustomModelRefused, match="Faces are being hidden"):
+        choice.choose(made.candidates.get(), manager)
+    assert workplaces.of(made.candidates.select_related("custom_model__project").get()) != plain
+
+
+def test_a_chosen_model_learns_what_its_classes_count_as_by_now(taught, manager) -> None:
+    first, second, third = taught.classes.order_by("position")
+    made = make(taught, manager, ["usual"], [first.pk, second.pk])
+    choice.choose(made.candidates.get(), manager)
+    merging.merge(first, third, manager)
+    assert recipes.in_use(taught).classes == {second.pk, third.pk}
+    for each in (second, third):
+        each.retired_at = timezone.now()
+        each.save()
+    chosen = recipes.chosen_model(taught)
+    assert recipes.is_left_alone(chosen)
+    assert recipes.in_use(taught) == recipes.ANY
+
+
 def test_the_same_may_win_each_time_and_figures_that_disagree_are_told(taught, manager, reviewer) -> None:
     made = make(taught, manager)
     usual, other = made.candidates.all()
@@ -338,8 +412,6 @@ def test_pages_say_what_is_wrong_and_lose_nothing(client, taught, manager) -> No
     start = reverse("auto-label-start", args=[taught.pk])
     assert client.post(start, {"kind": "untaught"}).url == reverse("auto-label", args=[taught.pk])
     assert client.post(start, {"model": "version/77"}).url == start
-    answer = client.post(
-        start, {"model": "version/1", "how": "some", "count": "5", "sure": "70"}, follow=True
-    )
+    answer = client.post(start, {"model": "version/1", "count": "5", "sure": "70"}, follow=True)
     assert "0.70" in answer.content.decode()
     assert 'value="5"' in answer.content.decode()
