@@ -354,13 +354,15 @@ def take_back(made: AutoLabeling, by: User) -> int:
 def waiting_of(project: Project, versions_asked: Sequence[int]) -> Counter[int]:
     """Return on how many images the suggestions of model versions wait for somebody now.
 
-    The project's own models propose for all images: there, those count that were asked for.
+    The project's own models propose for all images: there, those count that were asked for, also where a
+    newer one has said the same since.
     """
-    untaught = ModelVersion.objects.filter(project=project, taught=False, number__in=list(versions_asked))
-    waiting = QueueEntry.objects.filter(
-        Q(why=WHY) | Q(item__suggestion__model_version__in=untaught.values("number")),
-        project=project,
-        item__suggestion__model_version__in=list(versions_asked),
-    )
+    entries = QueueEntry.objects.filter(project=project)
+    waiting = entries.filter(item__suggestion__model_version__in=list(versions_asked))
     counts = waiting.values_list("item__suggestion__model_version").annotate(count=Count("pk"))
-    return Counter(dict(counts))
+    found = Counter(dict(counts))
+    own = ModelVersion.objects.filter(project=project, taught=True, number__in=list(versions_asked))
+    for number in own.values_list("number", flat=True):
+        asked_for = entries.filter(why=WHY, item__suggestion__model_version__gte=number)
+        found[number] = asked_for.count()
+    return found
