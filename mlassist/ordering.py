@@ -103,6 +103,8 @@ def still_proposed(project: Project, left: Open) -> np.ndarray:
     """Return (n,) which items somebody had proposals made for of which this model says the same."""
     entries = QueueEntry.objects.filter(project=project, kind="prelabeled", certificate=None)
     groups = dict(entries.filter(why=proposing.WHY).values_list("item_id", "group"))
+    if not groups:
+        return np.zeros(len(left.items), bool)
     said = zip(left.items.tolist(), chosen(left.seen), strict=True)
     return np.array(
         [bool(classes) and groups.get(item) == proposing.group_of(sorted(classes)) for item, classes in said],
